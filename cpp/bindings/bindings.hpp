@@ -1,0 +1,11 @@
+// One register function per family, each defined in bind_<family>.cpp and called by module.cpp.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace mlcore {
+
+void register_core(pybind11::module_& m);
+void register_boosting(pybind11::module_& m);
+
+} // namespace mlcore

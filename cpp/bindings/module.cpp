@@ -1,0 +1,8 @@
+// The extension module _core_<level>: one register function per family.
+#include "bindings/bindings.hpp"
+
+PYBIND11_MODULE(MLCORE_MODULE_NAME, m) {
+    m.doc() = "The C++ core of mlcore.";
+    mlcore::register_core(m);
+    mlcore::register_boosting(m);
+}

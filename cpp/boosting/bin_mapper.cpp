@@ -1,0 +1,295 @@
+#include "boosting/bin_mapper.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/random.hpp"
+
+namespace mlcore::boosting {
+namespace {
+
+constexpr std::uint64_t stream_bin_sample = 0x62696e73; // random stream of the row sample
+
+// Rows to look at: all, or sample_rows of them in rising order (selection sampling, Knuth 3.4.2 S).
+std::vector<std::size_t> sample(std::size_t n, std::uint64_t seed) {
+    std::vector<std::size_t> rows;
+    if (n <= BinMapper::sample_rows) {
+        rows.resize(n);
+        std::iota(rows.begin(), rows.end(), std::size_t{0});
+        return rows;
+    }
+    rows.reserve(BinMapper::sample_rows);
+    const Philox random(seed, stream_bin_sample);
+    for (std::size_t i = 0; i < n && rows.size() < BinMapper::sample_rows; ++i) {
+        const double wanted = static_cast<double>(BinMapper::sample_rows - rows.size());
+        if (random.uniform(i) * static_cast<double>(n - i) < wanted) rows.push_back(i);
+    }
+    return rows;
+}
+
+// Radix sort through order-preserving integer keys; passes in which all keys share the digit are skipped, which makes
+// small integers and float32 values stored as double cheap.
+void sort_values(std::vector<double>& values, std::vector<std::uint64_t>& keys, std::vector<std::uint64_t>& scratch) {
+    if (values.size() < 256) {
+        std::sort(values.begin(), values.end());
+        return;
+    }
+    constexpr int digit_bits = 11, n_digits = 6;
+    constexpr std::size_t n_buckets = std::size_t{1} << digit_bits;
+    keys.resize(values.size());
+    scratch.resize(values.size());
+    std::vector<std::array<std::uint32_t, n_buckets>> count(n_digits);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto u = std::bit_cast<std::uint64_t>(values[i] + 0.0); // -0 becomes +0
+        const std::uint64_t key = (u >> 63) ? ~u : u | (std::uint64_t{1} << 63);
+        keys[i] = key;
+        for (int d = 0; d < n_digits; ++d) ++count[d][(key >> (d * digit_bits)) & (n_buckets - 1)];
+    }
+    for (int d = 0; d < n_digits; ++d) {
+        auto& c = count[d];
+        if (c[(keys[0] >> (d * digit_bits)) & (n_buckets - 1)] == keys.size()) continue;
+        std::uint32_t start = 0;
+        for (auto& bucket : c) start += std::exchange(bucket, start);
+        for (const std::uint64_t key : keys) scratch[c[(key >> (d * digit_bits)) & (n_buckets - 1)]++] = key;
+        keys.swap(scratch);
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const std::uint64_t key = keys[i];
+        values[i] = std::bit_cast<double>((key >> 63) ? key & ~(std::uint64_t{1} << 63) : ~key);
+    }
+}
+
+// A point a <= m < b that splits a from b.
+double midpoint(double a, double b) {
+    const double m = a / 2 + b / 2;
+    return m >= a && m < b ? m : a;
+}
+
+// The sampled values of one feature at a time.
+class ColumnReader {
+  public:
+    ColumnReader(const Table& X, const std::vector<std::size_t>& rows, std::span<const double> weight)
+        : X_(X), rows_(rows), weight_(weight) {
+        std::visit([this](const auto& view) { index_sparse(view); }, X_);
+    }
+
+    // Non-missing values, and their weights unless all rows weigh one (weights then stays empty).
+    void read(int f, std::vector<double>& values, std::vector<double>& weights) const {
+        values.clear();
+        weights.clear();
+        std::visit([&](const auto& view) { read_view(view, f, values, weights); }, X_);
+    }
+
+  private:
+    template <class View>
+    void index_sparse(const View& view) {
+        if constexpr (!is_dense<View>) {
+            offset_.assign(view.cols + 1, 0);
+            for (const std::size_t i : rows_)
+                for (std::size_t k = view.begin(i); k < view.end(i); ++k) ++offset_[view.indices[k] + 1];
+            std::partial_sum(offset_.begin(), offset_.end(), offset_.begin());
+            value_.resize(offset_.back());
+            row_.resize(offset_.back());
+            auto next = offset_;
+            for (const std::size_t i : rows_)
+                for (std::size_t k = view.begin(i); k < view.end(i); ++k) {
+                    const std::size_t at = next[view.indices[k]]++;
+                    value_[at] = static_cast<double>(view.data[k]);
+                    row_[at] = i;
+                }
+            if (weight_.empty()) {
+                total_ = static_cast<double>(rows_.size());
+            } else {
+                for (const std::size_t i : rows_) total_ += weight_[i];
+            }
+        }
+    }
+
+    template <class View>
+    void read_view(const View& view, int f, std::vector<double>& values, std::vector<double>& weights) const {
+        if constexpr (is_dense<View>) {
+            const auto* column = view.data + f * view.col_stride;
+            for (const std::size_t i : rows_) {
+                const auto v = static_cast<double>(column[static_cast<std::ptrdiff_t>(i) * view.row_stride]);
+                if (std::isnan(v)) continue;
+                values.push_back(v);
+                if (!weight_.empty()) weights.push_back(weight_[i]);
+            }
+        } else {
+            double stored = 0.0;
+            for (std::size_t k = offset_[f]; k < offset_[f + 1]; ++k) {
+                const double w = weight_.empty() ? 1.0 : weight_[row_[k]];
+                stored += w;
+                if (std::isnan(value_[k])) continue;
+                values.push_back(value_[k]);
+                weights.push_back(w);
+            }
+            if (offset_[f + 1] - offset_[f] < rows_.size()) {
+                values.push_back(0.0);
+                weights.push_back(std::max(total_ - stored, 0.0));
+            }
+        }
+    }
+
+    const Table& X_;
+    const std::vector<std::size_t>& rows_;
+    std::span<const double> weight_;
+    std::vector<std::size_t> offset_, row_; // sparse only: the sample by columns
+    std::vector<double> value_;
+    double total_ = 0.0;
+};
+
+// Sorts in place and merges equal values; weights may be empty (one a value) and is filled.
+void make_distinct(std::vector<double>& values, std::vector<double>& weights, std::vector<std::uint64_t>& keys,
+                   std::vector<std::uint64_t>& scratch) {
+    if (weights.empty()) {
+        sort_values(values, keys, scratch);
+        weights.assign(values.size(), 1.0);
+    } else {
+        std::vector<std::size_t> order(values.size());
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::stable_sort(order.begin(), order.end(),
+                         [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+        std::vector<double> v(values.size()), w(values.size());
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            v[i] = values[order[i]];
+            w[i] = weights[order[i]];
+        }
+        values.swap(v);
+        weights.swap(w);
+    }
+    std::size_t last = 0;
+    for (std::size_t i = 1; i < values.size(); ++i) {
+        if (values[i] == values[last]) {
+            weights[last] += weights[i];
+        } else {
+            ++last;
+            values[last] = values[i];
+            weights[last] = weights[i];
+        }
+    }
+    if (!values.empty()) {
+        values.resize(last + 1);
+        weights.resize(last + 1);
+    }
+}
+
+} // namespace
+
+std::vector<double> find_edges(std::span<const double> distinct, std::span<const double> weight, int max_bins) {
+    std::vector<double> edges;
+    const std::size_t n = distinct.size();
+    const auto bins = static_cast<std::size_t>(max_bins);
+    if (n <= bins) {
+        for (std::size_t i = 1; i < n; ++i) edges.push_back(midpoint(distinct[i - 1], distinct[i]));
+        return edges;
+    }
+    // A value heavier than an average bin gets its own; what is left is dealt out evenly over the remaining bins.
+    double rest = std::accumulate(weight.begin(), weight.end(), 0.0);
+    const double heavy = rest / static_cast<double>(bins);
+    std::size_t rest_bins = bins;
+    for (const double w : weight)
+        if (w >= heavy) {
+            rest -= w;
+            --rest_bins;
+        }
+    double in_bin = 0.0;
+    for (std::size_t i = 0; i + 1 < n && edges.size() + 1 < bins; ++i) {
+        const bool is_heavy = weight[i] >= heavy, next_is_heavy = weight[i + 1] >= heavy;
+        in_bin += weight[i];
+        if (!is_heavy) rest -= weight[i];
+        const double target = (rest + in_bin) / static_cast<double>(std::max<std::size_t>(rest_bins, 1));
+        if (is_heavy || in_bin >= target || (next_is_heavy && in_bin >= target / 2)) {
+            edges.push_back(midpoint(distinct[i], distinct[i + 1]));
+            if (!is_heavy && rest_bins > 1) --rest_bins;
+            in_bin = 0.0;
+        }
+    }
+    return edges;
+}
+
+BinMapper BinMapper::fit(const RunContext& ctx, const Table& X, std::span<const double> weight,
+                         std::span<const int> n_categories, int max_bins) {
+    MLCORE_CHECK(max_bins >= 2 && max_bins <= max_max_bins, "max_bins must be 2..255");
+    const std::size_t F = n_cols(X);
+    MLCORE_CHECK(n_categories.size() == F, "one n_categories entry a feature");
+    BinMapper mapper;
+    mapper.max_bins_ = max_bins;
+    mapper.n_categories_.assign(n_categories.begin(), n_categories.end());
+    mapper.n_bins_.assign(F, 1);
+    mapper.edges_.resize(F);
+
+    const auto rows = sample(n_rows(X), ctx.seed);
+    const ColumnReader reader(X, rows, weight);
+    parallel_tasks(ctx, F, 30.0 * static_cast<double>(rows.size()), [&](std::size_t f, int) {
+        if (n_categories[f] > 0) {
+            mapper.n_bins_[f] = std::min(n_categories[f], max_bins);
+            return;
+        }
+        std::vector<double> values, weights;
+        std::vector<std::uint64_t> keys, scratch;
+        values.reserve(rows.size());
+        reader.read(static_cast<int>(f), values, weights);
+        make_distinct(values, weights, keys, scratch);
+        mapper.edges_[f] = find_edges(values, weights, max_bins);
+        mapper.n_bins_[f] = static_cast<int>(mapper.edges_[f].size()) + 1;
+    });
+    return mapper;
+}
+
+std::uint8_t BinMapper::bin(int f, double value) const {
+    if (is_categorical(f)) {
+        const bool known = value >= 0 && value < n_categories_[f];
+        return static_cast<std::uint8_t>(known ? std::min(static_cast<int>(value), n_bins_[f] - 1) : n_bins_[f]);
+    }
+    if (std::isnan(value)) return static_cast<std::uint8_t>(n_bins_[f]);
+    const auto& edges = edges_[f];
+    return static_cast<std::uint8_t>(std::lower_bound(edges.begin(), edges.end(), value) - edges.begin());
+}
+
+template <class T>
+void BinMapper::bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const {
+    const auto missing = static_cast<std::uint8_t>(n_bins_[f]);
+    if (is_categorical(f)) {
+        for (std::size_t i = 0; i < n; ++i)
+            bins[i] = bin(f, static_cast<double>(value[static_cast<std::ptrdiff_t>(i) * stride]));
+        return;
+    }
+    // Branch-free binary search over edges padded with +inf to a power of two: the bin is the number of edges < value.
+    const auto& edges = edges_[f];
+    std::array<T, 256> padded;
+    const std::size_t size = std::bit_ceil(edges.size() + 1);
+    for (std::size_t k = 0; k < size; ++k) {
+        if (k >= edges.size()) {
+            padded[k] = std::numeric_limits<T>::infinity();
+            continue;
+        }
+        // x <= edge must not change by rounding the edge to T: take the largest T not above it.
+        T e = static_cast<T>(edges[k]);
+        if (static_cast<double>(e) > edges[k]) e = std::nextafter(e, -std::numeric_limits<T>::infinity());
+        padded[k] = e;
+    }
+    constexpr std::size_t lanes = 16; // independent searches side by side hide the load latency
+    for (std::size_t i = 0; i < n; i += lanes) {
+        const std::size_t m = std::min(lanes, n - i);
+        T v[lanes];
+        std::uint32_t at[lanes] = {};
+        for (std::size_t j = 0; j < lanes; ++j)
+            v[j] = value[static_cast<std::ptrdiff_t>(i + std::min(j, m - 1)) * stride];
+        for (std::size_t step = size / 2; step > 0; step /= 2)
+            for (std::size_t j = 0; j < lanes; ++j)
+                at[j] += padded[at[j] + step - 1] < v[j] ? static_cast<std::uint32_t>(step) : 0;
+        for (std::size_t j = 0; j < m; ++j) bins[i + j] = v[j] != v[j] ? missing : static_cast<std::uint8_t>(at[j]);
+    }
+}
+
+template void BinMapper::bin(int, const float*, std::ptrdiff_t, std::size_t, std::uint8_t*) const;
+template void BinMapper::bin(int, const double*, std::ptrdiff_t, std::size_t, std::uint8_t*) const;
+
+} // namespace mlcore::boosting

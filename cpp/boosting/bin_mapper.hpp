@@ -1,0 +1,57 @@
+// From raw feature values to bins 0..255.
+//
+// A numeric feature with at most max_bins distinct values gets one bin a value (edges half-way between neighbours);
+// with more, bins of about equal weight, where a value heavy enough to fill a bin alone keeps one of its own. A
+// categorical feature comes as codes sorted by falling frequency: each code is a bin, and all codes from max_bins - 1
+// on share the last one. NaN is a bin of its own, the one after the last: n_bins(f).
+//
+// Edges are found on at most 200,000 rows drawn without replacement; the weights count as repeats of a row.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/context.hpp"
+#include "core/table.hpp"
+
+namespace mlcore::boosting {
+
+class BinMapper {
+  public:
+    static constexpr std::size_t sample_rows = 200'000;
+    static constexpr int max_max_bins = 255;
+
+    // n_categories[f]: 0 for a numeric feature, else the number of category codes. weight: empty or one a row.
+    static BinMapper fit(const RunContext& ctx, const Table& X, std::span<const double> weight,
+                         std::span<const int> n_categories, int max_bins);
+
+    int n_features() const { return static_cast<int>(edges_.size()); }
+    int max_bins() const { return max_bins_; }
+    bool is_categorical(int f) const { return n_categories_[f] > 0; }
+    int n_categories(int f) const { return n_categories_[f]; }
+
+    // Bins of non-missing values; the missing bin has this number.
+    int n_bins(int f) const { return n_bins_[f]; }
+    int missing_bin(int f) const { return n_bins_[f]; }
+
+    // Upper bounds (inclusive) of all bins but the last.
+    const std::vector<double>& edges(int f) const { return edges_[f]; }
+
+    std::uint8_t bin(int f, double value) const;
+
+    // bins[i] = bin of feature f for value[i * stride].
+    template <class T>
+    void bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const;
+
+  private:
+    int max_bins_ = 0;
+    std::vector<int> n_categories_;
+    std::vector<int> n_bins_;
+    std::vector<std::vector<double>> edges_;
+};
+
+// The edges of one feature from its sorted distinct values and their weights. Exposed for tests.
+std::vector<double> find_edges(std::span<const double> distinct, std::span<const double> weight, int max_bins);
+
+} // namespace mlcore::boosting

@@ -1,0 +1,56 @@
+// Grows one tree. What a node goes through is the same for every style (partition, histogram of the smaller child,
+// subtraction, split search); only the order in which nodes are opened differs:
+//
+//     leaf    best-first (Shi 2007, LightGBM): the open node with the largest gain next
+//     depth   level by level (XGBoost): the oldest open node next
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "boosting/histogram.hpp"
+#include "boosting/params.hpp"
+#include "boosting/partition.hpp"
+#include "boosting/split.hpp"
+#include "boosting/tree.hpp"
+#include "core/context.hpp"
+
+namespace mlcore::boosting {
+
+class Grower {
+  public:
+    Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params);
+
+    // Grows on the rows that `partition` holds. pairs: one a row of the data. tree_number keys the feature draws.
+    // Leaf values are not yet multiplied by the learning rate.
+    Tree grow(const RunContext& ctx, Partition& partition, const PackedPair* pairs, const FixedPoint& scale,
+              std::uint64_t tree_number);
+
+  private:
+    struct Open {
+        int node = 0;
+        int depth = 0;
+        PackedPair total{};
+        Bounds bounds;
+        std::vector<int> groups; // interaction groups that the path has left open
+        Histogram histogram;
+        Split split;
+    };
+
+    void draw_tree_features(std::uint64_t tree_number);
+    std::vector<int> node_features(const Open& node, std::uint64_t tree_number) const;
+    bool may_split(const Open& node, int n_leaves) const;
+    Open child(const Open& parent, Tree& tree, int node, const PackedPair& total) const;
+    void find_split(const RunContext& ctx, Open& node, std::uint64_t tree_number) const;
+
+    const BinMapper& mapper_;
+    const BinnedMatrix& data_;
+    const Params& params_;
+    HistogramLayout layout_;
+    HistogramBuilder builder_;
+    SplitFinder finder_;
+    std::vector<int> tree_features_;
+};
+
+} // namespace mlcore::boosting

@@ -1,0 +1,127 @@
+#include "boosting/predictor.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "boosting/forest.hpp"
+
+namespace mlcore::boosting {
+namespace {
+
+// The largest T not above x, so that a value of type T compares with it as with x.
+template <class T>
+T round_down(double x) {
+    const T t = static_cast<T>(x);
+    return static_cast<double>(t) > x ? std::nextafter(t, -std::numeric_limits<T>::infinity()) : t;
+}
+
+} // namespace
+
+Predictor::Predictor(const ForestArrays& forest) : forest_(&forest) {
+    has_categories_ = std::any_of(forest.category_offset.begin(), forest.category_offset.end(),
+                                  [](std::int64_t offset) { return offset >= 0; });
+    root_.assign(forest.tree_offset.begin(), forest.tree_offset.end() - 1);
+    compile(forest, nodes_float_);
+    compile(forest, nodes_double_);
+}
+
+template <>
+const std::vector<Predictor::Node<float>>& Predictor::nodes<float>() const {
+    return nodes_float_;
+}
+template <>
+const std::vector<Predictor::Node<double>>& Predictor::nodes<double>() const {
+    return nodes_double_;
+}
+
+template <class T>
+void Predictor::compile(const ForestArrays& forest, std::vector<Node<T>>& nodes) {
+    nodes.resize(forest.n_nodes());
+    for (std::size_t t = 0; t + 1 < forest.tree_offset.size(); ++t) {
+        const auto base = static_cast<std::int32_t>(forest.tree_offset[t]);
+        for (auto i = static_cast<std::size_t>(forest.tree_offset[t]);
+             i < static_cast<std::size_t>(forest.tree_offset[t + 1]); ++i) {
+            if (forest.feature[i] < 0) {
+                // Every value, NaN included, goes left: to the leaf itself.
+                nodes[i] = {std::numeric_limits<T>::infinity(), default_left, static_cast<std::int32_t>(i)};
+                continue;
+            }
+            auto feature = static_cast<std::uint32_t>(forest.feature[i]);
+            if (forest.default_left[i]) feature |= default_left;
+            if (forest.category_offset[i] >= 0) feature |= categorical;
+            nodes[i] = {round_down<T>(forest.threshold[i]), feature, base + forest.left[i]};
+        }
+    }
+}
+
+bool Predictor::category_goes_left(std::int32_t node, double code, bool otherwise) const {
+    const auto n_bits = static_cast<double>(forest_->category_size[node]) * 32.0;
+    if (!(code >= 0.0 && code < n_bits)) return otherwise;
+    const auto bit = static_cast<std::size_t>(code);
+    const auto word = forest_->category_words[static_cast<std::size_t>(forest_->category_offset[node]) + bit / 32];
+    return (word >> (bit % 32)) & 1;
+}
+
+template <class T, bool HasCategories, std::size_t Lanes>
+void Predictor::step_until_leaves(const T* const (&x)[Lanes], std::int32_t (&at)[Lanes]) const {
+    const Node<T>* nodes = this->nodes<T>().data();
+    for (std::int32_t moved = 1; moved != 0;) {
+        moved = 0;
+        for (std::size_t j = 0; j < Lanes; ++j) {
+            const Node<T> node = nodes[at[j]];
+            const T value = x[j][node.feature & feature_mask];
+            const bool missing_left = node.feature & default_left;
+            bool right = missing_left ? value > node.threshold : !(value <= node.threshold);
+            if constexpr (HasCategories)
+                if (node.feature & categorical)
+                    right = !category_goes_left(at[j], static_cast<double>(value), missing_left);
+            const std::int32_t next = node.left + static_cast<std::int32_t>(right);
+            moved |= next ^ at[j];
+            at[j] = next;
+        }
+    }
+}
+
+template <class T>
+void Predictor::walk(const T* x, std::ptrdiff_t stride, std::size_t n_rows, std::size_t t, std::int32_t* leaf) const {
+    constexpr std::size_t lanes = 8;
+    for (std::size_t r = 0; r < n_rows; r += lanes) {
+        const T* row[lanes];
+        std::int32_t at[lanes];
+        for (std::size_t j = 0; j < lanes; ++j) {
+            row[j] = x + static_cast<std::ptrdiff_t>(std::min(r + j, n_rows - 1)) * stride;
+            at[j] = root_[t];
+        }
+        if (has_categories_)
+            step_until_leaves<T, true>(row, at);
+        else
+            step_until_leaves<T, false>(row, at);
+        std::copy_n(at, std::min(lanes, n_rows - r), leaf + r);
+    }
+}
+
+template <class T>
+void Predictor::walk_trees(const T* x, std::size_t first, std::size_t last, std::int32_t* leaf) const {
+    constexpr std::size_t lanes = 8;
+    for (std::size_t t = first; t < last; t += lanes) {
+        const T* row[lanes];
+        std::int32_t at[lanes];
+        for (std::size_t j = 0; j < lanes; ++j) {
+            row[j] = x;
+            at[j] = root_[std::min(t + j, last - 1)];
+        }
+        if (has_categories_)
+            step_until_leaves<T, true>(row, at);
+        else
+            step_until_leaves<T, false>(row, at);
+        std::copy_n(at, std::min(lanes, last - t), leaf + (t - first));
+    }
+}
+
+template void Predictor::walk(const float*, std::ptrdiff_t, std::size_t, std::size_t, std::int32_t*) const;
+template void Predictor::walk(const double*, std::ptrdiff_t, std::size_t, std::size_t, std::int32_t*) const;
+template void Predictor::walk_trees(const float*, std::size_t, std::size_t, std::int32_t*) const;
+template void Predictor::walk_trees(const double*, std::size_t, std::size_t, std::int32_t*) const;
+
+} // namespace mlcore::boosting

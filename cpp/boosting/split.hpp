@@ -1,0 +1,90 @@
+// The best split of a node, read off its histogram.
+//
+// With G, H the sums of gradients and hessians, T(G) = sign(G) max(|G| - alpha, 0) and lambda = reg_lambda, the gain is
+//
+//     T(G_L)^2 / (H_L + lambda) + T(G_R)^2 / (H_R + lambda) - T(G)^2 / (H + lambda)        (Chen & Guestrin 2016,
+//     without the 1/2)
+//
+// A numeric feature is scanned twice where the node has missing values: once with them on the right (thresholds
+// rising), once on the left (thresholds falling). A missing value that the node did not see follows the larger child.
+// Ties: lower feature, then missing right before left, then the first met in the scan.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "boosting/bin_mapper.hpp"
+#include "boosting/gradient.hpp"
+#include "boosting/histogram.hpp"
+#include "boosting/params.hpp"
+#include "core/context.hpp"
+
+namespace mlcore::boosting {
+
+// A set of bins; bit b set: rows of bin b go left.
+using BinSet = std::array<std::uint32_t, 8>;
+inline bool contains(const BinSet& set, int bin) { return (set[bin / 32] >> (bin % 32)) & 1; }
+inline void insert(BinSet& set, int bin) { set[bin / 32] |= std::uint32_t{1} << (bin % 32); }
+
+struct Split {
+    double gain = 0.0;
+    int feature = -1; // -1: no split is allowed or worth it
+    int bin = 0;      // numeric: bins <= bin go left
+    bool categorical = false;
+    bool missing_left = false;
+    BinSet left_bins{}; // categorical: all bins that go left, the missing bin included
+    PackedPair left{};  // sums of the left child
+
+    bool found() const { return feature >= 0; }
+    bool goes_left(int b, int missing_bin) const {
+        if (categorical) return contains(left_bins, b);
+        return b == missing_bin ? missing_left : b <= bin;
+    }
+};
+
+// Leaf values must stay inside this interval (monotone constraints).
+struct Bounds {
+    double lower = -std::numeric_limits<double>::infinity();
+    double upper = std::numeric_limits<double>::infinity();
+};
+
+class SplitFinder {
+  public:
+    SplitFinder(const BinMapper& mapper, const HistogramLayout& layout, const Params& params);
+
+    // The units of the integers of this tree.
+    void set_scale(const FixedPoint& scale) { scale_ = scale; }
+
+    // Best split over `features` of a node with these sums.
+    Split find(const RunContext& ctx, const PackedPair* histogram, const PackedPair& total, const Bounds& bounds,
+               std::span<const int> features) const;
+
+    double leaf_value(const Sums& s, const Bounds& bounds) const;
+    Sums decode(const PackedPair& p) const { return scale_.decode(p); }
+    int monotonic(int f) const { return params_.monotonic_cst.empty() ? 0 : params_.monotonic_cst[f]; }
+
+  private:
+    struct Node {
+        PackedPair packed;
+        Sums sums;
+        Bounds bounds;
+        double gain = 0.0; // of the node unsplit
+    };
+    void scan_numeric(int f, const PackedPair* bins, const Node& node, Split& best) const;
+    void scan_monotonic(int f, const PackedPair* bins, const Node& node, Split& best) const;
+    void scan_one_hot(int f, const PackedPair* bins, const Node& node, Split& best) const;
+    void scan_sorted_categories(int f, const PackedPair* bins, const Node& node, Split& best) const;
+
+    double score(double g, double h, double lambda) const;
+    double score_at(const Sums& s, double value) const;
+    bool big_enough(const Sums& s) const { return s.n >= params_.min_samples_leaf && s.h >= params_.min_child_weight; }
+
+    const BinMapper& mapper_;
+    const HistogramLayout& layout_;
+    const Params& params_;
+    FixedPoint scale_;
+};
+
+} // namespace mlcore::boosting

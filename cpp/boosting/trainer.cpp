@@ -1,0 +1,246 @@
+#include "boosting/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/random.hpp"
+
+namespace mlcore::boosting {
+namespace {
+
+constexpr std::uint64_t stream_row_sample = 0x726f7773; // upper bits: iteration
+
+} // namespace
+
+void Trainer::Rows::init(std::span<const double> baseline) {
+    const std::size_t n = y.size();
+    score.resize(n * baseline.size());
+    for (std::size_t k = 0; k < baseline.size(); ++k)
+        std::fill_n(score.begin() + static_cast<std::ptrdiff_t>(k * n), n, baseline[k]);
+}
+
+void Trainer::Rows::set_scores(std::span<const double> by_row, std::size_t K) {
+    const std::size_t n = y.size();
+    if (by_row.size() != n * K) throw ValueError("raw scores must be (n_rows, n_outputs)");
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t k = 0; k < K; ++k) score[k * n + i] = by_row[i * K + k];
+}
+
+std::vector<double> Trainer::Rows::scores_by_row(std::size_t K) const {
+    const std::size_t n = y.size();
+    std::vector<double> by_row(n * K);
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t k = 0; k < K; ++k) by_row[i * K + k] = score[k * n + i];
+    return by_row;
+}
+
+double Trainer::Rows::loss(const RunContext& ctx, const Objective& objective) const {
+    return mean_loss(ctx, objective, targets(), score.data());
+}
+
+Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const BinnedMatrix> data,
+                 std::vector<double> y, std::vector<double> weight, const Objective& objective, Params params,
+                 std::vector<double> baseline)
+    : mapper_(std::move(mapper)), objective_(objective), params_(std::move(params)), grower_(*mapper_, *data, params_),
+      partition_(y.size()), gradient_(y.size()), hessian_(y.size()),
+      probability_(objective.softmax() ? y.size() * static_cast<std::size_t>(objective.n_outputs) : 0),
+      pairs_(y.size()) {
+    const std::size_t n = y.size();
+    if (n == 0) throw ValueError("training needs at least one row");
+    if (n >= (std::size_t{1} << 31)) throw ValueError("training takes fewer than 2^31 rows");
+    if (data->n_rows() != n) throw ValueError("y must have one value a row of X");
+    if (!weight.empty() && weight.size() != n) throw ValueError("sample_weight must have one value a row of X");
+    if (baseline.size() != n_outputs()) throw ValueError("baseline must have one value an output");
+    for (const double w : weight)
+        if (!(w > 0.0) || std::isinf(w)) throw ValueError("sample_weight must be positive and finite here");
+    if (objective_.loss == Loss::log_loss)
+        for (const double c : y)
+            if (!(c >= 0 && c < std::max(2, objective_.n_outputs) && c == std::floor(c)))
+                throw ValueError("y of log_loss must hold class indices");
+
+    const bool whole =
+        std::all_of(weight.begin(), weight.end(), [](double w) { return w == std::floor(w) && w < 1e6; });
+    total_count_ = n;
+    if (!weight.empty() && whole) {
+        double total = 0.0;
+        for (const double w : weight) total += w;
+        if (total < 2147483648.0) {
+            count_.assign(weight.begin(), weight.end());
+            total_count_ = static_cast<std::uint64_t>(total);
+        }
+    }
+    train_.data = std::move(data);
+    train_.y = std::move(y);
+    train_.weight = std::move(weight);
+    train_.init(baseline);
+    forest_.n_features = mapper_->n_features();
+    forest_.baseline = std::move(baseline);
+}
+
+void Trainer::add_validation(std::shared_ptr<const BinnedMatrix> data, std::vector<double> y,
+                             std::vector<double> weight) {
+    if (data->n_rows() != y.size()) throw ValueError("y_val must have one value a row of X_val");
+    if (!weight.empty() && weight.size() != y.size())
+        throw ValueError("sample_weight_val must have one value a row of X_val");
+    if (objective_.loss == Loss::log_loss)
+        for (const double c : y)
+            if (!(c >= 0 && c < std::max(2, objective_.n_outputs)))
+                throw ValueError("y_val of log_loss must hold class indices");
+    validation_.data = std::move(data);
+    validation_.y = std::move(y);
+    validation_.weight = std::move(weight);
+    validation_.init(forest_.baseline);
+}
+
+void Trainer::draw_rows(const RunContext& ctx, std::uint64_t iteration) {
+    if (params_.subsample >= 1.0) return;
+    const std::size_t n = n_rows();
+    const Philox random(params_.seed, (iteration << 32) | stream_row_sample);
+    constexpr std::size_t block = 4096;
+    const std::size_t n_blocks = (n + block - 1) / block;
+    std::vector<std::vector<std::uint32_t>> parts(n_blocks);
+    parallel_tasks(ctx, n_blocks, 10.0 * block, [&](std::size_t b, int) {
+        for (std::size_t i = b * block; i < std::min((b + 1) * block, n); ++i)
+            if (random.uniform(i) < params_.subsample) parts[b].push_back(static_cast<std::uint32_t>(i));
+    });
+    drawn_.clear();
+    for (const auto& part : parts) drawn_.insert(drawn_.end(), part.begin(), part.end());
+    if (drawn_.empty()) drawn_.push_back(static_cast<std::uint32_t>(random.below(n, n)));
+}
+
+// From float gradients to packed integers at the finest scale that cannot overflow.
+FixedPoint Trainer::pack(const RunContext& ctx) {
+    struct Range {
+        float top = 0.0f;
+        double hessian = 0.0;
+        bool valid = true;
+    };
+    const std::size_t n = n_rows();
+    const Range range = parallel_reduce(
+        ctx, n, 0.7, Range{},
+        [&](std::size_t begin, std::size_t end) {
+            Range r;
+            float top = 0.0f, lowest_hessian = 0.0f, not_finite = 0.0f;
+            for (std::size_t i = begin; i < end; ++i) {
+                top = std::max(top, std::abs(gradient_[i]));
+                lowest_hessian = std::min(lowest_hessian, hessian_[i]);
+                not_finite += gradient_[i] * 0.0f + hessian_[i] * 0.0f; // NaN unless all are finite
+            }
+            for (std::size_t i = begin; i < end; ++i) r.hessian += hessian_[i];
+            r.top = top;
+            r.valid = not_finite == 0.0f && lowest_hessian >= 0.0f;
+            return r;
+        },
+        [](Range a, const Range& b) {
+            return Range{std::max(a.top, b.top), a.hessian + b.hessian, a.valid && b.valid};
+        });
+    if (!range.valid)
+        throw ValueError("the loss gave a gradient that is not finite or a hessian that is not finite or negative; "
+                         "try a smaller learning_rate, or scale y");
+    const FixedPoint scale(n, total_count_, range.top, range.hessian);
+    parallel_ranges(ctx, n, 1.0, [&](std::size_t begin, std::size_t end, int) {
+        if (count_.empty())
+            for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(gradient_[i], hessian_[i], 1);
+        else
+            for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(gradient_[i], hessian_[i], count_[i]);
+    });
+    return scale;
+}
+
+void Trainer::refine_leaves(const RunContext& ctx, Tree& tree, int k) {
+    if (objective_.loss == Loss::custom) return;
+    if (params_.newton && !objective_.renews_leaves()) return;
+    std::vector<int> leaves;
+    for (std::size_t i = 0; i < tree.nodes.size(); ++i)
+        if (tree.nodes[i].feature < 0) leaves.push_back(static_cast<int>(i));
+    const std::size_t n = n_rows(), column = static_cast<std::size_t>(k) * n;
+    const double ns = 60.0 * static_cast<double>(partition_.size()) / static_cast<double>(leaves.size());
+    parallel_tasks(ctx, leaves.size(), ns, [&](std::size_t j, int) {
+        TreeNode& leaf = tree.nodes[static_cast<std::size_t>(leaves[j])];
+        const std::span<const std::uint32_t> rows(partition_.rows() + leaf.begin, leaf.end - leaf.begin);
+        leaf.value =
+            best_leaf_value(objective_, train_.targets(), train_.score.data() + column,
+                            objective_.softmax() ? probability_.data() + column : nullptr, k, rows, params_.reg_lambda);
+    });
+}
+
+void Trainer::add_tree(const RunContext& ctx, const Tree& tree, int k) {
+    // Rows of the sample: leaf by leaf, in the order of the partition.
+    std::vector<const TreeNode*> leaves;
+    for (const TreeNode& node : tree.nodes)
+        if (node.feature < 0) leaves.push_back(&node);
+    std::sort(leaves.begin(), leaves.end(), [](const TreeNode* a, const TreeNode* b) { return a->begin < b->begin; });
+    double* score = train_.score.data() + static_cast<std::size_t>(k) * n_rows();
+    const std::uint32_t* rows = partition_.rows();
+    parallel_ranges(ctx, partition_.size(), 1.0, [&](std::size_t begin, std::size_t end, int) {
+        auto leaf = std::upper_bound(leaves.begin(), leaves.end(), begin,
+                                     [](std::size_t at, const TreeNode* node) { return at < node->end; });
+        for (std::size_t i = begin; i < end; ++leaf) {
+            const std::size_t stop = std::min(end, (*leaf)->end);
+            const double value = (*leaf)->value;
+            for (; i < stop; ++i) score[rows[i]] += value;
+        }
+    });
+
+    // Rows outside the sample, and the validation rows, walk the tree.
+    const auto walk = [&](Rows& table, auto&& is_done) {
+        const BinnedMatrix& data = *table.data;
+        const std::size_t n = table.y.size();
+        double* out = table.score.data() + static_cast<std::size_t>(k) * n;
+        parallel_ranges(ctx, n, 40.0, [&](std::size_t begin, std::size_t end, int) {
+            for (std::size_t i = begin; i < end; ++i)
+                if (!is_done(i)) out[i] += tree.nodes[static_cast<std::size_t>(tree.leaf(data, *mapper_, i))].value;
+        });
+    };
+    if (partition_.size() < n_rows()) {
+        std::vector<std::uint8_t> in_sample(n_rows(), 0);
+        for (const std::uint32_t row : drawn_) in_sample[row] = 1;
+        walk(train_, [&](std::size_t i) { return in_sample[i] != 0; });
+    }
+    if (has_validation()) walk(validation_, [](std::size_t) { return false; });
+}
+
+void Trainer::grow_output(const RunContext& ctx, int k, std::uint64_t iteration) {
+    const FixedPoint scale = pack(ctx);
+    if (params_.subsample < 1.0)
+        partition_.reset(drawn_);
+    else
+        partition_.reset(ctx);
+    Tree tree =
+        grower_.grow(ctx, partition_, pairs_.data(), scale, iteration * n_outputs() + static_cast<std::uint64_t>(k));
+    refine_leaves(ctx, tree, k);
+    for (TreeNode& node : tree.nodes) node.value *= params_.learning_rate;
+    add_tree(ctx, tree, k);
+    forest_.append(tree, *mapper_);
+}
+
+void Trainer::step(const RunContext& ctx) {
+    const std::uint64_t iteration = n_iterations();
+    draw_rows(ctx, iteration);
+    if (objective_.softmax()) softmax(ctx, train_.score.data(), n_rows(), objective_.n_outputs, probability_.data());
+    for (int k = 0; k < objective_.n_outputs; ++k) {
+        gradients(ctx, objective_, params_.newton, train_.targets(), train_.score.data(), probability_.data(), k,
+                  gradient_.data(), hessian_.data());
+        grow_output(ctx, k, iteration);
+    }
+}
+
+void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradient, std::span<const double> hessian) {
+    const std::size_t n = n_rows(), K = n_outputs();
+    if (gradient.size() != n * K || hessian.size() != n * K)
+        throw ValueError("gradient and hessian must be (n_rows, n_outputs)");
+    const std::uint64_t iteration = n_iterations();
+    draw_rows(ctx, iteration);
+    for (std::size_t k = 0; k < K; ++k) {
+        for (std::size_t i = 0; i < n; ++i) {
+            gradient_[i] = static_cast<float>(gradient[i * K + k]);
+            hessian_[i] = static_cast<float>(hessian[i * K + k]);
+        }
+        grow_output(ctx, static_cast<int>(k), iteration);
+    }
+}
+
+} // namespace mlcore::boosting

@@ -1,0 +1,17 @@
+// How many CPUs this process may really use. A container is often given two CPUs of a 64-CPU host by a cgroup quota
+// that std::thread::hardware_concurrency() does not see.
+#pragma once
+
+#include <string>
+
+namespace mlcore {
+
+/// CPUs by scheduler affinity, bounded by the cgroup quota (rounded up); at least 1. Asks the system each time.
+int available_cpus();
+
+/// CPUs' worth of time granted by the cgroup (v1 or v2) of this process and its ancestors; infinity without a limit.
+/// The two paths are parameters for the sake of tests.
+double cgroup_cpu_quota(const std::string& membership_file = "/proc/self/cgroup",
+                        const std::string& mount_point = "/sys/fs/cgroup");
+
+} // namespace mlcore
