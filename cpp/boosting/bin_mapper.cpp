@@ -214,6 +214,31 @@ std::vector<double> find_edges(std::span<const double> distinct, std::span<const
     return edges;
 }
 
+template <class T>
+EdgeTable<T>::EdgeTable(const std::vector<double>& edges) : n_blocks_(edges.size() / width + 1) {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    edge_.assign(n_blocks_ * width, infinity);
+    for (std::size_t k = 0; k < edges.size(); ++k) {
+        // v <= edge must not change by rounding the edge to T: take the largest T not above it.
+        T e = static_cast<T>(edges[k]);
+        if (static_cast<double>(e) > edges[k]) e = std::nextafter(e, -infinity);
+        edge_[k] = e;
+    }
+    std::fill_n(last_, width, infinity);
+    for (std::size_t b = 0; b < n_blocks_; ++b) last_[b] = edge_[b * width + width - 1];
+}
+
+template <class T>
+int EdgeTable<T>::count_below(T v) const {
+    const auto count = [v](const T* block) {
+        int n = 0;
+        for (std::size_t k = 0; k < width; ++k) n += block[k] < v;
+        return n;
+    };
+    const int block = n_blocks_ == 1 ? 0 : count(last_);
+    return block * static_cast<int>(width) + count(edge_.data() + static_cast<std::size_t>(block) * width);
+}
+
 BinMapper BinMapper::fit(const RunContext& ctx, const Table& X, std::span<const double> weight,
                          std::span<const int> n_categories, int max_bins) {
     MLCORE_CHECK(max_bins >= 2 && max_bins <= max_max_bins, "max_bins must be 2..255");
@@ -240,6 +265,10 @@ BinMapper BinMapper::fit(const RunContext& ctx, const Table& X, std::span<const 
         mapper.edges_[f] = find_edges(values, weights, max_bins);
         mapper.n_bins_[f] = static_cast<int>(mapper.edges_[f].size()) + 1;
     });
+    for (const auto& edges : mapper.edges_) {
+        mapper.tables_float_.emplace_back(edges);
+        mapper.tables_double_.emplace_back(edges);
+    }
     return mapper;
 }
 
@@ -253,6 +282,15 @@ std::uint8_t BinMapper::bin(int f, double value) const {
     return static_cast<std::uint8_t>(std::lower_bound(edges.begin(), edges.end(), value) - edges.begin());
 }
 
+template <>
+const EdgeTable<float>& BinMapper::edge_table<float>(int f) const {
+    return tables_float_[static_cast<std::size_t>(f)];
+}
+template <>
+const EdgeTable<double>& BinMapper::edge_table<double>(int f) const {
+    return tables_double_[static_cast<std::size_t>(f)];
+}
+
 template <class T>
 void BinMapper::bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const {
     const auto missing = static_cast<std::uint8_t>(n_bins_[f]);
@@ -261,31 +299,10 @@ void BinMapper::bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n,
             bins[i] = bin(f, static_cast<double>(value[static_cast<std::ptrdiff_t>(i) * stride]));
         return;
     }
-    // Branch-free binary search over edges padded with +inf to a power of two: the bin is the number of edges < value.
-    const auto& edges = edges_[f];
-    std::array<T, 256> padded;
-    const std::size_t size = std::bit_ceil(edges.size() + 1);
-    for (std::size_t k = 0; k < size; ++k) {
-        if (k >= edges.size()) {
-            padded[k] = std::numeric_limits<T>::infinity();
-            continue;
-        }
-        // x <= edge must not change by rounding the edge to T: take the largest T not above it.
-        T e = static_cast<T>(edges[k]);
-        if (static_cast<double>(e) > edges[k]) e = std::nextafter(e, -std::numeric_limits<T>::infinity());
-        padded[k] = e;
-    }
-    constexpr std::size_t lanes = 16; // independent searches side by side hide the load latency
-    for (std::size_t i = 0; i < n; i += lanes) {
-        const std::size_t m = std::min(lanes, n - i);
-        T v[lanes];
-        std::uint32_t at[lanes] = {};
-        for (std::size_t j = 0; j < lanes; ++j)
-            v[j] = value[static_cast<std::ptrdiff_t>(i + std::min(j, m - 1)) * stride];
-        for (std::size_t step = size / 2; step > 0; step /= 2)
-            for (std::size_t j = 0; j < lanes; ++j)
-                at[j] += padded[at[j] + step - 1] < v[j] ? static_cast<std::uint32_t>(step) : 0;
-        for (std::size_t j = 0; j < m; ++j) bins[i + j] = v[j] != v[j] ? missing : static_cast<std::uint8_t>(at[j]);
+    const EdgeTable<T>& edges = edge_table<T>(f);
+    for (std::size_t i = 0; i < n; ++i) {
+        const T v = value[static_cast<std::ptrdiff_t>(i) * stride];
+        bins[i] = v != v ? missing : static_cast<std::uint8_t>(edges.count_below(v));
     }
 }
 

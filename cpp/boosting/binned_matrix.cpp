@@ -9,7 +9,7 @@
 namespace mlcore::boosting {
 namespace {
 
-constexpr std::size_t block_rows = 1024; // a block's columns and stripe rows stay in the L2 cache
+constexpr std::size_t block_rows = 256; // a block's rows stay in the L1 cache while its columns are read
 
 template <class View>
 void bin_block(const View& view, const BinMapper& mapper, std::size_t begin, std::size_t end, std::uint8_t* columns,

@@ -10,70 +10,45 @@
 namespace mlcore::boosting {
 namespace {
 
-// Hands out blocks of rows in C order: in place where the table is laid out so, else copied.
-template <class View>
-class RowBlocks {
-  public:
-    using T = typename ValueOf<View>::type;
+constexpr std::size_t block_rows = BitScorer<float>::block_rows;
 
-    explicit RowBlocks(const View& view) : view_(view) {
-        if (!in_place()) buffer_ = Buffer<T>(Predictor::block_rows * view.cols);
-    }
-
-    std::ptrdiff_t stride() const {
-        if constexpr (is_dense<View>)
-            if (in_place()) return view_.row_stride;
-        return static_cast<std::ptrdiff_t>(view_.cols);
-    }
-
-    const T* load(std::size_t begin, std::size_t end) {
-        if constexpr (is_dense<View>) {
-            if (in_place()) return view_.data + static_cast<std::ptrdiff_t>(begin) * view_.row_stride;
-            for (std::size_t j = 0; j < view_.cols; ++j)
-                for (std::size_t i = begin; i < end; ++i) buffer_[(i - begin) * view_.cols + j] = view_(i, j);
-        } else {
-            std::fill(buffer_.begin(), buffer_.begin() + (end - begin) * view_.cols, T{0});
-            for (std::size_t i = begin; i < end; ++i)
-                for (std::size_t k = view_.begin(i); k < view_.end(i); ++k)
-                    buffer_[(i - begin) * view_.cols + static_cast<std::size_t>(view_.indices[k])] = view_.data[k];
+// Copies the rows [begin, end) of the table to block[f * block_rows + r]; the rows of the block beyond them are zero.
+template <class View, class T>
+void load_block(const View& view, std::size_t begin, std::size_t end, T* block) {
+    if constexpr (is_dense<View>) {
+        for (std::size_t f = 0; f < view.cols; ++f) {
+            T* column = block + f * block_rows;
+            for (std::size_t i = begin; i < end; ++i) column[i - begin] = view(i, f);
+            std::fill(column + (end - begin), column + block_rows, T{0});
         }
-        return buffer_.data();
+    } else {
+        std::fill_n(block, view.cols * block_rows, T{0});
+        for (std::size_t i = begin; i < end; ++i)
+            for (std::size_t k = view.begin(i); k < view.end(i); ++k)
+                block[static_cast<std::size_t>(view.indices[k]) * block_rows + (i - begin)] = view.data[k];
     }
+}
 
-  private:
-    bool in_place() const {
-        if constexpr (is_dense<View>)
-            return view_.rows_contiguous();
-        else
-            return false;
-    }
-
-    const View& view_;
-    Buffer<T> buffer_;
-};
-
-// f(x, stride, begin, end) for all blocks of rows, in parallel.
+// f(block, begin, end) for all blocks of rows, in parallel.
 template <class F>
 void for_row_blocks(const RunContext& ctx, const Table& X, std::size_t n_trees, F&& f) {
     std::visit(
         [&](const auto& view) {
-            using View = std::decay_t<decltype(view)>;
-            const std::size_t n_blocks = (view.rows + Predictor::block_rows - 1) / Predictor::block_rows;
-            const double block_ns = static_cast<double>(Predictor::block_rows) *
-                                    (12.0 * static_cast<double>(n_trees) + static_cast<double>(view.cols));
-            // A thread's blocks share one buffer.
-            constexpr std::size_t blocks_per_task = 16;
+            using T = typename ValueOf<std::decay_t<decltype(view)>>::type;
+            constexpr std::size_t blocks_per_task = 16; // share one buffer
+            const std::size_t n_blocks = (view.rows + block_rows - 1) / block_rows;
             const std::size_t n_tasks = (n_blocks + blocks_per_task - 1) / blocks_per_task;
-            parallel_tasks(ctx, n_tasks, block_ns * static_cast<double>(std::min(blocks_per_task, n_blocks)),
-                           [&](std::size_t task, int) {
-                               RowBlocks<View> blocks(view);
-                               const std::size_t last = std::min((task + 1) * blocks_per_task, n_blocks);
-                               for (std::size_t b = task * blocks_per_task; b < last; ++b) {
-                                   const std::size_t begin = b * Predictor::block_rows,
-                                                     end = std::min(begin + Predictor::block_rows, view.rows);
-                                   f(blocks.load(begin, end), blocks.stride(), begin, end);
-                               }
-                           });
+            const double row_ns = 5.0 * static_cast<double>(n_trees) + static_cast<double>(view.cols);
+            const double task_ns = row_ns * static_cast<double>(std::min(view.rows, blocks_per_task * block_rows));
+            parallel_tasks(ctx, n_tasks, task_ns, [&](std::size_t task, int) {
+                Buffer<T> block(view.cols * block_rows);
+                for (std::size_t b = task * blocks_per_task; b < std::min((task + 1) * blocks_per_task, n_blocks);
+                     ++b) {
+                    const std::size_t begin = b * block_rows, end = std::min(begin + block_rows, view.rows);
+                    load_block(view, begin, end, block.data());
+                    f(static_cast<const T*>(block.data()), begin, end);
+                }
+            });
         },
         X);
 }
@@ -208,19 +183,35 @@ void ForestArrays::validate() const {
     }
 }
 
-Forest::Forest(ForestArrays arrays) : arrays_((arrays.validate(), std::move(arrays))), predictor_(arrays_) {}
+Forest::Forest(ForestArrays arrays)
+    : arrays_((arrays.validate(), std::move(arrays))), predictor_(arrays_), bit_scorer_float_(arrays_),
+      bit_scorer_double_(arrays_) {}
+
+template <>
+const BitScorer<float>& Forest::bit_scorer<float>() const {
+    return bit_scorer_float_;
+}
+template <>
+const BitScorer<double>& Forest::bit_scorer<double>() const {
+    return bit_scorer_double_;
+}
 
 void Forest::add_scores(const RunContext& ctx, const Table& X, std::size_t first, std::size_t last, double* out) const {
     const std::size_t K = arrays_.n_outputs();
-    const double* value = arrays_.value.data();
-    for_row_blocks(ctx, X, (last - first) * K,
-                   [&](const auto* x, std::ptrdiff_t stride, std::size_t begin, std::size_t end) {
-                       std::int32_t leaf[Predictor::block_rows];
-                       for (std::size_t t = first * K; t < last * K; ++t) {
-                           predictor_.walk(x, stride, end - begin, t, leaf);
-                           for (std::size_t r = 0; r < end - begin; ++r) out[(begin + r) * K + t % K] += value[leaf[r]];
-                       }
-                   });
+    for_row_blocks(ctx, X, (last - first) * K, [&]<class T>(const T* x, std::size_t begin, std::size_t end) {
+        const BitScorer<T>& bits = bit_scorer<T>();
+        std::int32_t leaf[block_rows];
+        for (std::size_t t = first * K; t < last * K; ++t) {
+            double* target = out + begin * K + t % K;
+            if (bits.has(t)) {
+                bits.add(x, end - begin, t, target, K);
+                continue;
+            }
+            predictor_.walk(x, end - begin, t, leaf);
+            for (std::size_t r = 0; r < end - begin; ++r)
+                target[r * K] += arrays_.value[static_cast<std::size_t>(leaf[r])];
+        }
+    });
 }
 
 void Forest::score_row(const double* x, double* out) const {
@@ -237,10 +228,10 @@ void Forest::score_row(const double* x, double* out) const {
 
 void Forest::apply(const RunContext& ctx, const Table& X, std::int32_t* out) const {
     const std::size_t n_trees = arrays_.n_trees();
-    for_row_blocks(ctx, X, n_trees, [&](const auto* x, std::ptrdiff_t stride, std::size_t begin, std::size_t end) {
-        std::int32_t leaf[Predictor::block_rows];
+    for_row_blocks(ctx, X, n_trees, [&](const auto* x, std::size_t begin, std::size_t end) {
+        std::int32_t leaf[block_rows];
         for (std::size_t t = 0; t < n_trees; ++t) {
-            predictor_.walk(x, stride, end - begin, t, leaf);
+            predictor_.walk(x, end - begin, t, leaf);
             for (std::size_t r = 0; r < end - begin; ++r)
                 out[(begin + r) * n_trees + t] = leaf[r] - static_cast<std::int32_t>(arrays_.tree_offset[t]);
         }

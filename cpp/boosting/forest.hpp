@@ -4,13 +4,16 @@
 // set goes left; NaN and codes outside the set's range take the default direction.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "boosting/bin_mapper.hpp"
+#include "boosting/bit_scorer.hpp"
 #include "boosting/predictor.hpp"
 #include "boosting/tree.hpp"
 #include "core/context.hpp"
@@ -43,9 +46,23 @@ struct ForestArrays {
     void append(const ForestArrays& other); // the trees of a model with the same outputs and features
     void truncate(std::size_t n_iterations);
 
+    // Categorical split `node` (numbered in the forest) for this code.
+    bool category_goes_left(std::size_t node, double code) const {
+        if (!(code >= 0.0 && code < category_size[node] * 32.0)) return default_left[node] != 0;
+        const auto bit = static_cast<std::size_t>(code);
+        return (category_words[static_cast<std::size_t>(category_offset[node]) + bit / 32] >> (bit % 32)) & 1;
+    }
+
     // Throws ValueError unless every index is in range and every path ends: a damaged file must not crash a prediction.
     void validate() const;
 };
+
+// The largest T not above x, so that a value of type T compares with it as with x.
+template <class T>
+T round_down(double x) {
+    const T t = static_cast<T>(x);
+    return static_cast<double>(t) > x ? std::nextafter(t, -std::numeric_limits<T>::infinity()) : t;
+}
 
 enum class Importance { gain, split, cover };
 
@@ -71,8 +88,13 @@ class Forest {
     std::vector<double> importance(Importance kind) const;
 
   private:
+    template <class T>
+    const BitScorer<T>& bit_scorer() const;
+
     ForestArrays arrays_;
     Predictor predictor_;
+    BitScorer<float> bit_scorer_float_;
+    BitScorer<double> bit_scorer_double_;
 };
 
 } // namespace mlcore::boosting

@@ -44,17 +44,23 @@ void Grower::draw_tree_features(std::uint64_t tree_number) {
     builder_.select(active);
 }
 
-std::vector<int> Grower::node_features(const Open& node, std::uint64_t tree_number) const {
+std::vector<std::uint8_t> Grower::node_features(const Open& node, std::uint64_t tree_number) const {
+    if (params_.colsample_bylevel >= 1.0 && params_.colsample_bynode >= 1.0 && params_.interaction_cst.empty())
+        return {};
     std::vector<int> features = draw(tree_features_, params_.colsample_bylevel, params_.seed,
                                      stream(Draw::level, tree_number, static_cast<std::uint64_t>(node.depth)));
     if (!params_.interaction_cst.empty()) {
         std::vector<std::uint8_t> allowed(data_.n_features(), 0);
         for (const int group : node.groups)
-            for (const int f : params_.interaction_cst[group]) allowed[f] = 1;
-        std::erase_if(features, [&](int f) { return !allowed[f]; });
+            for (const int f : params_.interaction_cst[static_cast<std::size_t>(group)])
+                allowed[static_cast<std::size_t>(f)] = 1;
+        std::erase_if(features, [&](int f) { return !allowed[static_cast<std::size_t>(f)]; });
     }
-    return draw(std::move(features), params_.colsample_bynode, params_.seed,
-                stream(Draw::node, tree_number, static_cast<std::uint64_t>(node.node)));
+    features = draw(std::move(features), params_.colsample_bynode, params_.seed,
+                    stream(Draw::node, tree_number, static_cast<std::uint64_t>(node.node)));
+    std::vector<std::uint8_t> flags(data_.n_features(), 0);
+    for (const int f : features) flags[static_cast<std::size_t>(f)] = 1;
+    return flags;
 }
 
 bool Grower::may_split(const Open& node, int n_leaves) const {
@@ -64,35 +70,111 @@ bool Grower::may_split(const Open& node, int n_leaves) const {
     return s.n >= 2 * params_.min_samples_leaf && s.n >= 2 && s.h >= 2 * params_.min_child_weight;
 }
 
-void Grower::find_split(const RunContext& ctx, Open& node, std::uint64_t tree_number) const {
-    node.split =
-        finder_.find(ctx, node.histogram.as<PackedPair>(), node.total, node.bounds, node_features(node, tree_number));
-    if (!node.split.found()) node.histogram = Histogram();
-}
-
-Grower::Open Grower::child(const Open& parent, Tree& tree, int node, const PackedPair& total) const {
+Grower::Open Grower::child(const Open& parent, const Split& split, Tree& tree, int node,
+                           const PackedPair& total) const {
     Open open;
     open.node = node;
     open.depth = parent.depth + 1;
     open.total = total;
     open.bounds = parent.bounds;
     for (const int group : parent.groups) {
-        const auto& members = params_.interaction_cst[group];
-        if (std::find(members.begin(), members.end(), parent.split.feature) != members.end())
-            open.groups.push_back(group);
+        const auto& members = params_.interaction_cst[static_cast<std::size_t>(group)];
+        if (std::find(members.begin(), members.end(), split.feature) != members.end()) open.groups.push_back(group);
     }
     const Sums s = finder_.decode(total);
-    tree.nodes[node].cover = s.h;
-    tree.nodes[node].count = s.n;
+    tree.nodes[static_cast<std::size_t>(node)].cover = s.h;
+    tree.nodes[static_cast<std::size_t>(node)].count = s.n;
     return open;
+}
+
+// Everything below a monotone split stays on its side of the middle of the two children's values.
+void Grower::constrain_children(const Open& parent, Open& left, Open& right) const {
+    const int direction = finder_.monotonic(parent.split.feature);
+    if (direction == 0) return;
+    const double middle = (finder_.leaf_value(finder_.decode(left.total), parent.bounds) +
+                           finder_.leaf_value(finder_.decode(right.total), parent.bounds)) /
+                          2;
+    (direction > 0 ? left : right).bounds.upper = middle;
+    (direction > 0 ? right : left).bounds.lower = middle;
+}
+
+void Grower::count_root(const RunContext& ctx, const Partition& partition, const PackedPair* pairs) {
+    const std::size_t n = partition.size(), block = Partition::piece_rows;
+    const bool all_rows = n == data_.n_rows();
+    parallel_tasks(ctx, (n + block - 1) / block, builder_.ns_per_row() * static_cast<double>(std::min(n, block)),
+                   [&](std::size_t b, int thread) {
+                       const std::size_t begin = b * block, m = std::min(block, n - begin);
+                       if (all_rows)
+                           builder_.add(thread, begin, m, pairs);
+                       else
+                           builder_.add(thread, {partition.rows() + begin, m}, pairs);
+                   });
+}
+
+void Grower::divide(const RunContext& ctx, Partition& partition, std::size_t n_pieces, const Split& split,
+                    const PackedPair* pairs, const bool* count_left) {
+    std::uint8_t goes_left[256];
+    const int missing_bin = mapper_.missing_bin(split.feature);
+    for (int b = 0; b < 256; ++b) goes_left[b] = split.goes_left(b, missing_bin);
+    const std::uint8_t* column = data_.column(split.feature);
+    const double row_ns = 2.5 + (count_left ? 0.5 * builder_.ns_per_row() : 0.0);
+    parallel_tasks(ctx, n_pieces, row_ns * static_cast<double>(Partition::piece_rows),
+                   [&](std::size_t piece, int thread) {
+                       const Partition::Piece rows = partition.divide(piece, column, goes_left);
+                       if (count_left) builder_.add(thread, *count_left ? rows.left : rows.right, pairs);
+                   });
+}
+
+void Grower::count_stripes(const RunContext& ctx, std::span<const std::uint32_t> rows, const PackedPair* pairs,
+                           Histogram& histogram) {
+    const std::uint32_t* chosen = rows.size() == data_.n_rows() ? nullptr : rows.data();
+    const double stripe_ns =
+        builder_.ns_per_row() * static_cast<double>(rows.size()) / static_cast<double>(builder_.n_stripes());
+    parallel_tasks(ctx, builder_.n_stripes(), stripe_ns, [&](std::size_t stripe, int) {
+        builder_.build_stripe(stripe, chosen, rows.size(), pairs, histogram.as<PackedPair>());
+    });
+}
+
+void Grower::search(const RunContext& ctx, Partition& partition, std::size_t n_pieces, bool collect, Open& counted,
+                    Open* sibling) {
+    constexpr std::size_t group = 4; // features a task
+    const std::size_t n_groups = (tree_features_.size() + group - 1) / group;
+    const SplitFinder::Node counted_node = finder_.node(counted.total, counted.bounds);
+    const SplitFinder::Node sibling_node = sibling ? finder_.node(sibling->total, sibling->bounds) : counted_node;
+    auto* histogram = counted.histogram.as<PackedPair>();
+    auto* rest = sibling ? sibling->histogram.as<PackedPair>() : nullptr;
+    std::vector<Split> best(n_groups), best_sibling(n_groups);
+
+    const double group_ns = 800.0 * static_cast<double>(group);
+    parallel_tasks(ctx, n_pieces + n_groups, group_ns, [&](std::size_t task, int) {
+        if (task < n_pieces) return partition.copy_back(task);
+        const std::size_t g = task - n_pieces;
+        for (std::size_t j = g * group; j < std::min((g + 1) * group, tree_features_.size()); ++j) {
+            const int f = tree_features_[j];
+            const std::size_t begin = layout_.offset(f), end = begin + static_cast<std::size_t>(mapper_.n_bins(f)) + 1;
+            if (collect) builder_.collect(begin, end, histogram);
+            if (counted.may_use(f)) finder_.scan(f, histogram, counted_node, best[g]);
+            if (!sibling) continue;
+            for (std::size_t k = begin; k < end; ++k) rest[k] = rest[k] - histogram[k];
+            if (sibling->may_use(f)) finder_.scan(f, rest, sibling_node, best_sibling[g]);
+        }
+    });
+    const auto finish = [](Open& open, const std::vector<Split>& candidates) {
+        for (const Split& s : candidates)
+            if (s.found() && (!open.split.found() || s.gain > open.split.gain)) open.split = s;
+        if (!open.split.found()) open.histogram = Histogram();
+    };
+    finish(counted, best);
+    if (sibling) finish(*sibling, best_sibling);
 }
 
 Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair* pairs, const FixedPoint& scale,
                   std::uint64_t tree_number) {
     finder_.set_scale(scale);
     draw_tree_features(tree_number);
+    builder_.start(ctx.n_threads);
     const std::uint32_t* rows = partition.rows();
-    const bool all_rows = partition.size() == data_.n_rows();
+    const bool by_stripes = builder_.prefers_stripes(ctx.n_threads);
 
     Tree tree;
     tree.nodes.emplace_back();
@@ -135,9 +217,14 @@ Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair*
 
     int n_leaves = 1;
     if (may_split(root, n_leaves) && !tree_features_.empty()) {
+        root.wanted = true;
+        root.features = node_features(root, tree_number);
         root.histogram = builder_.take();
-        builder_.build(ctx, all_rows ? nullptr : rows, partition.size(), pairs, root.histogram.as<PackedPair>());
-        find_split(ctx, root, tree_number);
+        if (by_stripes)
+            count_stripes(ctx, {rows, partition.size()}, pairs, root.histogram);
+        else
+            count_root(ctx, partition, pairs);
+        search(ctx, partition, 0, !by_stripes, root, nullptr);
         push(std::move(root));
     }
     while (open.size() > head && (params_.max_leaf_nodes == 0 || n_leaves < params_.max_leaf_nodes)) {
@@ -145,57 +232,56 @@ Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair*
         Open parent = pop();
         const Split& split = parent.split;
         const int left_id = static_cast<int>(tree.nodes.size());
-        {
-            TreeNode& node = tree.nodes[parent.node];
-            node.feature = split.feature;
-            node.bin = split.bin;
-            node.missing_left = split.missing_left;
-            node.gain = split.gain;
-            node.left = left_id;
-            if (split.categorical) {
-                node.category_set = static_cast<int>(tree.category_sets.size());
-                tree.category_sets.push_back(split.left_bins);
-            }
+        const auto at = static_cast<std::size_t>(parent.node);
+        tree.nodes[at].feature = split.feature;
+        tree.nodes[at].bin = split.bin;
+        tree.nodes[at].missing_left = split.missing_left;
+        tree.nodes[at].gain = split.gain;
+        tree.nodes[at].left = left_id;
+        if (split.categorical) {
+            tree.nodes[at].category_set = static_cast<int>(tree.category_sets.size());
+            tree.category_sets.push_back(split.left_bins);
         }
-        std::uint8_t goes_left[256];
-        const int missing_bin = mapper_.missing_bin(split.feature);
-        for (int b = 0; b < 256; ++b) goes_left[b] = split.goes_left(b, missing_bin);
-        const std::size_t begin = tree.nodes[parent.node].begin, end = tree.nodes[parent.node].end;
-        const std::size_t middle = begin + partition.split(ctx, begin, end, data_.column(split.feature), goes_left);
-
         tree.nodes.resize(tree.nodes.size() + 2);
-        tree.nodes[left_id].begin = begin;
-        tree.nodes[left_id].end = tree.nodes[left_id + 1].begin = middle;
-        tree.nodes[left_id + 1].end = end;
         ++n_leaves;
-        Open left = child(parent, tree, left_id, split.left);
-        Open right = child(parent, tree, left_id + 1, parent.total - split.left);
-
-        if (const int direction = finder_.monotonic(split.feature); direction != 0) {
-            const double middle_value = (finder_.leaf_value(finder_.decode(left.total), parent.bounds) +
-                                         finder_.leaf_value(finder_.decode(right.total), parent.bounds)) /
-                                        2;
-            (direction > 0 ? left : right).bounds.upper = middle_value;
-            (direction > 0 ? right : left).bounds.lower = middle_value;
+        Open left = child(parent, split, tree, left_id, split.left);
+        Open right = child(parent, split, tree, left_id + 1, parent.total - split.left);
+        constrain_children(parent, left, right);
+        for (Open* node : {&left, &right}) {
+            tree.nodes[static_cast<std::size_t>(node->node)].value =
+                finder_.leaf_value(finder_.decode(node->total), node->bounds);
+            node->wanted = may_split(*node, n_leaves);
+            if (node->wanted) node->features = node_features(*node, tree_number);
         }
-        for (const Open* node : {&left, &right})
-            tree.nodes[node->node].value = finder_.leaf_value(finder_.decode(node->total), node->bounds);
 
-        const bool split_left = may_split(left, n_leaves), split_right = may_split(right, n_leaves);
-        if (!split_left && !split_right) continue;
-        const bool left_is_smaller = middle - begin <= end - middle;
-        Open& smaller = left_is_smaller ? left : right;
-        Open& larger = left_is_smaller ? right : left;
-        const TreeNode& small_node = tree.nodes[smaller.node];
-        smaller.histogram = builder_.take();
-        builder_.build(ctx, rows + small_node.begin, small_node.end - small_node.begin, pairs,
-                       smaller.histogram.as<PackedPair>());
-        if (left_is_smaller ? split_right : split_left) {
-            larger.histogram = std::move(parent.histogram);
-            builder_.subtract(ctx, larger.histogram.as<PackedPair>(), smaller.histogram.as<PackedPair>());
-            find_split(ctx, larger, tree_number);
+        // The smaller child is counted (whichever is wanted), the larger one is the rest.
+        const bool count = left.wanted || right.wanted;
+        const bool count_left = finder_.decode(left.total).n <= finder_.decode(right.total).n;
+        const std::size_t begin = tree.nodes[at].begin, end = tree.nodes[at].end;
+        const std::size_t n_pieces = partition.start_split(begin, end);
+        builder_.start(ctx.n_threads);
+        divide(ctx, partition, n_pieces, split, pairs, count && !by_stripes ? &count_left : nullptr);
+        const std::size_t middle = begin + partition.count_left();
+        TreeNode& left_node = tree.nodes[static_cast<std::size_t>(left_id)];
+        TreeNode& right_node = tree.nodes[static_cast<std::size_t>(left_id) + 1];
+        left_node.begin = begin;
+        left_node.end = right_node.begin = middle;
+        right_node.end = end;
+
+        const bool copy_first = !count || by_stripes;
+        if (copy_first)
+            parallel_tasks(ctx, n_pieces, 0.5 * static_cast<double>(Partition::piece_rows),
+                           [&](std::size_t piece, int) { partition.copy_back(piece); });
+        if (!count) continue;
+        Open& counted = count_left ? left : right;
+        Open& sibling = count_left ? right : left;
+        counted.histogram = builder_.take();
+        if (by_stripes) {
+            const TreeNode& node = count_left ? left_node : right_node;
+            count_stripes(ctx, {rows + node.begin, node.end - node.begin}, pairs, counted.histogram);
         }
-        if (left_is_smaller ? split_left : split_right) find_split(ctx, smaller, tree_number);
+        if (sibling.wanted) sibling.histogram = std::move(parent.histogram);
+        search(ctx, partition, copy_first ? 0 : n_pieces, !by_stripes, counted, sibling.wanted ? &sibling : nullptr);
         push(std::move(left));
         push(std::move(right));
     }

@@ -33,16 +33,30 @@ class Grower {
         int depth = 0;
         PackedPair total{};
         Bounds bounds;
-        std::vector<int> groups; // interaction groups that the path has left open
+        std::vector<int> groups;            // interaction groups that the path has left open
+        bool wanted = false;                // look for a split
+        std::vector<std::uint8_t> features; // one flag a feature: may split here; empty: all of the tree
         Histogram histogram;
         Split split;
+
+        bool may_use(int f) const { return wanted && (features.empty() || features[static_cast<std::size_t>(f)]); }
     };
 
     void draw_tree_features(std::uint64_t tree_number);
-    std::vector<int> node_features(const Open& node, std::uint64_t tree_number) const;
+    std::vector<std::uint8_t> node_features(const Open& node, std::uint64_t tree_number) const;
     bool may_split(const Open& node, int n_leaves) const;
-    Open child(const Open& parent, Tree& tree, int node, const PackedPair& total) const;
-    void find_split(const RunContext& ctx, Open& node, std::uint64_t tree_number) const;
+    Open child(const Open& parent, const Split& split, Tree& tree, int node, const PackedPair& total) const;
+    void constrain_children(const Open& parent, Open& left, Open& right) const;
+
+    // The parallel parts of a split. divide: rows of the pieces to left and right, those of one side counted on the
+    // way. search: pieces copied back, and feature by feature: counters collected, sibling subtracted, both searched.
+    void count_root(const RunContext& ctx, const Partition& partition, const PackedPair* pairs);
+    void divide(const RunContext& ctx, Partition& partition, std::size_t n_pieces, const Split& split,
+                const PackedPair* pairs, const bool* count_left);
+    void count_stripes(const RunContext& ctx, std::span<const std::uint32_t> rows, const PackedPair* pairs,
+                       Histogram& histogram);
+    void search(const RunContext& ctx, Partition& partition, std::size_t n_pieces, bool collect, Open& counted,
+                Open* sibling);
 
     const BinMapper& mapper_;
     const BinnedMatrix& data_;

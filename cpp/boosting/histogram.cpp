@@ -1,17 +1,13 @@
 #include "boosting/histogram.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/error.hpp"
-#include "core/parallel.hpp"
 
 namespace mlcore::boosting {
 namespace {
 
 constexpr std::size_t prefetch_rows = 16;
-constexpr std::size_t min_rows_per_chunk = 4096;
-constexpr double ns_per_update = 0.8;
 constexpr std::size_t max_idle_bytes = std::size_t{1} << 40; // all: a trainer's histograms are reused tree after tree
 
 template <bool Scattered, bool All>
@@ -98,46 +94,51 @@ void HistogramBuilder::accumulate(std::size_t s, const std::uint32_t* rows, std:
         run.template operator()<false, false>();
 }
 
-void HistogramBuilder::build(const RunContext& ctx, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
-                             PackedPair* histogram) {
-    const std::size_t n_entries = layout_.n_entries(), n_stripes = lanes_.size();
-    const double work_ns = static_cast<double>(n * n_active_) * ns_per_update + static_cast<double>(n_entries);
-    const auto threads = static_cast<std::size_t>(threads_for(ctx, work_ns));
-
-    // Tasks are (stripe, chunk of rows). Chunks beyond the first count into histograms of their own, summed at the end:
-    // only as many as give every thread work.
-    const std::size_t wanted = n_stripes == 0 ? 1 : (threads + n_stripes - 1) / n_stripes;
-    const std::size_t n_chunks = std::clamp<std::size_t>(n / min_rows_per_chunk, 1, std::max<std::size_t>(wanted, 1));
-    std::vector<Histogram> partial(n_chunks - 1);
-    for (Histogram& p : partial) p = take();
-    const auto target = [&](std::size_t chunk) { return chunk == 0 ? histogram : partial[chunk - 1].as<PackedPair>(); };
-
-    const std::size_t n_tasks = n_stripes * n_chunks;
-    const double task_ns = work_ns / static_cast<double>(std::max<std::size_t>(n_tasks, 1));
-    parallel_tasks(ctx, n_tasks, task_ns, [&](std::size_t task, int) {
-        const std::size_t s = task % n_stripes, chunk = task / n_stripes;
-        const Lane& lane = lanes_[s];
-        if (lane.offset.empty()) return;
-        const auto& features = data_.stripes()[s].features;
-        const std::size_t first = layout_.offset(features.front());
-        const std::size_t last =
-            s + 1 < n_stripes ? layout_.offset(data_.stripes()[s + 1].features.front()) : n_entries;
-        std::memset(static_cast<void*>(target(chunk) + first), 0, (last - first) * sizeof(PackedPair));
-        accumulate(s, rows, n * chunk / n_chunks, n * (chunk + 1) / n_chunks, pairs, target(chunk));
-    });
-    if (n_chunks > 1) {
-        parallel_ranges(ctx, n_entries, 0.5 * static_cast<double>(n_chunks),
-                        [&](std::size_t begin, std::size_t end, int) {
-                            for (const Histogram& p : partial)
-                                for (std::size_t k = begin; k < end; ++k) histogram[k] += p.as<PackedPair>()[k];
-                        });
-    }
+PackedPair* HistogramBuilder::counter(int thread) {
+    const auto t = static_cast<std::size_t>(thread);
+    if (!own_[t]) own_[t] = take();
+    auto* histogram = own_[t].as<PackedPair>();
+    if (!dirty_[t]) std::fill_n(histogram, layout_.n_entries(), PackedPair{});
+    dirty_[t] = 1;
+    return histogram;
 }
 
-void HistogramBuilder::subtract(const RunContext& ctx, PackedPair* parent, const PackedPair* smaller) const {
-    parallel_ranges(ctx, layout_.n_entries(), 0.7, [&](std::size_t begin, std::size_t end, int) {
-        for (std::size_t k = begin; k < end; ++k) parent[k] = parent[k] - smaller[k];
-    });
+void HistogramBuilder::start(int n_threads) {
+    own_.resize(std::max(own_.size(), static_cast<std::size_t>(n_threads)));
+    dirty_.assign(own_.size(), 0);
+}
+
+void HistogramBuilder::add(int thread, std::span<const std::uint32_t> rows, const PackedPair* pairs) {
+    PackedPair* histogram = counter(thread);
+    for (std::size_t s = 0; s < lanes_.size(); ++s) accumulate(s, rows.data(), 0, rows.size(), pairs, histogram);
+}
+
+void HistogramBuilder::add(int thread, std::size_t first, std::size_t n, const PackedPair* pairs) {
+    PackedPair* histogram = counter(thread);
+    for (std::size_t s = 0; s < lanes_.size(); ++s) accumulate(s, nullptr, first, first + n, pairs, histogram);
+}
+
+void HistogramBuilder::collect(std::size_t begin, std::size_t end, PackedPair* histogram) const {
+    bool first = true;
+    for (std::size_t t = 0; t < own_.size(); ++t) {
+        if (!dirty_[t]) continue;
+        const auto* counted = own_[t].as<PackedPair>();
+        if (first)
+            std::copy(counted + begin, counted + end, histogram + begin);
+        else
+            for (std::size_t k = begin; k < end; ++k) histogram[k] += counted[k];
+        first = false;
+    }
+    if (first) std::fill(histogram + begin, histogram + end, PackedPair{});
+}
+
+void HistogramBuilder::build_stripe(std::size_t s, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
+                                    PackedPair* histogram) const {
+    const auto first_entry = [&](std::size_t stripe) {
+        return stripe < lanes_.size() ? layout_.offset(data_.stripes()[stripe].features.front()) : layout_.n_entries();
+    };
+    std::fill(histogram + first_entry(s), histogram + first_entry(s + 1), PackedPair{});
+    accumulate(s, rows, 0, n, pairs, histogram);
 }
 
 } // namespace mlcore::boosting

@@ -45,12 +45,22 @@ class HistogramBuilder {
     // Only these features (a subset of the layout's, one flag a feature) are accumulated from now on; empty: all.
     void select(std::span<const std::uint8_t> active);
 
-    // histogram = sums over rows. rows == nullptr: rows 0..n-1.
-    void build(const RunContext& ctx, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
-               PackedPair* histogram);
+    double ns_per_row() const { return 0.8 * static_cast<double>(n_active_); }
 
-    // larger = parent - smaller, in place of the parent.
-    void subtract(const RunContext& ctx, PackedPair* parent, const PackedPair* smaller) const;
+    // One histogram in two stages, so that the caller can fuse them with other work. Integer sums do not mind who
+    // counted what: threads take blocks of rows as they come and count into a histogram each.
+    void start(int n_threads);
+    // Stage 1: counts rows[0..n), or rows first..first + n - 1.
+    void add(int thread, std::span<const std::uint32_t> rows, const PackedPair* pairs);
+    void add(int thread, std::size_t first, std::size_t n, const PackedPair* pairs);
+    // Stage 2: histogram[k] = what all threads counted, for k in [begin, end).
+    void collect(std::size_t begin, std::size_t end, PackedPair* histogram) const;
+
+    // The same for wide data, by stripes of features instead of blocks of rows: needs no histogram a thread.
+    bool prefers_stripes(int n_threads) const { return lanes_.size() >= 4 * static_cast<std::size_t>(n_threads); }
+    std::size_t n_stripes() const { return lanes_.size(); }
+    void build_stripe(std::size_t stripe, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
+                      PackedPair* histogram) const;
 
   private:
     // Active bytes of each stripe's rows and the histogram offsets that they count into.
@@ -59,6 +69,8 @@ class HistogramBuilder {
         std::vector<std::uint32_t> offset;
         bool all = true;
     };
+    PackedPair* counter(int thread);
+    // rows == nullptr: rows begin..end-1 of the data, else rows[begin..end).
     void accumulate(std::size_t stripe, const std::uint32_t* rows, std::size_t begin, std::size_t end,
                     const PackedPair* pairs, PackedPair* histogram) const;
 
@@ -67,6 +79,8 @@ class HistogramBuilder {
     Pool pool_;
     std::vector<Lane> lanes_;
     std::size_t n_active_ = 0;
+    std::vector<Histogram> own_;      // of each thread
+    std::vector<std::uint8_t> dirty_; // own_[t] has counted
 };
 
 } // namespace mlcore::boosting

@@ -1,9 +1,9 @@
-// Prediction: trees packed into 16-byte nodes, walked by several rows (or trees) at once.
+// Walking trees: for single rows, for trees too large for BitScorer, and to tell leaves apart.
 //
-// Walking a tree is a chain of dependent loads; one row alone waits for each. Eight walks side by side hide that, and
-// blocks of rows against one tree after another keep the tree in the L1 cache. A leaf's children are the leaf itself,
-// so a walk that has ended takes harmless steps until its neighbours end too. The right child follows the left one, so
-// a step is an addition of a comparison: no branch to mispredict.
+// A walk is a chain of dependent loads; one alone waits for each. Eight side by side (eight rows of one tree, or one
+// row in eight trees) hide that. A leaf's child is the leaf itself, so a walk that has ended takes harmless steps until
+// its neighbours end too. The right child follows the left one, so a step is an addition of a comparison: no branch to
+// mispredict.
 #pragma once
 
 #include <cstddef>
@@ -16,19 +16,19 @@ struct ForestArrays;
 
 class Predictor {
   public:
-    static constexpr std::size_t block_rows = 64;
-
     explicit Predictor(const ForestArrays& forest);
 
-    // leaf[r] = node number (in the whole forest) where row r of x (rows x stride, C order) ends in tree t.
+    // leaf[r] = node number (in the whole forest) where row r of a block ends in tree t.
+    // x: feature-major, x[f * BitScorer::block_rows + r].
     template <class T>
-    void walk(const T* x, std::ptrdiff_t stride, std::size_t n_rows, std::size_t t, std::int32_t* leaf) const;
+    void walk(const T* x, std::size_t n_rows, std::size_t t, std::int32_t* leaf) const;
 
-    // leaf[t - first] for one row and trees [first, last).
-    template <class T>
-    void walk_trees(const T* x, std::size_t first, std::size_t last, std::int32_t* leaf) const;
+    // leaf[t - first] for the row x (n_features) and trees [first, last).
+    void walk_trees(const double* x, std::size_t first, std::size_t last, std::int32_t* leaf) const;
 
-  private:
+private:
+    static constexpr std::size_t lanes = 8;
+
     template <class T>
     struct Node {
         T threshold;
@@ -41,9 +41,9 @@ class Predictor {
     const std::vector<Node<T>>& nodes() const;
     template <class T>
     void compile(const ForestArrays& forest, std::vector<Node<T>>& nodes);
-    template <class T, bool HasCategories, std::size_t Lanes>
+    // at[j]: the walk of lane j, whose feature f is x[j][f * Stride].
+    template <class T, bool HasCategories, std::size_t Stride, std::size_t Lanes>
     void step_until_leaves(const T* const (&x)[Lanes], std::int32_t (&at)[Lanes]) const;
-    bool category_goes_left(std::int32_t node, double code, bool otherwise) const;
 
     const ForestArrays* forest_;
     bool has_categories_ = false;

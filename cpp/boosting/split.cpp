@@ -4,8 +4,6 @@
 #include <cmath>
 #include <vector>
 
-#include "core/parallel.hpp"
-
 namespace mlcore::boosting {
 namespace {
 
@@ -215,41 +213,28 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
             if (!contains(seen, b) || contains(is_rare, b)) insert(best.left_bins, b);
 }
 
-Split SplitFinder::find(const RunContext& ctx, const PackedPair* histogram, const PackedPair& total,
-                        const Bounds& bounds, std::span<const int> features) const {
-    Node node{total, scale_.decode(total), bounds, 0.0};
-    const bool bounded = !params_.monotonic_cst.empty();
-    node.gain = bounded ? score_at(node.sums, leaf_value(node.sums, bounds))
-                        : score(node.sums.g, node.sums.h, params_.reg_lambda);
+SplitFinder::Node SplitFinder::node(const PackedPair& total, const Bounds& bounds) const {
+    Node node{scale_.decode(total), bounds, 0.0, 0.0};
+    node.gain = params_.monotonic_cst.empty() ? score(node.sums.g, node.sums.h, params_.reg_lambda)
+                                              : score_at(node.sums, leaf_value(node.sums, bounds));
     // Rounding can make a worthless split look a few ulps better than none.
-    const double least_gain = std::max(params_.min_split_gain, 1e-12 * std::abs(node.gain));
+    node.least_gain = std::max(params_.min_split_gain, 1e-12 * std::abs(node.gain));
+    return node;
+}
 
-    constexpr std::size_t features_per_task = 8;
-    const std::size_t n_tasks = (features.size() + features_per_task - 1) / features_per_task;
-    std::vector<Split> best(n_tasks);
-    parallel_tasks(ctx, n_tasks, features_per_task * 600, [&](std::size_t task, int) {
-        Split& b = best[task];
-        b.gain = least_gain;
-        const std::size_t end = std::min((task + 1) * features_per_task, features.size());
-        for (std::size_t k = task * features_per_task; k < end; ++k) {
-            const int f = features[k];
-            const PackedPair* bins = histogram + layout_.offset(f);
-            if (mapper_.is_categorical(f)) {
-                if (mapper_.n_categories(f) <= params_.max_onehot)
-                    scan_one_hot(f, bins, node, b);
-                else
-                    scan_sorted_categories(f, bins, node, b);
-            } else if (bounded) {
-                scan_monotonic(f, bins, node, b);
-            } else {
-                scan_numeric(f, bins, node, b);
-            }
-        }
-    });
-    Split result;
-    for (const Split& b : best)
-        if (b.found() && (!result.found() || b.gain > result.gain)) result = b;
-    return result;
+void SplitFinder::scan(int f, const PackedPair* histogram, const Node& node, Split& best) const {
+    const PackedPair* bins = histogram + layout_.offset(f);
+    if (!best.found()) best.gain = node.least_gain;
+    if (mapper_.is_categorical(f)) {
+        if (mapper_.n_categories(f) <= params_.max_onehot)
+            scan_one_hot(f, bins, node, best);
+        else
+            scan_sorted_categories(f, bins, node, best);
+    } else if (!params_.monotonic_cst.empty()) {
+        scan_monotonic(f, bins, node, best);
+    } else {
+        scan_numeric(f, bins, node, best);
+    }
 }
 
 } // namespace mlcore::boosting

@@ -19,7 +19,6 @@
 #include "boosting/gradient.hpp"
 #include "boosting/histogram.hpp"
 #include "boosting/params.hpp"
-#include "core/context.hpp"
 
 namespace mlcore::boosting {
 
@@ -57,21 +56,23 @@ class SplitFinder {
     // The units of the integers of this tree.
     void set_scale(const FixedPoint& scale) { scale_ = scale; }
 
-    // Best split over `features` of a node with these sums.
-    Split find(const RunContext& ctx, const PackedPair* histogram, const PackedPair& total, const Bounds& bounds,
-               std::span<const int> features) const;
+    // What all features of a node share.
+    struct Node {
+        Sums sums;
+        Bounds bounds;
+        double gain = 0.0;       // of the node unsplit
+        double least_gain = 0.0; // a split must gain more than this
+    };
+    Node node(const PackedPair& total, const Bounds& bounds) const;
+
+    // Replaces `best` if feature f has a better split. Call with rising f.
+    void scan(int f, const PackedPair* histogram, const Node& node, Split& best) const;
 
     double leaf_value(const Sums& s, const Bounds& bounds) const;
     Sums decode(const PackedPair& p) const { return scale_.decode(p); }
     int monotonic(int f) const { return params_.monotonic_cst.empty() ? 0 : params_.monotonic_cst[f]; }
 
   private:
-    struct Node {
-        PackedPair packed;
-        Sums sums;
-        Bounds bounds;
-        double gain = 0.0; // of the node unsplit
-    };
     void scan_numeric(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_monotonic(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_one_hot(int f, const PackedPair* bins, const Node& node, Split& best) const;

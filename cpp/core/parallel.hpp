@@ -1,7 +1,6 @@
 // All parallel loops of the library. What they promise:
 //   - small work runs on the calling thread: a thread is worth waking for about 20 us of work, so callers state what
-//   one
-//     item costs (an estimate within a factor of ten does);
+//     one item costs (an estimate within a factor of ten does);
 //   - the first exception of a worker cancels its siblings and is rethrown on the calling thread, after the join;
 //   - Ctrl-C is seen: the calling thread polls between pieces of work, all threads leave, Interrupted is thrown;
 //   - parallel_reduce gives the same bits for any number of threads;
@@ -16,6 +15,7 @@
 #include <cstddef>
 #include <exception>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,8 +31,7 @@ std::string thread_runtime();
 namespace detail {
 
 /// Runs call(body, slot) for every slot in [0, n_slots), each once, slot 0 on the calling thread, on a team of
-/// n_threads
-/// (>= n_slots). call must not throw.
+/// n_threads >= n_slots. call must not throw.
 void run_slots(int n_slots, int n_threads, void (*call)(void* body, int slot), void* body);
 
 /// True on a thread that is working for a region of two or more slots.
@@ -126,6 +125,7 @@ inline constexpr std::size_t reduce_block = 4096;
 /// `reduce_block` items. One T a block is kept, so T should be small.
 template <class T, class Map, class Combine>
 T parallel_reduce(const RunContext& ctx, std::size_t n, double ns_per_item, T init, Map&& map, Combine&& combine) {
+    static_assert(!std::is_same_v<T, bool>, "threads cannot write to neighbours in a vector<bool>");
     const std::size_t n_blocks = (n + reduce_block - 1) / reduce_block;
     std::vector<T> partials(n_blocks, init);
     parallel_tasks(ctx, n_blocks, ns_per_item * static_cast<double>(reduce_block), [&](std::size_t block, int) {

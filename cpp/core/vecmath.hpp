@@ -77,7 +77,8 @@ inline constexpr T rounder = T{1.5} * static_cast<T>(typename Constants<T>::Bits
 
 template <class T>
 MLCORE_VM_INLINE T round_to_integer(T x) {
-    return (x + rounder<T>)-rounder<T>;
+    const T shifted = x + rounder<T>;
+    return shifted - rounder<T>;
 }
 
 /// 2^n for a whole n in (-bias, bias].
