@@ -200,7 +200,8 @@ void register_training(py::module_& m) {
         .def_readwrite("colsample_bynode", &Params::colsample_bynode)
         .def_readwrite("monotonic_cst", &Params::monotonic_cst)
         .def_readwrite("interaction_cst", &Params::interaction_cst)
-        .def_readwrite("seed", &Params::seed);
+        .def_readwrite("seed", &Params::seed)
+        .def_readwrite("first_iteration", &Params::first_iteration);
 
     py::class_<Objective>(m, "Objective")
         .def(py::init(&Objective::parse), py::arg("name"), py::arg("n_outputs"), py::arg("parameter"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
@@ -82,9 +83,9 @@ void ForestArrays::append(const Tree& tree, const BinMapper& mapper) {
             }
         } else if (!leaf) {
             const auto& edges = mapper.edges(node.feature);
-            // The split "all that is not missing" has no edge.
+            // The split "all that is not missing" has no edge. Infinity is not missing.
             bound = static_cast<std::size_t>(node.bin) < edges.size() ? edges[static_cast<std::size_t>(node.bin)]
-                                                                      : std::numeric_limits<double>::max();
+                                                                      : std::numeric_limits<double>::infinity();
         }
         feature.push_back(node.feature);
         threshold.push_back(bound);
@@ -127,9 +128,9 @@ void ForestArrays::truncate(std::size_t iterations) {
     if (trees >= n_trees()) return;
     tree_offset.resize(trees + 1);
     const auto nodes = static_cast<std::size_t>(tree_offset.back());
-    std::size_t words = 0;
+    std::int64_t words = 0;
     for (std::size_t i = 0; i < nodes; ++i)
-        if (category_offset[i] >= 0) words = static_cast<std::size_t>(category_offset[i] + category_size[i]);
+        if (category_offset[i] >= 0) words = std::max(words, category_offset[i] + category_size[i]);
     feature.resize(nodes);
     threshold.resize(nodes);
     left.resize(nodes);
@@ -141,7 +142,7 @@ void ForestArrays::truncate(std::size_t iterations) {
     gain.resize(nodes);
     cover.resize(nodes);
     count.resize(nodes);
-    category_words.resize(words);
+    category_words.resize(static_cast<std::size_t>(words));
 }
 
 void ForestArrays::validate() const {
@@ -157,28 +158,34 @@ void ForestArrays::validate() const {
     check_size(cover.size(), nodes, "cover");
     check_size(count.size(), nodes, "count");
     if (baseline.empty()) throw ValueError("damaged model: no baseline");
-    if (n_features < 0 || n_features >= (std::int64_t{1} << 30))
+    if (n_features < 1 || n_features >= (std::int64_t{1} << 30))
         throw ValueError("damaged model: n_features out of range");
     if (nodes > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
         throw ValueError("damaged model: more than 2^31 nodes");
     if (tree_offset.empty() || tree_offset.front() != 0 || tree_offset.back() != static_cast<std::int64_t>(nodes))
         throw ValueError("damaged model: tree_offset does not span the nodes");
     if (n_trees() % n_outputs() != 0) throw ValueError("damaged model: trees do not divide by outputs");
-    for (std::size_t t = 0; t < n_trees(); ++t) {
+    for (std::size_t t = 0; t < n_trees(); ++t)
         if (tree_offset[t + 1] <= tree_offset[t]) throw ValueError("damaged model: a tree without nodes");
+    std::vector<std::uint8_t> has_parent(nodes, 0);
+    for (std::size_t t = 0; t < n_trees(); ++t) {
         const std::int64_t size = tree_offset[t + 1] - tree_offset[t];
         for (std::int64_t i = 0; i < size; ++i) {
             const auto at = static_cast<std::size_t>(tree_offset[t] + i);
+            if (category_offset[at] >= 0 &&
+                (category_size[at] < 0 ||
+                 category_offset[at] > static_cast<std::int64_t>(category_words.size()) - category_size[at]))
+                throw ValueError("damaged model: a category set out of range");
             if (feature[at] < 0) continue;
             if (feature[at] >= n_features) throw ValueError("damaged model: a split on a feature that does not exist");
             // Children come after their parent, so every path ends.
             if (left[at] <= i || left[at] + std::int64_t{1} >= size || right[at] != left[at] + 1)
                 throw ValueError("damaged model: a split with impossible children");
+            // And each has one parent, so that there are no more paths than leaves.
+            for (const std::int64_t child : {left[at], right[at]})
+                if (std::exchange(has_parent[static_cast<std::size_t>(tree_offset[t] + child)], 1) != 0)
+                    throw ValueError("damaged model: two splits with the same child");
             if (std::isnan(threshold[at])) throw ValueError("damaged model: a threshold that is not a number");
-            if (category_offset[at] >= 0 &&
-                (category_size[at] < 0 ||
-                 category_offset[at] > static_cast<std::int64_t>(category_words.size()) - category_size[at]))
-                throw ValueError("damaged model: a category set out of range");
         }
     }
 }

@@ -47,7 +47,7 @@ inline Derivatives derivatives(double y, double F, double parameter) {
 template <Loss L>
 inline double loss_value(double y, double F, double parameter) {
     if constexpr (L == Loss::log_loss) {
-        return std::max(F, 0.0) - y * F + std::log1p(std::exp(-std::abs(F)));
+        return std::max(F, 0.0) - y * F + vm::log_(1.0 + vm::exp_(-std::abs(F)));
     } else if constexpr (L == Loss::squared_error) {
         return 0.5 * (y - F) * (y - F);
     } else if constexpr (L == Loss::absolute_error) {
@@ -58,12 +58,12 @@ inline double loss_value(double y, double F, double parameter) {
     } else if constexpr (L == Loss::quantile) {
         return (y - F) * (parameter - (y < F ? 1.0 : 0.0));
     } else if constexpr (L == Loss::poisson) {
-        return std::exp(F) - y * F;
+        return vm::exp_(F) - y * F;
     } else if constexpr (L == Loss::gamma) {
-        return F + y * std::exp(-F);
+        return F + y * vm::exp_(-F);
     } else {
         const double p = parameter;
-        return std::exp((2.0 - p) * F) / (2.0 - p) - y * std::exp((1.0 - p) * F) / (1.0 - p);
+        return vm::exp_((2.0 - p) * F) / (2.0 - p) - y * vm::exp_((1.0 - p) * F) / (1.0 - p);
     }
 }
 
@@ -93,12 +93,24 @@ decltype(auto) dispatch(Loss loss, F&& f) {
     throw ValueError("a custom loss has no built-in gradients; use step_custom");
 }
 
-double log_sum_exp(const double* score, std::size_t n, int n_outputs, std::size_t i) {
-    double top = score[i];
-    for (int k = 1; k < n_outputs; ++k) top = std::max(top, score[static_cast<std::size_t>(k) * n + i]);
-    double sum = 0.0;
-    for (int k = 0; k < n_outputs; ++k) sum += std::exp(score[static_cast<std::size_t>(k) * n + i] - top);
-    return top + std::log(sum);
+// loss[i - begin] = log sum_k exp(score_k) - score_y, in passes over rows that vectorise.
+void softmax_losses(const Targets& targets, const double* score, std::size_t n, int n_outputs, std::size_t begin,
+                    std::size_t end, double* loss) {
+    const std::size_t m = end - begin;
+    double top[reduce_block];
+    std::copy_n(score + begin, m, top);
+    for (int k = 1; k < n_outputs; ++k) {
+        const double* s = score + static_cast<std::size_t>(k) * n + begin;
+        for (std::size_t j = 0; j < m; ++j) top[j] = std::max(top[j], s[j]);
+    }
+    std::fill_n(loss, m, 0.0);
+    for (int k = 0; k < n_outputs; ++k) {
+        const double* s = score + static_cast<std::size_t>(k) * n + begin;
+        for (std::size_t j = 0; j < m; ++j) loss[j] += vm::exp_(s[j] - top[j]);
+    }
+    for (std::size_t j = 0; j < m; ++j) loss[j] = top[j] + vm::log_(loss[j]);
+    for (std::size_t j = 0; j < m; ++j)
+        loss[j] -= score[static_cast<std::size_t>(targets.y[begin + j]) * n + begin + j];
 }
 
 // The q-quantile of residuals: the smallest r whose weight and that of all below reach q of the total; the middle of r
@@ -132,6 +144,7 @@ double weighted_quantile(std::vector<double>& r, const std::vector<double>& w, d
 // settles; a bracket halves the interval where a step would leave it.
 double huber_minimiser(const std::vector<double>& r, const std::vector<double>& w, double d) {
     double low = *std::min_element(r.begin(), r.end()), high = *std::max_element(r.begin(), r.end());
+    const double precision = 1e-15 * std::max(std::abs(low), std::abs(high));
     double v = 0.5 * (low + high);
     for (int iteration = 0; iteration < 100 && low < high; ++iteration) {
         double psi = 0.0, slope = 0.0;
@@ -144,7 +157,7 @@ double huber_minimiser(const std::vector<double>& r, const std::vector<double>& 
         (psi > 0 ? low : high) = v;
         const double next = slope > 0 ? v + psi / slope : v;
         const double moved = next > low && next < high ? next : 0.5 * (low + high);
-        if (moved == v || std::abs(moved - v) <= 1e-14 * (1.0 + std::abs(v))) break;
+        if (std::abs(moved - v) <= precision) break;
         v = moved;
     }
     return v;
@@ -258,24 +271,30 @@ double mean_loss(const RunContext& ctx, const Objective& objective, const Target
         double loss = 0.0, weight = 0.0;
     };
     const std::size_t n = targets.y.size();
+    const double* y = targets.y.data();
     const Mean total = parallel_reduce(
-        ctx, n, 10.0 * objective.n_outputs, Mean{},
+        ctx, n, 3.0 * objective.n_outputs, Mean{},
         [&](std::size_t begin, std::size_t end) {
-            Mean m;
-            const auto add = [&](std::size_t i, double loss) {
-                const double w = targets.weight_of(i);
-                m.loss += w * loss;
-                m.weight += w;
-            };
+            double loss[reduce_block]; // of each row, first: that loop vectorises, the sum does not
             if (objective.softmax()) {
-                for (std::size_t i = begin; i < end; ++i)
-                    add(i, log_sum_exp(score, n, objective.n_outputs, i) -
-                               score[static_cast<std::size_t>(targets.y[i]) * n + i]);
+                softmax_losses(targets, score, n, objective.n_outputs, begin, end, loss);
             } else {
                 dispatch(objective.loss, [&]<Loss L>() {
                     for (std::size_t i = begin; i < end; ++i)
-                        add(i, loss_value<L>(targets.y[i], score[i], objective.parameter));
+                        loss[i - begin] = loss_value<L>(y[i], score[i], objective.parameter);
                 });
+            }
+            Mean m;
+            if (targets.weight.empty()) {
+                double sum[8] = {};
+                for (std::size_t i = 0; i < end - begin; ++i) sum[i % 8] += loss[i];
+                for (const double part : sum) m.loss += part;
+                m.weight = static_cast<double>(end - begin);
+            } else {
+                for (std::size_t i = begin; i < end; ++i) {
+                    m.loss += targets.weight[i] * loss[i - begin];
+                    m.weight += targets.weight[i];
+                }
             }
             return m;
         },

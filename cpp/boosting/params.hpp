@@ -26,7 +26,8 @@ struct Params {
     double colsample_bynode = 1.0;  // and of those for a node
     std::vector<int> monotonic_cst; // per feature -1, 0, +1; empty: none
     std::vector<std::vector<int>> interaction_cst; // groups of features that may meet on a path; empty: all
-    std::uint64_t seed = 0;
+    std::uint64_t seed = 0;                        // of all random draws, together with the number of the iteration
+    std::uint64_t first_iteration = 0; // of a model that is continued: its random draws go on where they stopped
 
     // Categorical splits. Up to max_onehot categories each is tried alone against the rest; above that they are sorted
     // by smoothed gradient and split as if ordered (Fisher 1958). The three others keep that from overfitting.

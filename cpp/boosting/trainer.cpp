@@ -218,7 +218,7 @@ void Trainer::grow_output(const RunContext& ctx, int k, std::uint64_t iteration)
 }
 
 void Trainer::step(const RunContext& ctx) {
-    const std::uint64_t iteration = n_iterations();
+    const std::uint64_t iteration = params_.first_iteration + n_iterations();
     draw_rows(ctx, iteration);
     if (objective_.softmax()) softmax(ctx, train_.score.data(), n_rows(), objective_.n_outputs, probability_.data());
     for (int k = 0; k < objective_.n_outputs; ++k) {
@@ -232,7 +232,7 @@ void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradien
     const std::size_t n = n_rows(), K = n_outputs();
     if (gradient.size() != n * K || hessian.size() != n * K)
         throw ValueError("gradient and hessian must be (n_rows, n_outputs)");
-    const std::uint64_t iteration = n_iterations();
+    const std::uint64_t iteration = params_.first_iteration + n_iterations();
     draw_rows(ctx, iteration);
     for (std::size_t k = 0; k < K; ++k) {
         for (std::size_t i = 0; i < n; ++i) {

@@ -1,0 +1,41 @@
+"""Classic machine learning on CPUs: a C++20 core under a scikit-learn-style API.
+
+The core is loaded at once, so that a wrong ``MLCORE_ISA`` shows here. The families are loaded at first use, so that
+``import mlcore`` stays quick however many there are.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mlcore._config import show_config
+from mlcore._native import core as _core
+
+if TYPE_CHECKING:
+    from mlcore import boosting
+    from mlcore._io import load, save
+    from mlcore.boosting import GBDTClassifier, GBDTRegressor
+
+__version__: str = _core.build_info()["version"]
+
+__all__ = ["GBDTClassifier", "GBDTRegressor", "__version__", "boosting", "load", "save", "show_config"]
+
+_FAMILIES = ("boosting",)
+_HOME = {
+    "GBDTClassifier": "mlcore.boosting",
+    "GBDTRegressor": "mlcore.boosting",
+    "load": "mlcore._io",
+    "save": "mlcore._io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FAMILIES:
+        return import_module(f"mlcore.{name}")
+    if name in _HOME:
+        globals()[name] = value = getattr(import_module(_HOME[name]), name)
+        return value
+    raise AttributeError(f"module 'mlcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

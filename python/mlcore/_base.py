@@ -1,0 +1,79 @@
+"""What all estimators share: the number of threads, the seed, and one state pair behind pickle, joblib and files.
+
+Everything else an estimator needs (parameters, tags, input checks) comes from scikit-learn.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from mlcore._native import core
+
+
+def effective_n_jobs(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None and -1: all CPUs that this process may use (its affinity and cgroup quota respected); a positive number:
+        that many; -2: all but one, and so on.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is 0.
+    """
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be a positive int, a negative int (all CPUs but -1 - n_jobs) or None, got 0")
+    if n_jobs is not None and n_jobs > 0:
+        return int(n_jobs)
+    cpus = core.available_cpus()
+    return cpus if n_jobs is None else max(1, cpus + 1 + int(n_jobs))
+
+
+def seed_from(random_state: Any) -> int:
+    """Draw the 64-bit seed of a fit from a scikit-learn style `random_state` (int, RandomState or None)."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int64).max, dtype=np.int64))
+
+
+class StateMixin:
+    """State of an estimator as plain values: NumPy arrays, numbers, strings, and lists and dicts of them.
+
+    pickle, copy, joblib and :func:`mlcore.save` all go through `_get_state` and `_set_state`. An estimator that holds
+    an object of the C++ core overrides both, to put arrays in its place and back.
+    """
+
+    _private_state: tuple[str, ...] = ()
+    """Fitted attributes without a trailing underscore."""
+
+    def _fitted_attributes(self) -> list[str]:
+        """Names of the attributes that fit has set."""
+        return [
+            name
+            for name in vars(self)
+            if name in self._private_state or (name.endswith("_") and not name.startswith("_"))
+        ]
+
+    def _clear_fitted(self) -> None:
+        """Forget the former fit, so that one that fails leaves no mixture of two behind."""
+        for name in self._fitted_attributes():
+            delattr(self, name)
+
+    def _get_state(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._get_state()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set_state(state)

@@ -1,0 +1,8 @@
+# What every _core_<level> extension module offers. There is no module of this name: mlcore._native.core stands for it.
+from typing import Any
+
+from mlcore._core import boosting as boosting
+from mlcore._core import testing as testing
+
+def build_info() -> dict[str, Any]: ...
+def available_cpus() -> int: ...

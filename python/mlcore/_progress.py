@@ -1,0 +1,51 @@
+"""Progress of long loops: ``verbose=1`` shows a bar, ``verbose=2`` logs a line an iteration, 0 is silent."""
+
+import logging
+from types import TracebackType
+from typing import Any, Self
+
+logger = logging.getLogger("mlcore")
+
+
+class Progress:
+    """Progress of a loop with a known number of iterations; use it as a context manager.
+
+    Parameters
+    ----------
+    total : int
+        Number of iterations.
+    verbose : int or bool
+        0: nothing; 1: a tqdm bar on standard error; 2 or more: a line an iteration through
+        ``logging.getLogger("mlcore")`` at level INFO. Logging is set up by the application, as always:
+        ``logging.basicConfig(level=logging.INFO)`` shows it.
+    name : str
+        What is running, for example the class of the estimator.
+    """
+
+    def __init__(self, total: int, verbose: int, name: str) -> None:
+        self._total, self._verbose, self._name = total, int(verbose), name
+        self._done = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if self._verbose == 1:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=self._total, desc=self._name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, **figures: float) -> None:
+        """Count one iteration; `figures` (loss and the like) are shown beside it."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.set_postfix({key: f"{value:.5g}" for key, value in figures.items()}, refresh=False)
+            self._bar.update()
+        elif self._verbose >= 2:
+            text = "".join(f"  {key} {value:.6g}" for key, value in figures.items())
+            logger.info("%s %d/%d%s", self._name, self._done, self._total, text)

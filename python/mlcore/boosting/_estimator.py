@@ -1,0 +1,426 @@
+"""What GBDTClassifier and GBDTRegressor share: from parameters and data to a task, from a forest to answers."""
+
+import itertools
+from abc import abstractmethod
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import _check_monotonic_cst, _check_sample_weight, check_is_fitted
+
+from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._native import core
+from mlcore.boosting._data import check_categorical, encode, fit_categories, for_core, read, take_rows
+from mlcore.boosting._fit import Rows, Scores, Task, boost, split
+from mlcore.boosting._losses import Link, Loss, inverse_link
+from mlcore.boosting._tables import Categories, Floats
+from mlcore.boosting._trees import to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AUTO_EARLY_STOPPING_ROWS = 10_000
+
+
+class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
+    """Parameters, fit and predict of both estimators."""
+
+    _private_state = ("_forest", "_link", "_seed")
+    _forest: "core.boosting.Forest"
+    _link: Link
+    _seed: int
+    n_features_in_: int
+    n_iter_: int
+    is_categorical_: NDArray[np.bool_]
+    categories_: list[Categories | None]
+    train_score_: Floats
+    validation_score_: Floats
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "growth": [StrOptions({"leaf", "depth"})],
+        "newton": ["boolean"],
+        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
+        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
+        "min_child_weight": [Interval(Real, 0, None, closed="left")],
+        "min_split_gain": [Interval(Real, 0, None, closed="left")],
+        "reg_lambda": [Interval(Real, 0, None, closed="left")],
+        "reg_alpha": [Interval(Real, 0, None, closed="left")],
+        "max_bins": [Interval(Integral, 2, 255, closed="both")],
+        "subsample": [Interval(Real, 0, 1, closed="right")],
+        "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
+        "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
+        "colsample_bynode": [Interval(Real, 0, 1, closed="right")],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "monotonic_cst": ["array-like", dict, None],
+        "interaction_cst": [list, tuple, StrOptions({"pairwise", "no_interactions"}), None],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "validation_fraction": [
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "scoring": [str, callable, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    # ---- what the two estimators differ in ----
+
+    @abstractmethod
+    def _encode_target(self, y: NDArray[Any], *, reset: bool) -> Floats:
+        """Check `y` and turn it into numbers; with `reset`, learn the classes first."""
+
+    @abstractmethod
+    def _get_loss(self) -> Loss:
+        """Return the loss, once the classes are known."""
+
+    def _class_weights(self, y: Floats, weight: Floats | None) -> Floats | None:  # noqa: ARG002
+        """Return a factor for the weights of each class, or None."""
+        return None
+
+    # ---- fit ----
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Training rows. NaN, None and null are missing values; the zeros of a sparse matrix are zeros. inf is an
+            error.
+        y : array of shape (n_samples,)
+            Targets; class labels may be of any type.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
+            (but for the random choice of rows by `subsample` or for validation).
+        X_val : like `X`, of shape (n_val, n_features), default=None
+            Rows to validate with, for early stopping and `validation_score_`. In a pipeline:
+            ``Pipeline(..., transform_input=["X_val"])``.
+        y_val : array of shape (n_val,), default=None
+            Their targets.
+        sample_weight_val : array of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self
+            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted; with
+            `warm_start`, as it was before.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is out of range; the message says which.
+        KeyboardInterrupt
+            On Ctrl-C.
+        """
+        self._validate_params()
+        continuing = self.warm_start and hasattr(self, "_forest")
+        before = self.__dict__.copy()
+        if not continuing:
+            self._clear_fitted()
+        try:
+            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continuing=continuing)
+        except BaseException:
+            self._clear_fitted()
+            if continuing:
+                self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], *, continuing: bool) -> None:
+        if continuing and self.n_estimators < self.n_iter_:
+            raise ValueError(
+                f"n_estimators={self.n_estimators} of {type(self).__name__} must be at least the {self.n_iter_} "
+                "iterations already done, as warm_start=True continues them"
+            )
+        has_validation = given[0] is not None or given[1] is not None
+        if has_validation and (given[0] is None or given[1] is None):
+            raise ValueError("X_val and y_val must be given together, got only one of them")
+        if not continuing:
+            self._seed = seed_from(self.random_state)
+
+        n_threads = effective_n_jobs(self.n_jobs)
+        rows, class_weights = self._training_rows(X, y, sample_weight, continuing=continuing)
+        loss = self._get_loss()
+        loss.check_target(rows.y, type(self).__name__)
+        params = self._get_params_for_core(loss)
+        params.first_iteration = self.n_iter_ if continuing else 0
+
+        knows_scores = loss.custom is None or self.scoring != "loss"
+        stops = self.early_stopping
+        if stops == "auto":
+            stops = knows_scores and (has_validation or len(rows) > _AUTO_EARLY_STOPPING_ROWS)
+        if stops and not knows_scores:
+            raise ValueError(
+                f"early stopping of {type(self).__name__} needs to know how good the model is, and a loss of your own "
+                "gives only its gradient: set scoring to a scorer, or early_stopping=False"
+            )
+        scores = Scores(patience=self.n_iter_no_change if stops else None, tol=self.tol)
+        if continuing:
+            scores.resume(self.train_score_, self.validation_score_, self.n_iter_)
+
+        validation = None
+        if has_validation:
+            validation = self._validation_rows(*given, class_weights)
+        elif stops and self.validation_fraction is not None:
+            rows, validation = split(rows, self.validation_fraction, self._seed, stratify=hasattr(self, "classes_"))
+
+        n_categories = [0 if c is None else max(len(c), 1) for c in self.categories_]
+        self._forest = boost(
+            Task(
+                train=rows,
+                validation=validation,
+                loss=loss,
+                params=params,
+                n_categories=np.array(n_categories, dtype=np.int32),
+                max_bins=int(self.max_bins),
+                n_iterations=int(self.n_estimators) - (self.n_iter_ if continuing else 0),
+                scoring=self.scoring,
+                classes=getattr(self, "classes_", None),
+                scores=scores,
+                seed=self._seed,
+                n_threads=n_threads,
+                verbose=int(self.verbose),
+                name=type(self).__name__,
+                start=self._forest if continuing else None,
+            )
+        )
+        self._link = loss.link
+        self.n_iter_ = self._forest.n_iterations
+        self.train_score_ = np.array(scores.train, dtype=np.float64)
+        self.validation_score_ = np.array(scores.validation, dtype=np.float64)
+
+    def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> tuple[Rows, Floats | None]:
+        """Check and encode what is trained on; sets what is known of columns and classes unless `continuing`."""
+        wanted = self.categorical_features
+        names_columns = wanted is not None and not isinstance(wanted, str) and np.size(wanted) > 0
+        may_hold_text = bool(self.is_categorical_.any()) if continuing else names_columns
+        table = read(self, X, reset=not continuing, may_hold_text=may_hold_text)
+        y, weight = self._check_y_and_weight(X, y, sample_weight, "sample_weight")
+        if not continuing:
+            self.is_categorical_ = check_categorical(self, table, wanted)
+            self.categories_, matrix = fit_categories(table, self.is_categorical_, weight)
+        else:
+            matrix = encode(table, self.categories_)
+        matrix, y, weight = _drop_weightless(matrix, y, weight)
+        target = self._encode_target(y, reset=not continuing)
+        class_weights = self._class_weights(target, weight)
+        return Rows(matrix, target, _times(weight, class_weights, target)), class_weights
+
+    def _validation_rows(self, X: Any, y: Any, sample_weight: Any, class_weights: Floats | None) -> Rows:
+        table = read(self, X, reset=False, may_hold_text=bool(self.is_categorical_.any()))
+        y, weight = self._check_y_and_weight(X, y, sample_weight, "sample_weight_val")
+        matrix, y, weight = _drop_weightless(encode(table, self.categories_), y, weight)
+        target = self._encode_target(y, reset=False)
+        return Rows(matrix, target, _times(weight, class_weights, target))
+
+    def _check_y_and_weight(self, X: Any, y: Any, weight: Any, name: str) -> tuple[NDArray[Any], Floats | None]:
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        y = check_array(y, dtype=None, ensure_2d=False, input_name="y", estimator=self)
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        if weight is None:
+            return y, None
+        weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError(f"{name} of {type(self).__name__} must have a weight that is not zero, got zeros only")
+        return y, weight
+
+    def _get_params_for_core(self, loss: Loss) -> "core.boosting.Params":
+        params = core.boosting.Params()
+        params.growth = self.growth
+        params.newton = bool(self.newton)
+        params.max_leaf_nodes = int(self.max_leaf_nodes or 0)
+        params.max_depth = int(self.max_depth or 0)
+        params.min_samples_leaf = int(self.min_samples_leaf)
+        for name in ("min_child_weight", "min_split_gain", "reg_lambda", "reg_alpha", "learning_rate", "subsample"):
+            setattr(params, name, float(getattr(self, name)))
+        for name in ("colsample_bytree", "colsample_bylevel", "colsample_bynode"):
+            setattr(params, name, float(getattr(self, name)))
+        if self.monotonic_cst is not None:
+            directions = _check_monotonic_cst(self, self.monotonic_cst)
+            if loss.n_outputs > 1 and directions.any():
+                raise ValueError("monotonic_cst is not possible with more than two classes: raw scores compete there")
+            if (directions[self.is_categorical_] != 0).any():
+                raise ValueError("monotonic_cst must be 0 for categorical features: categories have no order")
+            params.monotonic_cst = directions.tolist()
+        params.interaction_cst = self._interaction_groups()
+        params.seed = self._seed
+        return params
+
+    def _interaction_groups(self) -> list[list[int]]:
+        n, wanted = self.n_features_in_, self.interaction_cst
+        if wanted is None:
+            return []
+        if wanted == "no_interactions":
+            return [[j] for j in range(n)]
+        if wanted == "pairwise":
+            return [list(pair) for pair in itertools.combinations(range(n), 2)]
+        try:
+            groups = [sorted(set(group)) for group in wanted]
+        except TypeError as error:
+            raise ValueError(f"interaction_cst must be a sequence of groups of positions, got {wanted!r}") from error
+        for group in groups:
+            if not all(isinstance(j, (int, np.integer)) and 0 <= j < n for j in group):
+                raise ValueError(f"interaction_cst must hold positions of features from 0 to {n - 1}, got {group!r}")
+        rest = sorted(set(range(n)).difference(*groups))
+        return [[int(j) for j in group] for group in [*groups, rest] if group]
+
+    # ---- predict ----
+
+    def _matrix(self, X: Any) -> Any:
+        check_is_fitted(self)
+        table = read(self, X, reset=False, may_hold_text=bool(self.is_categorical_.any()))
+        return for_core(encode(table, self.categories_))
+
+    def _raw_scores(self, X: Any) -> Floats:
+        """Raw scores, shape (n_samples, n_outputs)."""
+        X = self._matrix(X)
+        return self._forest.predict(X, 0, self.n_iter_, effective_n_jobs(self.n_jobs))
+
+    def _staged_raw_scores(self, X: Any) -> Iterator[Floats]:
+        X = self._matrix(X)
+        return self._forest.staged(X, effective_n_jobs(self.n_jobs))
+
+    def _inverse_link(self, raw: Floats) -> Floats:
+        return inverse_link(self._link, raw)
+
+    def apply(self, X: Any) -> NDArray[np.int32]:
+        """Return the leaf that each row ends in.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        leaves : int32 array of shape (n_samples, n_trees)
+            Number of the node inside its tree, as in :meth:`trees_to_frame`. The trees of one iteration (one, or one
+            for each of more than two classes) stand side by side.
+        """
+        X = self._matrix(X)
+        return self._forest.apply(X, effective_n_jobs(self.n_jobs))
+
+    # ---- a look inside ----
+
+    def importance(self, kind: Literal["gain", "split", "cover"] = "gain") -> Floats:
+        """Return how much the trees use each feature.
+
+        Parameters
+        ----------
+        kind : {"gain", "split", "cover"}, default="gain"
+            Sum over all splits on the feature: of their gain, of 1, or of the hessians in the node.
+
+        Returns
+        -------
+        array of shape (n_features,)
+            Sums, not normalised.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is none of the three.
+        """
+        check_is_fitted(self)
+        if kind not in ("gain", "split", "cover"):
+            raise ValueError(f"kind of importance must be 'gain', 'split' or 'cover', got {kind!r}")
+        return self._forest.importance(kind)
+
+    @property
+    def feature_importances_(self) -> Floats:
+        """Share of each feature in the gain of all splits, shape (n_features,); zeros if there is no split."""
+        gain = self.importance("gain")
+        total = gain.sum()
+        return gain / total if total > 0 else gain
+
+    @property
+    def trees_(self) -> dict[str, NDArray[Any]]:
+        """All trees as flat arrays.
+
+        ``baseline`` (n_outputs,) raw score before the first tree; ``tree_offset`` (n_trees + 1,) first node of each
+        tree. One entry a node: ``feature`` (-1 in a leaf), ``threshold`` (``x <= threshold`` goes left), ``left`` and
+        ``right`` (numbers inside the tree), ``default_left`` (where missing values go), ``category_offset`` and
+        ``category_size`` (place in ``category_words`` of the bits of the categories that go left; -1 for a numeric
+        split), ``value`` (learning rate included), ``gain``, ``cover`` (sum of hessians) and ``count`` (rows).
+        """
+        check_is_fitted(self)
+        return self._forest.state()
+
+    def trees_to_frame(self) -> "pd.DataFrame":
+        """Return all trees as a pandas frame with one row a node.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``tree``, ``iteration``, ``output``, ``node``, ``depth``, ``feature`` (name or number; None in a
+            leaf), ``threshold``, ``categories`` (those that go left, None if the split is numeric), ``left``,
+            ``right``, ``missing`` ("left" or "right"), ``value``, ``gain``, ``cover``, ``count``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        check_is_fitted(self)
+        return to_frame(self.trees_, self.categories_, getattr(self, "feature_names_in_", None))
+
+    # ---- contract with scikit-learn, pickle and model files ----
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_forest")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _get_state(self) -> dict[str, Any]:
+        state = super()._get_state()
+        if "_forest" in state:
+            state["_forest"] = self._forest.state()
+        return state
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        if "_forest" in state:
+            state = {**state, "_forest": core.boosting.Forest.from_state(state["_forest"])}
+        super()._set_state(state)
+
+
+def _drop_weightless(matrix: Any, y: NDArray[Any], weight: Floats | None) -> tuple[Any, NDArray[Any], Floats | None]:
+    if weight is None or weight.all():
+        return matrix, y, weight
+    kept = np.flatnonzero(weight)
+    return take_rows(matrix, kept), y[kept], weight[kept]
+
+
+def _times(weight: Floats | None, class_weights: Floats | None, target: Floats) -> Floats | None:
+    if class_weights is None:
+        return weight
+    factor = class_weights[target.astype(np.intp)]
+    return factor if weight is None else weight * factor

@@ -1,0 +1,128 @@
+"""What the boosting estimators make of bad input: a clear error or a right answer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from mlcore import GBDTClassifier, GBDTRegressor
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Integer-valued features with missing values, and a positive target."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 12, (300, 4)).astype(np.float64)
+    y = np.exp(0.15 * X[:, 0] - 0.1 * X[:, 1]) + rng.gamma(2.0, 0.1, 300)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def classes(numbers):
+    X, y = numbers
+    return X, np.digitize(y, np.quantile(y, [0.3, 0.7]))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"max_depth": -3}, "'max_depth' parameter of GBDTRegressor must be an int in the range .* Got -3"),
+        ({"growth": "sideways"}, "'growth' parameter of GBDTRegressor must be a str among"),
+        ({"loss": "hinge"}, "'loss' parameter of GBDTRegressor"),
+        ({"quantile": 1.0}, "'quantile' parameter of GBDTRegressor"),
+        ({"tweedie_variance_power": 2.0}, "'tweedie_variance_power' parameter"),
+        ({"huber_slope": 0.0}, "'huber_slope' parameter"),
+        ({"max_bins": 256}, "'max_bins' parameter"),
+        ({"subsample": 0.0}, "'subsample' parameter"),
+        ({"learning_rate": 0}, "'learning_rate' parameter"),
+        ({"n_jobs": 0}, "n_jobs must be a positive int"),
+        ({"categorical_features": [7]}, "must be positions from 0 to 3, got \\[7\\]"),
+        ({"categorical_features": [True]}, "must have one entry a feature \\(4\\), got 1"),
+        ({"categorical_features": ["colour"]}, "X has no column names"),
+        ({"monotonic_cst": [1, 0]}, "monotonic_cst"),
+        ({"monotonic_cst": [1, 0, 0, 0], "categorical_features": [0]}, "must be 0 for categorical features"),
+        ({"interaction_cst": [[0, 9]]}, "positions of features from 0 to 3, got \\[0, 9\\]"),
+        ({"interaction_cst": [0]}, "sequence of groups"),
+        ({"random_state": "x"}, "'random_state' parameter"),
+    ],
+)
+def test_bad_parameters(parameters, message, numbers):
+    with pytest.raises(ValueError, match=message):
+        GBDTRegressor(**parameters).fit(np.nan_to_num(numbers[0]), numbers[1])
+
+
+def test_monotonic_constraint_with_many_classes(classes):
+    with pytest.raises(ValueError, match="not possible with more than two classes"):
+        GBDTClassifier(monotonic_cst=[1, 0, 0, 0]).fit(*classes)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "message"),
+    [
+        ("poisson", [-1.0, 2.0], "must be >= 0 for loss='poisson', got a smallest value of -1"),
+        ("poisson", [0.0, 0.0], "must have a value > 0"),
+        ("tweedie", [-1.0, 2.0], "must be >= 0 for loss='tweedie'"),
+        ("gamma", [0.0, 2.0], "must be > 0 for loss='gamma', got a smallest value of 0"),
+        ("squared_error", [np.nan, 1.0], "NaN"),
+        ("squared_error", [np.inf, 1.0], "infinity"),
+        ("squared_error", ["a", "b"], "must hold numbers"),
+    ],
+)
+def test_target_out_of_range(loss, y, message):
+    with pytest.raises(ValueError, match=message):
+        GBDTRegressor(loss=loss).fit([[0.0], [1.0]], y)
+
+
+def test_bad_labels(classes):
+    X, y = classes
+    with pytest.raises(ValueError, match="must have at least 2 classes, got 1 class"):
+        GBDTClassifier().fit(X, np.zeros(300))
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        GBDTClassifier().fit(X, np.linspace(0, 1, 300))
+    with pytest.raises(ValueError, match=r"does not know: \[5\]; it knows \[0, 1, 2\]"):
+        GBDTClassifier().fit(X, y, X_val=X[:2], y_val=[0, 5])
+    with pytest.raises(ValueError, match="X_val and y_val must be given together"):
+        GBDTClassifier().fit(X, y, X_val=X)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_inf_is_refused(value, numbers):
+    X, y = numbers
+    bad = X.copy()
+    bad[3, 2] = value
+    model = GBDTRegressor(n_estimators=2)
+    for wrong in (bad, pd.DataFrame(bad)):
+        with pytest.raises(ValueError, match="infinity"):
+            model.fit(wrong, y)
+    model.fit(X, y)
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict(bad)
+
+
+def test_odd_shapes(numbers):
+    X, y = numbers
+    assert GBDTRegressor().fit([[1.0]], [3.0]).predict([[7.0]]) == pytest.approx(3.0)
+    model = GBDTRegressor(n_estimators=5)
+    all_missing = np.column_stack([X, np.full(300, np.nan), np.ones(300)])
+    np.testing.assert_array_equal(
+        clone(model).fit(all_missing, y).predict(all_missing), clone(model).fit(X, y).predict(X)
+    )
+    for shape in ((0, 4), (300, 0)):
+        with pytest.raises(ValueError, match=r"0 (sample|feature)"):
+            model.fit(np.empty(shape), y)
+        with pytest.raises(ValueError, match=r"0 (sample|feature)"):
+            model.fit(pd.DataFrame(np.empty(shape)), y)
+    model.fit(X, y)
+    with pytest.raises(ValueError, match="X has 3 features, but GBDTRegressor is expecting 4 features"):
+        model.predict(X[:, :3])
+    with pytest.raises(ValueError, match="0 sample"):
+        model.predict(X[:0])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X, y[:-1])
+
+
+def test_missing_at_predict_only_follows_the_larger_child():
+    X = np.r_[np.zeros(30), np.ones(70)].reshape(-1, 1)
+    model = GBDTRegressor(n_estimators=1).fit(X, X[:, 0])
+    assert model.predict([[np.nan]]) == model.predict([[1.0]])

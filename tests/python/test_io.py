@@ -1,0 +1,214 @@
+"""Model files: what is saved comes back, nothing else does, and an interrupted save harms nothing."""
+
+import contextlib
+import json
+import os
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import mlcore
+from mlcore import GBDTClassifier, GBDTRegressor, _io
+
+
+@pytest.fixture(scope="module")
+def model():
+    frame = pd.DataFrame({"size": np.arange(200) % 9, "colour": pd.Categorical(np.tile(["red", "bläu", "é", "d"], 50))})
+    y = np.where(frame["colour"] == "é", "yes", "no")
+    fitted = GBDTClassifier(
+        n_estimators=4,
+        random_state=3,
+        class_weight={"no": 1.0, "yes": 2.0},
+        monotonic_cst=[1, 0],
+        interaction_cst=[(0, 1)],
+    )
+    fitted.frame = frame
+    return fitted.fit(frame, y, X_val=frame, y_val=y)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def header_of(path):
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["mlcore"])
+
+
+def test_round_trip(model, path):
+    mlcore.save(model, path)
+    loaded = mlcore.load(path)
+    assert type(loaded) is GBDTClassifier
+    assert loaded.get_params() == model.get_params()
+    assert loaded.get_params()["interaction_cst"] == [(0, 1)]
+    np.testing.assert_array_equal(loaded.predict_proba(model.frame), model.predict_proba(model.frame))
+    assert sorted(loaded._fitted_attributes()) == sorted(model._fitted_attributes())
+    for name in ("classes_", "feature_names_in_", "train_score_", "validation_score_", "is_categorical_"):
+        ours, theirs = getattr(model, name), getattr(loaded, name)
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+    assert loaded.categories_[0] is None
+    assert loaded.categories_[1].tolist() == model.categories_[1].tolist()
+    for name, values in model.trees_.items():
+        np.testing.assert_array_equal(loaded.trees_[name], values)
+    header = header_of(path)
+    assert header["format_version"] == 1
+    assert header["class"] == "GBDTClassifier"
+    assert header["library_version"] == mlcore.__version__
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [False, True], ["a", "b"], np.array(["a", "b"], object), [0.5, 1.5]])
+def test_labels_of_any_type_come_back(labels, path):
+    labels = np.asarray(labels)
+    X = np.arange(60.0).reshape(-1, 1)
+    y = labels[np.arange(60) // 30] if labels.dtype != float else (np.arange(60) // 30).astype(float)
+    fitted = GBDTClassifier(n_estimators=2).fit(X, y)
+    mlcore.save(fitted, path)
+    predicted = mlcore.load(path).predict(X)
+    assert predicted.dtype == y.dtype
+    np.testing.assert_array_equal(predicted, fitted.predict(X))
+
+
+def test_an_unfitted_estimator_and_odd_numbers(path):
+    estimator = GBDTRegressor(
+        learning_rate=np.float32(0.5), tol=float("inf"), max_depth=np.int64(3), monotonic_cst=np.array([1])
+    )
+    mlcore.save(estimator, os.fspath(path))
+    loaded = mlcore.load(os.fspath(path)).get_params()
+    assert loaded["learning_rate"] == 0.5
+    assert loaded["tol"] == float("inf")
+    assert type(loaded["max_depth"]) is int
+    np.testing.assert_array_equal(loaded["monotonic_cst"], [1])
+
+
+def loss(y, raw, weight):
+    return raw - y, np.ones_like(raw)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"loss": loss}, "parameter 'loss'"),
+        ({"scoring": lambda estimator, X, y: 0.0}, "parameter 'scoring'"),
+        ({"random_state": np.random.RandomState(0)}, "parameter 'random_state'"),
+    ],
+)
+def test_parameters_that_no_file_can_hold(parameters, name, path):
+    with pytest.raises(ValueError, match=f"{name} of GBDTRegressor cannot be saved"):
+        mlcore.save(GBDTRegressor(**parameters), path)
+    assert not path.exists()
+
+
+def test_only_classes_of_the_library(path):
+    class Mine(GBDTRegressor):
+        pass
+
+    for other in (Mine(), object(), GBDTRegressor):
+        with pytest.raises(
+            TypeError, match="save takes an estimator of one of the classes GBDTClassifier, GBDTRegressor"
+        ):
+            mlcore.save(other, path)
+
+
+def test_every_flipped_or_missing_byte_is_found(model, path):
+    mlcore.save(model, path)
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    n_header = struct.unpack("<Q", data[:8])[0]
+    places = np.r_[np.arange(0, 16), rng.integers(16, n_header + 8, 150), rng.integers(n_header + 8, len(data), 150)]
+    for place in places:
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        loaded = None
+        with contextlib.suppress(ValueError):
+            loaded = mlcore.load(path)
+        if loaded is not None:  # in the padding of safetensors' own header, which means nothing
+            np.testing.assert_array_equal(loaded.predict_proba(model.frame), model.predict_proba(model.frame))
+    for size in [0, 1, 7, 8, 9, n_header, n_header + 8, len(data) // 2, len(data) - 1]:
+        path.write_bytes(data[:size])
+        with pytest.raises(ValueError, match="damaged, truncated or not a model file"):
+            mlcore.load(path)
+    path.write_bytes(data + b"x")
+    with pytest.raises(ValueError, match="damaged"):
+        mlcore.load(path)
+
+
+def test_foreign_files(path):
+    with pytest.raises(FileNotFoundError):
+        mlcore.load(path)
+    with pytest.raises(OSError, match="directory"):
+        mlcore.load(path.parent)
+    path.write_text("hello, world, this is a text that is no model at all")
+    with pytest.raises(ValueError, match="not a model file"):
+        mlcore.load(path)
+    save_file({"weight": np.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"a safetensors file, but not one that mlcore\.save has written"):
+        mlcore.load(path)
+
+
+def rewrite(path, change):
+    """Change the header of a file as somebody might who knows the format, checksum included."""
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header = header_of(path)
+    change(header, tensors)
+    text = json.dumps(header)
+    save_file(tensors, path, {"mlcore": text, "mlcore_crc32": _io._checksum(text, tensors)})
+
+
+def test_a_newer_version_is_refused(model, path):
+    mlcore.save(model, path)
+    rewrite(path, lambda header, tensors: header.update(format_version=2, library_version="9.1", state="anything"))
+    with pytest.raises(ValueError, match=r"format version 2, written by mlcore 9\.1; .* update mlcore to load it"):
+        mlcore.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h, t: h.update({"class": "os.system"}),
+        lambda h, t: h.update({"class": ["GBDTClassifier"]}),
+        lambda h, t: h.update({"format_version": "1"}),
+        lambda h, t: h.update({"format_version": 0}),
+        lambda h, t: h.pop("params"),
+        lambda h, t: h["params"].update({"n_trees": 3}),
+        lambda h, t: h["state"].update({"_forest": {"baseline": {"!tensor": "99"}}}),
+        lambda h, t: h["state"]["_forest"].pop("left"),
+        lambda h, t: t.update({h["state"]["_forest"]["left"]["!tensor"]: np.full(3, 7, dtype=np.int32)}),
+        lambda h, t: t[h["state"]["_forest"]["left"]["!tensor"]].__setitem__(0, 10_000),
+        lambda h, t: t[h["state"]["_forest"]["feature"]["!tensor"]].__setitem__(0, 77),
+        lambda h, t: t[h["state"]["_forest"]["tree_offset"]["!tensor"]].__setitem__(1, -5),
+    ],
+)
+def test_forged_files_raise_and_do_not_crash(change, model, path):
+    mlcore.save(model, path)
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=r"model\.safetensors"):
+        mlcore.load(path)
+
+
+def test_an_interrupted_save_leaves_the_old_file(model, path, monkeypatch):
+    mlcore.save(model, path)
+    before = path.read_bytes()
+
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mlcore.save(GBDTRegressor(), path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_permissions_are_those_of_an_ordinary_file(model, path):
+    ordinary = path.with_name("other")
+    ordinary.write_text("")
+    mlcore.save(model, path)
+    assert path.stat().st_mode == ordinary.stat().st_mode
