@@ -83,9 +83,12 @@ void ForestArrays::append(const Tree& tree, const BinMapper& mapper) {
             }
         } else if (!leaf) {
             const auto& edges = mapper.edges(node.feature);
-            // The split "all that is not missing" has no edge. Infinity is not missing.
-            bound = static_cast<std::size_t>(node.bin) < edges.size() ? edges[static_cast<std::size_t>(node.bin)]
-                                                                      : std::numeric_limits<double>::infinity();
+            // The splits "all that is not missing", left or right, have no edge. Infinity is not missing.
+            constexpr double infinity = std::numeric_limits<double>::infinity();
+            const int n_edges = static_cast<int>(edges.size());
+            bound = node.bin < 0         ? -infinity
+                    : node.bin < n_edges ? edges[static_cast<std::size_t>(node.bin)]
+                                         : infinity;
         }
         feature.push_back(node.feature);
         threshold.push_back(bound);

@@ -119,8 +119,10 @@ void SplitFinder::scan_monotonic(int f, const PackedPair* bins, const Node& node
     PackedPair sum{};
     for (int t = 0; t < n_bins; ++t) prefix[t] = sum += bins[t];
     for (int t = 0; t < (has_missing ? n_bins : n_bins - 1); ++t) consider(t, prefix[t], false);
-    if (has_missing)
-        for (int t = n_bins - 2; t >= 0; --t) consider(t, prefix[t] + missing, true);
+    if (!has_missing) return;
+    for (int t = n_bins - 2; t >= 0; --t) consider(t, prefix[t] + missing, true);
+    // "Missing against all others" once more, the other way round: unlike without constraints it is another split.
+    consider(-1, missing, true);
 }
 
 void SplitFinder::scan_one_hot(int f, const PackedPair* bins, const Node& node, Split& best) const {

@@ -30,7 +30,7 @@ inline void insert(BinSet& set, int bin) { set[bin / 32] |= std::uint32_t{1} << 
 struct Split {
     double gain = 0.0;
     int feature = -1; // -1: no split is allowed or worth it
-    int bin = 0;      // numeric: bins <= bin go left
+    int bin = 0;      // numeric: bins <= bin go left; -1: only missing ones do
     bool categorical = false;
     bool missing_left = false;
     BinSet left_bins{}; // categorical: all bins that go left, the missing bin included

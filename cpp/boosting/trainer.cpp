@@ -129,7 +129,7 @@ FixedPoint Trainer::pack(const RunContext& ctx) {
                 lowest_hessian = std::min(lowest_hessian, hessian_[i]);
                 not_finite += gradient_[i] * 0.0f + hessian_[i] * 0.0f; // NaN unless all are finite
             }
-            for (std::size_t i = begin; i < end; ++i) r.hessian += hessian_[i];
+            for (std::size_t i = begin; i < end; ++i) r.hessian += hessian_[i] * (count_.empty() ? 1.0 : count_[i]);
             r.top = top;
             r.valid = not_finite == 0.0f && lowest_hessian >= 0.0f;
             return r;
@@ -140,12 +140,15 @@ FixedPoint Trainer::pack(const RunContext& ctx) {
     if (!range.valid)
         throw ValueError("the loss gave a gradient that is not finite or a hessian that is not finite or negative; "
                          "try a smaller learning_rate, or scale y");
-    const FixedPoint scale(n, total_count_, range.top, range.hessian);
+    // Repeats of a row multiply its integers: a weight of two is then a second copy of the row to the last bit.
+    const FixedPoint scale(total_count_, total_count_, range.top, range.hessian);
     parallel_ranges(ctx, n, 1.0, [&](std::size_t begin, std::size_t end, int) {
-        if (count_.empty())
-            for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(gradient_[i], hessian_[i], 1);
-        else
-            for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(gradient_[i], hessian_[i], count_[i]);
+        for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(gradient_[i], hessian_[i], 1);
+        if (count_.empty()) return;
+        for (std::size_t i = begin; i < end; ++i) {
+            pairs_[i].gradient *= count_[i];
+            pairs_[i].hessian_count *= count_[i];
+        }
     });
     return scale;
 }
@@ -220,9 +223,10 @@ void Trainer::grow_output(const RunContext& ctx, int k, std::uint64_t iteration)
 void Trainer::step(const RunContext& ctx) {
     const std::uint64_t iteration = params_.first_iteration + n_iterations();
     draw_rows(ctx, iteration);
+    const Targets targets = count_.empty() ? train_.targets() : Targets{train_.y, {}}; // pack() repeats the rows
     if (objective_.softmax()) softmax(ctx, train_.score.data(), n_rows(), objective_.n_outputs, probability_.data());
     for (int k = 0; k < objective_.n_outputs; ++k) {
-        gradients(ctx, objective_, params_.newton, train_.targets(), train_.score.data(), probability_.data(), k,
+        gradients(ctx, objective_, params_.newton, targets, train_.score.data(), probability_.data(), k,
                   gradient_.data(), hessian_.data());
         grow_output(ctx, k, iteration);
     }
@@ -236,8 +240,9 @@ void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradien
     draw_rows(ctx, iteration);
     for (std::size_t k = 0; k < K; ++k) {
         for (std::size_t i = 0; i < n; ++i) {
-            gradient_[i] = static_cast<float>(gradient[i * K + k]);
-            hessian_[i] = static_cast<float>(hessian[i * K + k]);
+            const double repeats = count_.empty() ? 1.0 : count_[i]; // pack() multiplies by it
+            gradient_[i] = static_cast<float>(gradient[i * K + k] / repeats);
+            hessian_[i] = static_cast<float>(hessian[i * K + k] / repeats);
         }
         grow_output(ctx, static_cast<int>(k), iteration);
     }

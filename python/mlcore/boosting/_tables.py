@@ -49,6 +49,8 @@ class ArrayTable:
         column = self.values[:, j]
         if self.is_float:
             return column
+        if column.dtype.kind in "mM":
+            raise ValueError(f"column {j} of X must hold numbers, got dtype {column.dtype}: turn it into numbers")
         try:
             return column.astype(np.float64)
         except (ValueError, TypeError) as error:
