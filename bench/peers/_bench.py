@@ -5,7 +5,6 @@ import gc
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -66,9 +65,16 @@ def medians(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, tuple
     return {name: (statistics.median(s), results[name]) for name, s in seconds.items()}
 
 
-def peak_mb() -> float:
-    """Return the largest resident memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory_mb(field: str) -> float:
+    """Return a size of this process in MB (Linux): "VmRSS", resident now, or "VmHWM", the most since `reset_peak`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
+def reset_peak() -> None:
+    """Start to count the peak of memory anew."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def in_child(script: str, *arguments: str) -> Any:

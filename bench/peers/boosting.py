@@ -16,7 +16,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
-from _bench import DATA, in_child, machine, medians, parser, peak_mb, table, timed
+from _bench import DATA, in_child, machine, medians, memory_mb, parser, reset_peak, table, timed
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_error
 from sklearn.model_selection import train_test_split
@@ -228,9 +228,10 @@ def child_memory(data: str, name: str, threads: int) -> None:
     work = flights("binary") if data == "flights" else synthetic()
     small = Workload("", work.task, work.X[:500], work.y[:500], work.X_test, work.y_test)
     MODELS[name](small, threads)  # libraries are loaded, threads started
-    before = peak_mb()
+    reset_peak()
+    before = memory_mb("VmRSS")
     MODELS[name](work, threads)
-    print(json.dumps({"data": before, "fit": peak_mb() - before}))
+    print(json.dumps({"data": before, "fit": memory_mb("VmHWM") - before}))
 
 
 def growth(title: str, shapes: list[tuple[int, int]], threads: int, repeats: int) -> None:

@@ -13,6 +13,30 @@ namespace {
 
 constexpr std::uint64_t stream_row_sample = 0x726f7773; // upper bits: iteration
 
+const BinnedMatrix& checked(const BinnedMatrix& data, const BinMapper& mapper) {
+    MLCORE_CHECK(static_cast<int>(data.n_features()) == mapper.n_features(), "data binned by the trainer's mapper");
+    return data;
+}
+
+// Values found from the rows of a node alone know nothing of the constraints that its tree was grown under. As in
+// Grower, everything below a monotone split stays on its side of the middle of the two children's values.
+void keep_monotone(Tree& tree, std::span<const int> direction) {
+    std::vector<Bounds> bounds(tree.nodes.size());
+    for (std::size_t i = 0; i < tree.nodes.size(); ++i) { // parents come before their children
+        TreeNode& node = tree.nodes[i];
+        const auto inside = [&](double value) { return std::clamp(value, bounds[i].lower, bounds[i].upper); };
+        node.value = inside(node.value);
+        if (node.feature < 0) continue;
+        const auto left = static_cast<std::size_t>(node.left), right = left + 1;
+        bounds[left] = bounds[right] = bounds[i];
+        const int d = direction[static_cast<std::size_t>(node.feature)];
+        if (d == 0) continue;
+        const double middle = (inside(tree.nodes[left].value) + inside(tree.nodes[right].value)) / 2;
+        bounds[d > 0 ? left : right].upper = middle;
+        bounds[d > 0 ? right : left].lower = middle;
+    }
+}
+
 } // namespace
 
 void Trainer::Rows::init(std::span<const double> baseline) {
@@ -44,8 +68,9 @@ double Trainer::Rows::loss(const RunContext& ctx, const Objective& objective) co
 Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const BinnedMatrix> data,
                  std::vector<double> y, std::vector<double> weight, const Objective& objective, Params params,
                  std::vector<double> baseline)
-    : mapper_(std::move(mapper)), objective_(objective), params_(std::move(params)), grower_(*mapper_, *data, params_),
-      partition_(y.size()), gradient_(y.size()), hessian_(y.size()),
+    : mapper_(std::move(mapper)), objective_(objective), params_(std::move(params)),
+      grower_(*mapper_, checked(*data, *mapper_), params_), partition_(y.size()), gradient_(y.size()),
+      hessian_(y.size()),
       probability_(objective.softmax() ? y.size() * static_cast<std::size_t>(objective.n_outputs) : 0),
       pairs_(y.size()) {
     const std::size_t n = y.size();
@@ -82,6 +107,7 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
 
 void Trainer::add_validation(std::shared_ptr<const BinnedMatrix> data, std::vector<double> y,
                              std::vector<double> weight) {
+    checked(*data, *mapper_);
     if (data->n_rows() != y.size()) throw ValueError("y_val must have one value a row of X_val");
     if (!weight.empty() && weight.size() != y.size())
         throw ValueError("sample_weight_val must have one value a row of X_val");
@@ -156,18 +182,21 @@ FixedPoint Trainer::pack(const RunContext& ctx) {
 void Trainer::refine_leaves(const RunContext& ctx, Tree& tree, int k) {
     if (objective_.loss == Loss::custom) return;
     if (params_.newton && !objective_.renews_leaves()) return;
-    std::vector<int> leaves;
+    const auto& directions = params_.monotonic_cst;
+    const bool monotone = std::any_of(directions.begin(), directions.end(), [](int d) { return d != 0; });
+    std::vector<std::size_t> leaves; // constraints are about inner nodes as well
     for (std::size_t i = 0; i < tree.nodes.size(); ++i)
-        if (tree.nodes[i].feature < 0) leaves.push_back(static_cast<int>(i));
+        if (monotone || tree.nodes[i].feature < 0) leaves.push_back(i);
     const std::size_t n = n_rows(), column = static_cast<std::size_t>(k) * n;
     const double ns = 60.0 * static_cast<double>(partition_.size()) / static_cast<double>(leaves.size());
     parallel_tasks(ctx, leaves.size(), ns, [&](std::size_t j, int) {
-        TreeNode& leaf = tree.nodes[static_cast<std::size_t>(leaves[j])];
+        TreeNode& leaf = tree.nodes[leaves[j]];
         const std::span<const std::uint32_t> rows(partition_.rows() + leaf.begin, leaf.end - leaf.begin);
         leaf.value =
             best_leaf_value(objective_, train_.targets(), train_.score.data() + column,
                             objective_.softmax() ? probability_.data() + column : nullptr, k, rows, params_.reg_lambda);
     });
+    if (monotone) keep_monotone(tree, directions);
 }
 
 void Trainer::add_tree(const RunContext& ctx, const Tree& tree, int k) {

@@ -59,9 +59,15 @@ void damage(Random& random, ForestArrays& arrays) {
         case 0:
             array[random.below(n)] = strange<T>(random);
             break;
-        case 1:
-            array[random.below(n)] += static_cast<T>(random.integer(-3, 3));
+        case 1: {
+            T& entry = array[random.below(n)];
+            const int step = random.integer(-3, 3);
+            if constexpr (std::is_integral_v<T>) // wraps around
+                entry = static_cast<T>(static_cast<std::make_unsigned_t<T>>(entry) + static_cast<std::make_unsigned_t<T>>(step));
+            else
+                entry += static_cast<T>(step);
             break;
+        }
         case 2:
             std::swap(array[random.below(n)], array[random.below(n)]);
             break;
@@ -241,10 +247,14 @@ TEST(training_trees_become_arrays) {
     BinSet set{};
     for (const int bin : {1, 7, 15, 16}) insert(set, bin); // 15: shared by codes 15..69; 16: missing
     tree.category_sets.push_back(set);
+    Tree only_missing; // on the left
+    only_missing.nodes.resize(3);
+    only_missing.nodes[0] = {.feature = 0, .bin = -1, .left = 1, .missing_left = true};
     ForestArrays arrays;
     arrays.n_features = 2;
     arrays.baseline = {0};
     arrays.append(tree, *data.mapper);
+    arrays.append(only_missing, *data.mapper);
     arrays.validate();
     for (double number : {0.0, 3.0, 3.5, 3.6, 9.0, 1e308, inf, -inf, NaN})
         for (double code : {0.0, 1.0, 7.0, 14.0, 15.0, 69.0, 70.0, 95.0, 96.0, 1e9, -1.0, NaN}) {
@@ -253,6 +263,9 @@ TEST(training_trees_become_arrays) {
             StandaloneRun run;
             const BinnedMatrix binned(run.context, row.table(), *data.mapper, false);
             const auto expected = static_cast<std::size_t>(tree.leaf(binned, *data.mapper, 0));
-            CHECK_EQUAL(leaf_of(arrays, 0, [&](std::size_t f) { return row.x[f]; }), expected);
+            const auto value = [&](std::size_t f) { return row.x[f]; };
+            CHECK_EQUAL(leaf_of(arrays, 0, value), expected);
+            if (number == -inf) continue; // has no place to the right of a threshold
+            CHECK_EQUAL(leaf_of(arrays, 1, value), 7u + static_cast<std::size_t>(only_missing.leaf(binned, *data.mapper, 0)));
         }
 }

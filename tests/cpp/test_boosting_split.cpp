@@ -76,6 +76,7 @@ std::vector<Candidate> all_splits(const Setting& s, const Params& p, const Bound
         };
         for (int t = 0; t < n_bins - (has_missing ? 0 : 1); ++t) add(t, false);
         for (int t = n_bins - 2; t >= 0 && has_missing; --t) add(t, true);
+        if (has_missing && direction != 0) add(-1, true); // the missing values on the side of the small
     }
     return splits;
 }

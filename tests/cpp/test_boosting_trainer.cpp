@@ -106,8 +106,6 @@ TEST(training_scores_are_the_predictions_of_the_forest) {
                 CHECK(trainer->validation_scores() == predict(trainer->forest(), other.table()));
                 CHECK_EQUAL(trainer->n_iterations(), 8u);
                 CHECK(trainer->train_loss(run.context) < loss_before);
-                const std::vector<double>& categories = data.x; // the same table as floats is another one, but for these
-                static_cast<void>(categories);
             }
 }
 
@@ -135,6 +133,7 @@ TEST(threads_do_not_matter) {
 TEST(a_weight_of_two_is_a_second_copy) {
     Random random(3);
     Data data = make_data(random, 600);
+    const Data original = data;
     for (double& v : data.x) v = std::floor(v * 4); // fewer values than bins
     data.n_categories = {0, 0, 0, 0, 0};
     std::vector<double> weight(data.rows), ones;
@@ -143,7 +142,7 @@ TEST(a_weight_of_two_is_a_second_copy) {
     copies.n_categories = data.n_categories;
     std::vector<std::size_t> origin;
     for (std::size_t i = 0; i < data.rows; ++i) {
-        weight[i] = 1 << random.integer(0, 2);
+        weight[i] = random.integer(1, 4);
         for (int k = 0; k < weight[i]; ++k) {
             origin.push_back(i);
             for (std::size_t j = 0; j < data.cols; ++j) copies.x.push_back(data.at(i, j));
@@ -154,7 +153,7 @@ TEST(a_weight_of_two_is_a_second_copy) {
     copies.bin();
     for (const Case& c : all_losses)
         for (const bool newton : {true, false}) {
-            const auto y = make_y(random, data, c);
+            const auto y = make_y(random, original, c);
             std::vector<double> y_copies;
             for (const std::size_t i : origin) y_copies.push_back(y[i]);
             Params params = small_trees();
@@ -166,8 +165,11 @@ TEST(a_weight_of_two_is_a_second_copy) {
             const ForestArrays &fa = a->forest(), &fb = b->forest();
             CHECK(fa.feature == fb.feature && fa.threshold == fb.threshold && fa.left == fb.left);
             CHECK(fa.default_left == fb.default_left && fa.count == fb.count);
+            // To the last bit but where a leaf is found by iteration on sums of doubles.
+            const double tolerance = newton && std::string(c.loss) != "huber" ? 0 : 1e-6;
             bool close = fa.value.size() == fb.value.size();
-            for (std::size_t i = 0; close && i < fa.value.size(); ++i) close = std::abs(fa.value[i] - fb.value[i]) < 1e-6;
+            for (std::size_t i = 0; close && i < fa.value.size(); ++i)
+                close = std::abs(fa.value[i] - fb.value[i]) <= tolerance;
             if (!close) check::fail(c.loss, newton, "weights and copies give different leaves");
         }
 }
