@@ -24,7 +24,9 @@ def parser(description: str, parts: Sequence[str]) -> argparse.ArgumentParser:
     """Return the options that every benchmark takes."""
     p = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.add_argument("parts", nargs="*", metavar="part", help=f"tables to print, of {', '.join(parts)}; none: all")
-    p.add_argument("--threads", type=int, default=mlcore.show_config("dict")["available_cpus"], help="threads for every library")
+    p.add_argument(
+        "--threads", type=int, default=mlcore.show_config("dict")["available_cpus"], help="threads for every library"
+    )
     p.add_argument("--repeats", type=int, default=3, help="runs of which the median counts")
     return p
 
@@ -55,7 +57,7 @@ def timed(f: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def medians(runs: dict[str, Callable[[], Any]], repeats: int) -> dict[str, tuple[float, Any]]:
-    """Run all in turn, `repeats` times over (so that a drift of the machine meets all), median seconds and last result."""
+    """Run all in turn, `repeats` times, so that a drift of the machine meets all; median seconds and last result."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     results: dict[str, Any] = {}
     for _ in range(repeats):

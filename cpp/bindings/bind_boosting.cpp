@@ -216,10 +216,10 @@ void register_training(py::module_& m) {
                  for (const auto& group : params.interaction_cst)
                      for (const int f : group)
                          if (f < 0 || f >= static_cast<int>(F)) throw ValueError("interaction_cst names no feature");
-                 return std::make_unique<PyTrainer>(n_threads, std::move(mapper), std::move(binned),
-                                                    copy<double>(span_arg<double>("y", y)),
-                                                    copy<double>(optional_span_arg<double>("sample_weight", weight)),
-                                                    objective, params, copy<double>(span_arg<double>("baseline", baseline)));
+                 return std::make_unique<PyTrainer>(
+                     n_threads, std::move(mapper), std::move(binned), copy<double>(span_arg<double>("y", y)),
+                     copy<double>(optional_span_arg<double>("sample_weight", weight)), objective, params,
+                     copy<double>(span_arg<double>("baseline", baseline)));
              }),
              py::arg("mapper"), py::arg("binned"), py::arg("y"), py::arg("sample_weight"), py::arg("objective"),
              py::arg("params"), py::arg("baseline"), py::arg("n_threads"))

@@ -235,35 +235,33 @@ void softmax(const RunContext& ctx, const double* score, std::size_t n, int n_ou
     });
 }
 
-void gradients(const RunContext& ctx, const Objective& objective, bool newton, const Targets& targets,
-               const double* score, const float* probability, int k, float* gradient, float* hessian) {
-    const std::size_t n = targets.y.size();
-    const double* y = targets.y.data();
-    const double* w = targets.weight.empty() ? nullptr : targets.weight.data();
-    parallel_ranges(ctx, n, 2.0, [&](std::size_t begin, std::size_t end, int) {
-        if (objective.softmax()) {
-            const float* p = probability + static_cast<std::size_t>(k) * n;
-            for (std::size_t i = begin; i < end; ++i) {
-                gradient[i] = p[i] - (y[i] == k ? 1.0f : 0.0f);
-                hessian[i] = p[i] * (1.0f - p[i]);
-            }
-        } else {
-            dispatch(objective.loss, [&]<Loss L>() {
-                const double* F = score + static_cast<std::size_t>(k) * n;
-                for (std::size_t i = begin; i < end; ++i) {
-                    const Derivatives d = derivatives<L>(y[i], F[i], objective.parameter);
-                    gradient[i] = static_cast<float>(d.g);
-                    hessian[i] = static_cast<float>(d.h);
-                }
-            });
+void gradients(const Objective& objective, bool newton, const Targets& targets, const double* score,
+               const float* probability, int k, std::size_t begin, std::size_t end, float* gradient, float* hessian) {
+    const std::size_t n = targets.y.size(), m = end - begin, offset = static_cast<std::size_t>(k) * n + begin;
+    const double* y = targets.y.data() + begin;
+    if (objective.softmax()) {
+        const float* p = probability + offset;
+        for (std::size_t j = 0; j < m; ++j) {
+            gradient[j] = p[j] - (y[j] == k ? 1.0f : 0.0f);
+            hessian[j] = p[j] * (1.0f - p[j]);
         }
-        if (!newton) std::fill(hessian + begin, hessian + end, 1.0f);
-        if (w)
-            for (std::size_t i = begin; i < end; ++i) {
-                gradient[i] = static_cast<float>(gradient[i] * w[i]);
-                hessian[i] = static_cast<float>(hessian[i] * w[i]);
+    } else {
+        const double* F = score + offset;
+        dispatch(objective.loss, [&]<Loss L>() {
+            for (std::size_t j = 0; j < m; ++j) {
+                const Derivatives d = derivatives<L>(y[j], F[j], objective.parameter);
+                gradient[j] = static_cast<float>(d.g);
+                hessian[j] = static_cast<float>(d.h);
             }
-    });
+        });
+    }
+    if (!newton) std::fill_n(hessian, m, 1.0f);
+    if (targets.weight.empty()) return;
+    const double* w = targets.weight.data() + begin;
+    for (std::size_t j = 0; j < m; ++j) {
+        gradient[j] = static_cast<float>(gradient[j] * w[j]);
+        hessian[j] = static_cast<float>(hessian[j] * w[j]);
+    }
 }
 
 double mean_loss(const RunContext& ctx, const Objective& objective, const Targets& targets, const double* score) {

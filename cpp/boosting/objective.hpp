@@ -48,9 +48,10 @@ struct Targets {
 // probability[k * n + i] of all classes from their raw scores.
 void softmax(const RunContext& ctx, const double* score, std::size_t n, int n_outputs, float* probability);
 
-// Weighted gradient and hessian of output k for each row. probability: as softmax() leaves it, else unused.
-void gradients(const RunContext& ctx, const Objective& objective, bool newton, const Targets& targets,
-               const double* score, const float* probability, int k, float* gradient, float* hessian);
+// Weighted gradient and hessian of output k for rows [begin, end): gradient[i - begin], hessian[i - begin].
+// probability: as softmax() leaves it, else unused.
+void gradients(const Objective& objective, bool newton, const Targets& targets, const double* score,
+               const float* probability, int k, std::size_t begin, std::size_t end, float* gradient, float* hessian);
 
 // Weighted mean of the loss.
 double mean_loss(const RunContext& ctx, const Objective& objective, const Targets& targets, const double* score);

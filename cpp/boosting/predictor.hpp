@@ -26,7 +26,7 @@ class Predictor {
     // leaf[t - first] for the row x (n_features) and trees [first, last).
     void walk_trees(const double* x, std::size_t first, std::size_t last, std::int32_t* leaf) const;
 
-private:
+  private:
     static constexpr std::size_t lanes = 8;
 
     template <class T>

@@ -69,8 +69,7 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
                  std::vector<double> y, std::vector<double> weight, const Objective& objective, Params params,
                  std::vector<double> baseline)
     : mapper_(std::move(mapper)), objective_(objective), params_(std::move(params)),
-      grower_(*mapper_, checked(*data, *mapper_), params_), partition_(y.size()), gradient_(y.size()),
-      hessian_(y.size()),
+      grower_(*mapper_, checked(*data, *mapper_), params_), partition_(y.size()),
       probability_(objective.softmax() ? y.size() * static_cast<std::size_t>(objective.n_outputs) : 0),
       pairs_(y.size()) {
     const std::size_t n = y.size();
@@ -137,8 +136,9 @@ void Trainer::draw_rows(const RunContext& ctx, std::uint64_t iteration) {
     if (drawn_.empty()) drawn_.push_back(static_cast<std::uint32_t>(random.below(n, n)));
 }
 
-// From float gradients to packed integers at the finest scale that cannot overflow.
-FixedPoint Trainer::pack(const RunContext& ctx) {
+// From float gradients to packed integers at the finest scale that cannot overflow. The gradients are computed twice,
+// block by block, which is cheaper than to keep them.
+FixedPoint Trainer::pack(const RunContext& ctx, const Gradients& gradients) {
     struct Range {
         float top = 0.0f;
         double hessian = 0.0;
@@ -146,16 +146,19 @@ FixedPoint Trainer::pack(const RunContext& ctx) {
     };
     const std::size_t n = n_rows();
     const Range range = parallel_reduce(
-        ctx, n, 0.7, Range{},
+        ctx, n, 3.0, Range{},
         [&](std::size_t begin, std::size_t end) {
+            float g[reduce_block], h[reduce_block];
+            gradients(begin, end, g, h);
             Range r;
             float top = 0.0f, lowest_hessian = 0.0f, not_finite = 0.0f;
-            for (std::size_t i = begin; i < end; ++i) {
-                top = std::max(top, std::abs(gradient_[i]));
-                lowest_hessian = std::min(lowest_hessian, hessian_[i]);
-                not_finite += gradient_[i] * 0.0f + hessian_[i] * 0.0f; // NaN unless all are finite
+            for (std::size_t j = 0; j < end - begin; ++j) {
+                top = std::max(top, std::abs(g[j]));
+                lowest_hessian = std::min(lowest_hessian, h[j]);
+                not_finite += g[j] * 0.0f + h[j] * 0.0f; // NaN unless all are finite
             }
-            for (std::size_t i = begin; i < end; ++i) r.hessian += hessian_[i] * (count_.empty() ? 1.0 : count_[i]);
+            for (std::size_t j = 0; j < end - begin; ++j)
+                r.hessian += h[j] * (count_.empty() ? 1.0 : count_[begin + j]);
             r.top = top;
             r.valid = not_finite == 0.0f && lowest_hessian >= 0.0f;
             return r;
@@ -168,8 +171,11 @@ FixedPoint Trainer::pack(const RunContext& ctx) {
                          "try a smaller learning_rate, or scale y");
     // Repeats of a row multiply its integers: a weight of two is then a second copy of the row to the last bit.
     const FixedPoint scale(total_count_, total_count_, range.top, range.hessian);
-    parallel_ranges(ctx, n, 1.0, [&](std::size_t begin, std::size_t end, int) {
-        for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(gradient_[i], hessian_[i], 1);
+    parallel_tasks(ctx, (n + reduce_block - 1) / reduce_block, 3.0 * reduce_block, [&](std::size_t block, int) {
+        float g[reduce_block], h[reduce_block];
+        const std::size_t begin = block * reduce_block, end = std::min(begin + reduce_block, n);
+        gradients(begin, end, g, h);
+        for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(g[i - begin], h[i - begin], 1);
         if (count_.empty()) return;
         for (std::size_t i = begin; i < end; ++i) {
             pairs_[i].gradient *= count_[i];
@@ -235,8 +241,7 @@ void Trainer::add_tree(const RunContext& ctx, const Tree& tree, int k) {
     if (has_validation()) walk(validation_, [](std::size_t) { return false; });
 }
 
-void Trainer::grow_output(const RunContext& ctx, int k, std::uint64_t iteration) {
-    const FixedPoint scale = pack(ctx);
+void Trainer::grow_output(const RunContext& ctx, const FixedPoint& scale, int k, std::uint64_t iteration) {
     if (params_.subsample < 1.0)
         partition_.reset(drawn_);
     else
@@ -255,9 +260,11 @@ void Trainer::step(const RunContext& ctx) {
     const Targets targets = count_.empty() ? train_.targets() : Targets{train_.y, {}}; // pack() repeats the rows
     if (objective_.softmax()) softmax(ctx, train_.score.data(), n_rows(), objective_.n_outputs, probability_.data());
     for (int k = 0; k < objective_.n_outputs; ++k) {
-        gradients(ctx, objective_, params_.newton, targets, train_.score.data(), probability_.data(), k,
-                  gradient_.data(), hessian_.data());
-        grow_output(ctx, k, iteration);
+        const Gradients of_k = [&](std::size_t begin, std::size_t end, float* g, float* h) {
+            gradients(objective_, params_.newton, targets, train_.score.data(), probability_.data(), k, begin, end, g,
+                      h);
+        };
+        grow_output(ctx, pack(ctx, of_k), k, iteration);
     }
 }
 
@@ -268,12 +275,14 @@ void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradien
     const std::uint64_t iteration = params_.first_iteration + n_iterations();
     draw_rows(ctx, iteration);
     for (std::size_t k = 0; k < K; ++k) {
-        for (std::size_t i = 0; i < n; ++i) {
-            const double repeats = count_.empty() ? 1.0 : count_[i]; // pack() multiplies by it
-            gradient_[i] = static_cast<float>(gradient[i * K + k] / repeats);
-            hessian_[i] = static_cast<float>(hessian[i * K + k] / repeats);
-        }
-        grow_output(ctx, static_cast<int>(k), iteration);
+        const Gradients of_k = [&](std::size_t begin, std::size_t end, float* g, float* h) {
+            for (std::size_t i = begin; i < end; ++i) {
+                const double repeats = count_.empty() ? 1.0 : count_[i]; // pack() multiplies by it
+                g[i - begin] = static_cast<float>(gradient[i * K + k] / repeats);
+                h[i - begin] = static_cast<float>(hessian[i * K + k] / repeats);
+            }
+        };
+        grow_output(ctx, pack(ctx, of_k), static_cast<int>(k), iteration);
     }
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -65,8 +66,11 @@ class Trainer {
     };
 
     void draw_rows(const RunContext& ctx, std::uint64_t iteration);
-    FixedPoint pack(const RunContext& ctx);
-    void grow_output(const RunContext& ctx, int k, std::uint64_t iteration);
+    // (begin, end, gradient, hessian): those of rows [begin, end), at gradient[i - begin], hessian[i - begin].
+    using Gradients = std::function<void(std::size_t, std::size_t, float*, float*)>;
+
+    FixedPoint pack(const RunContext& ctx, const Gradients& gradients);
+    void grow_output(const RunContext& ctx, const FixedPoint& scale, int k, std::uint64_t iteration);
     void refine_leaves(const RunContext& ctx, Tree& tree, int k);
     void add_tree(const RunContext& ctx, const Tree& tree, int k);
 
@@ -81,7 +85,7 @@ class Trainer {
     Grower grower_;
     Partition partition_;
     std::vector<std::uint32_t> drawn_; // rows of the current iteration's sample, rising
-    Buffer<float> gradient_, hessian_, probability_;
+    Buffer<float> probability_;
     Buffer<PackedPair> pairs_;
 };
 

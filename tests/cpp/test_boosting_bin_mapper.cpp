@@ -66,8 +66,7 @@ TEST(neighbouring_and_extreme_values_are_told_apart) {
     for (const auto& values : cases) {
         const BinMapper mapper = fit(values);
         CHECK_EQUAL(mapper.n_bins(0), static_cast<int>(values.size()));
-        for (std::size_t i = 0; i < values.size(); ++i)
-            CHECK_EQUAL(int{mapper.bin(0, values[i])}, static_cast<int>(i));
+        for (std::size_t i = 0; i < values.size(); ++i) CHECK_EQUAL(int{mapper.bin(0, values[i])}, static_cast<int>(i));
         for (const double edge : mapper.edges(0)) CHECK(!std::isnan(edge));
     }
 }

@@ -161,6 +161,5 @@ TEST(data_to_predict_on_needs_no_stripes) {
     const BinnedMatrix binned(run.context, data.table(), *data.mapper, false);
     CHECK(binned.stripes().empty());
     CHECK_EQUAL(binned.n_bytes(), 100u);
-    for (int f = 0; f < 2; ++f)
-        CHECK(std::equal(binned.column(f), binned.column(f) + 50, data.binned->column(f)));
+    for (int f = 0; f < 2; ++f) CHECK(std::equal(binned.column(f), binned.column(f) + 50, data.binned->column(f)));
 }

@@ -113,10 +113,12 @@ TEST(depth_and_leaves_are_limited) {
                 params.max_depth = max_depth;
                 const Tree tree = grow(s, params);
                 int deepest = 0;
-                for_each_node(tree, [&](const TreeNode&, int depth, const auto&) { deepest = std::max(deepest, depth); });
+                for_each_node(tree,
+                              [&](const TreeNode&, int depth, const auto&) { deepest = std::max(deepest, depth); });
                 CHECK(deepest <= max_depth);
                 const std::size_t most = std::size_t{1} << max_depth;
-                const std::size_t limit = max_leaf_nodes ? std::min(most, static_cast<std::size_t>(max_leaf_nodes)) : most;
+                const std::size_t limit =
+                    max_leaf_nodes ? std::min(most, static_cast<std::size_t>(max_leaf_nodes)) : most;
                 CHECK(tree.n_leaves() <= limit);
                 if (limit <= 10) CHECK_EQUAL(tree.n_leaves(), limit); // noise always offers that many
             }
@@ -166,10 +168,11 @@ TEST(features_on_a_path_share_a_group) {
         const Tree tree = grow(s, params, static_cast<std::uint64_t>(round));
         CHECK(tree.n_leaves() > 2);
         for_each_node(tree, [&](const TreeNode&, int, const std::set<int>& path) {
-            CHECK(std::any_of(params.interaction_cst.begin(), params.interaction_cst.end(), [&](std::vector<int> group) {
-                std::sort(group.begin(), group.end());
-                return std::includes(group.begin(), group.end(), path.begin(), path.end());
-            }));
+            CHECK(
+                std::any_of(params.interaction_cst.begin(), params.interaction_cst.end(), [&](std::vector<int> group) {
+                    std::sort(group.begin(), group.end());
+                    return std::includes(group.begin(), group.end(), path.begin(), path.end());
+                }));
         });
     }
 }

@@ -41,8 +41,12 @@ T strange(Random& random) {
         const T values[] = {Limits::quiet_NaN(), Limits::infinity(), Limits::max(), T{-1}, T{0}};
         return values[random.below(5)];
     } else {
-        const T values[] = {Limits::min(), Limits::max(), static_cast<T>(-1), static_cast<T>(random.integer(0, 3)),
-                            static_cast<T>(random.integer(-100, 100)), static_cast<T>(Limits::max() - 1)};
+        const T values[] = {Limits::min(),
+                            Limits::max(),
+                            static_cast<T>(-1),
+                            static_cast<T>(random.integer(0, 3)),
+                            static_cast<T>(random.integer(-100, 100)),
+                            static_cast<T>(Limits::max() - 1)};
         return values[random.below(6)];
     }
 }
@@ -63,7 +67,8 @@ void damage(Random& random, ForestArrays& arrays) {
             T& entry = array[random.below(n)];
             const int step = random.integer(-3, 3);
             if constexpr (std::is_integral_v<T>) // wraps around
-                entry = static_cast<T>(static_cast<std::make_unsigned_t<T>>(entry) + static_cast<std::make_unsigned_t<T>>(step));
+                entry = static_cast<T>(static_cast<std::make_unsigned_t<T>>(entry) +
+                                       static_cast<std::make_unsigned_t<T>>(step));
             else
                 entry += static_cast<T>(step);
             break;
@@ -109,7 +114,8 @@ void use(Random& random, const Forest& forest) {
 TEST(sound_models_are_valid) {
     Random random(1);
     for (int round = 0; round < 50; ++round)
-        random_forest(random, random.integer(1, 9), 1 + random.below(3), random.integer(0, 6), 70, round % 2).validate();
+        random_forest(random, random.integer(1, 9), 1 + random.below(3), random.integer(0, 6), 70, round % 2)
+            .validate();
 }
 
 TEST(damaged_models_are_refused_or_harmless) {
@@ -123,7 +129,9 @@ TEST(damaged_models_are_refused_or_harmless) {
             const Forest forest(std::move(arrays));
             ++used;
             use(random, forest);
-        } catch (const ValueError&) { ++refused; }
+        } catch (const ValueError&) {
+            ++refused;
+        }
     }
     CHECK(refused > 1000 && used > 500);
 }
@@ -266,6 +274,7 @@ TEST(training_trees_become_arrays) {
             const auto value = [&](std::size_t f) { return row.x[f]; };
             CHECK_EQUAL(leaf_of(arrays, 0, value), expected);
             if (number == -inf) continue; // has no place to the right of a threshold
-            CHECK_EQUAL(leaf_of(arrays, 1, value), 7u + static_cast<std::size_t>(only_missing.leaf(binned, *data.mapper, 0)));
+            CHECK_EQUAL(leaf_of(arrays, 1, value),
+                        7u + static_cast<std::size_t>(only_missing.leaf(binned, *data.mapper, 0)));
         }
 }

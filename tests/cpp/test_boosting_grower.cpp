@@ -106,7 +106,9 @@ class NaiveGrower {
         for (const std::uint32_t row : rows) total += s_.pairs[row];
         return s_.scale.decode(total);
     }
-    double soft(double g) const { return g > p_.reg_alpha ? g - p_.reg_alpha : (g < -p_.reg_alpha ? g + p_.reg_alpha : 0); }
+    double soft(double g) const {
+        return g > p_.reg_alpha ? g - p_.reg_alpha : (g < -p_.reg_alpha ? g + p_.reg_alpha : 0);
+    }
     double score(const Sums& s) const { return soft(s.g) * soft(s.g) / (s.h + p_.reg_lambda); }
 
     void fill(const Open& open) {
@@ -198,7 +200,8 @@ TEST(trees_agree_with_a_naive_grower) {
     Random random(1);
     for (int round = 0; round < 150; ++round) {
         const Setting s(random, static_cast<std::size_t>(random.integer(2, 400)),
-                        {7, random.integer(2, 30), 4, random.integer(1, 3), 5}, round % 2 ? 0.15 : 0, true, {0, 0, 4, 0, 0});
+                        {7, random.integer(2, 30), 4, random.integer(1, 3), 5}, round % 2 ? 0.15 : 0, true,
+                        {0, 0, 4, 0, 0});
         Params params;
         params.growth = round % 4 < 2 ? Growth::leaf : Growth::depth;
         params.max_leaf_nodes = random.chance(0.3) ? 0 : random.integer(1, 40);
@@ -229,7 +232,8 @@ TEST(children_make_up_their_parent) {
             const Sums sums = s.scale.decode(total);
             CHECK(node.cover == sums.h && node.count == sums.n && node.count >= params.min_samples_leaf);
             if (node.feature < 0) continue;
-            const TreeNode &l = tree.nodes[static_cast<std::size_t>(node.left)], &r = tree.nodes[static_cast<std::size_t>(node.left) + 1];
+            const TreeNode &l = tree.nodes[static_cast<std::size_t>(node.left)],
+                           &r = tree.nodes[static_cast<std::size_t>(node.left) + 1];
             CHECK(l.begin == node.begin && l.end == r.begin && r.end == node.end && l.begin < l.end && r.begin < r.end);
             CHECK_EQUAL(l.count + r.count, node.count);
             CHECK_CLOSE(l.cover + r.cover, node.cover, 1e-9 * node.cover);

@@ -32,8 +32,8 @@ std::vector<std::uint32_t> some_rows(Random& random, std::size_t n, double share
 }
 
 /// True where the entries of the active features (empty: all) are the same.
-bool same(const Data& data, const HistogramLayout& layout, const std::vector<std::uint8_t>& active,
-          const PackedPair* a, const PackedPair* b) {
+bool same(const Data& data, const HistogramLayout& layout, const std::vector<std::uint8_t>& active, const PackedPair* a,
+          const PackedPair* b) {
     for (const int f : layout.features()) {
         if (!active.empty() && !active[static_cast<std::size_t>(f)]) continue;
         const std::size_t at = layout.offset(f), n = static_cast<std::size_t>(data.mapper->n_bins(f)) + 1;

@@ -48,8 +48,13 @@ TEST(renewed_leaves_have_the_least_loss_of_all_values) {
     Random random(1);
     for (const double size : {1.0, 1e-9, 1e9})
         for (int round = 0; round < 60; ++round)
-            for (const auto& [name, parameter] : {std::pair{"absolute_error", 0.0}, {"quantile", 0.2}, {"quantile", 0.9},
-                                                  {"quantile", 0.5}, {"huber", 1.0}, {"huber", 0.01}, {"huber", 50.0}}) {
+            for (const auto& [name, parameter] : {std::pair{"absolute_error", 0.0},
+                                                  {"quantile", 0.2},
+                                                  {"quantile", 0.9},
+                                                  {"quantile", 0.5},
+                                                  {"huber", 1.0},
+                                                  {"huber", 0.01},
+                                                  {"huber", 50.0}}) {
                 const bool is_huber = std::string(name) == "huber";
                 const Objective objective = Objective::parse(name, 1, is_huber ? parameter * size : parameter);
                 const Leaf leaf = random_leaf(random, 1 + random.below(40), round % 2, size);
@@ -65,7 +70,8 @@ TEST(renewed_leaves_have_the_least_loss_of_all_values) {
                     try_value((r + v) / 2);
                 }
                 for (int k = -200; k <= 200; ++k) try_value(v + k * 0.02 * size);
-                for (int k = 1; k < 12; ++k) try_value(v + size * std::pow(10, -k)), try_value(v - size * std::pow(10, -k));
+                for (int k = 1; k < 12; ++k)
+                    try_value(v + size * std::pow(10, -k)), try_value(v - size * std::pow(10, -k));
                 if (!is_least) check::fail(name, round, "a value with less loss exists");
             }
 }
@@ -111,8 +117,13 @@ TEST(a_weight_of_two_is_a_second_copy) {
 TEST(line_search_reaches_a_zero_derivative) {
     Random random(3);
     for (int round = 0; round < 300; ++round)
-        for (const auto& [name, parameter] : {std::pair{"log_loss", 0.0}, {"squared_error", 0.0}, {"poisson", 0.0},
-                                              {"gamma", 0.0}, {"tweedie", 1.5}, {"tweedie", 1.05}, {"tweedie", 1.95}}) {
+        for (const auto& [name, parameter] : {std::pair{"log_loss", 0.0},
+                                              {"squared_error", 0.0},
+                                              {"poisson", 0.0},
+                                              {"gamma", 0.0},
+                                              {"tweedie", 1.5},
+                                              {"tweedie", 1.05},
+                                              {"tweedie", 1.95}}) {
             const Objective objective = Objective::parse(name, 1, parameter);
             const double reg_lambda = round % 3 ? 0 : random.uniform(0, 5);
             Leaf leaf;
@@ -148,7 +159,8 @@ TEST(line_search_crosses_any_distance) {
         CHECK_CLOSE(counts.value(Objective::parse("tweedie", 1, 1.3)), distance, 1e-8);
         CHECK_CLOSE(amounts.value(Objective::parse("gamma", 1, 0)), distance, 1e-8);
         for (int i = 0; i < 1000; ++i) odds.add(i < 300, distance, 0); // log odds of 0.3, wherever it starts
-        if (std::abs(distance) < 7) CHECK_CLOSE(odds.value(Objective::parse("log_loss", 1, 0)), std::log(3.0 / 7) - distance, 1e-8);
+        if (std::abs(distance) < 7)
+            CHECK_CLOSE(odds.value(Objective::parse("log_loss", 1, 0)), std::log(3.0 / 7) - distance, 1e-8);
     }
     Leaf pure;
     for (int i = 0; i < 10; ++i) pure.add(1, 0, 0);
@@ -172,12 +184,13 @@ TEST(line_search_of_softmax_moves_one_class) {
     std::vector<std::uint32_t> rows;
     for (std::uint32_t i = 0; i < n; i += 3) rows.push_back(i);
     for (int k = 0; k < K; ++k) {
-        const double v =
-            best_leaf_value(objective, {y, {}}, nullptr, probability.data() + static_cast<std::size_t>(k) * n, k, rows, 0);
+        const double v = best_leaf_value(objective, {y, {}}, nullptr,
+                                         probability.data() + static_cast<std::size_t>(k) * n, k, rows, 0);
         double slope = 0;
         for (const std::uint32_t i : rows) {
             double total = 0;
-            for (std::size_t c = 0; c < K; ++c) total += std::exp(score[c * n + i] + (c == static_cast<std::size_t>(k) ? v : 0));
+            for (std::size_t c = 0; c < K; ++c)
+                total += std::exp(score[c * n + i] + (c == static_cast<std::size_t>(k) ? v : 0));
             slope += std::exp(score[static_cast<std::size_t>(k) * n + i] + v) / total - (y[i] == k);
         }
         CHECK_CLOSE(slope, 0, 1e-4); // probabilities are floats

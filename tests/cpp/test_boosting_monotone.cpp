@@ -15,7 +15,7 @@ struct Case {
     double parameter;
 };
 
-constexpr Case losses[] = {{"log_loss", 0}, {"squared_error", 0}, {"absolute_error", 0}, {"huber", 0.5},
+constexpr Case losses[] = {{"log_loss", 0},   {"squared_error", 0}, {"absolute_error", 0}, {"huber", 0.5},
                            {"quantile", 0.9}, {"poisson", 0},       {"gamma", 0},          {"tweedie", 1.5}};
 
 } // namespace
@@ -48,13 +48,15 @@ TEST(models_of_every_loss_follow_their_monotone_features) {
                 std::vector<double> target = y;
                 if (std::string(c.loss) == "log_loss")
                     for (double& v : target) v = v > 2;
-                Trainer trainer(data.mapper, data.binned, target, {}, Objective::parse(c.loss, 1, c.parameter), params, {0.5});
+                Trainer trainer(data.mapper, data.binned, target, {}, Objective::parse(c.loss, 1, c.parameter), params,
+                                {0.5});
                 StandaloneRun run;
                 const double before = trainer.train_loss(run.context);
                 for (int i = 0; i < 20; ++i) trainer.step(run.context);
                 CHECK(trainer.train_loss(run.context) < before);
-                const auto value = scores(trainer.forest(), grid.rows,
-                                          [&](std::size_t i) { return [&, i](std::size_t f) { return grid.at(i, f); }; });
+                const auto value = scores(trainer.forest(), grid.rows, [&](std::size_t i) {
+                    return [&, i](std::size_t f) { return grid.at(i, f); };
+                });
                 bool rises = true, falls = true;
                 for (std::size_t i = 0; i < grid.rows; ++i) {
                     if (i + 12 * 6 < grid.rows) rises &= value[i + 12 * 6] >= value[i];

@@ -15,15 +15,9 @@ struct Case {
 };
 
 const std::vector<Case> one_output{
-    {"log_loss", 0, {0, 1}},
-    {"squared_error", 0, {-3, 0, 2.5, 1e6}},
-    {"absolute_error", 0, {-3, 0, 2.5}},
-    {"huber", 1.5, {-3, 0, 2.5}},
-    {"quantile", 0.3, {-3, 0, 2.5}},
-    {"poisson", 0, {0, 1, 7}},
-    {"gamma", 0, {0.1, 1, 7}},
-    {"tweedie", 1.5, {0, 0.1, 7}},
-    {"tweedie", 1.1, {0, 0.1, 7}},
+    {"log_loss", 0, {0, 1}},      {"squared_error", 0, {-3, 0, 2.5, 1e6}}, {"absolute_error", 0, {-3, 0, 2.5}},
+    {"huber", 1.5, {-3, 0, 2.5}}, {"quantile", 0.3, {-3, 0, 2.5}},         {"poisson", 0, {0, 1, 7}},
+    {"gamma", 0, {0.1, 1, 7}},    {"tweedie", 1.5, {0, 0.1, 7}},           {"tweedie", 1.1, {0, 0.1, 7}},
 };
 
 /// Loss of one row, in double.
@@ -43,7 +37,7 @@ Pair gradient(const Objective& objective, bool newton, double y, double weight, 
     if (objective.softmax()) softmax(run.context, score.data(), 1, objective.n_outputs, probability.data());
     float g = 0, h = 0;
     const Targets targets{{&y, 1}, {&weight, weight == 1 ? 0u : 1u}};
-    gradients(run.context, objective, newton, targets, score.data(), probability.data(), k, &g, &h);
+    gradients(objective, newton, targets, score.data(), probability.data(), k, 0, 1, &g, &h);
     return {static_cast<double>(g), static_cast<double>(h)};
 }
 
@@ -55,8 +49,7 @@ TEST(gradients_are_derivatives_of_the_loss) {
         for (const double y : c.y)
             for (double F = -4.05; F < 4.2; F += 0.31) {
                 constexpr double step = 1e-4;
-                const double expected =
-                    (loss(objective, y, {F + step}) - loss(objective, y, {F - step})) / (2 * step);
+                const double expected = (loss(objective, y, {F + step}) - loss(objective, y, {F - step})) / (2 * step);
                 const double got = gradient(objective, true, y, 1, {F}).g;
                 CHECK_CLOSE(got, expected, 2e-5 * (1 + std::abs(expected)));
             }
@@ -74,9 +67,9 @@ TEST(hessians_are_second_derivatives_of_smooth_losses) {
                     continue;
                 }
                 constexpr double step = 1e-3;
-                const double expected = (loss(objective, y, {F + step}) - 2 * loss(objective, y, {F}) +
-                                         loss(objective, y, {F - step})) /
-                                        (step * step);
+                const double expected =
+                    (loss(objective, y, {F + step}) - 2 * loss(objective, y, {F}) + loss(objective, y, {F - step})) /
+                    (step * step);
                 const double rounding = 1e-9 * std::abs(loss(objective, y, {F}));
                 CHECK_CLOSE(got, expected, 2e-5 * (1 + std::abs(expected)) + rounding);
             }
@@ -139,7 +132,8 @@ TEST(weights_multiply) {
 TEST(first_order_hessians_are_weights) {
     for (const Case& c : one_output) {
         const Objective objective = Objective::parse(c.name, 1, c.parameter);
-        const Pair newton = gradient(objective, true, c.y[1], 3, {0.7}), first = gradient(objective, false, c.y[1], 3, {0.7});
+        const Pair newton = gradient(objective, true, c.y[1], 3, {0.7}),
+                   first = gradient(objective, false, c.y[1], 3, {0.7});
         CHECK_EQUAL(first.g, newton.g);
         CHECK_EQUAL(first.h, 3.0);
     }
@@ -162,7 +156,7 @@ TEST(many_rows_give_the_same_on_any_number_of_threads) {
             StandaloneRun run(n_threads);
             std::vector<float> p(score.size()), g(n), h(n);
             if (K > 1) softmax(run.context, score.data(), n, K, p.data());
-            gradients(run.context, objective, true, {y, weight}, score.data(), p.data(), K - 1, g.data(), h.data());
+            gradients(objective, true, {y, weight}, score.data(), p.data(), K - 1, 0, n, g.data(), h.data());
             const double value = mean_loss(run.context, objective, {y, weight}, score.data());
             if (n_threads == 1) expected_g = g, expected_h = h, expected_loss = value;
             CHECK(g == expected_g && h == expected_h && value == expected_loss);

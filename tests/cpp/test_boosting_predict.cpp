@@ -158,8 +158,7 @@ TEST(parts_of_a_forest_add_up) {
     for (std::size_t i = 0; i < rows.n; ++i)
         staged.insert(staged.end(), forest.arrays().baseline.begin(), forest.arrays().baseline.end());
     const std::size_t cuts[] = {0, 1, 1, 5, 12};
-    for (std::size_t c = 0; c + 1 < 5; ++c)
-        forest.add_scores(run.context, table, cuts[c], cuts[c + 1], staged.data());
+    for (std::size_t c = 0; c + 1 < 5; ++c) forest.add_scores(run.context, table, cuts[c], cuts[c + 1], staged.data());
     CHECK(staged == predict(forest, table));
 }
 

@@ -18,7 +18,8 @@ struct Setting {
     PackedPair total{};
 
     Setting(Random& random, std::size_t rows, const std::vector<int>& n_values, double missing, bool whole)
-        : data(integer_data(random, rows, n_values, missing)), scale(rows, 3 * rows, 8.0, 4.0 * static_cast<double>(rows)) {
+        : data(integer_data(random, rows, n_values, missing)),
+          scale(rows, 3 * rows, 8.0, 4.0 * static_cast<double>(rows)) {
         for (std::size_t i = 0; i < rows; ++i) {
             const double g = whole ? random.integer(-3, 3) : random.uniform(-8, 8);
             const double h = whole ? random.integer(1, 2) : random.uniform(0, 4);
@@ -67,7 +68,8 @@ std::vector<Candidate> all_splits(const Setting& s, const Params& p, const Bound
         const auto add = [&](int bin, bool missing_left) {
             Candidate c{f, bin, missing_left, 0};
             const Sums l = s.scale.decode(left_sum(s, c)), r = s.scale.decode(s.total - left_sum(s, c));
-            if (std::min(l.n, r.n) < std::max(p.min_samples_leaf, 1.0) || std::min(l.h, r.h) < p.min_child_weight) return;
+            if (std::min(l.n, r.n) < std::max(p.min_samples_leaf, 1.0) || std::min(l.h, r.h) < p.min_child_weight)
+                return;
             const double value_l = naive_value(p, l, bounds), value_r = naive_value(p, r, bounds);
             if ((direction > 0 && value_l > value_r) || (direction < 0 && value_l < value_r)) return;
             c.gain = naive_score(p, l, value_l) + naive_score(p, r, value_r) - unsplit;
@@ -93,7 +95,8 @@ void check_best(const Setting& s, const Params& params, const Bounds& bounds, bo
 
     const auto splits = all_splits(s, params, bounds);
     const Sums all = s.scale.decode(s.total);
-    const double size = naive_score(params, all, naive_value(params, all, bounds)), slack = 1e-10 * (1 + std::abs(size));
+    const double size = naive_score(params, all, naive_value(params, all, bounds)),
+                 slack = 1e-10 * (1 + std::abs(size));
     double highest = params.min_split_gain;
     for (const Candidate& c : splits) highest = std::max(highest, c.gain);
     if (!best.found()) {
@@ -111,7 +114,8 @@ void check_best(const Setting& s, const Params& params, const Bounds& bounds, bo
     CHECK_CLOSE(chosen->gain, best.gain, slack + 1e-10 * highest);
     CHECK(left_sum(s, *chosen) == best.left);
     if (!whole) return;
-    const auto first = std::find_if(splits.begin(), splits.end(), [&](const Candidate& c) { return c.gain >= highest - slack; });
+    const auto first =
+        std::find_if(splits.begin(), splits.end(), [&](const Candidate& c) { return c.gain >= highest - slack; });
     CHECK_EQUAL(best.feature, first->feature);
     CHECK_EQUAL(best.bin, first->bin);
     CHECK_EQUAL(best.missing_left, first->missing_left);
@@ -129,7 +133,8 @@ Params random_params(Random& random) {
 
 Setting random_setting(Random& random, bool whole) {
     std::vector<int> n_values;
-    for (int f = random.integer(1, 6); f > 0; --f) n_values.push_back(random.chance(0.2) ? random.integer(30, 200) : random.integer(1, 6));
+    for (int f = random.integer(1, 6); f > 0; --f)
+        n_values.push_back(random.chance(0.2) ? random.integer(30, 200) : random.integer(1, 6));
     return {random, static_cast<std::size_t>(random.integer(2, 120)), n_values, random.chance(0.5) ? 0 : 0.25, whole};
 }
 

@@ -98,7 +98,8 @@ TEST(one_hot_is_the_best_category_against_the_rest) {
         for (const Sums& l : bins) {
             const Sums r = all - l;
             if (std::min(l.n, r.n) < params.min_samples_leaf) continue;
-            highest = std::max(highest, score(l, params.reg_lambda) + score(r, params.reg_lambda) - score(all, params.reg_lambda));
+            highest = std::max(highest, score(l, params.reg_lambda) + score(r, params.reg_lambda) -
+                                            score(all, params.reg_lambda));
         }
         CHECK_CLOSE(split.gain, highest, 1e-9);
         if (!split.found()) continue;
@@ -182,7 +183,8 @@ TEST(numeric_and_categorical_features_compete) {
     Random random(4);
     for (int round = 0; round < 100; ++round) {
         const int n_categories = round % 2 ? 3 : 12;
-        Data data = integer_data(random, 400, {10, n_categories, 10, n_categories}, 0.1, {0, n_categories, 0, n_categories});
+        Data data =
+            integer_data(random, 400, {10, n_categories, 10, n_categories}, 0.1, {0, n_categories, 0, n_categories});
         const FixedPoint scale(400, 400, 8.0, 400.0);
         std::vector<PackedPair> pairs;
         PackedPair total{};

@@ -17,9 +17,9 @@ struct Case {
     double parameter;
 };
 
-const std::vector<Case> all_losses{{"log_loss", 1, 0},   {"log_loss", 3, 0}, {"squared_error", 1, 0}, {"absolute_error", 1, 0},
-                                   {"huber", 1, 0.7},    {"quantile", 1, 0.8}, {"poisson", 1, 0},       {"gamma", 1, 0},
-                                   {"tweedie", 1, 1.5}};
+const std::vector<Case> all_losses{{"log_loss", 1, 0},       {"log_loss", 3, 0}, {"squared_error", 1, 0},
+                                   {"absolute_error", 1, 0}, {"huber", 1, 0.7},  {"quantile", 1, 0.8},
+                                   {"poisson", 1, 0},        {"gamma", 1, 0},    {"tweedie", 1, 1.5}};
 
 /// Two numeric features with decimals and missing values, one with few categories, one with many, one whole number.
 Data make_data(Random& random, std::size_t rows) {
@@ -239,7 +239,8 @@ TEST(continued_training_is_training_in_one_go) {
 TEST(a_custom_loss_may_be_a_built_in_one) {
     Random random(7);
     const Data data = make_data(random, 700);
-    for (const auto& [c, custom] : {std::pair{all_losses[2], Case{"custom", 1, 0}}, {all_losses[1], {"custom", 3, 0}}}) {
+    for (const auto& [c, custom] :
+         {std::pair{all_losses[2], Case{"custom", 1, 0}}, {all_losses[1], {"custom", 3, 0}}}) {
         const auto y = make_y(random, data, c);
         const auto K = static_cast<std::size_t>(c.n_outputs);
         const auto expected = make_trainer(data, y, {}, c, small_trees());

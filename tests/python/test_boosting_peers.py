@@ -1,4 +1,4 @@
-"""The same trees as the libraries whose styles the engine covers, on features whose every value has a bin of its own."""
+"""The same trees as the libraries whose styles the engine covers, where every value has a bin of its own."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def table(n=4000, n_features=8, seed=0, missing=0.1, n_values=60):
     return X, signal + rng.normal(0, 0.3, n)
 
 
-# ---- scikit-learn: a dependency, so these always run -----------------------------------------------------------------------
+# ---- scikit-learn: a dependency, so these always run ----
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "gamma"])
@@ -49,7 +49,7 @@ def test_leaf_growth_reproduces_scikit_learn_with_weights_and_penalty():
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
-# ---- XGBoost ---------------------------------------------------------------------------------------------------------------
+# ---- XGBoost ----
 
 
 def assert_same_tree(ours, frame, X, rows, node=0, number=0):
@@ -78,12 +78,8 @@ def assert_same_tree(ours, frame, X, rows, node=0, number=0):
 def compare_with_xgboost(objective, max_depth, y, X, weight=None, **penalties):
     xgboost = pytest.importorskip("xgboost", reason="needs the peers extra")
     n_trees, rate = 15, 0.3
-    if objective == "binary:logistic":
-        ours = GBDTClassifier
-        base = np.average(y, weights=weight)
-    else:
-        ours = GBDTRegressor
-        base = np.average(y, weights=weight)
+    ours = GBDTClassifier if objective == "binary:logistic" else GBDTRegressor
+    base = np.average(y, weights=weight)
     model = ours(
         growth="depth",
         n_estimators=n_trees,
@@ -153,7 +149,7 @@ def test_depth_growth_reproduces_xgboost_with_weights():
     compare_with_xgboost("reg:squarederror", 4, y, X, weight, reg_lambda=1.0)
 
 
-# ---- LightGBM: another way to choose bins and directions, so quality only --------------------------------------------------
+# ---- LightGBM: another way to choose bins and directions, so quality only ----
 
 
 @pytest.mark.peers
