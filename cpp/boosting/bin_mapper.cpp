@@ -232,6 +232,8 @@ template <class T>
 int EdgeTable<T>::count_below(T v) const {
     const auto count = [v](const T* block) {
         int n = 0;
+        // Unasked, GCC unrolls this into scalar comparisons, at four times the cost.
+#pragma omp simd reduction(+ : n)
         for (std::size_t k = 0; k < width; ++k) n += block[k] < v;
         return n;
     };

@@ -194,8 +194,8 @@ void ForestArrays::validate() const {
 }
 
 Forest::Forest(ForestArrays arrays)
-    : arrays_((arrays.validate(), std::move(arrays))), predictor_(arrays_), bit_scorer_float_(arrays_),
-      bit_scorer_double_(arrays_) {}
+    : arrays_((arrays.validate(), std::move(arrays))), predictor_(arrays_), categories_(arrays_),
+      bit_scorer_float_(arrays_, categories_), bit_scorer_double_(arrays_, categories_) {}
 
 template <>
 const BitScorer<float>& Forest::bit_scorer<float>() const {
@@ -211,10 +211,12 @@ void Forest::add_scores(const RunContext& ctx, const Table& X, std::size_t first
     for_row_blocks(ctx, X, (last - first) * K, [&]<class T>(const T* x, std::size_t begin, std::size_t end) {
         const BitScorer<T>& bits = bit_scorer<T>();
         std::int32_t leaf[block_rows];
+        std::vector<std::uint32_t> classes;
+        bits.classify(x, classes);
         for (std::size_t t = first * K; t < last * K; ++t) {
             double* target = out + begin * K + t % K;
             if (bits.has(t)) {
-                bits.add(x, end - begin, t, target, K);
+                bits.add(x, classes, end - begin, t, target, K);
                 continue;
             }
             predictor_.walk(x, end - begin, t, leaf);

@@ -14,6 +14,7 @@
 
 #include "boosting/bin_mapper.hpp"
 #include "boosting/bit_scorer.hpp"
+#include "boosting/category_classes.hpp"
 #include "boosting/predictor.hpp"
 #include "boosting/tree.hpp"
 #include "core/context.hpp"
@@ -93,6 +94,7 @@ class Forest {
 
     ForestArrays arrays_;
     Predictor predictor_;
+    CategoryClasses categories_;
     BitScorer<float> bit_scorer_float_;
     BitScorer<double> bit_scorer_double_;
 };
