@@ -70,8 +70,7 @@ bool Grower::may_split(const Open& node, int n_leaves) const {
     return s.n >= 2 * params_.min_samples_leaf && s.n >= 2 && s.h >= 2 * params_.min_child_weight;
 }
 
-Grower::Open Grower::child(const Open& parent, const Split& split, Tree& tree, int node,
-                           const PackedPair& total) const {
+Grower::Open Grower::child(const Open& parent, Tree& tree, int node, const PackedPair& total) const {
     Open open;
     open.node = node;
     open.depth = parent.depth + 1;
@@ -79,7 +78,8 @@ Grower::Open Grower::child(const Open& parent, const Split& split, Tree& tree, i
     open.bounds = parent.bounds;
     for (const int group : parent.groups) {
         const auto& members = params_.interaction_cst[static_cast<std::size_t>(group)];
-        if (std::find(members.begin(), members.end(), split.feature) != members.end()) open.groups.push_back(group);
+        if (std::find(members.begin(), members.end(), parent.split.feature) != members.end())
+            open.groups.push_back(group);
     }
     const Sums s = finder_.decode(total);
     tree.nodes[static_cast<std::size_t>(node)].cover = s.h;
@@ -168,17 +168,8 @@ void Grower::search(const RunContext& ctx, Partition& partition, std::size_t n_p
     if (sibling) finish(*sibling, best_sibling);
 }
 
-Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair* pairs, const FixedPoint& scale,
-                  std::uint64_t tree_number) {
-    finder_.set_scale(scale);
-    draw_tree_features(tree_number);
-    builder_.start(ctx.n_threads);
+Grower::Open Grower::open_root(const RunContext& ctx, const Partition& partition, const PackedPair* pairs, Tree& tree) {
     const std::uint32_t* rows = partition.rows();
-    const bool by_stripes = builder_.prefers_stripes(ctx.n_threads);
-
-    Tree tree;
-    tree.nodes.emplace_back();
-    tree.nodes[0].end = partition.size();
     Open root;
     root.total = parallel_reduce(
         ctx, partition.size(), 1.0, PackedPair{},
@@ -191,61 +182,127 @@ Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair*
     for (std::size_t group = 0; group < params_.interaction_cst.size(); ++group)
         root.groups.push_back(static_cast<int>(group));
     const Sums s = finder_.decode(root.total);
+    tree.nodes.emplace_back();
+    tree.nodes[0].end = partition.size();
     tree.nodes[0].cover = s.h;
     tree.nodes[0].count = s.n;
     tree.nodes[0].value = finder_.leaf_value(s, root.bounds);
+    return root;
+}
 
-    // The open nodes that have a split. best-first: a heap on the gain; level by level: a queue.
-    std::vector<Open> open;
-    std::size_t head = 0;
-    const bool best_first = params_.growth == Growth::leaf;
-    const auto worse = [](const Open& a, const Open& b) {
-        return a.split.gain < b.split.gain || (a.split.gain == b.split.gain && a.node > b.node);
-    };
-    const auto push = [&](Open&& node) {
+// Turns a leaf of the tree into a split with two leaves, whose rows are not known yet.
+void Grower::write_split(const Open& parent, Tree& tree) const {
+    const Split& split = parent.split;
+    TreeNode& node = tree.nodes[static_cast<std::size_t>(parent.node)];
+    node.feature = split.feature;
+    node.bin = split.bin;
+    node.missing_left = split.missing_left;
+    node.gain = split.gain;
+    node.left = static_cast<int>(tree.nodes.size());
+    if (split.categorical) {
+        node.category_set = static_cast<int>(tree.category_sets.size());
+        tree.category_sets.push_back(split.left_bins);
+    }
+    tree.nodes.resize(tree.nodes.size() + 2);
+}
+
+// Partitions the parent's rows and, for the children that want it, finds their splits. The smaller child is counted
+// (whichever is wanted), the larger one is the rest.
+void Grower::open_children(const RunContext& ctx, Partition& partition, const PackedPair* pairs, Open& parent,
+                           Open& left, Open& right, Tree& tree) {
+    const bool count = left.wanted || right.wanted;
+    const bool count_left = finder_.decode(left.total).n <= finder_.decode(right.total).n;
+    const bool by_stripes = builder_.prefers_stripes(ctx.n_threads);
+    const std::size_t begin = tree.nodes[static_cast<std::size_t>(parent.node)].begin;
+    const std::size_t end = tree.nodes[static_cast<std::size_t>(parent.node)].end;
+    const std::size_t n_pieces = partition.start_split(begin, end);
+    builder_.start(ctx.n_threads);
+    divide(ctx, partition, n_pieces, parent.split, pairs, count && !by_stripes ? &count_left : nullptr);
+    const std::size_t middle = begin + partition.count_left();
+    TreeNode& left_node = tree.nodes[static_cast<std::size_t>(left.node)];
+    TreeNode& right_node = tree.nodes[static_cast<std::size_t>(right.node)];
+    left_node.begin = begin;
+    left_node.end = right_node.begin = middle;
+    right_node.end = end;
+
+    const bool copy_first = !count || by_stripes;
+    if (copy_first)
+        parallel_tasks(ctx, n_pieces, 0.5 * static_cast<double>(Partition::piece_rows),
+                       [&](std::size_t piece, int) { partition.copy_back(piece); });
+    if (!count) return;
+    Open& counted = count_left ? left : right;
+    Open& sibling = count_left ? right : left;
+    counted.histogram = builder_.take();
+    if (by_stripes) {
+        const TreeNode& node = count_left ? left_node : right_node;
+        count_stripes(ctx, {partition.rows() + node.begin, node.end - node.begin}, pairs, counted.histogram);
+    }
+    if (sibling.wanted) sibling.histogram = std::move(parent.histogram);
+    search(ctx, partition, copy_first ? 0 : n_pieces, !by_stripes, counted, sibling.wanted ? &sibling : nullptr);
+}
+
+// The open nodes that have a split, in the order in which they are to be opened.
+class Grower::Frontier {
+  public:
+    explicit Frontier(Growth growth) : best_first_(growth == Growth::leaf) {}
+
+    bool empty() const { return head_ == nodes_.size(); }
+
+    void push(Open&& node) {
         if (!node.split.found()) return;
-        open.push_back(std::move(node));
-        if (best_first) std::push_heap(open.begin(), open.end(), worse);
-    };
-    const auto pop = [&]() {
-        if (!best_first) return std::move(open[head++]);
-        std::pop_heap(open.begin(), open.end(), worse);
-        Open node = std::move(open.back());
-        open.pop_back();
-        return node;
-    };
+        nodes_.push_back(std::move(node));
+        if (best_first_) std::push_heap(nodes_.begin(), nodes_.end(), worse);
+    }
 
+    Open pop() {
+        if (!best_first_) return std::move(nodes_[head_++]);
+        std::pop_heap(nodes_.begin(), nodes_.end(), worse);
+        Open node = std::move(nodes_.back());
+        nodes_.pop_back();
+        return node;
+    }
+
+  private:
+    // Of two equal gains the node that is older goes first.
+    static bool worse(const Open& a, const Open& b) {
+        return a.split.gain < b.split.gain || (a.split.gain == b.split.gain && a.node > b.node);
+    }
+
+    bool best_first_; // a heap, else a queue
+    std::vector<Open> nodes_;
+    std::size_t head_ = 0; // of the queue
+};
+
+Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair* pairs, const FixedPoint& scale,
+                  std::uint64_t tree_number) {
+    finder_.set_scale(scale);
+    draw_tree_features(tree_number);
+
+    Tree tree;
+    Open root = open_root(ctx, partition, pairs, tree);
+    Frontier frontier(params_.growth);
     int n_leaves = 1;
     if (may_split(root, n_leaves) && !tree_features_.empty()) {
         root.wanted = true;
         root.features = node_features(root, tree_number);
         root.histogram = builder_.take();
+        const bool by_stripes = builder_.prefers_stripes(ctx.n_threads);
+        builder_.start(ctx.n_threads);
         if (by_stripes)
-            count_stripes(ctx, {rows, partition.size()}, pairs, root.histogram);
+            count_stripes(ctx, {partition.rows(), partition.size()}, pairs, root.histogram);
         else
             count_root(ctx, partition, pairs);
         search(ctx, partition, 0, !by_stripes, root, nullptr);
-        push(std::move(root));
+        frontier.push(std::move(root));
     }
-    while (open.size() > head && (params_.max_leaf_nodes == 0 || n_leaves < params_.max_leaf_nodes)) {
+    while (!frontier.empty() && (params_.max_leaf_nodes == 0 || n_leaves < params_.max_leaf_nodes)) {
         ctx.checkpoint();
-        Open parent = pop();
-        const Split& split = parent.split;
-        const int left_id = static_cast<int>(tree.nodes.size());
-        const auto at = static_cast<std::size_t>(parent.node);
-        tree.nodes[at].feature = split.feature;
-        tree.nodes[at].bin = split.bin;
-        tree.nodes[at].missing_left = split.missing_left;
-        tree.nodes[at].gain = split.gain;
-        tree.nodes[at].left = left_id;
-        if (split.categorical) {
-            tree.nodes[at].category_set = static_cast<int>(tree.category_sets.size());
-            tree.category_sets.push_back(split.left_bins);
-        }
-        tree.nodes.resize(tree.nodes.size() + 2);
+        Open parent = frontier.pop();
+        write_split(parent, tree);
         ++n_leaves;
-        Open left = child(parent, split, tree, left_id, split.left);
-        Open right = child(parent, split, tree, left_id + 1, parent.total - split.left);
+        const int left_id = tree.nodes[static_cast<std::size_t>(parent.node)].left;
+        Open left = child(parent, tree, left_id, parent.split.left);
+        Open right = child(parent, tree, left_id + 1, parent.total - parent.split.left);
         constrain_children(parent, left, right);
         for (Open* node : {&left, &right}) {
             tree.nodes[static_cast<std::size_t>(node->node)].value =
@@ -253,37 +310,9 @@ Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair*
             node->wanted = may_split(*node, n_leaves);
             if (node->wanted) node->features = node_features(*node, tree_number);
         }
-
-        // The smaller child is counted (whichever is wanted), the larger one is the rest.
-        const bool count = left.wanted || right.wanted;
-        const bool count_left = finder_.decode(left.total).n <= finder_.decode(right.total).n;
-        const std::size_t begin = tree.nodes[at].begin, end = tree.nodes[at].end;
-        const std::size_t n_pieces = partition.start_split(begin, end);
-        builder_.start(ctx.n_threads);
-        divide(ctx, partition, n_pieces, split, pairs, count && !by_stripes ? &count_left : nullptr);
-        const std::size_t middle = begin + partition.count_left();
-        TreeNode& left_node = tree.nodes[static_cast<std::size_t>(left_id)];
-        TreeNode& right_node = tree.nodes[static_cast<std::size_t>(left_id) + 1];
-        left_node.begin = begin;
-        left_node.end = right_node.begin = middle;
-        right_node.end = end;
-
-        const bool copy_first = !count || by_stripes;
-        if (copy_first)
-            parallel_tasks(ctx, n_pieces, 0.5 * static_cast<double>(Partition::piece_rows),
-                           [&](std::size_t piece, int) { partition.copy_back(piece); });
-        if (!count) continue;
-        Open& counted = count_left ? left : right;
-        Open& sibling = count_left ? right : left;
-        counted.histogram = builder_.take();
-        if (by_stripes) {
-            const TreeNode& node = count_left ? left_node : right_node;
-            count_stripes(ctx, {rows + node.begin, node.end - node.begin}, pairs, counted.histogram);
-        }
-        if (sibling.wanted) sibling.histogram = std::move(parent.histogram);
-        search(ctx, partition, copy_first ? 0 : n_pieces, !by_stripes, counted, sibling.wanted ? &sibling : nullptr);
-        push(std::move(left));
-        push(std::move(right));
+        open_children(ctx, partition, pairs, parent, left, right, tree);
+        frontier.push(std::move(left));
+        frontier.push(std::move(right));
     }
     return tree;
 }

@@ -42,10 +42,16 @@ class Grower {
         bool may_use(int f) const { return wanted && (features.empty() || features[static_cast<std::size_t>(f)]); }
     };
 
+    class Frontier;
+
     void draw_tree_features(std::uint64_t tree_number);
     std::vector<std::uint8_t> node_features(const Open& node, std::uint64_t tree_number) const;
     bool may_split(const Open& node, int n_leaves) const;
-    Open child(const Open& parent, const Split& split, Tree& tree, int node, const PackedPair& total) const;
+    Open open_root(const RunContext& ctx, const Partition& partition, const PackedPair* pairs, Tree& tree);
+    Open child(const Open& parent, Tree& tree, int node, const PackedPair& total) const;
+    void write_split(const Open& parent, Tree& tree) const;
+    void open_children(const RunContext& ctx, Partition& partition, const PackedPair* pairs, Open& parent, Open& left,
+                       Open& right, Tree& tree);
     void constrain_children(const Open& parent, Open& left, Open& right) const;
 
     // The parallel parts of a split. divide: rows of the pieces to left and right, those of one side counted on the

@@ -33,7 +33,7 @@ struct Params {
     // by smoothed gradient and split as if ordered (Fisher 1958). The three others keep that from overfitting.
     int max_onehot = 4;
     double cat_smooth = 10.0;        // added to the hessian in the sort key
-    double cat_lambda = 10.0;        // added to reg_lambda in the gain and leaf values of sorted splits
+    double cat_lambda = 10.0;        // added to reg_lambda in the gain of sorted splits
     double min_rows_category = 10;   // categories rarer than this in a node travel with the missing values
     double min_rows_cat_group = 100; // rows between two candidate cuts of the sorted categories
 };

@@ -23,7 +23,7 @@ namespace mlcore::boosting {
 
 class Partition {
   public:
-    static constexpr std::size_t piece_rows = 8192;
+    static constexpr std::size_t piece_rows = 2048;
 
     explicit Partition(std::size_t n_rows) : rows_(n_rows), scratch_(n_rows) {}
 

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::uint64_t stream_row_sample = 0x726f7773; // upper bits: iteration
 
+// Up to so many rows, repeats counted, a single copy keeps enough digits to be multiplied by its repeats.
+constexpr std::uint64_t max_multiplied_rows = std::uint64_t{1} << 22;
+
 const BinnedMatrix& checked(const BinnedMatrix& data, const BinMapper& mapper) {
     MLCORE_CHECK(static_cast<int>(data.n_features()) == mapper.n_features(), "data binned by the trainer's mapper");
     return data;
@@ -94,6 +97,7 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
         if (total < 2147483648.0) {
             count_.assign(weight.begin(), weight.end());
             total_count_ = static_cast<std::uint64_t>(total);
+            repeats_multiply_ = total_count_ <= max_multiplied_rows;
         }
     }
     train_.data = std::move(data);
@@ -158,7 +162,7 @@ FixedPoint Trainer::pack(const RunContext& ctx, const Gradients& gradients) {
                 not_finite += g[j] * 0.0f + h[j] * 0.0f; // NaN unless all are finite
             }
             for (std::size_t j = 0; j < end - begin; ++j)
-                r.hessian += h[j] * (count_.empty() ? 1.0 : count_[begin + j]);
+                r.hessian += h[j] * (repeats_multiply_ ? count_[begin + j] : 1.0);
             r.top = top;
             r.valid = not_finite == 0.0f && lowest_hessian >= 0.0f;
             return r;
@@ -170,7 +174,7 @@ FixedPoint Trainer::pack(const RunContext& ctx, const Gradients& gradients) {
         throw ValueError("the loss gave a gradient that is not finite or a hessian that is not finite or negative; "
                          "try a smaller learning_rate, or scale y");
     // Repeats of a row multiply its integers: a weight of two is then a second copy of the row to the last bit.
-    const FixedPoint scale(total_count_, total_count_, range.top, range.hessian);
+    const FixedPoint scale(repeats_multiply_ ? total_count_ : n, total_count_, range.top, range.hessian);
     parallel_tasks(ctx, (n + reduce_block - 1) / reduce_block, 3.0 * reduce_block, [&](std::size_t block, int) {
         float g[reduce_block], h[reduce_block];
         const std::size_t begin = block * reduce_block, end = std::min(begin + reduce_block, n);
@@ -178,8 +182,12 @@ FixedPoint Trainer::pack(const RunContext& ctx, const Gradients& gradients) {
         for (std::size_t i = begin; i < end; ++i) pairs_[i] = scale.encode(g[i - begin], h[i - begin], 1);
         if (count_.empty()) return;
         for (std::size_t i = begin; i < end; ++i) {
-            pairs_[i].gradient *= count_[i];
-            pairs_[i].hessian_count *= count_[i];
+            if (repeats_multiply_) {
+                pairs_[i].gradient *= count_[i];
+                pairs_[i].hessian_count *= count_[i];
+            } else {
+                pairs_[i].hessian_count += count_[i] - 1; // the count lies in the lower bits
+            }
         }
     });
     return scale;
@@ -257,7 +265,7 @@ void Trainer::grow_output(const RunContext& ctx, const FixedPoint& scale, int k,
 void Trainer::step(const RunContext& ctx) {
     const std::uint64_t iteration = params_.first_iteration + n_iterations();
     draw_rows(ctx, iteration);
-    const Targets targets = count_.empty() ? train_.targets() : Targets{train_.y, {}}; // pack() repeats the rows
+    const Targets targets = repeats_multiply_ ? Targets{train_.y, {}} : train_.targets(); // pack() repeats the rows
     if (objective_.softmax()) softmax(ctx, train_.score.data(), n_rows(), objective_.n_outputs, probability_.data());
     for (int k = 0; k < objective_.n_outputs; ++k) {
         const Gradients of_k = [&](std::size_t begin, std::size_t end, float* g, float* h) {
@@ -277,7 +285,7 @@ void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradien
     for (std::size_t k = 0; k < K; ++k) {
         const Gradients of_k = [&](std::size_t begin, std::size_t end, float* g, float* h) {
             for (std::size_t i = begin; i < end; ++i) {
-                const double repeats = count_.empty() ? 1.0 : count_[i]; // pack() multiplies by it
+                const double repeats = repeats_multiply_ ? count_[i] : 1.0; // pack() multiplies by it
                 g[i - begin] = static_cast<float>(gradient[i * K + k] / repeats);
                 h[i - begin] = static_cast<float>(hessian[i * K + k] / repeats);
             }

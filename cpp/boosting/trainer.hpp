@@ -80,6 +80,7 @@ class Trainer {
     Rows train_, validation_;
     std::vector<std::uint32_t> count_; // repeats of each row; empty: all one
     std::uint64_t total_count_ = 0;
+    bool repeats_multiply_ = false; // count_ multiplies the integers of one copy; else weights act on the gradient
     ForestArrays forest_;
 
     Grower grower_;

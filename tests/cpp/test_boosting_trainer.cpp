@@ -191,6 +191,29 @@ TEST(fractional_weights_do_not_count_as_rows) {
     CHECK_EQUAL(root_count(1e-30), 500.0);
 }
 
+TEST(weights_of_any_size_leave_the_precision_alone) {
+    Random random(8);
+    const Data data = make_data(random, 2000);
+    const auto y = make_y(random, data, all_losses[0]);
+    const auto scores_with = [&](double w) {
+        Params params = small_trees();
+        params.min_samples_leaf = 0;
+        params.min_child_weight = 50 * w;
+        params.min_rows_category = params.min_rows_cat_group = 0;
+        params.cat_smooth = params.cat_lambda = 10 * w;
+        const auto trainer = make_trainer(data, y, std::vector<double>(data.rows, w), all_losses[0], params);
+        steps(*trainer, 10);
+        return trainer->scores();
+    };
+    const auto expected = scores_with(1);
+    for (const double w : {0x1p-10, 2.0, 100.0, 1e4, 9e5, 1e12}) {
+        const auto got = scores_with(w);
+        double apart = 0;
+        for (std::size_t i = 0; i < got.size(); ++i) apart = std::max(apart, std::abs(got[i] - expected[i]));
+        CHECK_CLOSE(apart, 0, 1e-5);
+    }
+}
+
 TEST(samples_have_the_asked_size_and_differ) {
     Random random(5);
     const Data data = make_data(random, 4000);
