@@ -284,6 +284,8 @@ class Grower:
         candidates = [(t, prefix[t], False) for t in range(n if has_missing else n - 1)]
         if has_missing:
             candidates += [(t, prefix[t] + missing, True) for t in range(n - 2, -1, -1)]
+            if len(self.params.monotonic_cst):  # then the last of the first kind, mirrored, is another split
+                candidates.append((-1, missing, True))
         for t, left, missing_left in candidates:
             gain = self.gain(left, node, f)
             if gain > node.gain:
@@ -408,7 +410,8 @@ class Trainer:
         thresholds, offsets, sizes, words = [], [], [], []
         for node in nodes:
             edges = self.mapper.edges(node.feature) if node.feature >= 0 else []
-            thresholds.append(edges[node.bin] if node.bin < len(edges) else np.finfo(np.float64).max)
+            # Missing values against all others has no edge: its threshold is infinite.
+            thresholds.append(edges[node.bin] if 0 <= node.bin < len(edges) else np.copysign(np.inf, node.bin))
             categorical = node.feature >= 0 and node.left_bins is not None
             offsets.append(len(words) if categorical else -1)
             bits = self.left_codes(node) if categorical else np.array([], dtype=bool)
