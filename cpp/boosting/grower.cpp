@@ -145,7 +145,7 @@ void Grower::search(const RunContext& ctx, Partition& partition, std::size_t n_p
     auto* rest = sibling ? sibling->histogram.as<PackedPair>() : nullptr;
     std::vector<Split> best(n_groups), best_sibling(n_groups);
 
-    const double group_ns = 800.0 * static_cast<double>(group);
+    const double group_ns = 2000.0 * static_cast<double>(group); // two nodes, 256 bins, both missing directions
     parallel_tasks(ctx, n_pieces + n_groups, group_ns, [&](std::size_t task, int) {
         if (task < n_pieces) return partition.copy_back(task);
         const std::size_t g = task - n_pieces;
