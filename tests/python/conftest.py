@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from mlcore import _native
@@ -37,3 +38,19 @@ def run_python() -> RunPython:
 def isa_levels() -> tuple[str, ...]:
     """ISA levels that this package was built with and this CPU can run, lowest first."""
     return tuple(level for level in _native.built_levels() if level in _native.supported_levels())
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Integer-valued features with missing values, and a positive target."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 12, (300, 4)).astype(np.float64)
+    y = np.exp(0.15 * X[:, 0] - 0.1 * X[:, 1]) + rng.gamma(2.0, 0.1, 300)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def classes(numbers):
+    X, y = numbers
+    return X, np.digitize(y, np.quantile(y, [0.3, 0.7]))

@@ -8,22 +8,6 @@ from sklearn.base import clone
 from mlcore import GBDTClassifier, GBDTRegressor
 
 
-@pytest.fixture(scope="module")
-def numbers():
-    """Integer-valued features with missing values, and a positive target."""
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 12, (300, 4)).astype(np.float64)
-    y = np.exp(0.15 * X[:, 0] - 0.1 * X[:, 1]) + rng.gamma(2.0, 0.1, 300)
-    X[rng.random(X.shape) < 0.1] = np.nan
-    return X, y
-
-
-@pytest.fixture(scope="module")
-def classes(numbers):
-    X, y = numbers
-    return X, np.digitize(y, np.quantile(y, [0.3, 0.7]))
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
