@@ -7,5 +7,6 @@ namespace mlcore {
 
 void register_core(pybind11::module_& m);
 void register_boosting(pybind11::module_& m);
+void register_embedding(pybind11::module_& m);
 
 } // namespace mlcore

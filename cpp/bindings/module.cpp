@@ -5,4 +5,5 @@ PYBIND11_MODULE(MLCORE_MODULE_NAME, m) {
     m.doc() = "The C++ core of mlcore.";
     mlcore::register_core(m);
     mlcore::register_boosting(m);
+    mlcore::register_embedding(m);
 }

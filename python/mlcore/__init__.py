@@ -11,18 +11,34 @@ from mlcore._config import show_config
 from mlcore._native import core as _core
 
 if TYPE_CHECKING:
-    from mlcore import boosting
+    from mlcore import boosting, embedding
     from mlcore._io import load, save
     from mlcore.boosting import GBDTClassifier, GBDTRegressor
+    from mlcore.embedding import KeyedVectors, Phrases, Word2Vec
 
 __version__: str = _core.build_info()["version"]
 
-__all__ = ["GBDTClassifier", "GBDTRegressor", "__version__", "boosting", "load", "save", "show_config"]
+__all__ = [
+    "GBDTClassifier",
+    "GBDTRegressor",
+    "KeyedVectors",
+    "Phrases",
+    "Word2Vec",
+    "__version__",
+    "boosting",
+    "embedding",
+    "load",
+    "save",
+    "show_config",
+]
 
-_FAMILIES = ("boosting",)
+_FAMILIES = ("boosting", "embedding")
 _HOME = {
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
+    "KeyedVectors": "mlcore.embedding",
+    "Phrases": "mlcore.embedding",
+    "Word2Vec": "mlcore.embedding",
     "load": "mlcore._io",
     "save": "mlcore._io",
 }

@@ -3,7 +3,8 @@
 A file is in the safetensors format: arrays as tensors, and in the metadata one JSON text with the version of the
 layout, the class, its parameters and the rest of its state. Nothing in a file is executed: classes are looked up in
 the table below, and values are numbers, strings, lists, dicts and arrays. A checksum finds damage; the core checks the
-arrays again when it takes them, so that a forged file can give a wrong model but no crash.
+arrays again when it takes them, so that a forged file can give a wrong model but no crash. Arrays go to the file as
+they lie in memory, without a copy, and can be mapped from it without being read.
 
 Left out on purpose: estimators inside estimators, and Python callables (a loss or a scorer of one's own).
 """
@@ -13,15 +14,15 @@ import math
 import os
 import secrets
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 
 from mlcore._base import StateMixin
 
@@ -30,11 +31,22 @@ FORMAT_VERSION = 1
 _CLASSES = {
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
+    "KeyedVectors": "mlcore.embedding",
+    "Phrases": "mlcore.embedding",
+    "Word2Vec": "mlcore.embedding",
 }
 """Classes that a file may name, and where they live."""
 
 _KEY = "mlcore"  # of the JSON text in the metadata
-_CHECKSUM = "mlcore_crc32"
+_CHECKSUM = "mlcore_crc32"  # of that text and all arrays
+_HEADER_CHECKSUM = "mlcore_header_crc32"  # of that text and the arrays' types and shapes; older files have none
+
+_DTYPES = {
+    ("BOOL" if kind == "b" else f"{kind.upper()}{8 * size}"): np.dtype(f"<{kind}{size}")
+    for kind, sizes in {"b": [1], "i": [1, 2, 4, 8], "u": [1, 2, 4, 8], "f": [2, 4, 8]}.items()
+    for size in sizes
+}
+"""The names that safetensors has for the types of arrays that we write."""
 
 
 def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
@@ -79,7 +91,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             f"save takes an estimator of one of the classes {known}; got {cls.__module__}.{cls.__qualname__}"
         )
-    params: dict[str, Any] = estimator.get_params(deep=False)  # type: ignore[attr-defined]
+    params: dict[str, Any] = estimator.get_params(deep=False) if _has_params(cls) else {}  # type: ignore[attr-defined]
     kept = set(estimator._fitted_attributes())
     state = {name: value for name, value in estimator._get_state().items() if name in kept}
     tensors: dict[str, NDArray[Any]] = {}
@@ -91,17 +103,23 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
         "state": {name: _encode(value, tensors, f"attribute {name!r}", cls) for name, value in state.items()},
     }
     text = json.dumps(header, allow_nan=False)
-    data = to_safetensors(tensors, {_KEY: text, _CHECKSUM: _checksum(text, tensors)})
-    _write_atomically(Path(path), data)
+    with replacing(Path(path)) as file:
+        checksums = {_CHECKSUM: _checksum(text, tensors), _HEADER_CHECKSUM: _header_checksum(text, tensors)}
+        _write_safetensors(file, tensors, {_KEY: text, **checksums})
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
     """Read an estimator that :func:`save` has written. No code from the file is run.
 
     Parameters
     ----------
     path : str or path-like
         The file.
+    mmap_mode : {None, "r"}, default=None
+        "r": the arrays are mapped from the file, read-only, instead of being read. A table of many word vectors is
+        then there at once, and processes that map the same file share its memory. What is not read cannot be compared
+        with its checksum: damage within the arrays is not found, only that in the rest of the file. The file must
+        stay as it is as long as the estimator is in use (:func:`save` puts a new file in its place and does no harm).
 
     Returns
     -------
@@ -115,8 +133,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     OSError
         If there is no such file or it cannot be read.
     """
+    if mmap_mode not in (None, "r"):
+        raise ValueError(f"mmap_mode of load must be None or 'r', got {mmap_mode!r}")
     path = Path(path)
-    metadata, tensors = _read(path)
+    metadata, tensors = _read(path, is_mapped=mmap_mode is not None)
     if _KEY not in metadata:
         raise ValueError(f"{path} is a safetensors file, but not one that mlcore.save has written")
     text = metadata[_KEY]
@@ -133,7 +153,8 @@ def load(path: str | os.PathLike[str]) -> Any:
             f"{path} has format version {version}, written by mlcore {header.get('library_version', 'unknown')}; this "
             f"is mlcore {_library_version()}, which reads up to {FORMAT_VERSION}: update mlcore to load it"
         )
-    if metadata.get(_CHECKSUM) != _checksum(text, tensors):
+    is_whole = metadata.get(_HEADER_CHECKSUM, header_checksum := _header_checksum(text, tensors)) == header_checksum
+    if not is_whole or (mmap_mode is None and metadata.get(_CHECKSUM) != _checksum(text, tensors)):
         raise ValueError(f"{path} is damaged: its checksum does not match")
     if not isinstance(name, str) or name not in _CLASSES:
         raise ValueError(f"{path} holds a {name!r}, a class that mlcore {_library_version()} does not have")
@@ -141,7 +162,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         params = {key: _decode(value, tensors) for key, value in header["params"].items()}
         state = {key: _decode(value, tensors) for key, value in header["state"].items()}
-        estimator = cls(**params)
+        estimator = cls(**params) if _has_params(cls) else cls.__new__(cls)
         estimator._set_state(state)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"{path} does not hold a valid {name}: {error}") from error
@@ -153,6 +174,11 @@ def _is_registered(cls: type) -> bool:
     return home is not None and getattr(import_module(home), cls.__name__) is cls
 
 
+def _has_params(cls: type) -> bool:
+    """False for what is no estimator but data, such as KeyedVectors: its state is all there is."""
+    return hasattr(cls, "get_params")
+
+
 def _library_version() -> str:
     from mlcore import __version__
 
@@ -162,25 +188,74 @@ def _library_version() -> str:
 def _checksum(text: str, tensors: dict[str, NDArray[Any]]) -> str:
     crc = zlib.crc32(text.encode())
     for name in sorted(tensors):
-        crc = zlib.crc32(tensors[name].tobytes(), crc)
+        crc = zlib.crc32(_bytes(tensors[name]).data, crc)
     return f"{crc:08x}"
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def _header_checksum(text: str, tensors: dict[str, NDArray[Any]]) -> str:
+    forms = [(name, tensors[name].dtype.str, list(tensors[name].shape)) for name in sorted(tensors)]
+    return f"{zlib.crc32((text + json.dumps(forms)).encode()):08x}"
+
+
+def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """The memory of a contiguous array, not copied."""
+    return array.reshape(-1).view(np.uint8)
+
+
+def _write_safetensors(file: IO[bytes], tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> None:
+    names = {dtype: name for name, dtype in _DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    by_size = sorted(tensors.items(), key=lambda item: -item[1].itemsize)  # every tensor is then aligned
+    for name, tensor in by_size:
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": names[tensor.dtype], "shape": tensor.shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for _, tensor in by_size:
+        file.write(_bytes(tensor).data)
+
+
+def _read(path: Path, *, is_mapped: bool) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     with path.open("rb"):  # a missing or forbidden file: the usual OSError
         pass
     try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, TypeError, ValueError, KeyError) as error:
+        with safe_open(path, framework="numpy") as file:  # checks the header
+            metadata = file.metadata() or {}
+            if not is_mapped:
+                return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return metadata, _map_tensors(path)
+    except (SafetensorError, TypeError, ValueError, KeyError, RecursionError) as error:
         raise ValueError(f"{path} is damaged, truncated or not a model file: {error}") from error
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Tensors of a safetensors file as views of the mapped file. Raises ValueError, TypeError or KeyError."""
+    data: NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8:start].tobytes())
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        dtype, shape, (begin, end) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+        if not all(type(number) is int and number >= 0 for number in [*shape, begin, end]):
+            raise ValueError(f"tensor {name!r} has no valid shape or place")
+        if start + end > data.size or end - begin != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"tensor {name!r} does not fit its place in the file")
+        tensor = data[start + begin : start + end].view(dtype).reshape(shape)
+        tensors[name] = np.require(tensor, requirements="A")  # other writers may not align: then a copy
+    return tensors
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to, under another name beside `path`; move it there at the end, or remove it on an error."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -217,8 +292,8 @@ def _encode(value: Any, tensors: dict[str, NDArray[Any]], where: str, cls: type)
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
             name = str(len(tensors))
-            # safetensors writes memory as it lies: plain byte order, row by row, nothing shared with the caller
-            tensors[name] = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
+            # written as it lies in memory: little-endian, row by row; not copied if it lies so
+            tensors[name] = np.asarray(value, dtype=value.dtype.newbyteorder("<"), order="C")
             return {"!tensor": name}
         if value.dtype.kind in "OUT":
             items = [_encode(item, tensors, where, cls) for item in value.ravel().tolist()]

@@ -20,10 +20,12 @@ class Progress:
         ``logging.basicConfig(level=logging.INFO)`` shows it.
     name : str
         What is running, for example the class of the estimator.
+    unit : str, default="it"
+        What is counted, for the bar; large numbers of anything but iterations are shown as 12.3k.
     """
 
-    def __init__(self, total: int, verbose: int, name: str) -> None:
-        self._total, self._verbose, self._name = total, int(verbose), name
+    def __init__(self, total: int, verbose: int, name: str, *, unit: str = "it") -> None:
+        self._total, self._verbose, self._name, self._unit = total, int(verbose), name, unit
         self._done = 0
         self._bar: Any = None
 
@@ -31,7 +33,7 @@ class Progress:
         if self._verbose == 1:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self._total, desc=self._name)
+            self._bar = tqdm(total=self._total, desc=self._name, unit=self._unit, unit_scale=self._unit != "it")
         return self
 
     def __exit__(
@@ -40,12 +42,12 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def update(self, **figures: float) -> None:
-        """Count one iteration; `figures` (loss and the like) are shown beside it."""
-        self._done += 1
+    def update(self, n: int = 1, /, **figures: float) -> None:
+        """Count one iteration, or `n`; `figures` (loss and the like) are shown beside it."""
+        self._done += n
         if self._bar is not None:
             self._bar.set_postfix({key: f"{value:.5g}" for key, value in figures.items()}, refresh=False)
-            self._bar.update()
+            self._bar.update(n)
         elif self._verbose >= 2:
             text = "".join(f"  {key} {value:.6g}" for key, value in figures.items())
             logger.info("%s %d/%d%s", self._name, self._done, self._total, text)

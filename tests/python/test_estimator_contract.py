@@ -1,12 +1,17 @@
 """All estimators keep scikit-learn's contract."""
 
 import inspect
+import pickle
 
+import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import check_is_fitted
 
-from mlcore import GBDTClassifier, GBDTRegressor
+from mlcore import GBDTClassifier, GBDTRegressor, Phrases, Word2Vec
 
 # Few and small leaves: the data of the checks is small too.
 ESTIMATORS = [
@@ -25,14 +30,99 @@ def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", [GBDTClassifier, GBDTRegressor])
+# ---- estimators of texts ---------------------------------------------------------------------------------------------
+#
+# parametrize_with_checks has nothing for them, because its data are tables of numbers. Those of its checks that need no
+# data are run by name; the others are here again, with texts.
+
+TEXT_ESTIMATORS = [
+    Word2Vec(vector_size=5, min_count=1, sample=0, epochs=2, n_jobs=1, random_state=0),
+    Word2Vec(vector_size=5, min_count=1, sample=0, epochs=2, n_jobs=1, random_state=0, algorithm="cbow", loss="hs"),
+    Phrases(min_count=1, threshold=0.1),
+]
+CHECKS_WITHOUT_DATA = [
+    "check_estimator_cloneable",
+    "check_estimator_tags_renamed",
+    "check_valid_tag_types",
+    "check_estimator_repr",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_mixin_order",
+]
+TEXTS = ["new york is a city", "old york is a city", "", "new york is big", "a big city is new york"] * 3
+
+
+def text_estimators(test):
+    return pytest.mark.parametrize("estimator", TEXT_ESTIMATORS, ids=lambda estimator: type(estimator).__name__)(test)
+
+
+def same(a, b):
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    return a == b
+
+
+@text_estimators
+@pytest.mark.parametrize("check", CHECKS_WITHOUT_DATA)
+def test_scikit_learn_contract_of_text_estimators(estimator, check):
+    name = type(estimator).__name__
+    getattr(estimator_checks, check)(name, clone(estimator))
+
+
+@text_estimators
+def test_text_estimators_say_what_they_take(estimator):
+    tags = estimator.__sklearn_tags__().input_tags
+    assert tags.string
+    assert not tags.two_d_array
+
+
+@text_estimators
+def test_fit_of_text_estimators(estimator):
+    estimator = clone(estimator)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(estimator)
+    with pytest.raises(NotFittedError):
+        estimator.transform(TEXTS)
+    parameters = estimator.get_params()
+    texts = list(TEXTS)
+    assert estimator.fit(texts, [0] * len(texts)) is estimator
+    check_is_fitted(estimator)
+    assert texts == TEXTS
+    assert all(value is parameters[name] for name, value in estimator.get_params().items())
+    assert not hasattr(estimator, "n_features_in_")
+    assert all(name.startswith("_") or name.endswith("_") for name in set(vars(estimator)) - set(parameters))
+
+
+@text_estimators
+def test_transform_of_text_estimators(estimator):
+    estimator = clone(estimator)
+    first = estimator.fit_transform(TEXTS)
+    before = vars(estimator).copy()
+    again = estimator.transform(TEXTS)
+    assert len(again) == len(TEXTS)
+    assert same(first, again)
+    assert vars(estimator).keys() == before.keys()
+    assert all(vars(estimator)[name] is value for name, value in before.items())
+    assert same(estimator.fit(TEXTS).transform(TEXTS), first)  # a second fit is as the first
+    assert same(estimator.transform(TEXTS[1:4]), first[1:4])
+    assert same(estimator.transform(TEXTS[::-1]), first[::-1])
+    assert same(pickle.loads(pickle.dumps(estimator)).transform(TEXTS), first)
+
+
+# ---- all -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [GBDTClassifier, GBDTRegressor, Phrases, Word2Vec])
 def test_every_parameter_is_documented_checked_and_cloned(cls):
     parameters = cls().get_params()
     assert set(cls._parameter_constraints) == set(parameters)
     text = inspect.getdoc(cls)
     for name in parameters:
         assert f"\n{name}" in text or f", {name}" in text, name
-    assert clone(cls(n_estimators=7)).n_estimators == 7
+    assert clone(cls(n_jobs=7)).n_jobs == 7
 
 
 def test_shared_parameters_have_the_same_default_and_the_same_words():

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 import mlcore
-from mlcore import GBDTClassifier, GBDTRegressor
+from mlcore import GBDTClassifier, GBDTRegressor, Word2Vec
 from mlcore._io import FORMAT_VERSION
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden_files(family):
+    return pytest.mark.parametrize(
+        "path", sorted(GOLDEN.glob(f"v*-{family}-*.safetensors")), ids=lambda path: path.stem
+    )
+
+
+# ---- boosting --------------------------------------------------------------------------------------------------------
 
 
 def rows():
@@ -20,7 +29,7 @@ def rows():
     return np.array([[-2.0 + i / 2 if i % 4 else np.nan, (i % 5) * 10.0] for i in range(10)] + [[0.3, np.nan]])
 
 
-def models():
+def boosting_models():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.integers(-4, 5, 400) / 2, rng.integers(0, 6, 400) * 10.0])
     X[rng.random(400) < 0.1, 0] = np.nan
@@ -36,8 +45,8 @@ def answer(model):
     return model.predict_proba(rows()) if hasattr(model, "predict_proba") else model.predict(rows())
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.safetensors")), ids=lambda path: path.stem)
-def test_golden_file(path):
+@golden_files("gbdt")
+def test_boosting(path):
     model = mlcore.load(path)
     # Not to the last bit: exp differs between the math libraries of systems.
     np.testing.assert_allclose(
@@ -47,13 +56,52 @@ def test_golden_file(path):
     assert set(model.predict(rows())) <= set(getattr(model, "classes_", model.predict(rows())))
 
 
-def test_there_are_golden_files_of_every_version():
-    versions = {path.stem.split("-")[0] for path in GOLDEN.glob("*.safetensors")}
+# ---- embedding -------------------------------------------------------------------------------------------------------
+
+TEXTS = ["der Hund trinkt Wasser", "die Katze trinkt Milch", "ein Fuß, zwei Füße", "字 und Wort und Wort"]
+
+
+def word2vec_models():
+    common = {"vector_size": 3, "min_count": 1, "sample": 0, "alpha": 0.5, "epochs": 2, "random_state": 0, "n_jobs": 1}
+    yield "skipgram-ns", Word2Vec(**common).fit(TEXTS * 5)
+    yield (
+        "cbow-hs",
+        Word2Vec(algorithm="cbow", loss="hs", cbow_mean=False, doc_weights="tfidf", **common).fit(TEXTS * 5),
+    )
+
+
+def word2vec_answer(model):
+    likely = [p for _, p in model.predict_context(["Wort", "字"], topn=None)]
+    return np.r_[model.transform(TEXTS).ravel(), model.score(TEXTS), likely, model.loss_curve_]
+
+
+@golden_files("word2vec")
+def test_word2vec(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(word2vec_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-5)
+    assert model.words_[:2] == ["Wort", "trinkt"]
+    assert "Füße" in model.keyed_vectors_
+    assert model.get_params()["random_state"] == 0
+    assert len(model.partial_fit(["Wort für Wort"] * 2).loss_curve_) == 4
+
+
+# ---- all -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["gbdt", "word2vec"])
+def test_there_are_golden_files_of_every_version(family):
+    versions = {path.stem.split("-")[0] for path in GOLDEN.glob(f"v*-{family}-*.safetensors")}
     assert versions == {f"v{version}" for version in range(1, FORMAT_VERSION + 1)}
 
 
 if __name__ == "__main__":
-    for name, model in models():
-        path = GOLDEN / f"v{FORMAT_VERSION}-gbdt-{name}.safetensors"
-        mlcore.save(model, path)
-        np.savetxt(path.with_suffix(".txt"), answer(model), fmt="%.17g")
+    for family, models, get_answer in (
+        ("gbdt", boosting_models(), answer),
+        ("word2vec", word2vec_models(), word2vec_answer),
+    ):
+        for name, model in models:
+            path = GOLDEN / f"v{FORMAT_VERSION}-{family}-{name}.safetensors"
+            if path.exists():  # never to be written anew
+                continue
+            mlcore.save(model, path)
+            np.savetxt(path.with_suffix(".txt"), get_answer(model), fmt="%.17g")

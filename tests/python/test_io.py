@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 import mlcore
 from mlcore import GBDTClassifier, GBDTRegressor, _io
+from mlcore.embedding import KeyedVectors
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +213,115 @@ def test_permissions_are_those_of_an_ordinary_file(model, path):
     ordinary.write_text("")
     mlcore.save(model, path)
     assert path.stat().st_mode == ordinary.stat().st_mode
+
+
+# ---- mapped ----
+
+
+def test_mapped_arrays_lie_in_the_file(path):
+    vectors = KeyedVectors(["a", "b"], [[1.5, 2.5], [3.5, 4.5]])
+    mlcore.save(vectors, path)
+    loaded = mlcore.load(path, mmap_mode="r")
+    np.testing.assert_array_equal(loaded.vectors, vectors.vectors)
+    assert not loaded.vectors.flags.writeable
+    at = path.read_bytes().index(vectors.vectors.tobytes())
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(np.float32(7.5).tobytes())
+    assert loaded["a"].tolist() == [7.5, 2.5]
+    mlcore.load(path, mmap_mode="r")  # not noticed, as documented
+    with pytest.raises(ValueError, match="checksum"):
+        mlcore.load(path)
+
+
+def test_mapped_trees(model, path):
+    mlcore.save(model, path)
+    loaded = mlcore.load(path, mmap_mode="r")
+    np.testing.assert_array_equal(loaded.predict_proba(model.frame), model.predict_proba(model.frame))
+
+
+def test_only_one_way_to_map(path):
+    for mode in ("r+", "c", True):
+        with pytest.raises(ValueError, match="mmap_mode of load must be None or 'r'"):
+            mlcore.load(path, mmap_mode=mode)
+
+
+def test_damaged_headers_of_mapped_files(model, path):
+    mlcore.save(model, path)
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    n_header = struct.unpack("<Q", data[:8])[0]
+    for place in np.r_[np.arange(0, 16), rng.integers(16, n_header + 8, 200)]:
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        loaded = None
+        with contextlib.suppress(ValueError):
+            loaded = mlcore.load(path, mmap_mode="r")
+        if loaded is not None:  # in the padding, or the checksum that is not used
+            np.testing.assert_array_equal(loaded.predict_proba(model.frame), model.predict_proba(model.frame))
+    for size in [0, 1, 7, 8, 9, n_header, n_header + 8, len(data) // 2, len(data) - 1]:
+        path.write_bytes(data[:size])
+        with pytest.raises(ValueError, match="damaged, truncated or not a model file"):
+            mlcore.load(path, mmap_mode="r")
+    with pytest.raises(FileNotFoundError):
+        mlcore.load(path.with_name("none"), mmap_mode="r")
+
+
+def with_header(path, change):
+    """Change the header of the safetensors format itself."""
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])
+    change(header, next(entry for name, entry in header.items() if name != "__metadata__"))
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header, entry: entry.update(data_offsets=[0, 10**9]),
+        lambda header, entry: entry.update(data_offsets=[-8, entry["data_offsets"][1]]),
+        lambda header, entry: entry.update(data_offsets=[0.0, 8.0]),
+        lambda header, entry: entry.update(data_offsets=[0]),
+        lambda header, entry: entry.update(data_offsets=None),
+        lambda header, entry: entry.update(shape=[10**9, 10**9]),
+        lambda header, entry: entry.update(shape=[2**62, 4]),
+        lambda header, entry: entry.update(shape=[-1]),
+        lambda header, entry: entry.update(shape="3"),
+        lambda header, entry: entry.update(dtype="F128"),
+        lambda header, entry: entry.update(dtype="F8_E4M3"),
+        lambda header, entry: entry.pop("dtype"),
+        lambda header, entry: header.update(more=3),
+        lambda header, entry: header.update(more={"dtype": "F32", "shape": [2], "data_offsets": [10**6, 10**6 + 8]}),
+    ],
+)
+@pytest.mark.parametrize("is_checked_before", [True, False])
+def test_forged_places_of_mapped_tensors(change, is_checked_before, model, path):
+    mlcore.save(model, path)
+    with_header(path, change)
+    if is_checked_before:
+        with pytest.raises(ValueError, match="damaged, truncated or not a model file"):
+            mlcore.load(path, mmap_mode="r")
+    else:  # our own check, should that of safetensors ever be a weaker one
+        with pytest.raises((ValueError, TypeError, KeyError)):
+            _io._map_tensors(path)
+
+
+def test_files_of_other_writers_may_be_unaligned(path):
+    vectors = KeyedVectors(["a", "b"], [[1.5, 2.5], [3.5, 4.5]])
+    for n in range(8):
+        mlcore.save(vectors, path)
+        with_header(path, lambda header, entry, n=n: header["__metadata__"].update(odd="x" * n))
+        loaded = mlcore.load(path, mmap_mode="r")
+        assert loaded.vectors.flags.aligned
+        assert loaded.most_similar("a") == vectors.most_similar("a")
+
+
+def test_files_without_a_checksum_of_the_header_are_read(model, path):
+    mlcore.save(model, path)
+    with_header(path, lambda header, entry: header["__metadata__"].pop("mlcore_header_crc32"))
+    for mode in (None, "r"):
+        loaded = mlcore.load(path, mmap_mode=mode)
+        np.testing.assert_array_equal(loaded.predict_proba(model.frame), model.predict_proba(model.frame))

@@ -2,6 +2,7 @@
 from typing import Any
 
 from mlcore._core import boosting as boosting
+from mlcore._core import embedding as embedding
 from mlcore._core import testing as testing
 
 def build_info() -> dict[str, Any]: ...

@@ -1,0 +1,121 @@
+// The widest float vector of the ISA level, for kernels whose values must stay in registers. Vectors are the compiler's
+// own (+, -, *, / work on them); what it lacks stands here. Loops that the compiler vectorises by itself need none of
+// it.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#ifdef __FMA__
+#include <immintrin.h>
+#endif
+
+namespace mlcore::simd {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t lanes = 16;
+#elif defined(__AVX__)
+inline constexpr std::size_t lanes = 8;
+#else
+inline constexpr std::size_t lanes = 4;
+#endif
+
+using Floats [[gnu::vector_size(lanes * sizeof(float))]] = float;
+using Floats4 [[gnu::vector_size(4 * sizeof(float))]] = float;
+
+[[gnu::always_inline]] inline Floats load(const float* p) {
+    Floats v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+template <class Vector>
+[[gnu::always_inline]] inline void store(float* p, Vector v) {
+    std::memcpy(p, &v, sizeof v);
+}
+[[gnu::always_inline]] inline Floats broadcast(float x) { return x - Floats{}; }
+
+/// As load, in pieces of four: what has just been stored in such pieces comes straight from the store buffer.
+[[gnu::always_inline]] inline Floats load_fours(const float* p) {
+    Floats4 fours[lanes / 4];
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < lanes / 4; ++i) std::memcpy(&fours[i], p + 4 * i, sizeof fours[i]);
+#if defined(__AVX512F__)
+    const auto low = __builtin_shufflevector(fours[0], fours[1], 0, 1, 2, 3, 4, 5, 6, 7);
+    const auto high = __builtin_shufflevector(fours[2], fours[3], 0, 1, 2, 3, 4, 5, 6, 7);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__AVX__)
+    return __builtin_shufflevector(fours[0], fours[1], 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return fours[0];
+#endif
+}
+
+/// The first n lanes of a, the others of b.
+[[gnu::always_inline]] inline Floats first_lanes(std::size_t n, Floats a, Floats b) {
+    using Integers [[gnu::vector_size(lanes * sizeof(int))]] = int;
+    Integers lane;
+#pragma GCC unroll 16
+    for (std::size_t l = 0; l < lanes; ++l) lane[l] = static_cast<int>(l);
+    return lane < static_cast<int>(n) ? a : b;
+}
+
+/// v itself, in a register: keeps the compiler from loading it from memory again at each use.
+[[gnu::always_inline]] inline Floats pinned(Floats v) {
+#if defined(__AVX512F__)
+    asm("" : "+v"(v));
+#elif defined(__SSE2__)
+    asm("" : "+x"(v));
+#endif
+    return v;
+}
+
+/// a * b + c with one rounding where the level has it (v3, v4), else with two.
+[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
+#if defined(__FMA__) && defined(__AVX512F__)
+    return _mm512_fmadd_ps(a, b, c);
+#elif defined(__FMA__)
+    return _mm256_fmadd_ps(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+/// e^x for x <= 0 within 2 ulp, 0 below -87: a shorter chain of operations than vm::exp_, for a value that others wait
+/// for.
+[[gnu::always_inline]] inline Floats exp_negative(Floats x) {
+    using Integers [[gnu::vector_size(lanes * sizeof(int))]] = int;
+    constexpr float rounder = 0x1.8p23f; // adding it moves the nearest integer into the lowest bits
+    const Integers underflow = x < -87;
+    const Floats shifted = fma(x, broadcast(0x1.715476p0f), broadcast(rounder)); // x / ln 2
+    const Floats n = shifted - rounder;
+    const Floats r = fma(n, broadcast(-0x1.7f7d1cp-20f), fma(n, broadcast(-0x1.62e4p-1f), x)); // |r| <= ln 2 / 2
+    const Floats r2 = r * r;
+    // 1 + r + r^2 (c0 + c1 r + r^2 (c2 + c3 r + r^2 c4)), coefficients of core/vecmath.hpp
+    const Floats high =
+        fma(r2, broadcast(0x1.6d98f8p-10f), fma(r, broadcast(0x1.1227fp-7f), broadcast(0x1.555486p-5f)));
+    const Floats low = fma(r, broadcast(0x1.5554bp-3f), broadcast(0x1p-1f));
+    const Floats power = fma(r2, fma(r2, high, low), r + 1);
+    const Integers scale = ((Integers)shifted + 127) << 23; // the high bits of `rounder` are shifted out
+    return underflow ? Floats{} : power * (Floats)scale;
+}
+
+/// Sums of the lanes of four vectors: together they cost little more than half of four single sums.
+[[gnu::always_inline]] inline Floats4 sums(Floats a, Floats b, Floats c, Floats d) {
+    const auto fold = [](Floats v) -> Floats4 {
+#if defined(__AVX512F__)
+        const auto half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                          __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+        return __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
+#elif defined(__AVX__)
+        return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+        return v;
+#endif
+    };
+    const auto pairs = [](Floats4 x, Floats4 y) -> Floats4 {
+        return __builtin_shufflevector(x, y, 0, 2, 4, 6) + __builtin_shufflevector(x, y, 1, 3, 5, 7);
+    };
+    return pairs(pairs(fold(a), fold(b)), pairs(fold(c), fold(d)));
+}
+
+} // namespace mlcore::simd

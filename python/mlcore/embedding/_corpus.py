@@ -1,0 +1,296 @@
+"""From what users pass as a corpus (paths, texts, token lists) to what the core reads.
+
+Plain files are mapped into memory and stay where they are: the core finds their words anew in every epoch, with all
+threads. Everything else (compressed files, pipes, Python objects) is read once and spooled as word numbers into
+temporary files, four bytes a word, that vanish with the corpus. Either way memory holds the distinct words only.
+"""
+
+import bz2
+import errno
+import gzip
+import lzma
+import mmap
+import os
+import stat
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore._native import core
+
+if TYPE_CHECKING:
+    from mlcore._core.embedding import IdCorpus, TextCorpus, WordTable
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+_COMPRESSED = {".gz", ".xz", ".bz2"}
+_BLOCK = 1 << 20  # bytes unpacked, or characters and words gathered, between two calls of the core
+_MOST_TEXTS = 1000  # of a batch
+_MOST_MAPPED = 200  # files: each mapping keeps one open, and a process may have some 1000
+
+
+@dataclass(frozen=True)
+class OpenCorpus:
+    """A corpus that was read once: its words are known, and the core can read it any number of times."""
+
+    core: "TextCorpus | IdCorpus"
+    table: "WordTable"
+    """All words and their counts, in the order of their first appearance."""
+
+
+def open_corpus(X: Any, *, n_jobs: int, who: str) -> OpenCorpus:
+    """Read a corpus once: count its words and make ready to read it again.
+
+    Parameters
+    ----------
+    X : str, path-like, sequence of path-like, or re-iterable of texts
+        A str or path-like is one file, a list or tuple of path-likes several: a text a line, words between whitespace,
+        plain or compressed (.gz, .xz, .bz2). Anything else is iterated over: its items are texts, a str (split at
+        whitespace) or a list, tuple or array of str (the words as they are).
+    n_jobs : int
+        Threads to count plain files with.
+    who : str
+        The class on whose behalf, for messages.
+
+    Returns
+    -------
+    OpenCorpus
+        Has no words if the corpus has none: it is for the caller to object.
+
+    Raises
+    ------
+    TypeError
+        If `X` is no corpus, is an iterator (which gives its texts once), or holds an item that is no text.
+    ValueError
+        If a file or a text is not UTF-8 or holds NUL, or a compressed file is damaged. The message names the file and
+        the byte.
+    OSError
+        If a file is missing or cannot be read, or there is no room for the temporary files.
+    """
+    paths = as_paths(X, who)
+    if paths is None:
+        return _spool_texts(check_texts(X, who))
+    if len(paths) <= _MOST_MAPPED and all(_can_be_mapped(path) for path in paths):
+        corpus = core.embedding.TextCorpus([_map(path) for path in paths], [_name(path) for path in paths])
+        return OpenCorpus(corpus, corpus.count(n_jobs))
+    return _spool_files(paths)
+
+
+def as_paths(X: Any, who: str) -> list[Path] | None:
+    """Return the files that `X` stands for, None if it is no path and no list of paths. Raises TypeError for bytes."""
+    if isinstance(X, str):
+        _check_exists(X, who)
+        return [Path(X)]
+    if isinstance(X, bytes | bytearray | memoryview):
+        raise TypeError(f"X of {who} must be a path or texts of str, got {type(X).__name__}: decode it first")
+    if isinstance(X, os.PathLike):
+        return [Path(X)]
+    if isinstance(X, list | tuple) and X and all(isinstance(item, os.PathLike) for item in X):
+        return [Path(item) for item in X]
+    return None
+
+
+def check_texts(X: Any, who: str) -> Iterable[Any]:
+    """Return `X` if it can be iterated over again and again, in an order of its own. Raises TypeError."""
+    expected = f"X of {who} must be a path, a list of path objects, or texts (str or lists of words) to iterate over"
+    if isinstance(X, Mapping) or hasattr(X, "columns"):
+        raise TypeError(f"{expected}, got a {type(X).__name__}: pass its column of texts")
+    if isinstance(X, Set):
+        raise TypeError(f"{expected}, got a {type(X).__name__}, which has no order: pass a list")
+    try:
+        iterator = iter(X)
+    except TypeError:
+        raise TypeError(f"{expected}, got a value of type {type(X).__name__!r}") from None
+    if iterator is X:
+        raise TypeError(
+            f"{expected}, got a {type(X).__name__}, which can be read only once: pass a list, or an object whose "
+            "__iter__ starts anew each time"
+        )
+    return X  # type: ignore[no-any-return]
+
+
+def batches(texts: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Gather texts into lists; yields the number of the first one and the list."""
+    first, size = 0, 0
+    batch: list[Any] = []
+    for text in texts:
+        item = as_text(text)
+        batch.append(item)
+        size += len(item) if isinstance(item, str | list | tuple) else 1
+        if size >= _BLOCK or len(batch) == _MOST_TEXTS:
+            yield first, batch
+            first, size, batch = first + len(batch), 0, []
+    if batch:
+        yield first, batch
+
+
+def as_text(item: Any) -> Any:
+    """Turn arrays and series of words into lists; the core objects to what is no text."""
+    if isinstance(item, str | list | tuple):
+        return item
+    to_list = getattr(item, "tolist", None) or getattr(item, "to_list", None)
+    return item if to_list is None else to_list()
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file, to be unpacked by its ending while it is read."""
+    match path.suffix.lower():
+        case ".gz":
+            return cast(IO[bytes], gzip.open(path))
+        case ".xz":
+            return lzma.open(path)
+        case ".bz2":
+            return bz2.open(path)
+    return path.open("rb")
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Yield the unpacked content of a file. Raises ValueError if it is damaged, OSError if it cannot be read."""
+    with open_binary(path) as file:
+        while True:
+            try:
+                block = file.read(_BLOCK)
+            except (EOFError, zlib.error, lzma.LZMAError) as error:
+                raise ValueError(f"{path} is damaged: {error}") from error
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise ValueError(f"{path} is damaged: {error}") from error  # what gzip and bz2 make of bad data
+            if not block:
+                return
+            yield block
+
+
+class Lines:
+    """The lines of files as str: texts that can be iterated over again and again. Raises ValueError, OSError."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self._paths:
+            yield from _lines_of(path)
+
+
+def _lines_of(path: Path) -> Iterator[str]:
+    offset = 0
+    parts: list[bytes] = []  # of a line that goes on in the next block
+    for block in blocks(path):
+        *whole, rest = block.split(b"\n")
+        for end in whole:
+            line = b"".join([*parts, end])
+            yield _decode(line, path, offset)
+            offset += len(line) + 1
+            parts.clear()
+        parts.append(rest)
+    line = b"".join(parts)
+    if line:
+        yield _decode(line, path, offset)
+
+
+def _decode(line: bytes, path: Path, offset: int) -> str:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        place = offset + error.start
+        raise ValueError(f"{path}: not UTF-8: 0x{line[error.start]:02X} at byte {place}; convert it") from error
+    return text.removeprefix("\ufeff") if offset == 0 else text  # the byte order mark of some editors
+
+
+def _check_exists(path: str, who: str) -> None:
+    problem: Exception | None = None
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        problem = error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        problem = error
+    if problem is None and path:
+        return
+    shown = path if len(path) <= 80 else path[:77] + "..."
+    raise FileNotFoundError(
+        f"no such file: {shown!r}. A str as X of {who} is a path; to use it as a text, pass a list: [text]"
+    ) from problem
+
+
+def _name(path: Path) -> str:
+    """Return a path for messages of the core, which takes UTF-8; not every path is."""
+    return str(path).encode(errors="replace").decode()
+
+
+def _can_be_mapped(path: Path) -> bool:
+    return path.suffix.lower() not in _COMPRESSED and not (
+        stat.S_ISFIFO(mode := path.stat().st_mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+    )
+
+
+def _map(path: Path) -> NDArray[np.uint8]:
+    with path.open("rb") as file:
+        return _mapped(file, np.uint8)
+
+
+def _mapped(file: IO[bytes], dtype: type[_Number]) -> NDArray[_Number]:
+    """Map a file into memory as an array; the file may be closed then."""
+    file.flush()
+    if os.fstat(file.fileno()).st_size == 0:
+        return np.empty(0, dtype=dtype)  # nothing cannot be mapped
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
+
+
+class _Spool:
+    """A corpus on its way into temporary files: the numbers of its words, and where its texts end."""
+
+    def __init__(self) -> None:
+        self.table = core.embedding.WordTable()
+        self._n_ids = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._ids = stack.enter_context(tempfile.TemporaryFile(prefix="mlcore-"))
+            self._ends = stack.enter_context(tempfile.TemporaryFile(prefix="mlcore-"))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def append(self, ids: NDArray[np.int32], ends: NDArray[np.int64]) -> None:
+        """Add words; `ends` are positions in `ids` after which a text ends."""
+        try:
+            self._ids.write(ids.data)
+            self._ends.write((self._n_ids + ends).data)
+        except OSError as error:
+            error.add_note(f"The corpus is spooled to {tempfile.gettempdir()}; TMPDIR names another place.")
+            raise
+        self._n_ids += len(ids)
+
+    def finish(self) -> OpenCorpus:
+        ids, ends = _mapped(self._ids, np.int32), _mapped(self._ends, np.int64)
+        return OpenCorpus(core.embedding.IdCorpus(ids, ends, self.table), self.table)
+
+
+def _spool_texts(texts: Iterable[Any]) -> OpenCorpus:
+    with _Spool() as spool:
+        for first, batch in batches(texts):
+            ids, lengths = spool.table.add_texts(batch, first)
+            spool.append(ids, np.cumsum(lengths))
+        return spool.finish()
+
+
+def _spool_files(paths: list[Path]) -> OpenCorpus:
+    with _Spool() as spool:
+        for path in paths:
+            stream = core.embedding.TextStream(spool.table, _name(path))
+            for block in blocks(path):
+                spool.append(*stream.feed(block))
+            spool.append(*stream.finish())
+        return spool.finish()

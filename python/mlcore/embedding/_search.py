@@ -1,0 +1,240 @@
+"""Questions to the core's search: what users pass becomes blocks of query vectors and rows that are no answers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import index as as_int
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore._base import effective_n_jobs
+from mlcore._native import core
+
+Floats: TypeAlias = NDArray[np.float32]
+Ids: TypeAlias = NDArray[np.int32]
+Term: TypeAlias = tuple[str | Floats, float]
+"""A word or a vector, and its weight."""
+
+_BLOCK = 4096  # queries whose vectors are in memory at once
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows that are searched."""
+
+    vectors: Floats
+    inverse_norms: Floats
+    n_rows: int
+    """Only the first ones are searched."""
+    n_jobs: int | None
+
+    def unit(self, ids: NDArray[Any]) -> NDArray[np.float64]:
+        """Return rows of any shape of ids, of unit length (or zero)."""
+        scale = self.inverse_norms[ids].astype(np.float64)
+        return np.asarray(self.vectors[ids] * scale[..., np.newaxis])
+
+    def nearest(
+        self,
+        terms: Floats,
+        k: int,
+        excluded: Sequence[Sequence[int]],
+        *,
+        n_positive: int = 1,
+        n_negative: int = 0,
+        product: bool = False,
+    ) -> tuple[Ids, Floats]:
+        """Search for the best `k` rows of each query.
+
+        Parameters
+        ----------
+        terms : array of shape (n_positive + n_negative, n_queries, d)
+        k : int
+        excluded : sequence of n_queries sequences of int
+            Rows that must not be in the answer.
+        n_positive, n_negative : int
+            Terms of each query.
+        product : bool
+            The score is a product of cosines; else it is the cosine with the only term.
+
+        Returns
+        -------
+        rows : array of int32, shape (n_queries, min(k, n_rows))
+            Best first; -1 where there are no more.
+        scores : array of shape (n_queries, min(k, n_rows))
+        """
+        offsets = np.zeros(len(excluded) + 1, dtype=np.int64)
+        np.cumsum([len(set(rows)) for rows in excluded], out=offsets[1:])
+        return core.embedding.nearest(
+            self.vectors,
+            self.inverse_norms,
+            np.ascontiguousarray(terms, dtype=np.float32).reshape(-1, terms.shape[-1]),
+            n_positive=n_positive,
+            n_negative=n_negative,
+            product=product,
+            excluded=np.array([row for rows in excluded for row in sorted(set(rows))], dtype=np.int32),
+            excluded_offsets=offsets,
+            k=min(k, self.n_rows),
+            n_rows=self.n_rows,
+            n_threads=effective_n_jobs(self.n_jobs),
+        )
+
+    def cosines(self, queries: NDArray[Any]) -> Floats:
+        """Cosines of queries (q, d) with the searched rows, (q, n_rows)."""
+        return core.embedding.cosines(
+            self.vectors[: self.n_rows],
+            self.inverse_norms[: self.n_rows],
+            np.ascontiguousarray(queries, dtype=np.float32),
+            effective_n_jobs(self.n_jobs),
+        )
+
+
+@dataclass(frozen=True)
+class Query:
+    """Words and vectors that an answer shall be like, and unlike."""
+
+    positive: list[Term]
+    negative: list[Term]
+
+
+def parse_queries(positive: Any, negative: Any, vector_size: int, *, weighted: bool) -> tuple[list[Query], bool]:
+    """Return the queries and whether they came as a batch, that is as lists of lists.
+
+    `weighted`: items may be pairs of a word or a vector and a weight.
+    """
+    sides = [_as_list(positive), _as_list(negative)]
+    is_batch = any(side and all(isinstance(item, list) for item in side) for side in sides)
+    if not is_batch:
+        batches = [[side] for side in sides]
+    else:
+        size = max(len(side) for side in sides)
+        if any(len(side) not in (0, size) or not all(isinstance(item, list) for item in side) for side in sides):
+            raise ValueError("positive and negative of a batch must be lists of equally many lists")
+        batches = [side or [[]] * size for side in sides]
+    queries = []
+    for words, opposites in zip(*batches, strict=True):
+        if not words and not opposites:
+            raise ValueError("a query must have at least one word or vector, got none")
+        queries.append(
+            Query(
+                [_as_term(item, 1.0, vector_size, weighted) for item in words],
+                [_as_term(item, -1.0, vector_size, weighted) for item in opposites],
+            )
+        )
+    return queries, is_batch
+
+
+def words_of(queries: Sequence[Query]) -> list[str]:
+    """Return all words of queries, in order."""
+    return [item for query in queries for item, _ in query.positive + query.negative if isinstance(item, str)]
+
+
+def search_sums(table: Table, queries: Sequence[Query], index: dict[str, int], k: int) -> Iterator[tuple[Ids, Floats]]:
+    """Yield the answers of blocks of queries: rows like the weighted sum of unit vectors of words, and of vectors."""
+    for begin in range(0, len(queries), _BLOCK):
+        block = queries[begin : begin + _BLOCK]
+        yield table.nearest(sum_terms(table, block, index)[np.newaxis], k, [_rows_of(query, index) for query in block])
+
+
+def search_products(
+    table: Table, queries: Sequence[Query], index: dict[str, int], k: int
+) -> Iterator[tuple[int, Ids, Floats]]:
+    """Yield number and answer of each query by products of cosines; equally long ones go to the core together."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for number, query in enumerate(queries):
+        groups.setdefault((len(query.positive), len(query.negative)), []).append(number)
+    for (n_positive, n_negative), group in groups.items():
+        for begin in range(0, len(group), _BLOCK):
+            numbers = group[begin : begin + _BLOCK]
+            block = [queries[number] for number in numbers]
+            rows, scores = table.nearest(
+                product_terms(table, block, index),
+                k,
+                [_rows_of(query, index) for query in block],
+                n_positive=n_positive,
+                n_negative=n_negative,
+                product=True,
+            )
+            yield from ((number, rows[i : i + 1], scores[i : i + 1]) for i, number in enumerate(numbers))
+
+
+def sum_terms(table: Table, queries: Sequence[Query], index: dict[str, int]) -> Floats:
+    """Direction of each query, (n_queries, d), of unit length or zero."""
+    sums = np.zeros((len(queries), table.vectors.shape[1]))
+    for total, query in zip(sums, queries, strict=True):
+        for item, weight in query.positive + query.negative:
+            total += weight * (table.unit(np.asarray(index[item])) if isinstance(item, str) else item)
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    np.divide(sums, norms, out=sums, where=norms > 0)
+    return sums.astype(np.float32)
+
+
+def product_terms(table: Table, queries: Sequence[Query], index: dict[str, int]) -> Floats:
+    """All terms of queries that have equally many, (n_terms, n_queries, d)."""
+    rows = [
+        [table.vectors[index[item]] if isinstance(item, str) else item for item, _ in query.positive + query.negative]
+        for query in queries
+    ]
+    return np.array(rows, dtype=np.float32).swapaxes(0, 1)
+
+
+def as_vectors(value: Any, vector_size: int, name: str) -> Floats:
+    """Return one vector or several as float32 (..., d). Raises TypeError, ValueError."""
+    vectors = np.asarray(value)
+    if vectors.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be numbers, got {type(value).__name__} of {vectors.dtype}")
+    if vectors.ndim not in (1, 2) or vectors.shape[-1] != vector_size:
+        raise ValueError(f"{name} must have {vector_size} numbers as the vectors have, got shape {vectors.shape}")
+    with np.errstate(over="ignore"):
+        vectors = vectors.astype(np.float32, copy=False)
+    if not np.isfinite(vectors).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return vectors
+
+
+def check_count(value: Any, name: str, least: int) -> int | None:
+    """Return `value` as an int, or None. Raises TypeError, ValueError."""
+    if value is None:
+        return None
+    try:
+        number = as_int(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int or None, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least} or None, got {value!r}")
+    return number
+
+
+def _as_list(side: Any) -> list[Any]:
+    if side is None:
+        return []
+    if isinstance(side, str) or (isinstance(side, np.ndarray) and side.ndim == 1 and side.dtype.kind in "fiu"):
+        return [side]
+    if isinstance(side, list | tuple | np.ndarray):
+        return list(side)
+    raise TypeError(f"positive and negative must be words, vectors, or lists of them, got {type(side).__name__}")
+
+
+def _as_term(item: Any, weight: float, vector_size: int, weighted: bool) -> Term:
+    if isinstance(item, tuple) and len(item) == 2 and weighted:
+        item, weight = item[0], float(item[1])
+        if not np.isfinite(weight):
+            raise ValueError(f"the weight of {item!r} must be finite, got {weight}")
+    if isinstance(item, str):
+        return str(item), weight
+    if isinstance(item, np.ndarray) and item.ndim == 1:
+        return as_vectors(item, vector_size, "a vector in a query"), weight
+    pairs = ", or pairs of one and a weight" if weighted else ""
+    raise TypeError(f"items of positive and negative must be words or vectors{pairs}, got {item!r}")
+
+
+def _rows_of(query: Query, index: dict[str, int]) -> list[int]:
+    return [index[item] for item, _ in query.positive + query.negative if isinstance(item, str)]
+
+
+def pairs(words: list[str], rows: Ids, scores: Floats) -> list[list[tuple[str, float]]]:
+    """Return answers (q, k) as lists of words and scores."""
+    return [
+        [(words[row], score) for row, score in zip(line, values, strict=True) if row >= 0]
+        for line, values in zip(rows.tolist(), scores.tolist(), strict=True)
+    ]

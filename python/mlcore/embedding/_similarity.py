@@ -1,0 +1,395 @@
+"""What can be asked of word vectors: the half of KeyedVectors that reads and never writes."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlcore.embedding._search import (
+    Floats,
+    Table,
+    as_vectors,
+    check_count,
+    pairs,
+    parse_queries,
+    product_terms,
+    search_products,
+    search_sums,
+    sum_terms,
+    words_of,
+)
+from mlcore.embedding._words import unknown_words
+
+Similar: TypeAlias = list[tuple[str, float]]
+"""Words and scores, best first."""
+
+_EPSILON = 1e-6  # of the product of cosines, as in the core
+
+
+class Similarity:
+    """Similarity of words by the cosine of their vectors; a vector of zeros is similar to nothing (0)."""
+
+    @property
+    def index_to_key(self) -> list[str]:
+        """The words, in the order of their vectors."""
+        raise NotImplementedError
+
+    @property
+    def key_to_index(self) -> dict[str, int]:
+        """Where the vector of each word is."""
+        raise NotImplementedError
+
+    @property
+    def vectors(self) -> Floats:
+        """The vectors, (n_words, vector_size), read-only."""
+        raise NotImplementedError
+
+    def _table(self, restrict_vocab: int | None = None, n_jobs: int | None = None) -> Table:
+        raise NotImplementedError
+
+    def most_similar(
+        self,
+        positive: Any = None,
+        negative: Any = None,
+        topn: int | None = 10,
+        *,
+        restrict_vocab: int | None = None,
+        n_jobs: int | None = None,
+    ) -> Any:
+        """Find the words most similar to some and least to others.
+
+        Similar is who has a large cosine with the mean of the unit vectors of the `positive` words and the negated
+        ones of the `negative` words [1]_. The words of a query are never among its answers.
+
+        Parameters
+        ----------
+        positive, negative : str, array of shape (vector_size,), list of them, or list of such lists
+            Words, or vectors, which are taken as long as they are. An item may be a pair (word, weight); the weight
+            then stands in place of 1 or -1. A list of lists is a batch: one query an item.
+        topn : int or None, default=10
+            How many words to return; None: the similarities of all words instead.
+        restrict_vocab : int or None, default=None
+            Search the first words only, the most frequent ones as a rule.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        list of (str, float)
+            Words and similarities, best first, equal ones in the order of the words. For a batch, a list of such lists.
+            With ``topn=None`` an array of shape (n_words,), or (n_queries, n_words).
+
+        Raises
+        ------
+        KeyError
+            If words are not known; the message names all of them.
+        TypeError, ValueError
+            If the query is empty, or no query.
+
+        References
+        ----------
+        .. [1] T. Mikolov, W. Yih and G. Zweig, "Linguistic Regularities in Continuous Space Word Representations",
+           NAACL 2013.
+
+        Examples
+        --------
+        >>> from mlcore import KeyedVectors
+        >>> vectors = KeyedVectors(["king", "queen", "man", "woman"], [[1, 1], [-1, 1], [1, 0], [-1, 0]])
+        >>> [word for word, _ in vectors.most_similar(["king", "woman"], ["man"])]
+        ['queen']
+        """
+        k = check_count(topn, "topn", 0)
+        table = self._table(restrict_vocab, n_jobs)
+        queries, is_batch = parse_queries(positive, negative, table.vectors.shape[1], weighted=True)
+        self._check_known(words_of(queries))
+        if k is None:
+            scores = table.cosines(sum_terms(table, queries, self.key_to_index))
+            return scores if is_batch else scores[0]
+        found: list[Similar] = []
+        for rows, values in search_sums(table, queries, self.key_to_index, k):
+            found += pairs(self.index_to_key, rows, values)
+        return found if is_batch else found[0]
+
+    def most_similar_cosmul(
+        self,
+        positive: Any = None,
+        negative: Any = None,
+        topn: int | None = 10,
+        *,
+        restrict_vocab: int | None = None,
+        n_jobs: int | None = None,
+    ) -> Any:
+        """Find the words most similar to some and least to others, by products instead of sums.
+
+        The score of a word is the product of (1 + cosine) / 2 with the `positive` words, divided by that with the
+        `negative` ones plus 1e-6 (3CosMul [1]_): no single large similarity outweighs the others.
+
+        Parameters
+        ----------
+        positive, negative : str, array of shape (vector_size,), list of them, or list of such lists
+            Words or vectors. A list of lists is a batch: one query an item.
+        topn : int or None, default=10
+            How many words to return; None: the scores of all words instead.
+        restrict_vocab : int or None, default=None
+            Search the first words only.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        list of (str, float)
+            As of :meth:`most_similar`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            As of :meth:`most_similar`.
+
+        References
+        ----------
+        .. [1] O. Levy and Y. Goldberg, "Linguistic Regularities in Sparse and Explicit Word Representations",
+           CoNLL 2014.
+        """
+        k = check_count(topn, "topn", 0)
+        table = self._table(restrict_vocab, n_jobs)
+        queries, is_batch = parse_queries(positive, negative, table.vectors.shape[1], weighted=False)
+        self._check_known(words_of(queries))
+        if k is None:
+            all_scores = []
+            for query in queries:
+                factors = (1 + table.cosines(product_terms(table, [query], self.key_to_index)[:, 0])) / 2
+                n_positive = len(query.positive)
+                divisor = factors[n_positive:].prod(axis=0) + np.float32(_EPSILON)
+                all_scores.append(factors[:n_positive].prod(axis=0) / divisor)
+            return np.array(all_scores) if is_batch else all_scores[0]
+        found: list[Similar] = [[]] * len(queries)
+        for number, rows, values in search_products(table, queries, self.key_to_index, k):
+            found[number] = pairs(self.index_to_key, rows, values)[0]
+        return found if is_batch else found[0]
+
+    def similar_by_word(
+        self,
+        word: str | Sequence[str],
+        topn: int | None = 10,
+        *,
+        restrict_vocab: int | None = None,
+        n_jobs: int | None = None,
+    ) -> Any:
+        """Find the words most similar to a word, or to each of several.
+
+        Parameters
+        ----------
+        word : str or sequence of str
+        topn, restrict_vocab, n_jobs
+            As of :meth:`most_similar`.
+
+        Returns
+        -------
+        list of (str, float)
+            As of :meth:`most_similar`; a list of such lists for a sequence of words.
+        """
+        options: dict[str, Any] = {"topn": topn, "restrict_vocab": restrict_vocab, "n_jobs": n_jobs}
+        if isinstance(word, str):
+            return self.most_similar(word, **options)
+        words = self._as_words(word)
+        return self.most_similar([[one] for one in words], **options) if words else []
+
+    def similar_by_vector(
+        self,
+        vector: ArrayLike,
+        topn: int | None = 10,
+        *,
+        restrict_vocab: int | None = None,
+        n_jobs: int | None = None,
+    ) -> Any:
+        """Find the words most similar to a vector, or to each of several.
+
+        Parameters
+        ----------
+        vector : array of shape (vector_size,) or (n_queries, vector_size)
+            Their lengths do not matter.
+        topn, restrict_vocab, n_jobs
+            As of :meth:`most_similar`.
+
+        Returns
+        -------
+        list of (str, float)
+            As of :meth:`most_similar`; a list of such lists for a 2-D array.
+        """
+        k = check_count(topn, "topn", 0)
+        table = self._table(restrict_vocab, n_jobs)
+        vectors = as_vectors(vector, table.vectors.shape[1], "vector")
+        queries = np.atleast_2d(vectors)
+        if k is None:
+            scores = table.cosines(queries)
+            return scores[0] if vectors.ndim == 1 else scores
+        found = pairs(self.index_to_key, *table.nearest(queries[np.newaxis], k, [()] * len(queries)))
+        return found[0] if vectors.ndim == 1 else found
+
+    def similarity(self, w1: str, w2: str) -> float:
+        """Cosine of the vectors of two words. Raises KeyError naming those that are not known."""
+        return _cosine(*self.vectors[self._rows([w1, w2])].astype(np.float64))
+
+    def n_similarity(self, ws1: Sequence[str], ws2: Sequence[str]) -> float:
+        """Cosine of the mean vectors of two lists of words.
+
+        The vectors are taken as long as they are, so that those of frequent words, which tend to be longer, count for
+        more. Raises KeyError naming all words that are not known, ValueError if a list is empty.
+        """
+        self._check_known([*self._as_words(ws1), *self._as_words(ws2)])
+        return _cosine(*(self.mean_vector(words, pre_normalize=False).astype(np.float64) for words in (ws1, ws2)))
+
+    def mean_vector(
+        self,
+        words: Sequence[str],
+        weights: ArrayLike | None = None,
+        *,
+        pre_normalize: bool = True,
+        post_normalize: bool = False,
+        ignore_missing: bool = False,
+    ) -> Floats:
+        """Mean of the vectors of some words.
+
+        Parameters
+        ----------
+        words : sequence of str
+        weights : array of shape (n_words,) or None, default=None
+            One number a word; the sum is divided by the sum of their absolute values. None: all 1.
+        pre_normalize : bool, default=True
+            Whether to take vectors of unit length.
+        post_normalize : bool, default=False
+            Whether the mean shall have unit length.
+        ignore_missing : bool, default=False
+            Whether to leave words that are not known out of the mean. With none left it is zero.
+
+        Returns
+        -------
+        array of shape (vector_size,)
+
+        Raises
+        ------
+        KeyError
+            If words are not known, and not ignored; the message names all of them.
+        ValueError
+            If there are no words, or the weights do not fit them.
+        """
+        words = self._as_words(words)
+        if not words:
+            raise ValueError("words must hold at least one word, got none")
+        weight = np.ones(len(words)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if weight.shape != (len(words),) or not np.isfinite(weight).all():
+            raise ValueError(f"weights must be {len(words)} finite numbers as there are words, got {weights!r}")
+        if ignore_missing:
+            weight = weight[[word in self.key_to_index for word in words]]
+            words = [word for word in words if word in self.key_to_index]
+        rows = self._rows(words)
+        vectors = self._table().unit(rows) if pre_normalize else self.vectors[rows].astype(np.float64)
+        mean = (weight @ vectors) / max(float(np.abs(weight).sum()), np.finfo(float).tiny)
+        if post_normalize and mean.any():
+            mean /= np.linalg.norm(mean)
+        return mean.astype(np.float32)
+
+    def doesnt_match(self, words: Sequence[str]) -> str:
+        """Return the word that is least similar to the mean of all.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Of unit length each in the mean. Of equally dissimilar ones the first is returned.
+
+        Raises
+        ------
+        KeyError
+            If words are not known; the message names all of them.
+        ValueError
+            If there are no words.
+        """
+        words = self._as_words(words)
+        if not words:
+            raise ValueError("words must hold at least one word, got none")
+        vectors = self._table().unit(self._rows(words))
+        return words[int(np.argmin(vectors @ vectors.mean(axis=0)))]
+
+    def distances(
+        self,
+        word_or_vector: Any,
+        other_words: Sequence[str] = (),
+        *,
+        n_jobs: int | None = None,
+    ) -> Floats:
+        """Return 1 - cosine with some words, or with all.
+
+        Parameters
+        ----------
+        word_or_vector : str, array of shape (vector_size,), list of str or array of shape (n_queries, vector_size)
+        other_words : sequence of str, default=()
+            None of them stands for all words, in the order of `index_to_key`.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        array of shape (n_others,)
+            (n_queries, n_others) for several queries.
+
+        Raises
+        ------
+        KeyError
+            If words are not known; the message names all of them.
+        """
+        table = self._table(None, n_jobs)
+        others = self._as_words(other_words)
+        if isinstance(word_or_vector, str):
+            self._check_known([word_or_vector, *others])
+            queries: Floats = self.vectors[self.key_to_index[word_or_vector]]
+        elif isinstance(word_or_vector, list | tuple | np.ndarray) and all(isinstance(w, str) for w in word_or_vector):
+            words = self._as_words(word_or_vector)
+            self._check_known([*words, *others])
+            queries = self.vectors[self._rows(words)]
+        else:
+            queries = as_vectors(word_or_vector, table.vectors.shape[1], "word_or_vector")
+        if others:
+            rows = self._rows(others)
+            table = Table(self.vectors[rows], table.inverse_norms[rows], len(rows), n_jobs)
+        distances = 1 - table.cosines(np.atleast_2d(queries))
+        return distances[0] if queries.ndim == 1 else distances
+
+    def closer_than(self, w1: str, w2: str, *, n_jobs: int | None = None) -> list[str]:
+        """Return all words that are more similar to `w1` than `w2` is, in the order of `index_to_key`.
+
+        `w1` itself is not among them. Raises KeyError naming the words that are not known.
+        """
+        first, second = self._rows([w1, w2])
+        cosines = self._table(None, n_jobs).cosines(self.vectors[[first]])[0]
+        return [self.index_to_key[row] for row in np.flatnonzero(cosines > cosines[second]) if row != first]
+
+    def rank(self, w1: str, w2: str, *, n_jobs: int | None = None) -> int:
+        """Return which place `w2` has among the words most similar to `w1`, from 1 on.
+
+        Raises KeyError naming the words that are not known.
+        """
+        return len(self.closer_than(w1, w2, n_jobs=n_jobs)) + 1
+
+    def _as_words(self, words: Any) -> list[str]:
+        if isinstance(words, str):
+            raise TypeError(f"words must be a list of words, got the lone word {words!r}")
+        listed: list[str] = list(words)
+        for word in listed:
+            if not isinstance(word, str):
+                raise TypeError(f"words must be str, got {word!r}")
+        return listed
+
+    def _check_known(self, words: Sequence[str]) -> None:
+        unknown = [word for word in words if word not in self.key_to_index]
+        if unknown:
+            raise unknown_words(unknown)
+
+    def _rows(self, words: Sequence[str]) -> NDArray[np.intp]:
+        self._check_known(words)
+        return np.array([self.key_to_index[word] for word in words], dtype=np.intp)
+
+
+def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    lengths = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / lengths) if lengths > 0 else 0.0

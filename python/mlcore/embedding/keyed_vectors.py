@@ -1,0 +1,453 @@
+"""Words and their vectors: lookup, files, and evaluation; :mod:`mlcore.embedding._similarity` has the questions."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._native import core
+from mlcore.embedding._evaluation import AnalogySection, evaluate_analogies, evaluate_pairs
+from mlcore.embedding._search import Floats, Table, check_count
+from mlcore.embedding._similarity import Similarity
+from mlcore.embedding._vector_files import read_counts, read_vectors, write_counts, write_vectors
+from mlcore.embedding._words import check_packed, index_words, pack_words, unknown_words, unpack_words
+
+
+class KeyedVectors(Similarity, StateMixin):
+    """Words and their vectors.
+
+    Made by ``Word2Vec(...).fit(X).keyed_vectors_``, read from a file by :meth:`load_word2vec_format` or
+    :func:`mlcore.load`, or from arrays of your own. It never changes: the lengths of the vectors are computed once, and
+    no second table of unit vectors is kept. ``vectors["word"]`` is a vector, ``"word" in vectors`` and
+    ``len(vectors)`` do what they say, and iteration gives the words.
+
+    Parameters
+    ----------
+    words : sequence of n_words str
+        Each one once.
+    vectors : array of shape (n_words, vector_size)
+        Finite numbers. float32 in C order is used as it lies, be it read-only or mapped from a file; anything else is
+        converted.
+    counts : array of int of shape (n_words,) or None, default=None
+        How often each word was seen.
+
+    Attributes
+    ----------
+    index_to_key : list of str
+        The words. Not to be changed, nor is the next one.
+    key_to_index : dict of str to int
+        Where each word stands.
+    vectors : array of float32, shape (n_words, vector_size)
+        Read-only.
+    counts : array of int64, shape (n_words,), or None
+    vector_size : int
+
+    See Also
+    --------
+    Word2Vec : Trains such vectors.
+
+    Notes
+    -----
+    ``mlcore.load(path, mmap_mode="r")`` maps the vectors of a file instead of reading them. The list and the dict of
+    words are made when they are first needed.
+
+    Examples
+    --------
+    >>> from mlcore import KeyedVectors
+    >>> vectors = KeyedVectors(["cat", "dog", "car"], [[1, 0], [1, 1], [-1, 2]])
+    >>> vectors["dog"]
+    array([1., 1.], dtype=float32)
+    >>> vectors.most_similar("cat", topn=1)
+    [('dog', 0.7071...)]
+    >>> vectors.doesnt_match(["cat", "dog", "car"])
+    'car'
+    """
+
+    _vectors: Floats
+    _counts: NDArray[np.int64] | None
+    _words: list[str] | None
+    _packed: tuple[NDArray[np.uint8], NDArray[np.int64]] | None
+    _index: dict[str, int] | None
+    _inverse_norms: Floats | None
+
+    def __init__(self, words: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None) -> None:
+        if isinstance(words, str):
+            raise TypeError(f"words of KeyedVectors must be a sequence of str, got the lone str {words!r}")
+        listed: list[Any] = np.asarray(words).tolist() if hasattr(words, "dtype") else list(words)
+        for position, word in enumerate(listed):
+            if not isinstance(word, str):
+                raise TypeError(f"words of KeyedVectors must be str, got {word!r} in place {position}")
+        self._fill(_checked_vectors(vectors), _checked_counts(counts), words=listed)
+        if len(listed) != len(self._vectors):
+            raise ValueError(
+                f"words and vectors of KeyedVectors must be equally many, got {len(listed)} words and "
+                f"{len(self._vectors)} vectors"
+            )
+        if self._counts is not None and len(self._counts) != len(listed):
+            raise ValueError(f"counts of KeyedVectors must be {len(listed)} as the words, got {len(self._counts)}")
+        self._index = index_words(listed)
+        self._norms()
+
+    def _fill(
+        self,
+        vectors: Floats,
+        counts: NDArray[np.int64] | None,
+        *,
+        words: list[str] | None = None,
+        packed: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None,
+    ) -> None:
+        self._vectors = vectors.view()
+        self._vectors.flags.writeable = False
+        self._counts, self._words, self._packed = counts, words, packed
+        self._index = self._inverse_norms = None
+
+    # ---- lookup ----
+
+    @property
+    def index_to_key(self) -> list[str]:
+        """The words, in the order of their vectors."""
+        if self._words is None:
+            assert self._packed is not None
+            self._words = unpack_words(*self._packed)
+        return self._words
+
+    @property
+    def key_to_index(self) -> dict[str, int]:
+        """Where the vector of each word is."""
+        if self._index is None:
+            self._index = index_words(self.index_to_key)
+        return self._index
+
+    @property
+    def vectors(self) -> Floats:
+        """The vectors, (n_words, vector_size), read-only."""
+        return self._vectors
+
+    @property
+    def counts(self) -> NDArray[np.int64] | None:
+        """How often each word was seen, (n_words,), if that is known."""
+        return self._counts
+
+    @property
+    def vector_size(self) -> int:
+        """Length of the vectors."""
+        return int(self._vectors.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.index_to_key)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and word in self.key_to_index
+
+    def __getitem__(self, words: str | Sequence[str]) -> Floats:
+        return self.get_vector(words) if isinstance(words, str) else self.vectors[self._rows(self._as_words(words))]
+
+    def __repr__(self) -> str:
+        return f"<KeyedVectors: {len(self)} words, {self.vector_size} dimensions>"
+
+    def get_vector(self, word: str, *, norm: bool = False) -> Floats:
+        """Vector of a word, (vector_size,), read-only; of unit length if `norm`. Raises KeyError naming the word."""
+        if not isinstance(word, str):
+            raise TypeError(f"a word must be a str, got {word!r}")
+        row = self.key_to_index.get(word)
+        if row is None:
+            raise unknown_words([word])
+        vector: Floats = self._table().unit(np.asarray(row)).astype(np.float32) if norm else self._vectors[row]
+        return vector
+
+    def get_normed_vectors(self) -> Floats:
+        """All vectors with unit length, (n_words, vector_size): a new array, as large as `vectors`."""
+        unit: Floats = self._vectors * self._norms()[:, np.newaxis]
+        return unit
+
+    def vectors_for_all(self, words: Iterable[str]) -> "KeyedVectors":
+        """Return the words that are known, in the order given and each once, as a table of their own.
+
+        Raises ValueError if none is known.
+        """
+        known = [word for word in dict.fromkeys(words) if word in self]
+        rows = self._rows(known)
+        return KeyedVectors(known, self._vectors[rows], None if self._counts is None else self._counts[rows])
+
+    def _norms(self) -> Floats:
+        if self._inverse_norms is None:
+            norms, first_bad = core.embedding.inverse_norms(self._vectors, effective_n_jobs(None))
+            if first_bad >= 0:
+                raise ValueError(
+                    f"vectors of KeyedVectors must be finite in float32, but that of {self.index_to_key[first_bad]!r} "
+                    "has NaN or infinity"
+                )
+            self._inverse_norms = norms
+        return self._inverse_norms
+
+    def _table(self, restrict_vocab: int | None = None, n_jobs: int | None = None) -> Table:
+        n_rows = check_count(restrict_vocab, "restrict_vocab", 1) or len(self)
+        return Table(self._vectors, self._norms(), min(n_rows, len(self)), n_jobs)
+
+    # ---- evaluation ----
+
+    def evaluate_word_analogies(
+        self,
+        analogies: str | os.PathLike[str] | Iterable[str | Sequence[str]],
+        *,
+        restrict_vocab: int | None = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+        similarity_function: str = "most_similar",
+        n_jobs: int | None = None,
+    ) -> tuple[float, list[AnalogySection]]:
+        """Ask "a is to b as c is to what?" of a whole file and count the right answers.
+
+        Parameters
+        ----------
+        analogies : str, path-like, or iterable of str or of 4 words
+            A file (plain, .gz, .xz or .bz2), or its lines: four words each, ``a b c expected``, in sections that begin
+            with a line ``: name``.
+        restrict_vocab : int or None, default=300000
+            Only the first words are known: as questions and as answers.
+        case_insensitive : bool, default=True
+            Whether words that differ in upper and lower case are the same. The first one's vector is taken, and no
+            variant of a word of the question is an answer.
+        dummy4unknown : bool, default=False
+            Whether a question with an unknown word counts as answered wrongly; else it is not counted.
+        similarity_function : {"most_similar", "most_similar_cosmul"}, default="most_similar"
+            How the answer is chosen: by sums or products of cosines.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        accuracy : float
+            Share of right answers.
+        sections : list of dict
+            Each with "section" (name), "correct", "incorrect" and "unknown" (numbers of questions; unknown ones are in
+            "incorrect", too, if they count). The last one is "Total accuracy".
+
+        Raises
+        ------
+        ValueError
+            If a line is no question, or no question has all its words known.
+        OSError
+            If the file cannot be read.
+        """
+        table = self._table(restrict_vocab, n_jobs)
+        return evaluate_analogies(
+            analogies,
+            table,
+            self.index_to_key,
+            case_insensitive=case_insensitive,
+            dummy4unknown=dummy4unknown,
+            similarity_function=similarity_function,
+        )
+
+    def evaluate_word_pairs(
+        self,
+        pairs: str | os.PathLike[str] | Iterable[str | Sequence[Any]],
+        *,
+        delimiter: str = "\t",
+        restrict_vocab: int | None = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+    ) -> tuple[tuple[float, float], tuple[float, float], float]:
+        r"""Compare the similarity of pairs of words with what people have said of them.
+
+        Parameters
+        ----------
+        pairs : str, path-like, or iterable of str or of (word, word, number)
+            A file (plain, .gz, .xz or .bz2), or its lines: two words and a number. Lines that begin with # are
+            comments; a first line that has no number is a heading.
+        delimiter : str, default="\t"
+            What stands between the three.
+        restrict_vocab : int or None, default=300000
+            Only the first words are known.
+        case_insensitive : bool, default=True
+            Whether words that differ in upper and lower case are the same. The first one's vector is taken.
+        dummy4unknown : bool, default=False
+            Whether a pair with an unknown word has similarity 0; else it is left out.
+
+        Returns
+        -------
+        pearson, spearman : (float, float)
+            Correlation and its two-sided p-value.
+        oov_ratio : float
+            Pairs with an unknown word, in percent.
+
+        Raises
+        ------
+        ValueError
+            If a line is no pair, or fewer than two pairs are known.
+        OSError
+            If the file cannot be read.
+        """
+        return evaluate_pairs(
+            pairs,
+            self._table(restrict_vocab),
+            self.index_to_key,
+            delimiter=delimiter,
+            case_insensitive=case_insensitive,
+            dummy4unknown=dummy4unknown,
+        )
+
+    # ---- files ----
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        binary: bool = False,
+        limit: int | None = None,
+        no_header: bool = False,
+        errors: str = "strict",
+        fvocab: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+    ) -> Self:
+        """Read vectors that word2vec.c, gensim, fastText (.vec) or GloVe have written.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; .gz, .xz and .bz2 are unpacked in memory.
+        binary : bool, default=False
+            Whether it is in the binary format.
+        limit : int or None, default=None
+            Read only the first words, the most frequent ones as a rule.
+        no_header : bool, default=False
+            Whether a text file begins with the first vector, as GloVe's do.
+        errors : {"strict", "replace", "ignore"}, default="strict"
+            What to do with words that are not UTF-8 (word2vec.c cuts long words anywhere), as of :meth:`bytes.decode`.
+            Words that are equal then are left out but for the first, with a warning.
+        fvocab : str, path-like or None, default=None
+            File of the counts: a word and a number a line, as ``word2vec -save-vocab`` writes it.
+        n_jobs : int or None, default=None
+            Threads for text; None: all CPUs.
+
+        Returns
+        -------
+        KeyedVectors
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, truncated or in another format, has a word twice or a number that is not finite. The
+            message names the line, word or byte.
+        OSError
+            If the file cannot be read.
+        """
+        if errors not in ("strict", "replace", "ignore"):
+            raise ValueError(f"errors must be 'strict', 'replace' or 'ignore', got {errors!r}")
+        if binary and no_header:
+            raise ValueError("no_header is for text files: a binary one cannot be read without its header")
+        words, vectors = read_vectors(
+            Path(path),
+            binary=binary,
+            limit=check_count(limit, "limit", 1),
+            no_header=no_header,
+            errors=errors,
+            n_threads=effective_n_jobs(n_jobs),
+        )
+        self = cls.__new__(cls)
+        self._fill(vectors, None if fvocab is None else read_counts(Path(fvocab), words, errors), words=words)
+        return self
+
+    def save_word2vec_format(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        binary: bool = False,
+        write_header: bool = True,
+        fvocab: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        """Write the vectors as word2vec.c does, for any program that knows its format.
+
+        Text has the fewest digits that give the same float32 again. :func:`mlcore.save` keeps everything (counts,
+        words of any kind), and its files can be mapped.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, replaced when the new one is whole; compressed if it ends in .gz, .xz or .bz2.
+        binary : bool, default=False
+            Whether to write the binary format: smaller and faster.
+        write_header : bool, default=True
+            Whether the first line has the numbers of words and dimensions; False gives GloVe's format (text only).
+        fvocab : str, path-like or None, default=None
+            Another file to write the counts to: a word and a number a line.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Raises
+        ------
+        ValueError
+            If a word is empty or holds white space, which the formats cannot tell from what stands between words; or
+            if there are no counts for `fvocab`.
+        OSError
+            If the file cannot be written.
+        """
+        if binary and not write_header:
+            raise ValueError("write_header=False is for text files: a binary one cannot be read without its header")
+        if fvocab is not None and self._counts is None:
+            raise ValueError("there are no counts to write to fvocab")
+        write_vectors(
+            Path(path),
+            self.index_to_key,
+            self._vectors,
+            binary=binary,
+            write_header=write_header,
+            n_threads=effective_n_jobs(n_jobs),
+        )
+        if fvocab is not None:
+            assert self._counts is not None
+            write_counts(Path(fvocab), self.index_to_key, self._counts)
+
+    def _get_state(self) -> dict[str, Any]:
+        packed = self._packed if self._packed is not None else pack_words(self.index_to_key)
+        return {"vectors": self._vectors, "counts": self._counts, "words": packed}
+
+    def _fitted_attributes(self) -> list[str]:
+        return ["vectors", "counts", "words"]
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        """Take the arrays without reading the vectors, which may be mapped; they are checked when first used."""
+        vectors, counts, (utf8, offsets) = state["vectors"], state["counts"], state["words"]
+        if vectors.ndim != 2 or vectors.dtype != np.float32 or vectors.size == 0 or not vectors.flags.c_contiguous:
+            raise ValueError(f"vectors must be a 2-D array of float32, got {vectors.dtype} of shape {vectors.shape}")
+        check_packed(utf8, offsets)
+        if len(offsets) != len(vectors) + 1:
+            raise ValueError(f"{len(vectors)} vectors do not fit {len(offsets) - 1} words")
+        if counts is not None and (counts.dtype != np.int64 or counts.shape != (len(vectors),)):
+            raise ValueError(f"counts must be {len(vectors)} int64, got {counts.dtype} of shape {counts.shape}")
+        self._fill(vectors, counts, packed=(utf8, offsets))
+
+
+def _checked_vectors(vectors: ArrayLike) -> Floats:
+    array = np.asarray(vectors)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"vectors of KeyedVectors must be numbers, got {array.dtype}")
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"vectors of KeyedVectors must be a 2-D array, not empty, got shape {array.shape}")
+    with np.errstate(over="ignore"):  # infinity then, which is refused by name
+        array = array.astype(np.float32, copy=False)
+    width = array.shape[1]
+    in_place = array.flags.aligned and array.strides[1] == 4 and array.strides[0] >= 4 * width
+    return array if in_place else np.array(array, order="C")
+
+
+def _checked_counts(counts: ArrayLike | None) -> NDArray[np.int64] | None:
+    if counts is None:
+        return None
+    array = np.asarray(counts)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise ValueError(f"counts of KeyedVectors must be a 1-D array of int, got {array.dtype} of shape {array.shape}")
+    array = array.astype(np.int64, copy=False)
+    if (array < 0).any():
+        raise ValueError(f"counts of KeyedVectors must not be negative, got {array.min()}")
+    return array

@@ -1,0 +1,573 @@
+"""The estimator. The loop of training is in `_training.py`, probabilities in `_likelihood.py`, the rest in C++.
+
+Left out on purpose: vectors of parts of words (fastText), documents as words (doc2vec), callbacks inside training.
+"""
+
+import os
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._native import core
+from mlcore._progress import logger
+from mlcore.embedding._corpus import batches, check_texts, open_corpus
+from mlcore.embedding._likelihood import WordModel
+from mlcore.embedding._state import check_arrays
+from mlcore.embedding._training import Task, train
+from mlcore.embedding._vocabulary import build_vocabulary, grow_vocabulary
+from mlcore.embedding._words import pack_words, unpack_words
+from mlcore.embedding.keyed_vectors import KeyedVectors
+
+
+class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+    """Word vectors by word2vec: skip-gram or CBOW, with negative sampling or hierarchical softmax [1]_ [2]_.
+
+    A small model is trained to guess a word from the words near it; words that keep similar company get similar
+    vectors. `fit` takes texts, `keyed_vectors_` answers questions about words, and `transform` turns texts into rows
+    of numbers for a classifier.
+
+    Training runs without locks on all threads (Hogwild), so results differ a little from run to run unless
+    ``n_jobs=1``: then the same data and `random_state` give the same bits (at one ISA level). Windows are trained as small matrix
+    products, as pWord2Vec does [3]_.
+
+    Parameters
+    ----------
+    vector_size : int, default=100
+        Length of a vector, 1 to 65536.
+    window : int, default=5
+        Words on either side of a word that count as near, 1 to 1,000,000. Windows end where a text does.
+    algorithm : {"skipgram", "cbow"}, default="skipgram"
+        "skipgram": each near word alone guesses the word in the middle. "cbow": all of them together, by the mean or
+        sum of their vectors; faster, and worse for rare words.
+    loss : {"ns", "hs"}, default="ns"
+        "ns", negative sampling: tell the word in the middle from random ones. "hs", hierarchical softmax: find it in a
+        Huffman tree of all words.
+    negative : int, default=5
+        Random words for each true one if ``loss="ns"``, 1 to 10,000. 5 to 20 suit small corpora, 2 to 5 large ones.
+    ns_exponent : float, default=0.75
+        Random words are drawn with probability proportional to ``count ** ns_exponent``: 1 as they stand in the text, 0
+        all alike, negative rare ones first; -10 to 10.
+    sample : float, default=1e-3
+        Frequent words are left out at random: one with a share f of all words is kept with the probability
+        ``sqrt(sample / f) + sample / f``. In [0, 1); 0 keeps all, which is right for small corpora.
+    min_count : int, default=5
+        Words that occur less often are ignored.
+    max_vocab_size : int or None, default=None
+        Most words to learn, the most frequent ones (of equally frequent ones those first in the order of their bytes);
+        None: no limit. The count of words is exact in any case.
+    epochs : int, default=5
+        Times to go through the texts.
+    alpha : float, default=0.025
+        Learning rate at the beginning, > 0. 0.05 is usual for CBOW.
+    min_alpha : float, default=1e-4
+        Learning rate at the end, >= 0; `alpha` if that is less. It falls in a straight line with the words read.
+    cbow_mean : bool, default=True
+        ``algorithm="cbow"``: the mean of the near words' vectors, or their sum.
+    shrink_windows : bool, default=True
+        Draw the size of each window from 1 to `window`, so that nearer words count more; False: always `window`.
+    shared_negatives : bool, default=True
+        Skip-gram with negative sampling: all near words of a window share its random words, which is several times
+        faster and as good; False: draw for each pair of words, as word2vec.c does.
+    random_state : int, RandomState or None, default=None
+        Seed of the first vectors and of all random choices.
+    n_jobs : int or None, default=None
+        Threads. None and -1: all CPUs that this process may use.
+    verbose : int, default=0
+        1: a progress bar with words per second, loss, learning rate and time left; 2: a line with the same an epoch
+        through ``logging.getLogger("mlcore")``.
+    doc_weights : {"mean", "tfidf"}, default="mean"
+        What `transform` makes of the vectors of a text's words: their mean, or a mean in which each occurrence of a
+        word counts ``log(n_words_ / count)``, so that rare words say more.
+
+    Attributes
+    ----------
+    vectors_ : float32 array of shape (n_words, vector_size)
+        Vector of each word.
+    context_vectors_ : float32 array of shape (n_words, vector_size), or (n_words - 1, vector_size)
+        What the vectors are multiplied with: one row a word if ``loss="ns"``, one an inner node of the tree if "hs".
+    words_ : list of n_words str
+        The words, most frequent first; those that `partial_fit` has added follow, ordered likewise.
+    word_counts_ : int64 array of shape (n_words,)
+        How often each occurs.
+    n_words_ : int
+        Words of the texts, repeated and ignored ones included.
+    loss_curve_ : list of float
+        Mean loss of each epoch, those of `partial_fit` included: by pair of words for skip-gram, by window for CBOW.
+        The loss of a window is that before its step. It compares runs with equal `loss`, `negative` and `algorithm`.
+    keyed_vectors_ : KeyedVectors
+        `vectors_` with all that can be asked of words: ``model.keyed_vectors_.most_similar("king")``. The memory is
+        shared.
+    tree_leaves_, tree_inner_ : int32 arrays of shape (n_words,) and (n_words - 1,)
+        Only for ``loss="hs"``: the parent of each word and of each inner node, as ``2 * parent + code`` with the code 0
+        or 1; -1 for the root.
+
+    See Also
+    --------
+    KeyedVectors : Vectors alone, trained here or read from a file.
+    Phrases : Joins words that belong together ("new_york") before training.
+
+    Notes
+    -----
+    Texts are strings or lists of strings. A string is split at white space and nothing else: lower case, punctuation
+    and the like are up to you. Texts of any length are used whole. Every loss is computed in float64.
+
+    As in word2vec.c, CBOW with ``cbow_mean=True`` gives each near word the gradient of their mean undivided.
+
+    References
+    ----------
+    .. [1] T. Mikolov, K. Chen, G. Corrado and J. Dean, "Efficient estimation of word representations in vector space",
+       ICLR workshop 2013.
+    .. [2] T. Mikolov, I. Sutskever, K. Chen, G. Corrado and J. Dean, "Distributed representations of words and phrases
+       and their compositionality", NeurIPS 2013.
+    .. [3] S. Ji, N. Satish, S. Li and P. Dubey, "Parallelizing word2vec in shared and distributed memory",
+       arXiv:1604.04661, 2016.
+
+    Examples
+    --------
+    >>> from mlcore import Word2Vec
+    >>> texts = ["the cat drinks milk", "the dog drinks water", "red and blue paint", "blue and green paint"] * 50
+    >>> model = Word2Vec(vector_size=10, min_count=1, sample=0, epochs=20, random_state=0, n_jobs=1).fit(texts)
+    >>> model.vectors_.shape
+    (11, 10)
+    >>> similarity = model.keyed_vectors_.similarity
+    >>> bool(similarity("cat", "dog") > similarity("cat", "paint"))
+    True
+    >>> model.transform(["a cat and a dog", "nothing known"]).shape
+    (2, 10)
+    """
+
+    _private_state = ("_seed", "_vocabulary", "_keyed_vectors")
+    _seed: int
+    vectors_: NDArray[np.float32]
+    context_vectors_: NDArray[np.float32]
+    words_: list[str]
+    word_counts_: NDArray[np.int64]
+    n_words_: int
+    loss_curve_: list[float]
+    tree_leaves_: NDArray[np.int32]
+    tree_inner_: NDArray[np.int32]
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "vector_size": [Interval(Integral, 1, 65_536, closed="both")],
+        "window": [Interval(Integral, 1, 1_000_000, closed="both")],
+        "algorithm": [StrOptions({"skipgram", "cbow"})],
+        "loss": [StrOptions({"ns", "hs"})],
+        "negative": [Interval(Integral, 0, 10_000, closed="both")],
+        "ns_exponent": [Interval(Real, -10, 10, closed="both")],
+        "sample": [Interval(Real, 0, 1, closed="left")],
+        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "max_vocab_size": [Interval(Integral, 2, None, closed="left"), None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "min_alpha": [Interval(Real, 0, None, closed="left")],
+        "cbow_mean": ["boolean"],
+        "shrink_windows": ["boolean"],
+        "shared_negatives": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "doc_weights": [StrOptions({"mean", "tfidf"})],
+    }
+
+    def __init__(
+        self,
+        vector_size: int = 100,
+        *,
+        window: int = 5,
+        algorithm: str = "skipgram",
+        loss: str = "ns",
+        negative: int = 5,
+        ns_exponent: float = 0.75,
+        sample: float = 1e-3,
+        min_count: int = 5,
+        max_vocab_size: int | None = None,
+        epochs: int = 5,
+        alpha: float = 0.025,
+        min_alpha: float = 1e-4,
+        cbow_mean: bool = True,
+        shrink_windows: bool = True,
+        shared_negatives: bool = True,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        doc_weights: str = "mean",
+    ) -> None:
+        self.vector_size = vector_size
+        self.window = window
+        self.algorithm = algorithm
+        self.loss = loss
+        self.negative = negative
+        self.ns_exponent = ns_exponent
+        self.sample = sample
+        self.min_count = min_count
+        self.max_vocab_size = max_vocab_size
+        self.epochs = epochs
+        self.alpha = alpha
+        self.min_alpha = min_alpha
+        self.cbow_mean = cbow_mean
+        self.shrink_windows = shrink_windows
+        self.shared_negatives = shared_negatives
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.doc_weights = doc_weights
+
+    # ---- fit ----
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Learn the words of a corpus and their vectors.
+
+        Parameters
+        ----------
+        X : str, path, list of paths, or iterable of texts
+            The corpus. A str or path, or a list of paths (`pathlib.Path`, not str), names files with one text a line:
+            plain, ``.gz``, ``.xz`` or ``.bz2``, in UTF-8. Anything else is gone through once: texts are strings, or
+            lists of strings that are taken as words as they are. A list of strings is thus a list of texts.
+        y : None
+            Ignored, for scikit-learn.
+
+        Returns
+        -------
+        self
+            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, the corpus is empty or damaged, fewer than two words reach `min_count`, no
+            two known words stand near each other, or training runs away; the message says which.
+        TypeError
+            If `X` is a generator (it can be read only once), or holds something that is no text.
+        OSError
+            If a file is missing or cannot be read.
+        KeyboardInterrupt
+            On Ctrl-C.
+        """
+        self._validate_params()
+        self._clear_fitted()
+        try:
+            self._fit(X, continuing=False)
+        except BaseException:
+            self._clear_fitted()
+            raise
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Go on training with another corpus; the first call is the same as :meth:`fit`.
+
+        Counts of words are added up. Known words keep their place and vector, words that reach `min_count` in `X` and
+        were not known are added (as long as there are fewer than `max_vocab_size`). The learning rate falls from
+        `alpha` to `min_alpha` again over `epochs` epochs. With ``loss="hs"`` the trees of old and new words are joined
+        under a new root.
+
+        Parameters
+        ----------
+        X : str, path, list of paths, or iterable of texts
+            As in `fit`.
+        y : None
+            Ignored, for scikit-learn.
+
+        Returns
+        -------
+        self
+            The estimator. If the call fails or is interrupted, it is left as it was before.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; or `vector_size` or `loss` have changed since.
+        TypeError, OSError, KeyboardInterrupt
+            As in `fit`.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X)
+        self._validate_params()
+        self._fit(X, continuing=True)
+        return self
+
+    def _fit(self, X: Any, *, continuing: bool) -> None:
+        name = type(self).__name__
+        self._check_parameters(name, continuing=continuing)
+        n_threads = effective_n_jobs(self.n_jobs)
+        seed = self._seed if continuing else seed_from(self.random_state)
+        curve = self.loss_curve_ if continuing else []
+        corpus = open_corpus(X, n_jobs=n_threads, who=name)
+        limits = int(self.min_count), int(self.max_vocab_size or 0)
+        if continuing:
+            vocabulary = grow_vocabulary(self._get_vocabulary(), corpus.table, *limits, who=name)
+        else:
+            vocabulary = build_vocabulary(corpus.table, *limits, who=name)
+        corpus.core.set_vocabulary(vocabulary)
+        counts, n_words = vocabulary.counts(), corpus.core.n_tokens
+        if self.verbose >= 2:
+            logger.info("%s: %d words of text, vocabulary of %d", name, n_words, len(counts))
+        model = core.embedding.Word2VecModel(
+            counts,
+            vector_size=int(self.vector_size),
+            algorithm=self.algorithm,
+            loss=self.loss,
+            window=int(self.window),
+            negative=int(self.negative),
+            ns_exponent=float(self.ns_exponent),
+            sample=float(self.sample),
+            cbow_mean=bool(self.cbow_mean),
+            shrink_windows=bool(self.shrink_windows),
+            shared_negatives=bool(self.shared_negatives),
+            seed=(seed + len(curve)) % 2**64,  # other draws than those of the epochs before
+            tree=self._grown_tree(counts) if continuing and self.loss == "hs" else None,
+        )
+        if continuing:
+            model.set_rows(self.vectors_, self.context_vectors_)
+        else:
+            model.set_rows(None, None)
+        losses = train(
+            Task(
+                model=model,
+                corpus=corpus.core,
+                epochs=int(self.epochs),
+                alpha=float(self.alpha),
+                min_alpha=float(min(self.min_alpha, self.alpha)),
+                n_threads=n_threads,
+                verbose=int(self.verbose),
+                name=name,
+            )
+        )
+        tree = model.tree() if self.loss == "hs" else None
+        vectors, context_vectors = model.take()
+        # The extremes are NaN if any number is. No temporary array of the size of the model.
+        if not np.isfinite([f(a) for f in (np.min, np.max) for a in (vectors, context_vectors)]).all():
+            raise ValueError(f"training of {name} ran away to infinity: lower alpha, which is {self.alpha}")
+
+        if np.isnan(losses).all():
+            raise ValueError(
+                f"{name} has learned nothing: in no epoch did two known words stand within a window; lower min_count "
+                f"(it is {self.min_count}), or set sample=0 (it is {self.sample}) to leave no frequent words out"
+            )
+        fitted = {
+            "_seed": seed,
+            "_vocabulary": vocabulary,
+            "vectors_": vectors,
+            "context_vectors_": context_vectors,
+            "words_": vocabulary.words(),
+            "word_counts_": counts,
+            "n_words_": n_words + (self.n_words_ if continuing else 0),
+            "loss_curve_": [*curve, *losses],
+        }
+        if tree is not None:
+            fitted["tree_leaves_"], fitted["tree_inner_"] = tree
+        self.__dict__.pop("_keyed_vectors", None)
+        self.__dict__.update(fitted)  # all at once: no mixture of two fits
+
+    def _check_parameters(self, name: str, *, continuing: bool) -> None:
+        """Check what constraints on single parameters cannot say."""
+        if self.loss == "ns" and self.negative < 1:
+            raise ValueError(f'negative of {name} must be at least 1 with loss="ns", got {self.negative}')
+        if not continuing:
+            return
+        size = self.vectors_.shape[1]
+        if self.vector_size != size:
+            raise ValueError(
+                f"vector_size of {name} was {size} when training began and must stay so, got {self.vector_size}"
+            )
+        loss = "hs" if self._tree() is not None else "ns"
+        if self.loss != loss:
+            raise ValueError(f"loss of {name} was {loss!r} when training began and must stay so, got {self.loss!r}")
+
+    def _grown_tree(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        added = counts[len(self.tree_leaves_) :]
+        if len(added) == 0:
+            return self.tree_leaves_, self.tree_inner_
+        return core.embedding.grow_tree(self.tree_leaves_, self.tree_inner_, added)
+
+    # ---- what it is good for ----
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Return a vector for each text: the mean of its words' vectors, weighted as `doc_weights` says.
+
+        Parameters
+        ----------
+        X : iterable of n_samples texts
+            Strings or lists of strings, as in `fit`; no files. Unknown words are ignored.
+
+        Returns
+        -------
+        float32 array of shape (n_samples, vector_size)
+            Zeros for a text without known words.
+
+        Raises
+        ------
+        TypeError
+            If `X` is a lone string, or holds something that is no text.
+        """
+        check_is_fitted(self)
+        ids, indptr = self._encode(X)
+        weights = np.ones(len(ids), dtype=np.float32)
+        if self.doc_weights == "tfidf":
+            weights = np.log(self.n_words_ / self.word_counts_).astype(np.float32)[ids]
+        text = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        total = np.bincount(text, weights=weights, minlength=len(indptr) - 1)
+        weights /= np.where(total > 0, total, 1)[text]
+        mixture = csr_array((weights, ids, indptr), shape=(len(indptr) - 1, len(self.vectors_)))
+        return np.asarray(mixture @ self.vectors_)
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
+        """Return the mean log-likelihood of words given the words near them; higher is better.
+
+        Windows are of full size, no frequent word is left out and unknown words are ignored. For ``loss="hs"`` it is
+        the exact likelihood of the model. A model of negative sampling knows no probabilities, but at its optimum
+        ``h . c = log(p / (negative * q))`` with the noise q [1]_: so the likelihood is ``log softmax(h . c + log q)``,
+        summed over the whole vocabulary. That takes some time: vocabulary times distinct words (skip-gram), or times
+        words (CBOW).
+
+        Parameters
+        ----------
+        X : iterable of texts
+            As in `transform`.
+        y : None
+            Ignored, for scikit-learn.
+
+        Returns
+        -------
+        float
+            Mean over all pairs of near words (skip-gram) or all windows (CBOW); 0 would be certainty, ``-log(n_words)``
+            is that of a blind guess.
+
+        Raises
+        ------
+        TypeError
+            If `X` is a lone string, or holds something that is no text.
+        ValueError
+            If no text has two known words.
+
+        References
+        ----------
+        .. [1] O. Levy and Y. Goldberg, "Neural word embedding as implicit matrix factorization", NeurIPS 2014.
+        """
+        check_is_fitted(self)
+        ids, indptr = self._encode(X)
+        model, window = self._word_model(), int(self.window)
+        if self.algorithm == "skipgram":
+            total, n = model.skipgram_likelihood(ids, indptr, window)
+        else:
+            total, n = model.cbow_likelihood(ids, indptr, window, mean=bool(self.cbow_mean))
+        if n == 0:
+            raise ValueError(f"score of {type(self).__name__} needs a text with at least two known words")
+        return total / n
+
+    def predict_context(self, words: Iterable[str], topn: int | None = 10) -> list[tuple[str, float]]:
+        """Return the words most likely to stand in the middle of the given ones.
+
+        Parameters
+        ----------
+        words : iterable of str
+            Words of a window, in any order.
+        topn : int or None, default=10
+            How many to return; None: all.
+
+        Returns
+        -------
+        list of (str, float)
+            Words and their probabilities (see `score`), the largest first. Skip-gram has no model for several words
+            together; their mean is taken, as in CBOW.
+
+        Raises
+        ------
+        KeyError
+            If a word is not known; the message names it.
+        TypeError
+            If `words` is a lone string.
+        ValueError
+            If `words` is empty, or `topn` is less than 1.
+        """
+        check_is_fitted(self)
+        if isinstance(words, (str, bytes)):
+            raise TypeError(f"words of predict_context must be a list of words, got {words!r}")
+        if topn is not None and topn < 1:
+            raise ValueError(f"topn of predict_context must be at least 1 or None, got {topn}")
+        words = list(words)
+        if not words:
+            raise ValueError("words of predict_context must hold at least one word, got none")
+        ids = self._get_vocabulary().ids(words)
+        for word, known in zip(words, ids >= 0, strict=True):
+            if not known:
+                raise KeyError(f"word {word!r} is not in the vocabulary")
+        h = self.vectors_[ids].sum(axis=0)
+        if self.algorithm == "skipgram" or self.cbow_mean:
+            h /= np.float32(len(ids))
+        log_p = self._word_model().log_probabilities(h)
+        best = np.argsort(-log_p, kind="stable")[:topn]
+        return [(self.words_[i], float(np.exp(log_p[i]))) for i in best]
+
+    @property
+    def keyed_vectors_(self) -> KeyedVectors:
+        """The vectors with all that can be asked of words; shares the memory of `vectors_`."""
+        check_is_fitted(self)
+        if not hasattr(self, "_keyed_vectors"):
+            self._keyed_vectors = KeyedVectors(self.words_, self.vectors_, self.word_counts_)
+        return self._keyed_vectors
+
+    def _word_model(self) -> WordModel:
+        noise = None
+        if self._tree() is None:
+            noise = float(self.ns_exponent) * np.log(self.word_counts_)
+            noise -= np.logaddexp.reduce(noise)
+        return WordModel(self.vectors_, self.context_vectors_, noise, self._tree(), effective_n_jobs(self.n_jobs))
+
+    def _tree(self) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
+        return (self.tree_leaves_, self.tree_inner_) if hasattr(self, "tree_leaves_") else None
+
+    def _get_vocabulary(self) -> "core.embedding.Vocabulary":
+        if not hasattr(self, "_vocabulary"):  # it is not part of a pickle or a model file
+            self._vocabulary = core.embedding.Vocabulary(self.words_, self.word_counts_)
+        return self._vocabulary
+
+    def _encode(self, X: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Known words of texts as ids (n,), and where each text begins and the last ends (n_texts + 1,)."""
+        name = type(self).__name__
+        if isinstance(X, str | os.PathLike):
+            raise TypeError(f"X of {name} must be texts to iterate over, got a lone {type(X).__name__}: pass [text]")
+        if isinstance(X, bytes):
+            raise TypeError(f"X of {name} must be texts to iterate over, got bytes")
+        vocabulary = self._get_vocabulary()
+        parts = [vocabulary.encode(batch, first) for first, batch in batches(check_texts(X, name))]
+        ids = [np.empty(0, dtype=np.int32), *(ids for ids, _ in parts)]
+        lengths = [np.diff(indptr) for _, indptr in parts]
+        return np.concatenate(ids), np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
+
+    # ---- contract with scikit-learn, pickle and model files ----
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.vectors_.shape[1])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "vectors_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.non_deterministic = self.n_jobs != 1
+        return tags
+
+    def _get_state(self) -> dict[str, Any]:
+        state = super()._get_state()
+        state.pop("_vocabulary", None)
+        state.pop("_keyed_vectors", None)
+        if "words_" in state:
+            state["words_"] = pack_words(self.words_)
+        return state
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        if "words_" in state:
+            state = {**state, "words_": unpack_words(*state["words_"])}
+            check_arrays(state)
+        super()._set_state(state)

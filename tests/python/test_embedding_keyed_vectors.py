@@ -1,0 +1,498 @@
+"""Questions to word vectors: each against a few lines of NumPy, batches against single queries, and bad input."""
+
+import pickle
+import re
+from itertools import pairwise
+
+import joblib
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr
+
+import mlcore
+from mlcore.embedding import KeyedVectors
+from mlcore.embedding._words import pack_words, unpack_words
+
+rng = np.random.default_rng(0)
+V, D = 700, 23
+WORDS = [f"w{i}" for i in range(V)]
+VECTORS = (rng.normal(size=(V, D)) * rng.uniform(0.1, 3, (V, 1))).astype(np.float32)
+UNIT = VECTORS / np.linalg.norm(VECTORS.astype(np.float64), axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def kv():
+    return KeyedVectors(WORDS, VECTORS, np.arange(V, 0, -1))
+
+
+def check(answer, scores, excluded=(), n=10):
+    """Whether `answer` is the top of `scores` (V,) without some rows."""
+    order = [i for i in np.argsort(-scores, kind="stable") if i not in excluded][:n]
+    assert [word for word, _ in answer] == [WORDS[i] for i in order]
+    np.testing.assert_allclose([score for _, score in answer], scores[order], rtol=1e-5, atol=1e-6)
+    assert all(type(score) is float for _, score in answer)
+
+
+# ---- lookup ----
+
+
+def test_lookup(kv):
+    np.testing.assert_array_equal(kv["w3"], VECTORS[3])
+    np.testing.assert_array_equal(kv[["w3", "w1"]], VECTORS[[3, 1]])
+    np.testing.assert_array_equal(kv[np.array(["w3", "w1"])], VECTORS[[3, 1]])
+    assert kv[[]].shape == (0, D)
+    assert "w3" in kv
+    assert "x" not in kv
+    assert 3 not in kv
+    assert len(kv) == V
+    assert list(kv) == WORDS == kv.index_to_key
+    assert kv.key_to_index["w9"] == 9
+    assert kv.vector_size == D
+    assert kv.counts.tolist() == list(range(V, 0, -1))
+    assert repr(kv) == "<KeyedVectors: 700 words, 23 dimensions>"
+    np.testing.assert_allclose(kv.get_vector("w3", norm=True), UNIT[3], rtol=1e-6)
+    np.testing.assert_allclose(kv.get_normed_vectors(), UNIT, rtol=1e-5)
+    with pytest.raises(ValueError, match="read-only"):
+        kv["w3"][0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        kv.vectors[0] = 1
+
+
+def test_vectors_for_all(kv):
+    part = kv.vectors_for_all(["w5", "nothing", "w2", "w5"])
+    assert part.index_to_key == ["w5", "w2"]
+    np.testing.assert_array_equal(part.vectors, VECTORS[[5, 2]])
+    assert part.counts.tolist() == [V - 5, V - 2]
+    with pytest.raises(ValueError, match="not empty"):
+        kv.vectors_for_all(["nothing"])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda kv, *words: kv[words[0]] if len(words) == 1 else kv[list(words)],
+        lambda kv, *words: kv.most_similar(list(words)),
+        lambda kv, *words: kv.most_similar(["w1"], list(words)),
+        lambda kv, *words: kv.most_similar([["w1"], list(words)]),
+        lambda kv, *words: kv.most_similar_cosmul(list(words)),
+        lambda kv, *words: kv.similar_by_word(list(words)),
+        lambda kv, *words: kv.similarity(*words) if len(words) == 2 else kv.similarity("w1", words[0]),
+        lambda kv, *words: kv.n_similarity(["w1", words[0]], ["w2", words[-1]]),
+        lambda kv, *words: kv.doesnt_match(["w1", "w2", *words]),
+        lambda kv, *words: kv.distances(words[0], ["w1", words[-1]]),
+        lambda kv, *words: kv.distances(list(words)),
+        lambda kv, *words: kv.closer_than(words[0], words[-1]),
+        lambda kv, *words: kv.rank(words[0], words[-1]),
+        lambda kv, *words: kv.mean_vector(["w1", *words]),
+    ],
+)
+def test_unknown_words_are_all_named(ask, kv):
+    with pytest.raises(KeyError, match="word 'blue' is not in the vocabulary"):
+        ask(kv, "blue")
+    with pytest.raises(KeyError, match="words 'blue', 'grün' are not in the vocabulary"):
+        ask(kv, "blue", "grün")
+
+
+# ---- search ----
+
+
+def test_most_similar(kv):
+    check(kv.most_similar("w4"), UNIT @ UNIT[4], [4])
+    check(kv.similar_by_word("w4", topn=3), UNIT @ UNIT[4], [4], 3)
+    query = UNIT[4] + UNIT[8] - UNIT[15]
+    scores = UNIT @ query / np.linalg.norm(query)
+    check(kv.most_similar(["w4", "w8"], ["w15"]), scores, [4, 8, 15])
+    check(kv.most_similar(["w4", "w8"], "w15"), scores, [4, 8, 15])
+    np.testing.assert_allclose(kv.most_similar(["w4", "w8"], ["w15"], topn=None), scores, atol=1e-6)
+    query = 0.3 * UNIT[4] + 2 * UNIT[8] - 0.5 * UNIT[15] - UNIT[16]
+    scores = UNIT @ query / np.linalg.norm(query)
+    check(kv.most_similar([("w4", 0.3), ("w8", 2)], [("w15", -0.5), "w16"]), scores, [4, 8, 15, 16])
+    vector = rng.normal(size=D)
+    query = vector + UNIT[3]
+    check(kv.most_similar([vector, "w3"]), UNIT @ query / np.linalg.norm(query), [3])
+    check(kv.most_similar(negative=["w3"]), -UNIT @ UNIT[3], [3])
+    assert kv.most_similar("w3", ["w3"], topn=2) == [("w0", 0.0), ("w1", 0.0)]  # a zero sum is similar to nothing
+
+
+def test_restrict_and_topn(kv):
+    check(kv.most_similar("w4", restrict_vocab=50), (UNIT @ UNIT[4])[:50], [4])
+    check(kv.most_similar("w4", restrict_vocab=10**9), UNIT @ UNIT[4], [4])
+    assert kv.most_similar("w4", topn=None, restrict_vocab=50).shape == (50,)
+    assert len(kv.most_similar("w4", topn=10**9)) == V - 1
+    assert kv.most_similar("w4", topn=0) == []
+    assert kv.most_similar("w0", restrict_vocab=1) == []
+
+
+@pytest.mark.parametrize("n_positive", [1, 2])
+@pytest.mark.parametrize("n_negative", [0, 1, 2])
+def test_most_similar_cosmul(kv, n_positive, n_negative):
+    factors = (1 + UNIT @ UNIT[:4].T) / 2
+    scores = factors[:, :n_positive].prod(axis=1) / (factors[:, 2 : 2 + n_negative].prod(axis=1) + 1e-6)
+    used = [*range(n_positive), *range(2, 2 + n_negative)]
+    positive, negative = WORDS[:n_positive], WORDS[2 : 2 + n_negative]
+    check(kv.most_similar_cosmul(positive, negative), scores, used)
+    np.testing.assert_allclose(kv.most_similar_cosmul(positive, negative, topn=None), scores, rtol=1e-4)
+    vectors = [VECTORS[i] for i in range(n_positive)]
+    check(kv.most_similar_cosmul(vectors, negative), scores, range(2, 2 + n_negative))
+
+
+def test_similar_by_vector(kv):
+    vectors = rng.normal(size=(30, D))
+    expected = UNIT @ (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T
+    for i, answer in enumerate(kv.similar_by_vector(vectors)):
+        check(answer, expected[:, i])
+        assert answer == kv.similar_by_vector(list(vectors[i]))
+    np.testing.assert_allclose(kv.similar_by_vector(vectors, topn=None), expected.T, atol=1e-6)
+    check(kv.similar_by_vector(VECTORS[3]), UNIT @ UNIT[3])  # the word itself is an answer
+    assert kv.similar_by_vector(np.empty((0, D))) == []
+
+
+def test_batches_equal_single_queries_whatever_the_number_of_threads(kv):
+    positive = [[WORDS[i] for i in rng.integers(0, V, 1 + k % 3)] for k in range(200)]
+    negative = [[WORDS[i] for i in rng.integers(0, V, k % 2)] for k in range(200)]
+    for method in (kv.most_similar, kv.most_similar_cosmul):
+        answers = method(positive, negative)
+        assert answers == [method(p, n) for p, n in zip(positive, negative, strict=True)]
+        for n_jobs in (1, 2, 5):
+            assert method(positive, negative, n_jobs=n_jobs) == answers
+        assert method(positive, negative, topn=None).shape == (200, V)
+        assert method([["w1"]]) == [method("w1")]
+    assert kv.similar_by_word(WORDS[:9]) == [kv.similar_by_word(word) for word in WORDS[:9]]
+    assert kv.similar_by_word([]) == []
+
+
+def test_equal_vectors_come_in_the_order_of_the_words():
+    same = KeyedVectors([f"w{i}" for i in range(40)], np.tile(np.float32([0.1, 0.7, -0.3]), (40, 1)))
+    assert [word for word, _ in same.most_similar("w2", topn=4)] == ["w0", "w1", "w3", "w4"]
+
+
+def test_distances_rank_closer_than(kv):
+    cosines = UNIT @ UNIT[5]
+    np.testing.assert_allclose(kv.distances("w5"), 1 - cosines, atol=1e-6)
+    np.testing.assert_allclose(kv.distances(VECTORS[5], ["w3", "w9"]), 1 - cosines[[3, 9]], atol=1e-6)
+    np.testing.assert_allclose(kv.distances(["w5", "w6"], ["w3"]), 1 - UNIT[[5, 6]] @ UNIT[[3]].T, atol=1e-6)
+    np.testing.assert_allclose(kv.distances(VECTORS[:7]), 1 - UNIT[:7] @ UNIT.T, atol=1e-6)
+    closer = [word for i, word in enumerate(WORDS) if cosines[i] > cosines[9] and i != 5]
+    assert kv.closer_than("w5", "w9") == closer
+    assert kv.rank("w5", "w9") == len(closer) + 1
+    assert kv.rank("w5", kv.most_similar("w5", topn=1)[0][0]) == 1
+
+
+def test_means_and_similarities(kv):
+    assert kv.similarity("w1", "w2") == pytest.approx(UNIT[1] @ UNIT[2], abs=1e-7)
+    assert kv.similarity("w1", "w1") == pytest.approx(1)
+    np.testing.assert_allclose(kv.mean_vector(["w1", "w2"]), UNIT[1:3].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        kv.mean_vector(["w1", "w2"], [1, -3], pre_normalize=False), (VECTORS[1] - 3 * VECTORS[2]) / 4, rtol=1e-5
+    )
+    assert np.linalg.norm(kv.mean_vector(["w1", "w2"], post_normalize=True)) == pytest.approx(1)
+    np.testing.assert_allclose(kv.mean_vector(["x", "w2"], [5, 1], ignore_missing=True), UNIT[2], rtol=1e-5)
+    assert not kv.mean_vector(["x"], ignore_missing=True, post_normalize=True).any()
+    a, b = VECTORS[:3].mean(axis=0), VECTORS[3:5].mean(axis=0)
+    expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert kv.n_similarity(WORDS[:3], WORDS[3:5]) == pytest.approx(expected, abs=1e-6)
+    expected = WORDS[3 + int(np.argmin(UNIT[3:9] @ UNIT[3:9].mean(axis=0)))]
+    assert kv.doesnt_match(WORDS[3:9]) == expected
+
+
+def test_a_vector_of_zeros_is_similar_to_nothing():
+    kv = KeyedVectors(["zero", "a", "b"], [[0, 0], [1, 0], [-1, 0]])
+    assert kv.most_similar("zero") == [("a", 0.0), ("b", 0.0)]
+    assert kv.most_similar("a") == [("zero", 0.0), ("b", -1.0)]
+    assert kv.similarity("zero", "a") == 0.0
+    assert kv.n_similarity(["a", "b"], ["a"]) == 0.0
+    assert not kv.get_vector("zero", norm=True).any()
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda kv: kv[3], TypeError, "not iterable"),
+        (lambda kv: kv.get_vector(3), TypeError, "a word must be a str, got 3"),
+        (lambda kv: kv[["w1", 3]], TypeError, "words must be str, got 3"),
+        (lambda kv: kv.most_similar(), ValueError, "at least one word or vector"),
+        (lambda kv: kv.most_similar([]), ValueError, "at least one word or vector"),
+        (lambda kv: kv.most_similar([["w1"], []]), ValueError, "at least one word or vector"),
+        (lambda kv: kv.most_similar([["w1"], "w2"]), TypeError, "must be words or vectors, or pairs"),
+        (lambda kv: kv.most_similar([["w1"], ["w2"]], [["w3"]]), ValueError, "lists of equally many lists"),
+        (lambda kv: kv.most_similar([["w1"], ["w2"]], ["w3", "w4"]), ValueError, "lists of equally many lists"),
+        (lambda kv: kv.most_similar(3), TypeError, "must be words, vectors, or lists of them, got int"),
+        (lambda kv: kv.most_similar([3]), TypeError, "must be words or vectors, or pairs"),
+        (lambda kv: kv.most_similar([("w1", np.nan)]), ValueError, "weight of 'w1' must be finite"),
+        (lambda kv: kv.most_similar_cosmul([("w1", 2)]), TypeError, r"must be words or vectors, got \('w1', 2\)"),
+        (lambda kv: kv.most_similar([np.ones(4)]), ValueError, r"must have 23 numbers .* shape \(4,\)"),
+        (
+            lambda kv: kv.similar_by_vector(np.ones((2, 2, D))),
+            ValueError,
+            r"must have 23 numbers .* shape \(2, 2, 23\)",
+        ),
+        (lambda kv: kv.similar_by_vector(np.full(D, np.inf)), ValueError, "vector must be finite"),
+        (lambda kv: kv.similar_by_vector(np.full(D, 1e300)), ValueError, "vector must be finite"),
+        (lambda kv: kv.similar_by_vector(["a"] * D), TypeError, "vector must be numbers"),
+        (lambda kv: kv.most_similar("w1", topn=-1), ValueError, "topn must be at least 0 or None, got -1"),
+        (lambda kv: kv.most_similar("w1", topn=2.5), TypeError, "topn must be an int or None, got 2.5"),
+        (lambda kv: kv.most_similar("w1", restrict_vocab=0), ValueError, "restrict_vocab must be at least 1"),
+        (lambda kv: kv.most_similar("w1", n_jobs=0), ValueError, "n_jobs must be a positive int"),
+        (lambda kv: kv.doesnt_match([]), ValueError, "at least one word"),
+        (lambda kv: kv.doesnt_match("w1"), TypeError, "a list of words, got the lone word 'w1'"),
+        (lambda kv: kv.n_similarity([], ["w1"]), ValueError, "at least one word"),
+        (lambda kv: kv.mean_vector(["w1"], [1, 2]), ValueError, "weights must be 1 finite numbers"),
+        (lambda kv: kv.mean_vector(["w1"], [np.nan]), ValueError, "weights must be 1 finite numbers"),
+    ],
+)
+def test_bad_questions(ask, error, message, kv):
+    with pytest.raises(error, match=message):
+        ask(kv)
+
+
+# ---- making ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((["a", "b", "a"], np.ones((3, 2))), ValueError, "words must be unique, but 'a' stands in places 0 and 2"),
+        ((["a", "b"], np.ones((3, 2))), ValueError, "equally many, got 2 words and 3 vectors"),
+        ((["a", 3], np.ones((2, 2))), TypeError, "words of KeyedVectors must be str, got 3 in place 1"),
+        (("ab", np.ones((2, 2))), TypeError, "got the lone str 'ab'"),
+        ((["a"], np.ones(2)), ValueError, r"must be a 2-D array, not empty, got shape \(2,\)"),
+        (([], np.ones((0, 2))), ValueError, "not empty"),
+        ((["a"], np.ones((1, 0))), ValueError, "not empty"),
+        ((["a"], [["x"]]), TypeError, "must be numbers"),
+        ((["a"], np.ones((1, 2), dtype=complex)), TypeError, "must be numbers, got complex128"),
+        ((["a", "b"], [[1, 2], [3, np.nan]]), ValueError, "that of 'b' has NaN or infinity"),
+        ((["a", "b"], [[1, np.inf], [3, 4]]), ValueError, "that of 'a' has NaN or infinity"),
+        ((["a", "b"], [[1, 2], [3, 1e39]]), ValueError, "finite in float32, but that of 'b'"),
+        ((["a"], [[1, 2]], [1, 2]), ValueError, "counts of KeyedVectors must be 1 as the words, got 2"),
+        ((["a"], [[1, 2]], [-1]), ValueError, "must not be negative, got -1"),
+        ((["a"], [[1, 2]], [0.5]), ValueError, "1-D array of int, got float64"),
+    ],
+)
+def test_bad_tables(arguments, error, message):
+    with pytest.raises(error, match=message):
+        KeyedVectors(*arguments)
+
+
+def test_arrays_are_used_where_they_lie_if_they_can_be(tmp_path):
+    def base(kv):
+        return kv.vectors.__array_interface__["data"][0]
+
+    array = VECTORS.copy()
+    assert base(KeyedVectors(WORDS, array)) == array.ctypes.data
+    assert array.flags.writeable
+    array.flags.writeable = False
+    assert base(KeyedVectors(WORDS, array)) == array.ctypes.data
+    np.save(tmp_path / "v.npy", array)
+    mapped = np.load(tmp_path / "v.npy", mmap_mode="r")
+    kv = KeyedVectors(WORDS, mapped)
+    assert base(kv) == mapped.ctypes.data
+    check(kv.most_similar("w4"), UNIT @ UNIT[4], [4])
+    wide = np.ones((V, D + 5), dtype=np.float32)
+    wide[:, 2:-3] = array
+    kv = KeyedVectors(WORDS, wide[:, 2:-3])  # rows apart
+    assert base(kv) == wide.ctypes.data + 8
+    check(kv.most_similar("w4"), UNIT @ UNIT[4], [4])
+    unaligned = np.frombuffer(b"x" + array.tobytes(), dtype=np.float32, offset=1).reshape(V, D)
+    for other in (array.astype(np.float64), np.asfortranarray(array), array[::-1][::-1], array[::-1], unaligned):
+        kv = KeyedVectors(WORDS, other)
+        np.testing.assert_array_equal(kv.vectors, other)
+        scores = kv.most_similar("w4", topn=None)
+        np.testing.assert_allclose(scores, kv.get_normed_vectors() @ kv.get_vector("w4", norm=True), atol=1e-5)
+    assert KeyedVectors(np.array(["a", "b"]), [[1], [2]]).index_to_key == ["a", "b"]
+    kv = KeyedVectors(("a", "b"), np.array([[1], [2]], dtype=np.float16), counts=np.array([3, 2], dtype=np.uint8))
+    assert kv.vectors.dtype == np.float32
+    assert kv.counts.dtype == np.int64
+
+
+# ---- evaluation ----
+
+
+@pytest.fixture(scope="module")
+def towns():
+    """Capitals are their countries plus one offset and some noise; case variants come last."""
+    random = np.random.default_rng(5)
+    country = random.normal(size=(40, 20))
+    capital = country + random.normal(size=20) * 1.5 + random.normal(size=(40, 20)) * 0.7
+    words = [f"Land{i}" for i in range(40)] + [f"Town{i}" for i in range(40)] + ["land3", "TOWN1", "LAND0"]
+    extra = np.array([country[3] * 1.1, capital[1] * 0.9, country[0] + 0.1])
+    return KeyedVectors(words, np.vstack([country, capital, extra]))
+
+
+def naive_analogies(kv, questions, known, fold):
+    """3CosAdd, question by question."""
+    unit = kv.get_normed_vectors().astype(np.float64)[:known]
+    folded = [fold(word) for word in kv.index_to_key[:known]]
+    right = []
+    for question in questions:
+        a, b, c, expected = (fold(word) for word in question)
+        if not {a, b, c, expected} <= set(folded):
+            right.append(None)
+            continue
+        query = unit[folded.index(b)] + unit[folded.index(c)] - unit[folded.index(a)]
+        best = next(i for i in np.argsort(-unit @ query, kind="stable") if folded[i] not in (a, b, c))
+        right.append(folded[best] == expected)
+    return right
+
+
+@pytest.mark.parametrize("case_insensitive", [True, False])
+@pytest.mark.parametrize("dummy4unknown", [True, False])
+@pytest.mark.parametrize("known", [83, 75])
+def test_analogies(towns, tmp_path, case_insensitive, dummy4unknown, known):
+    pairs = [(f"Land{i}", f"Town{i}") for i in range(40)] + [("land3", "Town3"), ("Atlantis", "x")]
+    questions = [(*a, *b) for a, b in pairwise(pairs * 3)]
+    lines = [": first part\n", *(" ".join(q) + "\n" for q in questions[:50])]
+    lines += ["\n", ":second\n", *("\t".join(q) + " \r\n" for q in questions[50:])]
+    path = tmp_path / "questions.txt"
+    path.write_text("".join(lines))
+    right = naive_analogies(towns, questions, known, str.upper if case_insensitive else str)
+    options = {"case_insensitive": case_insensitive, "dummy4unknown": dummy4unknown, "restrict_vocab": known}
+    accuracy, sections = towns.evaluate_word_analogies(path, **options)
+    expected = []
+    for name, part in (("first part", right[:50]), ("second", right[50:]), ("Total accuracy", right)):
+        unknown = part.count(None)
+        wrong = part.count(False) + dummy4unknown * unknown
+        expected.append({"section": name, "correct": part.count(True), "incorrect": wrong, "unknown": unknown})
+    assert sections == expected
+    assert 0.2 < accuracy < 0.95
+    assert accuracy == expected[2]["correct"] / (expected[2]["correct"] + expected[2]["incorrect"])
+    for n_jobs in (1, 3):
+        assert towns.evaluate_word_analogies(lines, n_jobs=n_jobs, **options) == (accuracy, sections)
+    total = towns.evaluate_word_analogies(questions, **options)[1]
+    assert total == [{**sections[-1], "section": ""}, sections[-1]]
+
+
+def test_analogies_by_products(towns):
+    questions = [(f"Land{i}", f"Town{i}", f"Land{i + 1}", f"Town{i + 1}") for i in range(39)]
+    _, sections = towns.evaluate_word_analogies(
+        questions, similarity_function="most_similar_cosmul", case_insensitive=False
+    )
+    answers = towns.most_similar_cosmul([[b, c] for _, b, c, _ in questions], [[a] for a, *_ in questions], topn=1)
+    n_right = sum(answer[0][0] == question[3] for answer, question in zip(answers, questions, strict=True))
+    assert sections[-1]["correct"] == n_right
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([": a", "a b c"], "item 1 must be four words or ': name of a section', got 'a b c'"),
+        ([("a", "b", "c", 3)], "item 0 must be four words"),
+        ([], r"no question has all its words known \(0 have not\)"),
+        ([": a", "a b c d"], r"no question has all its words known \(1 have not\)"),
+    ],
+)
+def test_bad_analogies(lines, message, towns, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        towns.evaluate_word_analogies(lines)
+    if all(isinstance(line, str) for line in lines):
+        path = tmp_path / "file"
+        path.write_text("\n".join(lines))
+        with pytest.raises(ValueError, match=message.replace("item 1", "line 2 of .*file")):
+            towns.evaluate_word_analogies(str(path))
+
+
+def test_bad_evaluation_files(towns, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        towns.evaluate_word_analogies(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        towns.evaluate_word_pairs("none")
+    (tmp_path / "latin").write_bytes("Land1\tT\xe4\t3\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="latin is not UTF-8 at byte 7"):
+        towns.evaluate_word_pairs(tmp_path / "latin")
+    with pytest.raises(TypeError, match="item 0 must be a line or a tuple, got 3"):
+        towns.evaluate_word_pairs([3])
+    with pytest.raises(ValueError, match="similarity_function must be one of"):
+        towns.evaluate_word_analogies(["a b c d"], similarity_function="most")
+
+
+@pytest.mark.parametrize("dummy4unknown", [True, False])
+def test_word_pairs(towns, tmp_path, dummy4unknown):
+    random = np.random.default_rng(1)
+    rows = random.integers(0, 80, (60, 2))
+    pairs = [(towns.index_to_key[a], towns.index_to_key[b].lower(), float(random.integers(10))) for a, b in rows]
+    pairs[7:7] = [("Land1", "Atlantis", 3.0), ("y", "x", 1.0)]
+    unit = towns.get_normed_vectors().astype(np.float64)
+    cosines = list((unit[rows[:, 0]] * unit[rows[:, 1]]).sum(axis=1))
+    judged = [judgement for *_, judgement in pairs]
+    if dummy4unknown:
+        cosines[7:7] = [0.0, 0.0]
+    else:
+        del judged[7:9]
+    path = tmp_path / "pairs.csv"
+    lines = ["word one,word two,Human (mean)", "# a comment", "", *(f"{a},{b},{n}" for a, b, n in pairs)]
+    path.write_text("\n".join(lines))
+    result = towns.evaluate_word_pairs(path, delimiter=",", dummy4unknown=dummy4unknown)
+    pearson, spearman, oov = result
+    expected = pearsonr(judged, cosines)
+    np.testing.assert_allclose(pearson, (expected.statistic, expected.pvalue), rtol=1e-4)
+    expected = spearmanr(judged, cosines)
+    np.testing.assert_allclose(spearman, (expected.statistic, expected.pvalue), rtol=1e-4)
+    assert oov == pytest.approx(100 * 2 / 62)
+    assert towns.evaluate_word_pairs(pairs, dummy4unknown=dummy4unknown) == result
+    assert towns.evaluate_word_pairs(lines, delimiter=",", dummy4unknown=dummy4unknown) == result
+    *_, oov = towns.evaluate_word_pairs(pairs, case_insensitive=False, dummy4unknown=True)
+    assert oov > 95  # their second words are in lower case, and only "land3" is known so
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["a\tb\t3", "a b 3"], r"item 1 must be two words and a number with '\\t' between, got 'a b 3'"),
+        (["a\tb\t3", "a\tb\tc"], "item 1 must be two words and a number"),
+        ([("a", "b")], "item 0 must be two words and a number"),
+        ([("a", 3, 3)], "item 0 must be two words and a number"),
+        ([("Land1", "Land2", 1), ("Land1", "Land2", "nan")], "item 1 must be two words and a number"),
+        ([("Land1", "Land2", 3), ("a", "b", 2)], "1 of 2 pairs have both words known: at least 2 are needed"),
+        ([], "0 of 0 pairs"),
+    ],
+)
+def test_bad_pairs(pairs, message, towns):
+    with pytest.raises(ValueError, match=message):
+        towns.evaluate_word_pairs(pairs)
+
+
+# ---- state ----
+
+
+def same(a, b):
+    np.testing.assert_array_equal(a.vectors, b.vectors)
+    assert a.index_to_key == b.index_to_key
+    assert (a.counts is None) == (b.counts is None)
+    if a.counts is not None:
+        np.testing.assert_array_equal(a.counts, b.counts)
+        assert b.counts.dtype == np.int64
+    return a.most_similar(a.index_to_key[0]) == b.most_similar(a.index_to_key[0])
+
+
+@pytest.mark.parametrize("words", [["a", "b", "c"], ["new york", "", "bläu 北京 \U0001f600"]])
+@pytest.mark.parametrize("counts", [None, [3, 2, 0]])
+def test_pickle_and_model_files(words, counts, tmp_path):
+    kv = KeyedVectors(words, rng.normal(size=(3, 5)), counts)
+    assert same(kv, pickle.loads(pickle.dumps(kv)))
+    joblib.dump(kv, tmp_path / "kv.joblib")
+    assert same(kv, joblib.load(tmp_path / "kv.joblib"))
+    assert same(kv, joblib.load(tmp_path / "kv.joblib", mmap_mode="r"))
+    path = tmp_path / "kv.safetensors"
+    mlcore.save(kv, path)
+    assert same(kv, mlcore.load(path))
+    assert same(kv, mlcore.load(path, mmap_mode="r"))
+    again = mlcore.load(path, mmap_mode="r")
+    mlcore.save(again, path)  # over the file that it is mapped from
+    assert same(kv, again)
+    assert same(kv, mlcore.load(path))
+
+
+def test_words_are_packed_and_unpacked():
+    for words in ([], ["a"], ["", "ab", ""], ["ä", "b", "\U0001f600\U0001f600"], [f"w{i}" for i in range(1000)]):
+        utf8, offsets = pack_words(words)
+        assert utf8.dtype == np.uint8
+        assert offsets.dtype == np.int64
+        assert len(offsets) == len(words) + 1
+        assert unpack_words(utf8, offsets) == words
+    with pytest.raises(ValueError, match=re.escape(repr("b\ud800"))):
+        pack_words(["a", "b\ud800"])
+    utf8, offsets = pack_words(["ä", "b"])
+    for bad in ([0, 1, 3], [0, 2], [1, 2, 3], [0, 3, 2], [0, 5, 3], []):
+        with pytest.raises(ValueError, match="packed words"):
+            unpack_words(utf8, np.array(bad, dtype=np.int64))
+    with pytest.raises(ValueError, match="packed words"):
+        unpack_words(utf8, offsets.astype(np.int32))
