@@ -53,7 +53,7 @@ inline WordKey word_key(std::string_view word, const char* readable) {
         const std::uint64_t is_long = n > 8;
         head = load8(p) & first_bytes[std::min<std::size_t>(n, 8)];
         tail = load8(p + (n - 8) * is_long) & (0 - is_long);
-    } else {
+    } else if (n > 0) {
         std::memcpy(&head, p, std::min<std::size_t>(n, 8));
         if (n > 8) tail = load8(p + n - 8);
     }

@@ -16,6 +16,7 @@ PAGES = Path(__file__).parents[2] / "docs"
         "mlcore._io",
         "mlcore.boosting._classifier",
         "mlcore.boosting._regressor",
+        "mlcore.embedding._similarity",
         "mlcore.embedding.keyed_vectors",
         "mlcore.embedding.phrases",
         "mlcore.embedding.word2vec",

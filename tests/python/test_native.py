@@ -118,7 +118,7 @@ import sys, time
 start = time.perf_counter()
 import mlcore
 print(time.perf_counter() - start)
-print(*[name for name in ("sklearn", "pandas", "mlcore.boosting") if name in sys.modules])
+print(*[name for name in ("sklearn", "pandas", "mlcore.boosting", "mlcore.embedding") if name in sys.modules])
 """
     seconds, *heavy = run_python(code).stdout.split()
     assert heavy == []
@@ -147,7 +147,7 @@ def stub_names(body, inside=""):
             yield inside + node.target.id
 
 
-@pytest.mark.parametrize("module", ["__init__", "boosting"])
+@pytest.mark.parametrize("module", ["__init__", "boosting", "embedding"])
 def test_stubs_name_what_the_core_offers(module):
     stub = ast.parse((Path(mlcore.__file__).parent / "_core" / f"{module}.pyi").read_text())
     native = _native.core if module == "__init__" else getattr(_native.core, module)

@@ -38,7 +38,121 @@ class _Section:
     questions: list[list[str]] = field(default_factory=list)
 
 
-def evaluate_analogies(
+class Evaluation:
+    """Standard tests, for a class that has words and a table to search."""
+
+    @property
+    def index_to_key(self) -> list[str]:
+        """The words, in the order of their vectors."""
+        raise NotImplementedError
+
+    def _table(self, restrict_vocab: int | None = None, n_jobs: int | None = None) -> Table:
+        raise NotImplementedError
+
+    def evaluate_word_analogies(
+        self,
+        analogies: str | os.PathLike[str] | Iterable[str | Sequence[str]],
+        *,
+        restrict_vocab: int | None = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+        similarity_function: str = "most_similar",
+        n_jobs: int | None = None,
+    ) -> tuple[float, list[AnalogySection]]:
+        """Ask "a is to b as c is to what?" of a whole file and count the right answers.
+
+        Parameters
+        ----------
+        analogies : str, path-like, or iterable of str or of 4 words
+            A file (plain, .gz, .xz or .bz2), or its lines: four words each, ``a b c expected``, in sections that begin
+            with a line ``: name``.
+        restrict_vocab : int or None, default=300000
+            Only the first words are known: as questions and as answers.
+        case_insensitive : bool, default=True
+            Whether words that differ in upper and lower case are the same. The first one's vector is taken, and no
+            variant of a word of the question is an answer.
+        dummy4unknown : bool, default=False
+            Whether a question with an unknown word counts as answered wrongly; else it is not counted.
+        similarity_function : {"most_similar", "most_similar_cosmul"}, default="most_similar"
+            How the answer is chosen: by sums or products of cosines.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        accuracy : float
+            Share of right answers.
+        sections : list of dict
+            Each with "section" (name), "correct", "incorrect" and "unknown" (numbers of questions; unknown ones are in
+            "incorrect", too, if they count). The last one is "Total accuracy".
+
+        Raises
+        ------
+        ValueError
+            If a line is no question, or no question has all its words known.
+        OSError
+            If the file cannot be read.
+        """
+        table = self._table(restrict_vocab, n_jobs)
+        return _evaluate_analogies(
+            analogies,
+            table,
+            self.index_to_key,
+            case_insensitive=case_insensitive,
+            dummy4unknown=dummy4unknown,
+            similarity_function=similarity_function,
+        )
+
+    def evaluate_word_pairs(
+        self,
+        pairs: str | os.PathLike[str] | Iterable[str | Sequence[Any]],
+        *,
+        delimiter: str = "\t",
+        restrict_vocab: int | None = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+    ) -> tuple[tuple[float, float], tuple[float, float], float]:
+        r"""Compare the similarity of pairs of words with what people have said of them.
+
+        Parameters
+        ----------
+        pairs : str, path-like, or iterable of str or of (word, word, number)
+            A file (plain, .gz, .xz or .bz2), or its lines: two words and a number. Lines that begin with # are
+            comments; a first line that has no number is a heading.
+        delimiter : str, default="\t"
+            What stands between the three.
+        restrict_vocab : int or None, default=300000
+            Only the first words are known.
+        case_insensitive : bool, default=True
+            Whether words that differ in upper and lower case are the same. The first one's vector is taken.
+        dummy4unknown : bool, default=False
+            Whether a pair with an unknown word has similarity 0; else it is left out.
+
+        Returns
+        -------
+        pearson, spearman : (float, float)
+            Correlation and its two-sided p-value.
+        oov_ratio : float
+            Pairs with an unknown word, in percent.
+
+        Raises
+        ------
+        ValueError
+            If a line is no pair, or fewer than two pairs are known.
+        OSError
+            If the file cannot be read.
+        """
+        return _evaluate_pairs(
+            pairs,
+            self._table(restrict_vocab),
+            self.index_to_key,
+            delimiter=delimiter,
+            case_insensitive=case_insensitive,
+            dummy4unknown=dummy4unknown,
+        )
+
+
+def _evaluate_analogies(
     source: Source,
     table: Table,
     words: list[str],
@@ -47,7 +161,7 @@ def evaluate_analogies(
     dummy4unknown: bool,
     similarity_function: str,
 ) -> tuple[float, list[AnalogySection]]:
-    """See :meth:`KeyedVectors.evaluate_word_analogies`; only the first ``table.n_rows`` of `words` are known."""
+    """See :meth:`Evaluation.evaluate_word_analogies`; only the first ``table.n_rows`` of `words` are known."""
     if similarity_function not in _FUNCTIONS:
         raise ValueError(f"similarity_function must be one of {', '.join(_FUNCTIONS)}, got {similarity_function!r}")
     variants = _variants(words[: table.n_rows], case_insensitive)
@@ -75,7 +189,7 @@ def evaluate_analogies(
     return total["correct"] / n_asked, [*results, total]
 
 
-def evaluate_pairs(
+def _evaluate_pairs(
     source: Source,
     table: Table,
     words: list[str],
@@ -84,7 +198,7 @@ def evaluate_pairs(
     case_insensitive: bool,
     dummy4unknown: bool,
 ) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """See :meth:`KeyedVectors.evaluate_word_pairs`; only the first ``table.n_rows`` of `words` are known."""
+    """See :meth:`Evaluation.evaluate_word_pairs`; only the first ``table.n_rows`` of `words` are known."""
     from scipy.stats import pearsonr, spearmanr
 
     variants = _variants(words[: table.n_rows], case_insensitive)

@@ -1,4 +1,4 @@
-"""Words and their vectors: lookup, files, and evaluation; :mod:`mlcore.embedding._similarity` has the questions."""
+"""Words and their vectors: lookup and files. What can be asked of them stands in `_similarity` and `_evaluation`."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._native import core
-from mlcore.embedding._evaluation import AnalogySection, evaluate_analogies, evaluate_pairs
+from mlcore.embedding._evaluation import Evaluation
 from mlcore.embedding._search import Floats, Table, check_count
 from mlcore.embedding._similarity import Similarity
 from mlcore.embedding._vector_files import read_counts, read_vectors, write_counts, write_vectors
 from mlcore.embedding._words import check_packed, index_words, pack_words, unknown_words, unpack_words
 
 
-class KeyedVectors(Similarity, StateMixin):
+class KeyedVectors(Similarity, Evaluation, StateMixin):
     """Words and their vectors.
 
     Made by ``Word2Vec(...).fit(X).keyed_vectors_``, read from a file by :meth:`load_word2vec_format` or
@@ -62,7 +62,7 @@ class KeyedVectors(Similarity, StateMixin):
     >>> vectors["dog"]
     array([1., 1.], dtype=float32)
     >>> vectors.most_similar("cat", topn=1)
-    [('dog', 0.7071...)]
+    [('dog', 0.7071067690849304)]
     >>> vectors.doesnt_match(["cat", "dog", "car"])
     'car'
     """
@@ -191,110 +191,6 @@ class KeyedVectors(Similarity, StateMixin):
         n_rows = check_count(restrict_vocab, "restrict_vocab", 1) or len(self)
         return Table(self._vectors, self._norms(), min(n_rows, len(self)), n_jobs)
 
-    # ---- evaluation ----
-
-    def evaluate_word_analogies(
-        self,
-        analogies: str | os.PathLike[str] | Iterable[str | Sequence[str]],
-        *,
-        restrict_vocab: int | None = 300_000,
-        case_insensitive: bool = True,
-        dummy4unknown: bool = False,
-        similarity_function: str = "most_similar",
-        n_jobs: int | None = None,
-    ) -> tuple[float, list[AnalogySection]]:
-        """Ask "a is to b as c is to what?" of a whole file and count the right answers.
-
-        Parameters
-        ----------
-        analogies : str, path-like, or iterable of str or of 4 words
-            A file (plain, .gz, .xz or .bz2), or its lines: four words each, ``a b c expected``, in sections that begin
-            with a line ``: name``.
-        restrict_vocab : int or None, default=300000
-            Only the first words are known: as questions and as answers.
-        case_insensitive : bool, default=True
-            Whether words that differ in upper and lower case are the same. The first one's vector is taken, and no
-            variant of a word of the question is an answer.
-        dummy4unknown : bool, default=False
-            Whether a question with an unknown word counts as answered wrongly; else it is not counted.
-        similarity_function : {"most_similar", "most_similar_cosmul"}, default="most_similar"
-            How the answer is chosen: by sums or products of cosines.
-        n_jobs : int or None, default=None
-            Threads; None: all CPUs.
-
-        Returns
-        -------
-        accuracy : float
-            Share of right answers.
-        sections : list of dict
-            Each with "section" (name), "correct", "incorrect" and "unknown" (numbers of questions; unknown ones are in
-            "incorrect", too, if they count). The last one is "Total accuracy".
-
-        Raises
-        ------
-        ValueError
-            If a line is no question, or no question has all its words known.
-        OSError
-            If the file cannot be read.
-        """
-        table = self._table(restrict_vocab, n_jobs)
-        return evaluate_analogies(
-            analogies,
-            table,
-            self.index_to_key,
-            case_insensitive=case_insensitive,
-            dummy4unknown=dummy4unknown,
-            similarity_function=similarity_function,
-        )
-
-    def evaluate_word_pairs(
-        self,
-        pairs: str | os.PathLike[str] | Iterable[str | Sequence[Any]],
-        *,
-        delimiter: str = "\t",
-        restrict_vocab: int | None = 300_000,
-        case_insensitive: bool = True,
-        dummy4unknown: bool = False,
-    ) -> tuple[tuple[float, float], tuple[float, float], float]:
-        r"""Compare the similarity of pairs of words with what people have said of them.
-
-        Parameters
-        ----------
-        pairs : str, path-like, or iterable of str or of (word, word, number)
-            A file (plain, .gz, .xz or .bz2), or its lines: two words and a number. Lines that begin with # are
-            comments; a first line that has no number is a heading.
-        delimiter : str, default="\t"
-            What stands between the three.
-        restrict_vocab : int or None, default=300000
-            Only the first words are known.
-        case_insensitive : bool, default=True
-            Whether words that differ in upper and lower case are the same. The first one's vector is taken.
-        dummy4unknown : bool, default=False
-            Whether a pair with an unknown word has similarity 0; else it is left out.
-
-        Returns
-        -------
-        pearson, spearman : (float, float)
-            Correlation and its two-sided p-value.
-        oov_ratio : float
-            Pairs with an unknown word, in percent.
-
-        Raises
-        ------
-        ValueError
-            If a line is no pair, or fewer than two pairs are known.
-        OSError
-            If the file cannot be read.
-        """
-        return evaluate_pairs(
-            pairs,
-            self._table(restrict_vocab),
-            self.index_to_key,
-            delimiter=delimiter,
-            case_insensitive=case_insensitive,
-            dummy4unknown=dummy4unknown,
-        )
-
     # ---- files ----
 
     @classmethod
@@ -418,14 +314,14 @@ class KeyedVectors(Similarity, StateMixin):
     def _set_state(self, state: dict[str, Any]) -> None:
         """Take the arrays without reading the vectors, which may be mapped; they are checked when first used."""
         vectors, counts, (utf8, offsets) = state["vectors"], state["counts"], state["words"]
-        if vectors.ndim != 2 or vectors.dtype != np.float32 or vectors.size == 0 or not vectors.flags.c_contiguous:
+        if vectors.ndim != 2 or vectors.dtype != np.float32 or vectors.size == 0:
             raise ValueError(f"vectors must be a 2-D array of float32, got {vectors.dtype} of shape {vectors.shape}")
         check_packed(utf8, offsets)
         if len(offsets) != len(vectors) + 1:
             raise ValueError(f"{len(vectors)} vectors do not fit {len(offsets) - 1} words")
         if counts is not None and (counts.dtype != np.int64 or counts.shape != (len(vectors),)):
             raise ValueError(f"counts must be {len(vectors)} int64, got {counts.dtype} of shape {counts.shape}")
-        self._fill(vectors, counts, packed=(utf8, offsets))
+        self._fill(_for_core(vectors), counts, packed=(utf8, offsets))
 
 
 def _checked_vectors(vectors: ArrayLike) -> Floats:
@@ -436,9 +332,13 @@ def _checked_vectors(vectors: ArrayLike) -> Floats:
         raise ValueError(f"vectors of KeyedVectors must be a 2-D array, not empty, got shape {array.shape}")
     with np.errstate(over="ignore"):  # infinity then, which is refused by name
         array = array.astype(np.float32, copy=False)
-    width = array.shape[1]
-    in_place = array.flags.aligned and array.strides[1] == 4 and array.strides[0] >= 4 * width
-    return array if in_place else np.array(array, order="C")
+    return _for_core(array)
+
+
+def _for_core(vectors: Floats) -> Floats:
+    """Return the array itself if its rows are contiguous, one behind the other; else a copy."""
+    in_place = vectors.strides[1] == 4 and vectors.strides[0] >= 4 * vectors.shape[1] and vectors.flags.aligned
+    return vectors if in_place else np.array(vectors, order="C")
 
 
 def _checked_counts(counts: ArrayLike | None) -> NDArray[np.int64] | None:
