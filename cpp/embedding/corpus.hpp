@@ -12,8 +12,8 @@
 
 namespace mlcore::embedding {
 
-/// The known words of a piece. Text k is ids[ends[k - 1]] .. ids[ends[k] - 1] (from 0 for the first); ends ascend and the
-/// last one is ids.size(). Empty texts may be left out.
+/// The known words of a piece. Text k is ids[ends[k - 1]] .. ids[ends[k] - 1] (from 0 for the first); ends ascend and
+/// the last one is ids.size(). Empty texts may be left out.
 struct Piece {
     std::vector<std::int32_t> ids;
     std::vector<std::size_t> ends;

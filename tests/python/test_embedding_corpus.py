@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from mlcore._native import core
-from mlcore.embedding import _corpus
+from mlcore.embedding import _corpus, _files
 from mlcore.embedding._corpus import open_corpus
 
 LINES = [
@@ -132,10 +132,10 @@ def test_many_files_are_spooled(files, lines, monkeypatch):
 
 def test_small_blocks_and_batches_change_nothing(files, lines, monkeypatch):
     expected = summary(opened(files / "text.txt"))
-    monkeypatch.setattr(_corpus, "_BLOCK", 777)
+    monkeypatch.setattr(_files, "_BLOCK", 777)
     assert summary(opened(files / "text.txt.gz")) == expected
     assert summary(opened(lines)) == expected
-    assert [line.encode() for line in _corpus.Lines([files / "text.txt"])] == "\n".join(lines).encode().split(b"\n")
+    assert [line.encode() for line in _files.Lines([files / "text.txt"])] == "\n".join(lines).encode().split(b"\n")
 
 
 def test_words_of_lists_are_taken_as_they_are():
@@ -199,7 +199,7 @@ def test_line_ends_and_byte_order_mark(tmp_path):
         packed.write_bytes(gzip.compress(content))
         for way in (path, packed):
             assert texts_of(opened(way)) == [["a", "b"], ["c"]]
-        assert [text.split() for text in _corpus.Lines([path]) if text] == [["a", "b"], ["c"]]
+        assert [text.split() for text in _files.Lines([path]) if text] == [["a", "b"], ["c"]]
 
 
 # ---- bad input ----
@@ -299,7 +299,7 @@ def test_lines_of_bad_files_are_located(tmp_path):
     path = tmp_path / "bad.txt"
     path.write_bytes(b"ab\ncd\xff")
     with pytest.raises(ValueError, match=r"bad\.txt: not UTF-8: 0xFF at byte 5"):
-        list(_corpus.Lines([path]))
+        list(_files.Lines([path]))
 
 
 @pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("xz", lzma.compress), ("bz2", bz2.compress)])
@@ -393,7 +393,8 @@ def test_memory_holds_the_words_and_not_the_corpus(tmp_path, run_python):
     path.write_bytes(b"some few words of a short text that comes again and again\n" * 5_000_000)
     code = """
 import resource
-from mlcore.embedding._corpus import Lines, open_corpus
+from mlcore.embedding._corpus import open_corpus
+from mlcore.embedding._files import Lines
 from pathlib import Path
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 texts = Lines([Path(PATH)])

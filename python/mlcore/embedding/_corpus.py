@@ -5,33 +5,29 @@ threads. Everything else (compressed files, pipes, Python objects) is read once 
 temporary files, four bytes a word, that vanish with the corpus. Either way memory holds the distinct words only.
 """
 
-import bz2
 import errno
-import gzip
-import lzma
 import mmap
 import os
 import stat
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore.embedding._files import PACKED, blocks
 
 if TYPE_CHECKING:
     from mlcore._core.embedding import IdCorpus, TextCorpus, WordTable
 
 _Number = TypeVar("_Number", bound=np.generic)
 
-_COMPRESSED = {".gz", ".xz", ".bz2"}
-_BLOCK = 1 << 20  # bytes unpacked, or characters and words gathered, between two calls of the core
+_BATCH = 1 << 20  # characters and words gathered between two calls of the core
 _MOST_TEXTS = 1000  # of a batch
 _MOST_MAPPED = 200  # files: each mapping keeps one open, and a process may have some 1000
 
@@ -124,7 +120,7 @@ def batches(texts: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
         item = as_text(text)
         batch.append(item)
         size += len(item) if isinstance(item, str | list | tuple) else 1
-        if size >= _BLOCK or len(batch) == _MOST_TEXTS:
+        if size >= _BATCH or len(batch) == _MOST_TEXTS:
             yield first, batch
             first, size, batch = first + len(batch), 0, []
     if batch:
@@ -137,71 +133,6 @@ def as_text(item: Any) -> Any:
         return item
     to_list = getattr(item, "tolist", None) or getattr(item, "to_list", None)
     return item if to_list is None else to_list()
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file, to be unpacked by its ending while it is read."""
-    match path.suffix.lower():
-        case ".gz":
-            return cast(IO[bytes], gzip.open(path))
-        case ".xz":
-            return lzma.open(path)
-        case ".bz2":
-            return bz2.open(path)
-    return path.open("rb")
-
-
-def blocks(path: Path) -> Iterator[bytes]:
-    """Yield the unpacked content of a file. Raises ValueError if it is damaged, OSError if it cannot be read."""
-    with open_binary(path) as file:
-        while True:
-            try:
-                block = file.read(_BLOCK)
-            except (EOFError, zlib.error, lzma.LZMAError) as error:
-                raise ValueError(f"{path} is damaged: {error}") from error
-            except OSError as error:
-                if error.errno is not None:
-                    raise
-                raise ValueError(f"{path} is damaged: {error}") from error  # what gzip and bz2 make of bad data
-            if not block:
-                return
-            yield block
-
-
-class Lines:
-    """The lines of files as str: texts that can be iterated over again and again. Raises ValueError, OSError."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-
-    def __iter__(self) -> Iterator[str]:
-        for path in self._paths:
-            yield from _lines_of(path)
-
-
-def _lines_of(path: Path) -> Iterator[str]:
-    offset = 0
-    parts: list[bytes] = []  # of a line that goes on in the next block
-    for block in blocks(path):
-        *whole, rest = block.split(b"\n")
-        for end in whole:
-            line = b"".join([*parts, end])
-            yield _decode(line, path, offset)
-            offset += len(line) + 1
-            parts.clear()
-        parts.append(rest)
-    line = b"".join(parts)
-    if line:
-        yield _decode(line, path, offset)
-
-
-def _decode(line: bytes, path: Path, offset: int) -> str:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        place = offset + error.start
-        raise ValueError(f"{path}: not UTF-8: 0x{line[error.start]:02X} at byte {place}; convert it") from error
-    return text.removeprefix("\ufeff") if offset == 0 else text  # the byte order mark of some editors
 
 
 def _check_exists(path: str, who: str) -> None:
@@ -228,7 +159,7 @@ def _name(path: Path) -> str:
 
 
 def _can_be_mapped(path: Path) -> bool:
-    return path.suffix.lower() not in _COMPRESSED and not (
+    return path.suffix.lower() not in PACKED and not (
         stat.S_ISFIFO(mode := path.stat().st_mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
     )
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.embedding._corpus import blocks
+from mlcore.embedding._files import blocks
 from mlcore.embedding._search import Table
 
 Source: TypeAlias = str | os.PathLike[str] | Iterable[Any]

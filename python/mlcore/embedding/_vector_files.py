@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mlcore._io import replacing
 from mlcore._native import core
-from mlcore.embedding._corpus import blocks
+from mlcore.embedding._files import blocks
 from mlcore.embedding._words import index_words, pack_words
 
 _BLOCK = 1 << 21  # numbers formatted at once

@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._native import core
-from mlcore.embedding._corpus import Lines, as_paths, batches, check_texts, open_corpus
+from mlcore.embedding._corpus import as_paths, batches, check_texts, open_corpus
+from mlcore.embedding._files import Lines
 from mlcore.embedding._words import pack_words, unpack_words
 
 ENGLISH_CONNECTOR_WORDS = (

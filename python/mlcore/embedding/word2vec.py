@@ -35,8 +35,8 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     of numbers for a classifier.
 
     Training runs without locks on all threads (Hogwild), so results differ a little from run to run unless
-    ``n_jobs=1``: then the same data and `random_state` give the same bits (at one ISA level). Windows are trained as small matrix
-    products, as pWord2Vec does [3]_.
+    ``n_jobs=1``: then the same data and `random_state` give the same bits (at one ISA level). Windows are trained as
+    small matrix products, as pWord2Vec does [3]_.
 
     Parameters
     ----------
