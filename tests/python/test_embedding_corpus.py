@@ -133,6 +133,7 @@ def test_many_files_are_spooled(files, lines, monkeypatch):
 def test_small_blocks_and_batches_change_nothing(files, lines, monkeypatch):
     expected = summary(opened(files / "text.txt"))
     monkeypatch.setattr(_files, "_BLOCK", 777)
+    monkeypatch.setattr(_corpus, "_BATCH", 777)
     assert summary(opened(files / "text.txt.gz")) == expected
     assert summary(opened(lines)) == expected
     assert [line.encode() for line in _files.Lines([files / "text.txt"])] == "\n".join(lines).encode().split(b"\n")
