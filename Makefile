@@ -48,8 +48,9 @@ INSTALLED := $(VENV)/.installed-$(or $(LEVELS),$(if $(wildcard $(VENV)/.installe
 install: $(INSTALLED) ## build the package for this machine and install it into .venv
 
 # ---- what users run first ----------------------------------------------------------------------------------------------
-demo: $(VENV)/.with-demo $(INSTALLED) ## train on real data, print a table, draw a picture
+demo: $(VENV)/.with-demo $(INSTALLED) ## train on real data, print tables, draw pictures
 	$(BIN)/python examples/quickstart.py
+	$(BIN)/python examples/word2vec.py
 
 # ---- tests -------------------------------------------------------------------------------------------------------------
 test: $(VENV)/.with-test $(VENV)/.installed-$(or $(LEVELS),all) ## native and Python tests, the fast ones
