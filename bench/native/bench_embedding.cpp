@@ -92,7 +92,7 @@ void training(const RunContext& ctx, const char* model, const ZipfCorpus& corpus
               double peak_gflop) {
     const TrainerParams params{.vector_size = vector_size, .algorithm = algorithm, .loss = loss, .sample = 0};
     Trainer trainer(corpus.counts, params);
-    trainer.set_rows({}, {});
+    trainer.set_rows(ctx, {}, {});
     Progressed done;
     const double seconds = bench::median_seconds(
         [&] { done = trainer.train(ctx, corpus, {0, 1, 0, corpus.n_pieces(), 0.025, 0.025}); }, 3);

@@ -93,18 +93,21 @@ void register_embedding(py::module_& parent) {
                                             .seed = seed};
                  std::optional<HuffmanTree> given;
                  if (tree) given = tree_arg(*tree);
-                 return std::make_unique<Trainer>(span_arg<std::int64_t>("counts", counts), params, std::move(given));
+                 const auto n_occurrences = span_arg<std::int64_t>("counts", counts);
+                 const py::gil_scoped_release no_gil; // tables and tree of many words take a while
+                 return std::make_unique<Trainer>(n_occurrences, params, std::move(given));
              }),
              py::arg("counts"), py::kw_only(), py::arg("vector_size"), py::arg("algorithm"), py::arg("loss"),
              py::arg("window"), py::arg("negative"), py::arg("ns_exponent"), py::arg("sample"), py::arg("cbow_mean"),
              py::arg("shrink_windows"), py::arg("shared_negatives"), py::arg("seed"), py::arg("tree") = py::none())
         .def(
             "set_rows",
-            [](Trainer& self, py::object vectors, py::object context_vectors) {
+            [](Trainer& self, py::object vectors, py::object context_vectors, int n_threads) {
                 const std::size_t d = self.params().vector_size;
-                self.set_rows(rows_arg("vectors", vectors, d), rows_arg("context_vectors", context_vectors, d));
+                const auto v = rows_arg("vectors", vectors, d), c = rows_arg("context_vectors", context_vectors, d);
+                run(n_threads, self.params().seed, [&](const RunContext& ctx) { self.set_rows(ctx, v, c); });
             },
-            py::arg("vectors"), py::arg("context_vectors"))
+            py::arg("vectors"), py::arg("context_vectors"), py::kw_only(), py::arg("n_threads"))
         .def(
             "train",
             [](Trainer& self, const Corpus& corpus, std::size_t epoch, std::size_t epochs, std::size_t first_piece,

@@ -175,10 +175,10 @@ std::shared_ptr<HeldTextCorpus> text_corpus(const py::list& buffers, const std::
     return std::make_shared<HeldTextCorpus>(std::move(held), std::move(files));
 }
 
-std::shared_ptr<HeldIdCorpus> id_corpus(const py::object& ids, const py::object& ends, const py::object& table) {
-    return std::make_shared<HeldIdCorpus>(py::make_tuple(ids, ends, table), span_arg<std::int32_t>("ids", ids),
-                                          span_arg<std::int64_t>("ends", ends),
-                                          *table.cast<std::shared_ptr<WordTable>>());
+std::shared_ptr<HeldIdCorpus> id_corpus(const py::object& ids, const py::object& ends,
+                                        std::shared_ptr<WordTable> table) {
+    return std::make_shared<HeldIdCorpus>(py::make_tuple(ids, ends), span_arg<std::int32_t>("ids", ids),
+                                          span_arg<std::int64_t>("ends", ends), std::move(table));
 }
 
 py::tuple read(const Corpus& corpus, std::size_t number) {

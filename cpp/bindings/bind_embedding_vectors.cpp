@@ -16,10 +16,12 @@ namespace {
 using namespace embedding;
 using namespace bindings;
 
-/// (V, d) float32 whose rows lie one behind the other, contiguous each.
+/// (V, d) float32 whose rows lie one behind the other, contiguous each. NumPy's strides of an array without rows say
+/// nothing.
 MatrixView<const float> rows_arg(const char* name, py::handle object, std::optional<std::size_t> cols = {}) {
     const MatrixView<const float> view = matrix_arg<float>(name, object, cols);
-    if (!view.rows_contiguous() || (view.rows > 1 && view.row_stride < static_cast<std::ptrdiff_t>(view.cols)))
+    if (view.rows > 0 &&
+        (!view.rows_contiguous() || (view.rows > 1 && view.row_stride < static_cast<std::ptrdiff_t>(view.cols))))
         throw ValueError(std::string(name) + " must be in C order");
     return view;
 }

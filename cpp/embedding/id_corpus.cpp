@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace mlcore::embedding {
 
-IdCorpus::IdCorpus(std::span<const std::int32_t> ids, std::span<const std::int64_t> ends, const WordTable& words)
-    : ids_(ids), ends_(ends), words_(words) {
+IdCorpus::IdCorpus(std::span<const std::int32_t> ids, std::span<const std::int64_t> ends,
+                   std::shared_ptr<const WordTable> words)
+    : ids_(ids), ends_(ends), words_(std::move(words)) {
+    const std::size_t n_words = words_->size();
     for (std::size_t i = 0; i < ids.size(); ++i)
-        if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= words.size())
+        if (ids[i] < 0 || static_cast<std::size_t>(ids[i]) >= n_words)
             throw ValueError("ids[" + std::to_string(i) + "] is " + std::to_string(ids[i]) + ", which is none of the " +
-                             std::to_string(words.size()) + " words");
+                             std::to_string(n_words) + " words");
     std::int64_t last = 0;
     for (const std::int64_t end : ends) {
         if (end < last)
@@ -30,13 +33,15 @@ std::int64_t IdCorpus::tokens_before(std::size_t piece) const {
 }
 
 void IdCorpus::set_vocabulary(std::shared_ptr<const Vocabulary> vocabulary) {
-    id_of_.resize(words_.size());
+    if (!words_) throw ValueError("the vocabulary of an IdCorpus can be set once");
+    id_of_.resize(words_->size());
     for (std::size_t i = 0; i < id_of_.size(); ++i)
-        id_of_[i] = vocabulary->id(words_.word(static_cast<std::int32_t>(i)));
+        id_of_[i] = vocabulary->id(words_->word(static_cast<std::int32_t>(i)));
+    words_.reset();
 }
 
 void IdCorpus::read(std::size_t piece, Piece& out) const {
-    MLCORE_CHECK(piece < n_pieces() && id_of_.size() >= words_.size(), "no such piece or no vocabulary");
+    MLCORE_CHECK(piece < n_pieces() && !words_, "no such piece or no vocabulary");
     const std::size_t begin = piece * piece_words, end = std::min(begin + piece_words, ids_.size());
     // The text that holds or follows the word at `begin`: the first one that ends after it.
     auto text = std::upper_bound(ends_.begin(), ends_.end(), static_cast<std::int64_t>(begin));

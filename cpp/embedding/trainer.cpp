@@ -42,10 +42,11 @@ const TrainerParams& checked(const TrainerParams& params) {
     return params;
 }
 
-/// Moves rows of `padded_size` floats together, in place.
-void close_up(float* rows, std::size_t n, std::size_t size, std::size_t padded_size) {
-    if (size == padded_size) return;
-    for (std::size_t i = 1; i < n; ++i) std::copy_n(rows + i * padded_size, size, rows + i * size);
+/// Moves rows of `padded_size` floats together, in place, and the memory out. Empty if it is out already.
+Buffer<float> take(Buffer<float>& rows, std::size_t n, std::size_t size, std::size_t padded_size) {
+    if (!rows.empty() && size != padded_size)
+        for (std::size_t i = 1; i < n; ++i) std::copy_n(rows.data() + i * padded_size, size, rows.data() + i * size);
+    return std::move(rows);
 }
 
 } // namespace
@@ -295,25 +296,44 @@ Trainer::Trainer(std::span<const std::int64_t> counts, const TrainerParams& para
     paths_ = HuffmanPaths(tree_);
 }
 
-void Trainer::set_rows(MatrixView<const float> vectors, MatrixView<const float> context_vectors) {
+void Trainer::set_rows(const RunContext& ctx, MatrixView<const float> vectors,
+                       MatrixView<const float> context_vectors) {
     const std::size_t d = params_.vector_size;
-    const auto take_over = [&](const char* name, MatrixView<const float> from, std::size_t n, Buffer<float>& to) {
-        if (from.rows > n || (from.rows > 0 && from.cols != d))
+    const auto check = [&](const char* name, MatrixView<const float> given, std::size_t n) {
+        if (given.rows > n || (given.rows > 0 && given.cols != d))
             throw ValueError(std::string(name) + " must have at most " + std::to_string(n) + " rows of " +
-                             std::to_string(d) + ", got " + std::to_string(from.rows) + " of " +
-                             std::to_string(from.cols));
-        if (n > address_space / sizeof(float) / row_) throw std::bad_alloc();
-        to = Buffer<float>(n * row_, 0.0f);
-        for (std::size_t i = 0; i < from.rows; ++i)
-            for (std::size_t k = 0; k < d; ++k) to[i * row_ + k] = from(i, k);
+                             std::to_string(d) + ", got " + std::to_string(given.rows) + " of " +
+                             std::to_string(given.cols));
     };
-    take_over("vectors", vectors, n_words_, vectors_);
-    take_over("context_vectors", context_vectors, n_outputs_, context_vectors_);
+    check("vectors", vectors, n_words_);
+    check("context_vectors", context_vectors, n_outputs_);
+    if (n_words_ > address_space / sizeof(float) / row_) throw std::bad_alloc();
+    vectors_ = Buffer<float>(n_words_ * row_);
+    context_vectors_ = Buffer<float>(n_outputs_ * row_);
+
     const Philox random(params_.seed, initial_rows_stream);
-    for (std::size_t i = vectors.rows; i < n_words_; ++i)
-        for (std::size_t k = 0; k < d; ++k)
-            vectors_[i * row_ + k] =
-                static_cast<float>((random.u32(i * d + k) * 0x1p-31 - 1) / static_cast<double>(d));
+    const double scale = 1 / static_cast<double>(d);
+    const auto fill = [&](Buffer<float>& rows, MatrixView<const float> given, bool is_random) {
+        parallel_ranges(ctx, rows.size() / row_, 4 * static_cast<double>(d),
+                        [&](std::size_t begin, std::size_t end, int) {
+                            for (std::size_t i = begin; i < end; ++i) {
+                                float* row = &rows[i * row_];
+                                std::fill_n(row, row_, 0.0f);
+                                if (i < given.rows) {
+                                    for (std::size_t k = 0; k < d; ++k) row[k] = given(i, k);
+                                } else if (is_random) {
+                                    Philox::Block block{};
+                                    for (std::size_t k = 0; k < d; ++k) { // number i d + k is one of four of a block
+                                        const std::size_t number = i * d + k;
+                                        if (k == 0 || number % 4 == 0) block = random.block(number / 4);
+                                        row[k] = static_cast<float>((block[number % 4] * 0x1p-31 - 1) * scale);
+                                    }
+                                }
+                            }
+                        });
+    };
+    fill(vectors_, vectors, true);
+    fill(context_vectors_, context_vectors, false);
 }
 
 Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Stretch& stretch) {
@@ -343,14 +363,8 @@ Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Str
     return total;
 }
 
-Buffer<float> Trainer::take_vectors() {
-    close_up(vectors_.data(), n_words_, params_.vector_size, row_);
-    return std::move(vectors_);
-}
+Buffer<float> Trainer::take_vectors() { return take(vectors_, n_words_, params_.vector_size, row_); }
 
-Buffer<float> Trainer::take_context_vectors() {
-    close_up(context_vectors_.data(), n_outputs_, params_.vector_size, row_);
-    return std::move(context_vectors_);
-}
+Buffer<float> Trainer::take_context_vectors() { return take(context_vectors_, n_outputs_, params_.vector_size, row_); }
 
 } // namespace mlcore::embedding

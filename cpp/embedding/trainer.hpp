@@ -67,12 +67,13 @@ class Trainer {
 
     /// To be called before train. Takes the first rows over; the rest of the vectors is drawn from (-1, 1) / d,
     /// each a function of the seed and its place, the rest of the context vectors is zero.
-    void set_rows(MatrixView<const float> vectors, MatrixView<const float> context_vectors);
+    void set_rows(const RunContext& ctx, MatrixView<const float> vectors, MatrixView<const float> context_vectors);
 
     /// The corpus must be set to the vocabulary of `counts`. With one thread the same bits come out every time.
     Progressed train(const RunContext& ctx, const Corpus& corpus, const Stretch& stretch);
 
-    /// The rows side by side, (n_words, vector_size) and (n_outputs, vector_size): moves the memory out, once.
+    /// The rows side by side, (n_words, vector_size) and (n_outputs, vector_size): moves the memory out, once; before
+    /// set_rows and the second time they are empty.
     Buffer<float> take_vectors();
     Buffer<float> take_context_vectors();
 

@@ -204,7 +204,7 @@ TEST(blocks_of_a_stream_may_be_cut_anywhere) {
             const Numbered numbered(random, content, most);
             const std::vector<twin::Text> texts = twin::split(content);
             CHECK(listed(*numbered.words) == listed(twin::words(texts)));
-            IdCorpus corpus(numbered.ids, numbered.ends, *numbered.words);
+            IdCorpus corpus(numbered.ids, numbered.ends, numbered.words);
             CHECK_EQUAL(corpus.n_texts(), static_cast<std::int64_t>(texts.size()));
             CHECK_EQUAL(numbered.ends.size(), texts.size());
             const auto vocabulary = vocabulary_of(*numbered.words);
@@ -234,7 +234,7 @@ TEST(numbered_texts_in_pieces) {
         const std::string content = random.text(300'000, 500, newlines);
         const Numbered numbered(random, content, 1 << 16);
         CHECK(numbered.ids.size() > 3 * IdCorpus::piece_words);
-        IdCorpus corpus(numbered.ids, numbered.ends, *numbered.words);
+        IdCorpus corpus(numbered.ids, numbered.ends, numbered.words);
         const auto vocabulary = vocabulary_of(*numbered.words);
         corpus.set_vocabulary(vocabulary);
         CHECK(read_all(corpus, *vocabulary) == twin::split(content));
@@ -242,22 +242,22 @@ TEST(numbered_texts_in_pieces) {
         CHECK_EQUAL(corpus.n_pieces(), (numbered.ids.size() + IdCorpus::piece_words - 1) / IdCorpus::piece_words);
     }
     // Texts that end where pieces do, and empty ones there.
-    WordTable words;
-    words.insert("w");
+    const auto words = std::make_shared<WordTable>();
+    words->insert("w");
     const std::vector<std::int32_t> ids(2 * IdCorpus::piece_words, 0);
     const std::int64_t half = IdCorpus::piece_words;
     for (const std::vector<std::int64_t>& ends :
          {std::vector<std::int64_t>{half, 2 * half}, {half - 1, half, half, 2 * half, 2 * half}}) {
         IdCorpus corpus(ids, ends, words);
-        const auto vocabulary = std::make_shared<Vocabulary>(Vocabulary::build(words, 0, 0));
+        const auto vocabulary = std::make_shared<Vocabulary>(Vocabulary::build(*words, 0, 0));
         corpus.set_vocabulary(vocabulary);
         CHECK_EQUAL(corpus.n_texts(), static_cast<std::int64_t>(read_all(corpus, *vocabulary).size()));
     }
 }
 
 TEST(numbered_texts_are_checked) {
-    WordTable words;
-    words.insert("w");
+    const auto words = std::make_shared<WordTable>();
+    words->insert("w");
     const std::vector<std::int32_t> ids{0, 0};
     const std::vector<std::int64_t> ends{2};
     CHECK_THROWS(ValueError, IdCorpus(std::vector<std::int32_t>{0, 1}, ends, words));
@@ -267,6 +267,11 @@ TEST(numbered_texts_are_checked) {
     CHECK_THROWS(ValueError, IdCorpus(ids, std::vector<std::int64_t>{-1, 2}, words));
     CHECK_THROWS(ValueError, IdCorpus(ids, {}, words));
     CHECK_EQUAL(IdCorpus({}, {}, words).n_pieces(), std::size_t{0});
+    IdCorpus corpus(ids, ends, words);
+    Piece piece;
+    CHECK_THROWS(InternalError, corpus.read(0, piece)); // no vocabulary yet
+    corpus.set_vocabulary(std::make_shared<Vocabulary>());
+    CHECK_THROWS(ValueError, corpus.set_vocabulary(std::make_shared<Vocabulary>()));
 }
 
 TEST(files_that_change_after_the_count_do_no_harm) {

@@ -73,7 +73,7 @@ Trained train(const TrainerParams& params, int n_threads, std::size_t pieces_a_c
     const TopicCorpus corpus(n_texts);
     StandaloneRun run(n_threads);
     Trainer trainer(counts, params);
-    trainer.set_rows({}, {});
+    trainer.set_rows(run.context, {}, {});
     Trained result;
     const std::size_t epochs = 4, n = corpus.n_pieces();
     for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
@@ -137,20 +137,23 @@ TEST(one_thread_gives_the_same_bits_however_an_epoch_is_cut) {
 }
 
 TEST(rows_given_are_taken_over_and_the_rest_is_drawn) {
+    StandaloneRun run(3);
     const TrainerParams params = params_of(Algorithm::skipgram, Loss::negative_sampling);
     const std::size_t d = 12;
     Trainer trainer(counts, params);
     std::vector<float> given(3 * d), context(2 * d);
     for (std::size_t i = 0; i < given.size(); ++i) given[i] = static_cast<float>(i);
     for (std::size_t i = 0; i < context.size(); ++i) context[i] = -static_cast<float>(i);
-    trainer.set_rows(row_major<const float>(given.data(), 3, d), row_major<const float>(context.data(), 2, d));
+    trainer.set_rows(run.context, row_major<const float>(given.data(), 3, d),
+                     row_major<const float>(context.data(), 2, d));
     const Buffer<float> vectors = trainer.take_vectors(), contexts = trainer.take_context_vectors();
     const Philox random(params.seed, std::uint64_t{1} << 63);
     for (std::size_t i = 0; i < n_words * d; ++i) {
-        const double drawn = (random.u32(i) * 0x1p-31 - 1) / static_cast<double>(d);
+        const double drawn = (random.block(i / 4)[i % 4] * 0x1p-31 - 1) / static_cast<double>(d);
         CHECK_EQUAL(vectors[i], i < given.size() ? given[i] : static_cast<float>(drawn));
         CHECK_EQUAL(contexts[i], i < context.size() ? context[i] : 0.0f);
     }
+    CHECK(trainer.take_vectors().empty() && trainer.take_context_vectors().empty()); // taken out once
 }
 
 TEST(odd_corpora) {
@@ -158,7 +161,7 @@ TEST(odd_corpora) {
     for (TrainerParams params : all_models) {
         params.window = 1000; // longer than any text
         Trainer trainer(counts, params);
-        trainer.set_rows({}, {});
+        trainer.set_rows(run.context, {}, {});
         const TopicCorpus corpus(3), none(0);
         CHECK(trainer.train(run.context, corpus, {0, 1, 0, corpus.n_pieces(), 0.025, 0}).n_terms > 0);
         CHECK_EQUAL(trainer.train(run.context, corpus, {0, 1, 1, 1, 0.025, 0}).n_tokens, 0);
@@ -188,12 +191,12 @@ TEST(bad_arguments_are_refused) {
     const TopicCorpus corpus(30);
     Trainer trainer(counts, TrainerParams{});
     const std::vector<float> rows(50 * 100);
-    CHECK_THROWS(ValueError, trainer.set_rows(row_major<const float>(rows.data(), 50, 100), {}));
-    CHECK_THROWS(ValueError, trainer.set_rows(row_major<const float>(rows.data(), 5, 99), {}));
-    trainer.set_rows({}, {});
+    CHECK_THROWS(ValueError, trainer.set_rows(run.context, row_major<const float>(rows.data(), 50, 100), {}));
+    CHECK_THROWS(ValueError, trainer.set_rows(run.context, row_major<const float>(rows.data(), 5, 99), {}));
+    trainer.set_rows(run.context, {}, {});
     CHECK_THROWS(ValueError, trainer.train(run.context, corpus, {0, 1, 0, 3, 0.1, 0.1}));
     CHECK_THROWS(ValueError, trainer.train(run.context, corpus, {1, 1, 0, 1, 0.1, 0.1}));
     Trainer small(std::vector<std::int64_t>{5, 4, 3}, TrainerParams{}); // ids of a larger vocabulary
-    small.set_rows({}, {});
+    small.set_rows(run.context, {}, {});
     CHECK_THROWS(InternalError, small.train(run.context, corpus, {0, 1, 0, 1, 0.1, 0.1}));
 }

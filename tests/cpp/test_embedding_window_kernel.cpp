@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 using namespace mlcore;
@@ -142,6 +143,9 @@ TEST(rows_may_be_of_any_scale) {
         Case c(100, 6, 6, 3, scale);
         check_against_naive(c, 0.01f, 1e-5 * std::max(1.0, scale));
     }
+    Case c(100, 6, 6, 3, 20); // products of tens of thousands, beyond what exp can take
+    c.weight = {1, -2, -1, -3, -1, -1};
+    check_against_naive(c, 1e-4f, 1e-3);
 }
 
 TEST(the_step_is_the_gradient_of_the_loss) {
@@ -216,4 +220,33 @@ TEST(cbow_is_the_step_of_one_input_for_all_context_rows) {
                 for (std::size_t j = 0; j < n; ++j) CHECK_CLOSE(moved_outputs[j][k], outputs[j][k], 1e-5);
             }
         }
+}
+
+/// What comes out is anybody's guess; the thread sanitizer must take every race for the intended one.
+TEST(threads_may_make_steps_on_the_same_rows) {
+    Case c(20, 12, 9, 8); // two groups of outputs for a single input
+    const auto work = [&c] {
+        Window window(c.size);
+        window.reserve_outputs(9);
+        window.n_outputs = 9;
+        std::vector<float*> context;
+        for (std::size_t i = 0; i < 12; ++i) context.push_back(&c.inputs[i * c.size]);
+        for (std::size_t j = 0; j < 9; ++j) {
+            window.output[j] = &c.outputs[j * c.size];
+            window.weight[j] = c.weight[j];
+        }
+        for (int round = 0; round < 50; ++round) {
+            for (std::size_t m = 1; m <= max_inputs; ++m) {
+                window.n_inputs = m;
+                std::copy_n(context.begin(), m, window.input.begin());
+                skipgram_step(window, 0.01f);
+            }
+            cbow_step(window, context, 0.1f, 0.01f);
+        }
+    };
+    std::thread other(work);
+    work();
+    other.join();
+    for (const Buffer<float>* rows : {&c.inputs, &c.outputs})
+        for (const float x : *rows) CHECK(std::isfinite(x));
 }

@@ -208,7 +208,7 @@ class Word2Vec:
 
     def __post_init__(self):
         n_words, d = len(self.counts), self.vector_size
-        draws = [philox(self.seed, 2**63, k)[0] * 2.0**-32 for k in range(n_words * d)]
+        draws = [philox(self.seed, 2**63, k // 4)[k % 4] * 2.0**-32 for k in range(n_words * d)]
         self.vectors = ((2 * np.array(draws) - 1) / d).astype(np.float32).astype(np.float64).reshape(n_words, d)
         if self.loss == "hs":
             self.tree = self.tree or huffman_tree(self.counts)

@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import pickle
+import weakref
 from collections import Counter
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 import mlcore
 import naive_embedding as naive
 from mlcore import Word2Vec
+from mlcore.embedding import word2vec
 from planted import planted_texts, topic_margin
 
 MODELS = list(itertools.product(("skipgram", "cbow"), ("ns", "hs")))
@@ -263,7 +265,7 @@ def same_bits(a, b):
 
 @pytest.mark.parametrize(("algorithm", "loss"), MODELS)
 def test_one_thread_gives_the_same_bits_on_every_route(algorithm, loss, tmp_path):
-    texts = random_texts()
+    texts = random_texts()  # one piece: larger corpora are cut in other places where they are files
     plain, packed = tmp_path / "texts.txt", tmp_path / "texts.txt.gz"
     plain.write_text("\n".join(texts) + "\n")
     with gzip.open(packed, "wt") as file:
@@ -300,6 +302,25 @@ def test_a_long_corpus_has_the_same_bits_with_and_without_a_bar(capsys):
     assert model.n_words_ > 60_000
     assert same_bits(clone(model).set_params(verbose=1).fit(texts), model)
     assert same_bits(model, clone(model).fit(texts))
+
+
+def test_words_that_are_too_rare_are_forgotten_before_training(monkeypatch):
+    opened, trained = [], []
+
+    def recorded(*args, **options):
+        corpus = word2vec.open_corpus_before(*args, **options)
+        opened.append(weakref.ref(corpus))
+        return corpus
+
+    def train(task):
+        trained.append(opened[-1]() is None)
+        return word2vec.train_before(task)
+
+    for name, instead in (("open_corpus", recorded), ("train", train)):
+        monkeypatch.setattr(word2vec, f"{name}_before", getattr(word2vec, name), raising=False)
+        monkeypatch.setattr(word2vec, name, instead)
+    tiny().fit(random_texts()).partial_fit(random_texts())
+    assert trained == [True, True]
 
 
 def test_random_state_may_be_a_generator_of_numbers():

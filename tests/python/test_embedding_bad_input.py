@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import struct
 
 import numpy as np
 import pandas as pd
@@ -206,6 +205,8 @@ def test_questions_that_make_no_sense():
         model.keyed_vectors_["unheard"]
     with pytest.raises(TypeError, match="must be a list of words, got 'a'"):
         model.predict_context("a")
+    with pytest.raises(TypeError, match="words of predict_context must be str, got 3"):
+        model.predict_context(["a", 3])
     with pytest.raises(ValueError, match="at least one word"):
         model.predict_context([])
     with pytest.raises(ValueError, match="topn"):
@@ -306,7 +307,6 @@ def test_vectors_with_nan_in_a_file_do_no_harm(saved):
     except ValueError:
         return
     assert np.isnan(model.transform(["a b"])).all()
-    assert struct.calcsize("f") == 4
 
 
 def test_clone_of_a_bad_one_is_as_bad():

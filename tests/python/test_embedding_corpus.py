@@ -193,6 +193,15 @@ def test_a_path_that_is_not_utf8(tmp_path):
         opened(path)
 
 
+def test_a_list_of_names_of_files_is_no_list_of_texts(tmp_path):
+    names = [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]
+    Path(names[0]).write_text("a b")
+    assert texts_of(opened(names)) == [[name] for name in names]  # one of them is no file
+    Path(names[1]).write_text("c d")
+    with pytest.raises(ValueError, match=r"pass pathlib\.Path objects"):
+        opened(names)
+
+
 def test_line_ends_and_byte_order_mark(tmp_path):
     path, packed = tmp_path / "a.txt", tmp_path / "a.txt.gz"
     for content in (b"\xef\xbb\xbfa b\r\nc\r\n", b"a b\nc", b"\xef\xbb\xbfa b\nc\n\n"):

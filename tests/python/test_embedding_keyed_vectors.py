@@ -144,6 +144,7 @@ def test_similar_by_vector(kv):
     np.testing.assert_allclose(kv.similar_by_vector(vectors, topn=None), expected.T, atol=1e-6)
     check(kv.similar_by_vector(VECTORS[3]), UNIT @ UNIT[3])  # the word itself is an answer
     assert kv.similar_by_vector(np.empty((0, D))) == []
+    assert kv.similar_by_vector(np.empty((0, D)), topn=None).shape == (0, V)
 
 
 def test_batches_equal_single_queries_whatever_the_number_of_threads(kv):
@@ -171,6 +172,7 @@ def test_distances_rank_closer_than(kv):
     np.testing.assert_allclose(kv.distances(VECTORS[5], ["w3", "w9"]), 1 - cosines[[3, 9]], atol=1e-6)
     np.testing.assert_allclose(kv.distances(["w5", "w6"], ["w3"]), 1 - UNIT[[5, 6]] @ UNIT[[3]].T, atol=1e-6)
     np.testing.assert_allclose(kv.distances(VECTORS[:7]), 1 - UNIT[:7] @ UNIT.T, atol=1e-6)
+    assert kv.distances([]).shape == (0, V)
     closer = [word for i, word in enumerate(WORDS) if cosines[i] > cosines[9] and i != 5]
     assert kv.closer_than("w5", "w9") == closer
     assert kv.rank("w5", "w9") == len(closer) + 1

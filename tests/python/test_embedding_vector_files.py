@@ -226,6 +226,8 @@ def test_bad_arguments(kv, tmp_path):
         (b"the 3\nof 2\n", "has no line for 'and'"),
         (b"the 3\nof\n", "line 2 must be a word and a number, got b'of'"),
         (b"the x\n", "line 1 must be a word and a number"),
+        (b"the -3\n", "line 1 must be a word and a number"),
+        (b"the 9223372036854775808\n", "line 1 must be a word and a number"),
         (b"\xff 3\n", "line 1 must be a word and a number"),
     ],
 )

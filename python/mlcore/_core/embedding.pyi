@@ -127,7 +127,9 @@ class Word2VecModel:
         seed: int,
         tree: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
     ) -> None: ...
-    def set_rows(self, vectors: NDArray[np.float32] | None, context_vectors: NDArray[np.float32] | None) -> None: ...
+    def set_rows(
+        self, vectors: NDArray[np.float32] | None, context_vectors: NDArray[np.float32] | None, *, n_threads: int
+    ) -> None: ...
     def train(
         self,
         corpus: TextCorpus | IdCorpus,

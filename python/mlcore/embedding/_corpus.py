@@ -8,10 +8,11 @@ temporary files, four bytes a word, that vanish with the corpus. Either way memo
 import errno
 import mmap
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Set
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
@@ -29,7 +30,7 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 _BATCH = 1 << 20  # characters and words gathered between two calls of the core
 _MOST_TEXTS = 1000  # of a batch
-_MOST_MAPPED = 200  # files: each mapping keeps one open, and a process may have some 1000
+_MOST_MAPPED = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4  # files: each mapping keeps one open
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ def as_paths(X: Any, who: str) -> list[Path] | None:
         return [Path(X)]
     if isinstance(X, list | tuple) and X and all(isinstance(item, os.PathLike) for item in X):
         return [Path(item) for item in X]
+    if isinstance(X, list | tuple) and X and all(isinstance(item, str) and _is_file(item) for item in X):
+        raise ValueError(
+            f"X of {who} is a list of str, which are texts, but each is the path of a file, such as {X[0]!r}; for the "
+            "files pass pathlib.Path objects: [Path(name) for name in X]"
+        )
     return None
 
 
@@ -153,6 +159,13 @@ def _check_exists(path: str, who: str) -> None:
     ) from problem
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long, or with NUL: a text
+        return False
+
+
 def _name(path: Path) -> str:
     """Return a path for messages of the core, which takes UTF-8; not every path is."""
     return str(path).encode(errors="replace").decode()
@@ -177,6 +190,15 @@ def _mapped(file: IO[bytes], dtype: type[_Number]) -> NDArray[_Number]:
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
 
 
+@contextmanager
+def _says_where() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.add_note(f"The corpus is spooled to {tempfile.gettempdir()}; TMPDIR names another place.")
+        raise
+
+
 class _Spool:
     """A corpus on its way into temporary files: the numbers of its words, and where its texts end."""
 
@@ -196,16 +218,14 @@ class _Spool:
 
     def append(self, ids: NDArray[np.int32], ends: NDArray[np.int64]) -> None:
         """Add words; `ends` are positions in `ids` after which a text ends."""
-        try:
+        with _says_where():
             self._ids.write(ids.data)
             self._ends.write((self._n_ids + ends).data)
-        except OSError as error:
-            error.add_note(f"The corpus is spooled to {tempfile.gettempdir()}; TMPDIR names another place.")
-            raise
         self._n_ids += len(ids)
 
     def finish(self) -> OpenCorpus:
-        ids, ends = _mapped(self._ids, np.int32), _mapped(self._ends, np.int64)
+        with _says_where():
+            ids, ends = _mapped(self._ids, np.int32), _mapped(self._ends, np.int64)
         return OpenCorpus(core.embedding.IdCorpus(ids, ends, self.table), self.table)
 
 

@@ -78,8 +78,11 @@ def read_counts(path: Path, words: list[str], errors: str) -> NDArray[np.int64]:
         if not fields:
             continue
         try:
-            word, count = fields
-            counts[word.decode(errors=errors)] = int(count)
+            word, digits = fields
+            count = int(digits)
+            if not 0 <= count < 1 << 63:
+                raise ValueError("no count")
+            counts[word.decode(errors=errors)] = count
         except ValueError as error:
             raise ValueError(f"{path}: line {number} must be a word and a number, got {line[:80]!r}") from error
     missing = [word for word in words if word not in counts]

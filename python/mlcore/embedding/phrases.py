@@ -108,7 +108,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
     n_words_: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "min_count": [Interval(Integral, 1, 2**62, closed="both")],
         "threshold": [Interval(Real, -1, None, closed="left")],
         "scoring": [StrOptions({"default", "npmi"})],
         "delimiter": [str],

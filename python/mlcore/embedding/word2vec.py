@@ -117,7 +117,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     Notes
     -----
     Texts are strings or lists of strings. A string is split at white space and nothing else: lower case, punctuation
-    and the like are up to you. Texts of any length are used whole. Every loss is computed in float64.
+    and the like are up to you. Texts of any length are used whole. Losses are summed in float64.
 
     As in word2vec.c, CBOW with ``cbow_mean=True`` gives each near word the gradient of their mean undivided.
 
@@ -163,9 +163,9 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         "negative": [Interval(Integral, 0, 10_000, closed="both")],
         "ns_exponent": [Interval(Real, -10, 10, closed="both")],
         "sample": [Interval(Real, 0, 1, closed="left")],
-        "min_count": [Interval(Integral, 1, None, closed="left")],
-        "max_vocab_size": [Interval(Integral, 2, None, closed="left"), None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "min_count": [Interval(Integral, 1, 2**62, closed="both")],
+        "max_vocab_size": [Interval(Integral, 2, 2**62, closed="both"), None],
+        "epochs": [Interval(Integral, 1, 2**62, closed="both")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "min_alpha": [Interval(Real, 0, None, closed="left")],
         "cbow_mean": ["boolean"],
@@ -230,7 +230,8 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         X : str, path, list of paths, or iterable of texts
             The corpus. A str or path, or a list of paths (`pathlib.Path`, not str), names files with one text a line:
             plain, ``.gz``, ``.xz`` or ``.bz2``, in UTF-8. Anything else is gone through once: texts are strings, or
-            lists of strings that are taken as words as they are. A list of strings is thus a list of texts.
+            lists of strings that are taken as words as they are. A list of strings is thus a list of texts. Plain files
+            are mapped: they must not be cut short while fit runs.
         y : None
             Ignored, for scikit-learn.
 
@@ -299,14 +300,16 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         n_threads = effective_n_jobs(self.n_jobs)
         seed = self._seed if continuing else seed_from(self.random_state)
         curve = self.loss_curve_ if continuing else []
-        corpus = open_corpus(X, n_jobs=n_threads, who=name)
+        opened = open_corpus(X, n_jobs=n_threads, who=name)
         limits = int(self.min_count), int(self.max_vocab_size or 0)
         if continuing:
-            vocabulary = grow_vocabulary(self._get_vocabulary(), corpus.table, *limits, who=name)
+            vocabulary = grow_vocabulary(self._get_vocabulary(), opened.table, *limits, who=name)
         else:
-            vocabulary = build_vocabulary(corpus.table, *limits, who=name)
-        corpus.core.set_vocabulary(vocabulary)
-        counts, n_words = vocabulary.counts(), corpus.core.n_tokens
+            vocabulary = build_vocabulary(opened.table, *limits, who=name)
+        corpus = opened.core
+        del opened  # it holds the words that are too rare, which may be many more than the others
+        corpus.set_vocabulary(vocabulary)
+        counts, n_words = vocabulary.counts(), corpus.n_tokens
         if self.verbose >= 2:
             logger.info("%s: %d words of text, vocabulary of %d", name, n_words, len(counts))
         model = core.embedding.Word2VecModel(
@@ -325,13 +328,13 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             tree=self._grown_tree(counts) if continuing and self.loss == "hs" else None,
         )
         if continuing:
-            model.set_rows(self.vectors_, self.context_vectors_)
+            model.set_rows(self.vectors_, self.context_vectors_, n_threads=n_threads)
         else:
-            model.set_rows(None, None)
+            model.set_rows(None, None, n_threads=n_threads)
         losses = train(
             Task(
                 model=model,
-                corpus=corpus.core,
+                corpus=corpus,
                 epochs=int(self.epochs),
                 alpha=float(self.alpha),
                 min_alpha=float(min(self.min_alpha, self.alpha)),
@@ -483,7 +486,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         KeyError
             If a word is not known; the message names it.
         TypeError
-            If `words` is a lone string.
+            If `words` is a lone string, or holds something that is no string.
         ValueError
             If `words` is empty, or `topn` is less than 1.
         """
@@ -495,6 +498,9 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         words = list(words)
         if not words:
             raise ValueError("words of predict_context must hold at least one word, got none")
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"words of predict_context must be str, got {word!r}")
         ids = self._get_vocabulary().ids(words)
         for word, known in zip(words, ids >= 0, strict=True):
             if not known:
