@@ -220,7 +220,9 @@ struct BoundFinder {
     static WordTable table_of(const py::list& words) {
         WordTable table;
         for (std::size_t i = 0; i < words.size(); ++i) {
-            const Utf8 utf8(py::str(words[i]), "words");
+            const py::object word = words[i];
+            if (!PyUnicode_Check(word.ptr())) throw TypeError("words must be a list of str, got " + describe(word));
+            const Utf8 utf8(word, "words");
             if (table.find(utf8.view()) >= 0) throw ValueError("words must be distinct");
             table.insert(utf8.view());
         }
@@ -251,7 +253,7 @@ struct BoundFinder {
 };
 
 void register_phrases(py::module_& m) {
-    m.def("count_phrases", count_phrases, py::arg("corpus"), py::arg("vocabulary"), py::arg("is_connector"),
+    m.def("count_phrases", count_phrases, py::arg("corpus"), py::arg("vocabulary").none(false), py::arg("is_connector"),
           py::arg("min_count"), py::arg("max_distinct"), py::arg("n_threads"));
     py::class_<BoundFinder>(m, "PhraseFinder")
         .def(py::init<const py::list&, const py::object&, const py::object&, const py::object&, const py::list&>(),
@@ -270,8 +272,10 @@ void register_words(py::module_& m) {
 
     py::class_<Vocabulary, std::shared_ptr<Vocabulary>>(m, "Vocabulary")
         .def(py::init(&vocabulary_of), py::arg("words"), py::arg("counts"))
-        .def_static("build", &Vocabulary::build, py::arg("table"), py::arg("min_count"), py::arg("max_size"), no_gil())
-        .def("grow", &Vocabulary::grow, py::arg("table"), py::arg("min_count"), py::arg("max_size"), no_gil())
+        .def_static("build", &Vocabulary::build, py::arg("table").none(false), py::arg("min_count"),
+                    py::arg("max_size"), no_gil())
+        .def("grow", &Vocabulary::grow, py::arg("table").none(false), py::arg("min_count"), py::arg("max_size"),
+             no_gil())
         .def("__len__", &Vocabulary::size)
         .def("words", words_of<Vocabulary>)
         .def("counts", counts_of<Vocabulary>)
@@ -294,7 +298,7 @@ void register_corpora(py::module_& m) {
         .def("tokens_before", &Corpus::tokens_before, py::arg("piece"))
         .def(
             "set_vocabulary", [](Corpus& self, std::shared_ptr<Vocabulary> v) { self.set_vocabulary(std::move(v)); },
-            py::arg("vocabulary"))
+            py::arg("vocabulary").none(false))
         .def("read", read, py::arg("piece"));
 
     py::class_<HeldTextCorpus, Corpus, std::shared_ptr<HeldTextCorpus>>(m, "TextCorpus")
@@ -309,11 +313,11 @@ void register_corpora(py::module_& m) {
             py::arg("n_threads"));
 
     py::class_<HeldIdCorpus, Corpus, std::shared_ptr<HeldIdCorpus>>(m, "IdCorpus")
-        .def(py::init(&id_corpus), py::arg("ids"), py::arg("ends"), py::arg("table"))
+        .def(py::init(&id_corpus), py::arg("ids"), py::arg("ends"), py::arg("table").none(false))
         .def_property_readonly("n_texts", [](const HeldIdCorpus& self) { return self.n_texts(); });
 
     py::class_<TextStream>(m, "TextStream")
-        .def(py::init<std::shared_ptr<WordTable>, std::string>(), py::arg("table"), py::arg("name"))
+        .def(py::init<std::shared_ptr<WordTable>, std::string>(), py::arg("table").none(false), py::arg("name"))
         .def(
             "feed",
             [](TextStream& self, const py::bytes& block) { return to_tuple(self.feed(std::string_view(block))); },

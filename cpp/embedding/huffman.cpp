@@ -98,6 +98,8 @@ void HuffmanTree::check() const {
 }
 
 HuffmanPaths::HuffmanPaths(const HuffmanTree& tree) {
+    // Huffman's trees take some 20 steps a word, one more for each time that they were grown.
+    constexpr std::size_t most_steps_a_word = 4096;
     std::vector<std::uint32_t> up; // from the leaf to the root
     offset_.reserve(tree.leaves.size() + 1);
     offset_.push_back(0);
@@ -106,6 +108,8 @@ HuffmanPaths::HuffmanPaths(const HuffmanTree& tree) {
         for (; link >= 0; link = tree.inner[static_cast<std::size_t>(link / 2)])
             up.push_back(static_cast<std::uint32_t>(link));
         steps_.insert(steps_.end(), up.rbegin(), up.rend());
+        if (steps_.size() > most_steps_a_word * tree.leaves.size())
+            throw ValueError("damaged tree: it is far too deep for " + std::to_string(tree.leaves.size()) + " words");
         offset_.push_back(steps_.size());
         longest_ = std::max(longest_, up.size());
     }

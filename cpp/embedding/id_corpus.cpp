@@ -44,12 +44,15 @@ void IdCorpus::read(std::size_t piece, Piece& out) const {
     MLCORE_CHECK(piece < n_pieces() && !words_, "no such piece or no vocabulary");
     const std::size_t begin = piece * piece_words, end = std::min(begin + piece_words, ids_.size());
     // The text that holds or follows the word at `begin`: the first one that ends after it.
+    // The caller's memory may have changed since it was checked.
+    for (std::size_t i = begin; i < end; ++i)
+        MLCORE_CHECK(static_cast<std::uint32_t>(ids_[i]) < id_of_.size(), "ids have changed");
     auto text = std::upper_bound(ends_.begin(), ends_.end(), static_cast<std::int64_t>(begin));
     out.clear();
     out.ids.resize(end - begin);
     out.continues = begin > 0 && (text == ends_.begin() || text[-1] < static_cast<std::int64_t>(begin));
     std::size_t n = 0; // known words so far
-    for (std::size_t i = begin; i < end; ++text) {
+    for (std::size_t i = begin; i < end && text != ends_.end(); ++text) {
         const std::size_t text_end = std::min(end, static_cast<std::size_t>(*text));
         for (; i < text_end; ++i) {
             const std::int32_t id = id_of_[static_cast<std::size_t>(ids_[i])];

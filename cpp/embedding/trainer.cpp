@@ -63,18 +63,17 @@ void TrainerParams::check() const {
     if (!(ns_exponent >= -10 && ns_exponent <= 10)) wrong("ns_exponent", "-10 to 10", ns_exponent);
 }
 
-// ---- what a thread works with
-// ------------------------------------------------------------------------------------------
+// ---- what a thread works with -------------------------------------------------------------------------------------
 
 struct Negative {
-    std::int32_t word; // -1 closes the negatives of a pair
+    std::int32_t word;
     float multiplicity;
 };
 
 /// What a window needs from the random stream, drawn one window ahead so that its rows can be fetched in time.
 struct Draws {
     std::size_t begin = 0, end = 0;  // context: kept words of [begin, end) but for the centre
-    std::vector<Negative> negatives; // of each pair in turn, with a closing entry, where pairs have their own
+    std::vector<Negative> negatives; // none if each pair draws its own
 };
 
 struct Trainer::Scratch {
@@ -84,17 +83,18 @@ struct Trainer::Scratch {
     std::vector<std::int32_t> kept;
     std::vector<std::uint32_t> position; // of each kept word among the known words of the piece
     Draws draws[2];
-    std::vector<float*> context; // rows of the context words
+    std::vector<Negative> pair_negatives[2]; // likewise drawn one pair ahead
+    std::vector<float*> context;             // rows of the context words
     Window window;
 };
 
-// ---- one piece on one thread
-// -------------------------------------------------------------------------------------------
+// ---- one piece on one thread --------------------------------------------------------------------------------------
 
 class Trainer::PieceRun {
   public:
-    PieceRun(Trainer& trainer, Scratch& scratch, const Stretch& stretch, const Corpus& corpus, std::size_t piece)
-        : t_(trainer), p_(trainer.params_), s_(scratch),
+    PieceRun(const RunContext& ctx, int thread, Trainer& trainer, Scratch& scratch, const Stretch& stretch,
+             const Corpus& corpus, std::size_t piece)
+        : ctx_(ctx), is_calling_thread_(thread == 0), t_(trainer), p_(trainer.params_), s_(scratch),
           positions_(p_.seed, DrawStream::Purpose::positions, stretch.epoch, piece),
           pairwise_(p_.algorithm == Algorithm::skipgram && p_.loss == Loss::negative_sampling && !p_.shared_negatives) {
         std::int32_t largest = -1;
@@ -173,28 +173,21 @@ class Trainer::PieceRun {
             return;
         }
         prefetch_row(output_row(static_cast<std::size_t>(word)), t_.row_);
-        if (!pairwise_) {
-            draw_negatives(word, d);
-            return;
-        }
-        for (std::size_t pair = 0; pair < n_context; ++pair) {
-            draw_negatives(word, d);
-            d.negatives.push_back({-1, 0});
-        }
+        if (!pairwise_) draw_negatives(word, d.negatives);
     }
 
-    void draw_negatives(std::int32_t word, Draws& d) {
-        const std::size_t first = d.negatives.size();
+    void draw_negatives(std::int32_t word, std::vector<Negative>& negatives) {
+        negatives.clear();
         for (std::size_t k = 0; k < p_.negative; ++k) {
             const std::int32_t drawn = negatives_->next();
             if (drawn == word) continue;
-            const auto same = std::find_if(d.negatives.begin() + static_cast<std::ptrdiff_t>(first), d.negatives.end(),
-                                           [&](const Negative& n) { return n.word == drawn; });
-            if (same != d.negatives.end()) {
+            const auto same =
+                std::find_if(negatives.begin(), negatives.end(), [&](const Negative& n) { return n.word == drawn; });
+            if (same != negatives.end()) {
                 same->multiplicity += 1;
                 continue;
             }
-            d.negatives.push_back({drawn, 1});
+            negatives.push_back({drawn, 1});
             prefetch_row(output_row(static_cast<std::size_t>(drawn)), t_.row_);
         }
     }
@@ -213,18 +206,19 @@ class Trainer::PieceRun {
             set_outputs(word, d.negatives);
             cbow_step(w, s_.context, p_.cbow_mean ? 1 / static_cast<float>(m) : 1.0f, alpha);
             done_.n_terms += 1;
+            note_work(m + w.n_outputs);
             return;
         }
         done_.n_terms += m;
         if (pairwise_) {
-            auto begin = d.negatives.begin();
-            for (float* const row : s_.context) {
-                const auto end = std::find_if(begin, d.negatives.end(), [](const Negative& n) { return n.word < 0; });
-                set_outputs(word, {begin, end});
+            draw_negatives(word, s_.pair_negatives[0]);
+            for (std::size_t i = 0; i < m; ++i) {
+                if (i + 1 < m) draw_negatives(word, s_.pair_negatives[(i + 1) % 2]);
+                set_outputs(word, s_.pair_negatives[i % 2]);
                 w.n_inputs = 1;
-                w.input[0] = row;
+                w.input[0] = s_.context[i];
                 skipgram_step(w, alpha);
-                begin = end + 1;
+                note_work(w.n_outputs);
             }
             return;
         }
@@ -235,7 +229,17 @@ class Trainer::PieceRun {
             w.n_inputs = m * (step + 1) / n_steps - begin;
             std::copy_n(s_.context.data() + begin, w.n_inputs, w.input.data());
             skipgram_step(w, alpha);
+            note_work(w.n_inputs * w.n_outputs);
         }
+    }
+
+    /// Sees a stop within a piece too: with the widest windows and the most negatives, one may take hours.
+    void note_work(std::size_t products) {
+        work_ += products;
+        if (work_ < 100'000) return; // a millisecond or so
+        work_ = 0;
+        if (is_calling_thread_) ctx_.progress.poll();
+        if (ctx_.stop.requested()) throw Interrupted();
     }
 
     void set_outputs(std::int32_t word, std::span<const Negative> negatives) {
@@ -267,6 +271,9 @@ class Trainer::PieceRun {
     }
     float* output_row(std::size_t row) const { return t_.context_vectors_.data() + row * t_.row_; }
 
+    const RunContext& ctx_;
+    const bool is_calling_thread_;
+    std::size_t work_ = 0; // products since the last look
     Trainer& t_;
     const TrainerParams& p_;
     Scratch& s_;
@@ -277,8 +284,7 @@ class Trainer::PieceRun {
     Progressed done_;
 };
 
-// ---- the whole
-// ---------------------------------------------------------------------------------------------------------
+// ---- the whole ----------------------------------------------------------------------------------------------------
 
 Trainer::Trainer(std::span<const std::int64_t> counts, const TrainerParams& params, std::optional<HuffmanTree> tree)
     : params_(checked(params)), n_words_(checked(counts).size()),
@@ -337,7 +343,7 @@ void Trainer::set_rows(const RunContext& ctx, MatrixView<const float> vectors,
 }
 
 Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Stretch& stretch) {
-    MLCORE_CHECK(!vectors_.empty(), "set_rows comes before train");
+    MLCORE_CHECK(!vectors_.empty() && (!context_vectors_.empty() || n_outputs_ == 0), "set_rows comes before train");
     if (stretch.first_piece > stretch.last_piece || stretch.last_piece > corpus.n_pieces())
         throw ValueError("pieces must lie in [0, " + std::to_string(corpus.n_pieces()) + "]");
     if (stretch.epochs < 1 || stretch.epoch >= stretch.epochs) throw ValueError("epoch must be in [0, epochs)");
@@ -352,7 +358,7 @@ Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Str
     parallel_tasks(ctx, n, ns_per_piece, [&](std::size_t task, int thread) {
         auto& mine = scratch[static_cast<std::size_t>(thread)];
         if (!mine) mine = std::make_unique<Scratch>(row_);
-        done[task] = PieceRun(*this, *mine, stretch, corpus, stretch.first_piece + task).run();
+        done[task] = PieceRun(ctx, thread, *this, *mine, stretch, corpus, stretch.first_piece + task).run();
     });
     Progressed total;
     for (const Progressed& piece : done) { // in the order of the corpus

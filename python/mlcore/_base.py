@@ -33,7 +33,7 @@ def effective_n_jobs(n_jobs: int | None) -> int:
     if n_jobs == 0:
         raise ValueError("n_jobs must be a positive int, a negative int (all CPUs but -1 - n_jobs) or None, got 0")
     if n_jobs is not None and n_jobs > 0:
-        return int(n_jobs)
+        return min(int(n_jobs), 1 << 16)  # no machine has more, and the core takes an int of C
     cpus = core.available_cpus()
     return cpus if n_jobs is None else max(1, cpus + 1 + int(n_jobs))
 

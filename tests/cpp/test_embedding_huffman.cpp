@@ -114,6 +114,18 @@ TEST(grown_tree_keeps_old_nodes) {
     }
 }
 
+TEST(trees_deeper_than_any_of_words_are_refused) {
+    const std::int32_t n = 20000; // a chain: quadratic memory for its paths
+    HuffmanTree chain{{0, 1}, {}};
+    for (std::int32_t node = 1; node < n; ++node) {
+        chain.inner.push_back(2 * node);
+        chain.leaves.push_back(2 * node + 1);
+    }
+    chain.inner.push_back(-1);
+    chain.check();
+    CHECK_THROWS(ValueError, HuffmanPaths{chain});
+}
+
 TEST(bad_counts_are_refused) {
     CHECK_THROWS(ValueError, HuffmanTree::of(std::vector<std::int64_t>{}));
     CHECK_THROWS(ValueError, HuffmanTree::of(std::vector<std::int64_t>{4}));

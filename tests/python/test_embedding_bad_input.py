@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 
 import mlcore
-from mlcore import Word2Vec
+from mlcore import Word2Vec, _native
 from mlcore.embedding._state import check_tree
 
 TEXTS = ["a b c d a", "b c a", "d a c b"] * 5
@@ -312,3 +312,40 @@ def test_vectors_with_nan_in_a_file_do_no_harm(saved):
 def test_clone_of_a_bad_one_is_as_bad():
     with pytest.raises(ValueError, match="'window' parameter"):
         clone(tiny(window=-1)).fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "parameter", [{"ns_exponent": float("nan")}, {"algorithm": "bag"}, {"doc_weights": "sum"}, {"window": -1}]
+)
+def test_parameters_set_after_fit_are_checked(parameter):
+    model = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=1).fit(["a b c"]).set_params(**parameter)
+    for use in (model.transform, model.score, model.predict_context):
+        with pytest.raises(ValueError, match=f"'{next(iter(parameter))}' parameter of Word2Vec"):
+            use(["a b"])
+
+
+def test_predict_context_wants_a_whole_number_of_words():
+    model = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=1).fit(["a b c"])
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        model.predict_context(["a"], topn=1.5)
+
+
+def test_the_core_survives_misuse():
+    core = _native.core.embedding
+    table = core.WordTable()
+    ids, lengths = table.add_texts(["a b c a b c"], 0)
+    corpus, vocabulary = core.IdCorpus(ids, np.cumsum(lengths), table), core.Vocabulary.build(table, 1, 0)
+    with pytest.raises(TypeError):
+        corpus.set_vocabulary(None)
+    with pytest.raises(TypeError):
+        core.TextStream(None, "file")
+    with pytest.raises(TypeError):
+        core.IdCorpus(ids, np.cumsum(lengths), None)
+    with pytest.raises(TypeError):
+        core.count_phrases(corpus, None, np.zeros(3, np.uint8), 1, 10, 1)
+    with pytest.raises(TypeError, match="words must be a list of str"):
+        core.PhraseFinder([10**18, "b"], np.zeros(2, np.uint8), np.zeros(0, np.int32), np.zeros(1, np.int64), [])
+    corpus.set_vocabulary(vocabulary)
+    ids[:] = 2**31 - 1
+    with pytest.raises(RuntimeError, match="ids have changed"):
+        corpus.read(0)

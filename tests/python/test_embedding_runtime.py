@@ -88,6 +88,29 @@ for n_jobs in (1, 2):
     assert all(float(lines[i][0]) < 0.5 for i in (0, 1, 3, 4))
 
 
+def test_ctrl_c_is_heard_within_a_piece(run_python):
+    code = """
+import os, signal, threading, time
+import test_embedding_runtime as t
+text = [str(i * i % 997) for i in range(9000)]  # one piece, whose windows are as wide as it is
+for options in ({}, {"shared_negatives": False}, {"algorithm": "cbow"}):
+    model = t.model_of(window=10**6, negative=3000, shrink_windows=False, **options)
+    sent = []
+    def interrupt():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Timer(0.5, interrupt).start()
+    try:
+        model.fit([text])
+    except KeyboardInterrupt:
+        print(time.perf_counter() - sent[0], hasattr(model, "vectors_"))
+"""
+    result = run_python(code, env={"PYTHONPATH": THIS_PATH})
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert [fitted for _, fitted in lines] == ["False"] * 3, result.stderr
+    assert all(float(seconds) < 1 for seconds, _ in lines)
+
+
 def test_forked_child_trains(run_python):
     code = """
 import os, sys, warnings

@@ -172,13 +172,13 @@ def _name(path: Path) -> str:
 
 
 def _can_be_mapped(path: Path) -> bool:
-    return path.suffix.lower() not in PACKED and not (
-        stat.S_ISFIFO(mode := path.stat().st_mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
-    )
+    return path.suffix.lower() not in PACKED and stat.S_ISREG(path.stat().st_mode)
 
 
 def _map(path: Path) -> NDArray[np.uint8]:
     with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:  # empty, or one of those in /proc that have no size
+            return np.frombuffer(file.read(), dtype=np.uint8)
         return _mapped(file, np.uint8)
 
 

@@ -6,6 +6,7 @@ Left out on purpose: vectors of parts of words (fastText), documents as words (d
 import os
 from collections.abc import Iterable
 from numbers import Integral, Real
+from operator import index
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -411,6 +412,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             If `X` is a lone string, or holds something that is no text.
         """
         check_is_fitted(self)
+        self._validate_params()
         ids, indptr = self._encode(X)
         weights = np.ones(len(ids), dtype=np.float32)
         if self.doc_weights == "tfidf":
@@ -455,6 +457,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         .. [1] O. Levy and Y. Goldberg, "Neural word embedding as implicit matrix factorization", NeurIPS 2014.
         """
         check_is_fitted(self)
+        self._validate_params()
         ids, indptr = self._encode(X)
         model, window = self._word_model(), int(self.window)
         if self.algorithm == "skipgram":
@@ -491,9 +494,10 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             If `words` is empty, or `topn` is less than 1.
         """
         check_is_fitted(self)
+        self._validate_params()
         if isinstance(words, (str, bytes)):
             raise TypeError(f"words of predict_context must be a list of words, got {words!r}")
-        if topn is not None and topn < 1:
+        if topn is not None and index(topn) < 1:
             raise ValueError(f"topn of predict_context must be at least 1 or None, got {topn}")
         words = list(words)
         if not words:
