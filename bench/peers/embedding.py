@@ -227,7 +227,7 @@ def vocabulary(options: Namespace, texts: Texts) -> None:
 
 def speed(options: Namespace, texts: Texts) -> None:
     """Training alone: the pass over the text that counts words is not in the seconds of either library."""
-    text, epochs, rows = texts.prefix(options.words or SPEED_WORDS), 1, []
+    text, epochs, rows = texts.prefix(options.words or SPEED_WORDS), 2, []
     for model in MODELS:
         for threads in sorted({1, options.threads}):
             peer = theirs(model, options, threads)
@@ -243,7 +243,7 @@ def speed(options: Namespace, texts: Texts) -> None:
             row = [f"{x:,.0f}" for r in rate.values() for x in (r, r / threads)]
             rows.append([MODELS[model].title, threads, *row, rate["mlcore"] / rate["gensim"]])
     columns = ("model", "threads", "mlcore, words/s", "a core", "gensim, words/s", "a core", "ratio")
-    title = f"Training, {text.n_words:,} words, vectors of {options.vector_size}, median of {options.repeats}"
+    title = f"Training, {text.n_words:,} words x {epochs}, vectors of {options.vector_size}, median of {options.repeats}"
     table(title, columns, rows)
 
 
