@@ -46,13 +46,6 @@ Sum dot(const float* a, const float* b, std::size_t n) {
 float fast_dot(const float* a, const float* b, std::size_t n) { return dot<float, 32>(a, b, n); }
 double exact_dot(const float* a, const float* b, std::size_t n) { return dot<double, 8>(a, b, n); }
 
-/// 1 / length, bounded so that a score cannot become 0 * inf; 0 for a vector of zeros.
-float inverse(double squared_length) {
-    if (squared_length == 0) return 0;
-    using Limits = std::numeric_limits<float>;
-    return static_cast<float>(std::clamp<double>(1 / std::sqrt(squared_length), Limits::min(), Limits::max()));
-}
-
 /// Unit vectors of a block of queries, one group of `padded` rows for each of their terms, and their products with
 /// rows.
 class Terms {
@@ -261,7 +254,8 @@ class Search {
     float exact_score(std::size_t query, const std::vector<double>& squared_lengths, std::int32_t row) const {
         const std::size_t dim = table_.rows.cols;
         const float* vector = table_.rows.row(static_cast<std::size_t>(row)).data;
-        const double length = exact_dot(vector, vector, dim);
+        const bool is_zero = table_.inverse_norms[row] == 0;
+        const double length = is_zero ? 0 : exact_dot(vector, vector, dim);
         double score = 1, divisor = 1;
         for (std::size_t p = 0; p < queries_.n_terms(); ++p) {
             const double product = exact_dot(queries_.terms.row(p * queries_.n_queries + query).data, vector, dim);
@@ -284,10 +278,12 @@ void check(const UnitRows& table, const Queries& queries) {
     if (queries.terms.cols != table.rows.cols)
         throw ValueError("queries must have " + std::to_string(table.rows.cols) + " columns as the vectors have, got " +
                          std::to_string(queries.terms.cols));
-    if (queries.n_terms() == 0 || queries.terms.rows != queries.n_terms() * queries.n_queries ||
-        (!queries.product && queries.n_terms() != 1))
+    const std::size_t n_terms = queries.n_terms();
+    const bool wraps = n_terms < queries.n_positive; // as n_terms * n_queries might, hence the division
+    if (wraps || n_terms == 0 || queries.terms.rows % n_terms != 0 ||
+        queries.terms.rows / n_terms != queries.n_queries || (!queries.product && n_terms != 1))
         throw ValueError(std::to_string(queries.terms.rows) + " terms do not make " +
-                         std::to_string(queries.n_queries) + " queries of " + std::to_string(queries.n_terms()));
+                         std::to_string(queries.n_queries) + " queries of " + std::to_string(n_terms));
     const auto offsets = queries.excluded_offsets;
     if (offsets.size() != queries.n_queries + 1 || offsets.front() != 0 ||
         offsets.back() != static_cast<std::int64_t>(queries.excluded.size()) ||
@@ -302,9 +298,11 @@ std::size_t inverse_norms(const RunContext& ctx, MatrixView<const float> rows, f
     const double ns = 0.1 * static_cast<double>(rows.cols) + 3;
     parallel_ranges(ctx, rows.rows, ns, [&](std::size_t begin, std::size_t end, int) {
         for (std::size_t r = begin; r < end; ++r) {
-            const double squared = exact_dot(rows.row(r).data, rows.row(r).data, rows.cols);
-            out[r] = inverse(squared);
-            if (std::isfinite(squared)) continue;
+            const float* row = rows.row(r).data;
+            const double length = std::sqrt(exact_dot(row, row, rows.cols));
+            out[r] = length < shortest_length ? 0 : static_cast<float>(1 / length);
+            if (length <= largest_entry) continue; // nearly always; NaN is not
+            if (std::all_of(row, row + rows.cols, [](float x) { return std::abs(x) <= largest_entry; })) continue;
             std::size_t seen = first_bad.load(std::memory_order_relaxed);
             while (r < seen && !first_bad.compare_exchange_weak(seen, r, std::memory_order_relaxed)) {}
         }

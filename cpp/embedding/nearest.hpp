@@ -20,17 +20,22 @@
 
 namespace mlcore::embedding {
 
+/// Within these bounds neither squares of lengths nor products in float32 run out of range: rows may have no entry
+/// beyond the one, and those shorter than the other count as zero vectors.
+constexpr float largest_entry = 1e18F;
+constexpr double shortest_length = 1e-18;
+
 /// A table of vectors (V, d), rows contiguous and row_stride >= d, with 1 / length of each row (0 for zero vectors).
 struct UnitRows {
     MatrixView<const float> rows;
     const float* inverse_norms = nullptr; // V
 };
 
-/// Fills out (V). Returns the first row with a NaN or an infinity, or V where there is none.
+/// Fills out (V). Returns the first row with a NaN or an entry beyond largest_entry, or V where there is none.
 std::size_t inverse_norms(const RunContext& ctx, MatrixView<const float> rows, float* out);
 
 /// Query j is made of the vectors terms(p * n_queries + j), p < n_positive + n_negative; their lengths do not matter,
-/// and the cosine with a vector of zeros is 0.
+/// however short, and the cosine with a vector of zeros is 0.
 struct Queries {
     MatrixView<const float> terms; // (n_terms() * n_queries, d)
     std::size_t n_queries = 0;

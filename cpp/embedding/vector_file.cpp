@@ -1,6 +1,7 @@
 #include "embedding/vector_file.hpp"
 
 #include "core/parallel.hpp"
+#include "embedding/nearest.hpp"
 #include "embedding/tokenizer.hpp"
 #include "embedding/utf8.hpp"
 
@@ -48,6 +49,11 @@ std::string number(std::size_t n) { return std::to_string(n); }
 
 std::string_view between(const char* begin, const char* end) { return {begin, static_cast<std::size_t>(end - begin)}; }
 
+/// Without the \r of \r\n.
+const char* without_return(const char* begin, const char* newline) {
+    return newline != begin && newline[-1] == '\r' ? newline - 1 : newline;
+}
+
 struct Header {
     std::size_t rows = 0, cols = 0;
     const char* end = nullptr; // behind its newline
@@ -57,8 +63,7 @@ Header parse_header(std::span<const char> bytes, const char* hint) {
     const char* const begin = bytes.data();
     const char* const end = begin + bytes.size();
     const char* const newline = std::find(begin, begin + std::min(bytes.size(), longest_header), '\n');
-    const char* line_end = newline;
-    if (line_end != begin && line_end[-1] == '\r') --line_end;
+    const char* const line_end = without_return(begin, newline);
     const auto wrong = [&] {
         return ValueError(
             "the first line must have two numbers, how many vectors there are and how long they are, got " +
@@ -92,20 +97,19 @@ void check_room(std::size_t rows, std::size_t cols, std::size_t bytes_per_value,
                      number(room) + " bytes that follow can hold: the file is truncated or damaged");
 }
 
-bool all_finite(const float* values, std::size_t n) {
-    constexpr std::uint32_t exponent = 0x7f800000;
+bool all_usable(const float* values, std::size_t n) {
     int bad = 0;
-    for (std::size_t i = 0; i < n; ++i) bad += (std::bit_cast<std::uint32_t>(values[i]) & exponent) == exponent;
+    for (std::size_t i = 0; i < n; ++i) bad += !(std::abs(values[i]) <= largest_entry); // NaN, too
     return bad == 0;
 }
 
-std::string not_finite(const float* values, std::size_t n, std::string_view word) {
-    const float* bad = std::find_if(values, values + n, [](float x) { return !std::isfinite(x); });
+std::string not_usable(const float* values, std::size_t n, std::string_view word) {
+    const float* bad = std::find_if(values, values + n, [](float x) { return !(std::abs(x) <= largest_entry); });
+    char digits[32];
+    const auto result = std::to_chars(digits, digits + sizeof digits, *bad);
     return "the vector of " + quoted(word) + " has " +
-           (std::isnan(*bad) ? "NaN"
-            : *bad > 0       ? "inf"
-                             : "-inf") +
-           " in place " + number(static_cast<std::size_t>(bad - values) + 1);
+           (std::isnan(*bad) ? "NaN" : std::string(between(digits, result.ptr))) + " in place " +
+           number(static_cast<std::size_t>(bad - values) + 1) + (std::isfinite(*bad) ? ", more than 1e18" : "");
 }
 
 /// Where groups of items begin, and the error of the first item that has one: what the message says must not depend on
@@ -172,7 +176,7 @@ std::optional<std::string> parse_line(const char* begin, const char* end, std::s
     }
     while (p != end && is_blank(*p)) ++p;
     if (p != end) return "has more than " + number(cols) + " numbers behind " + quoted(between(begin, word_end));
-    if (!all_finite(values, cols)) return ": " + not_finite(values, cols, between(begin, word_end));
+    if (!all_usable(values, cols)) return ": " + not_usable(values, cols, between(begin, word_end));
     return std::nullopt;
 }
 
@@ -185,7 +189,7 @@ const char* end_of_line(const char* begin, const char* end) {
 /// Numbers in the first line of a file without header.
 std::size_t count_columns(const char* p, const char* end) {
     std::size_t fields = 0;
-    for (end = end_of_line(p, end); p != end; ++fields)
+    for (end = without_return(p, end_of_line(p, end)); p != end; ++fields)
         p = std::find_if_not(std::find_if(p, end, is_blank), end, is_blank);
     return fields == 0 ? 0 : fields - 1; // without the word
 }
@@ -195,11 +199,12 @@ std::size_t count_columns(const char* p, const char* end) {
 VectorFile parse_text(const RunContext& ctx, std::span<const char> bytes, std::size_t limit, bool has_header) {
     const char* const file = bytes.data();
     const char* const end = file + bytes.size();
+    const std::size_t mark = std::string_view(file, bytes.size()).starts_with("\xef\xbb\xbf") ? 3 : 0;
     Header header;
     if (has_header) {
-        header = parse_header(bytes, " (no_header=True reads a file without it, as GloVe's are)");
+        header = parse_header(bytes.subspan(mark), " (no_header=True reads a file without it, as GloVe's are)");
     } else {
-        header = {std::numeric_limits<std::size_t>::max(), 0, file};
+        header = {std::numeric_limits<std::size_t>::max(), 0, file + mark};
     }
     // White space at the end is not a line.
     const char* last = end;
@@ -237,8 +242,7 @@ VectorFile parse_text(const RunContext& ctx, std::span<const char> bytes, std::s
         const char* line = group_begins[row / group_size];
         for (; row < row_end; ++row) {
             const char* const newline = end_of_line(line, last);
-            const char* line_end = newline;
-            if (line_end != line && line_end[-1] == '\r') --line_end;
+            const char* const line_end = without_return(line, newline);
             const char* word_end = nullptr;
             if (auto error = parse_line(line, line_end, header.cols, out.values.data() + row * header.cols, word_end))
                 return "line " + number(row + 1 + header_lines) + (error->front() == ':' ? "" : " ") + *error;
@@ -286,8 +290,8 @@ VectorFile parse_binary(const RunContext& ctx, std::span<const char> bytes, std:
                          for (; row < row_end; ++row) {
                              float* values = out.values.data() + row * cols;
                              std::memcpy(values, file + out.ends[row] + 1, width);
-                             if (!all_finite(values, cols))
-                                 return not_finite(values, cols, between(file + out.begins[row], file + out.ends[row]));
+                             if (!all_usable(values, cols))
+                                 return not_usable(values, cols, between(file + out.begins[row], file + out.ends[row]));
                          }
                          return std::nullopt;
                      });

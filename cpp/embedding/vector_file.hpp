@@ -27,7 +27,8 @@ struct VectorFile {
 };
 
 /// The first `limit` vectors. Throws ValueError, naming the line, for what is no such file, for a number of vectors or
-/// columns other than promised, and for values that are not finite.
+/// columns other than promised, and for values that are not finite or beyond largest_entry of nearest.hpp. A byte order
+/// mark before text is skipped.
 VectorFile parse_text(const RunContext& ctx, std::span<const char> bytes, std::size_t limit, bool has_header);
 VectorFile parse_binary(const RunContext& ctx, std::span<const char> bytes, std::size_t limit);
 

@@ -9,13 +9,15 @@ they lie in memory, without a copy, and can be mapped from it without being read
 Left out on purpose: estimators inside estimators, and Python callables (a loss or a scorer of one's own).
 """
 
+import errno
 import json
 import math
 import os
 import secrets
+import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -60,7 +62,8 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
     estimator : estimator of mlcore
         What to save.
     path : str or path-like
-        Where to. An existing file is replaced. ``.safetensors`` is a good ending: other programs can read the arrays.
+        Where to. An existing file is replaced; a link to it stays one, and its permissions stay. ``.safetensors`` is a
+        good ending: other programs can read the arrays.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
     ValueError
         If a parameter cannot be stored, such as a callable loss; the message names it.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or `path` is a folder, a device or a pipe.
 
     See Also
     --------
@@ -103,7 +106,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
         "state": {name: _encode(value, tensors, f"attribute {name!r}", cls) for name, value in state.items()},
     }
     text = json.dumps(header, allow_nan=False)
-    with replacing(Path(path)) as file:
+    with replacing(Path(path)) as (file,):
         checksums = {_CHECKSUM: _checksum(text, tensors), _HEADER_CHECKSUM: _header_checksum(text, tensors)}
         _write_safetensors(file, tensors, {_KEY: text, **checksums})
 
@@ -164,6 +167,11 @@ def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
         state = {key: _decode(value, tensors) for key, value in header["state"].items()}
         estimator = cls(**params) if _has_params(cls) else cls.__new__(cls)
         estimator._set_state(state)
+        # Else a forged file could put values in the place of methods.
+        if foreign := sorted(set(state).difference(estimator._fitted_attributes())):
+            raise ValueError(f"{foreign[0]!r} is no fitted attribute")
+    except RecursionError as error:
+        raise ValueError(f"{path} is damaged: its values are nested too deep") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"{path} does not hold a valid {name}: {error}") from error
     return estimator
@@ -250,25 +258,51 @@ def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to, under another name beside `path`; move it there at the end, or remove it on an error."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def replacing(*paths: Path) -> Iterator[list[IO[bytes]]]:
+    """Give files to write to, under other names beside `paths`; move all there at the end, or remove them on an error.
+
+    Links are followed, and a file that is replaced leaves its permissions to the new one.
+    """
+    places = [Path(os.path.realpath(path)) for path in paths]
+    modes = [_mode_of(place) for place in places]
+    parts = [place.with_name(f".{secrets.token_hex(8)}.part") for place in places]  # short: names have a longest length
     try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with ExitStack() as stack:
+            files: list[IO[bytes]] = []
+            for part, mode in zip(parts, modes, strict=True):
+                files.append(stack.enter_context(part.open("xb")))
+                if mode is not None:
+                    part.chmod(mode)  # before anything secret is in it
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        for part, place in zip(parts, places, strict=True):
+            part.replace(place)
     except BaseException:  # KeyboardInterrupt too
-        with suppress(OSError):
-            part.unlink()
+        for part in parts:
+            with suppress(OSError):
+                part.unlink()
         raise
-    with suppress(OSError):  # so that the new name survives a power cut; not every file system lets one sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    for parent in {place.parent for place in places}:
+        with suppress(OSError):  # so that new names survive a power cut; not every file system lets one sync a folder
+            folder = os.open(parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _mode_of(place: Path) -> int | None:
+    """Permissions of a file that shall be replaced, None if there is none. Raises OSError if it is not a plain file."""
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EEXIST
+        raise OSError(code, "only a regular file can be replaced, and this is a folder, device or pipe", str(place))
+    return stat.S_IMODE(mode)
 
 
 # Values that JSON lacks are written as a dict with one key that begins with "!".

@@ -1,5 +1,6 @@
 """Pictures of fitted models. Needs matplotlib, which is imported at the first call."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -169,8 +170,8 @@ def plot_embedding(
     ax : matplotlib Axes or None, default=None
         Where to draw; None: a new figure.
     groups : mapping of str to iterable of str, or None, default=None
-        Names of groups and their words: each group has a colour and a line in the legend. Shown words of no group are
-        grey.
+        Names of groups and their words, each word in one of them: each group has a colour and a line in the legend.
+        Shown words of no group are grey.
     annotate : bool, default=True
         Write the words beside their points.
 
@@ -183,15 +184,16 @@ def plot_embedding(
     KeyError
         If a word has no vector.
     ValueError
-        If there are fewer than two words to show, or words and vectors of a tuple do not match.
+        If there are fewer than two words to show, a word is in two groups, words and vectors of a tuple do not match,
+        one of its words stands twice, or its vectors are not finite.
     TypeError
-        If `embedding` is none of the above.
+        If `embedding` or `groups` is none of the above.
     ImportError
         If matplotlib is not installed.
     """
     known, vectors, counts = _words_and_vectors(embedding)
     rows = {word: row for row, word in enumerate(known)}
-    group_of = {word: name for name, members in (groups or {}).items() for word in members}
+    group_of = _group_of(groups)
     if words is None:
         words = group_of or [known[row] for row in np.argsort(-counts, kind="stable")[:50]]
     elif isinstance(words, str):
@@ -212,8 +214,9 @@ def plot_embedding(
     ax.margins(0.1)
     if annotate:
         _label(ax, shown, points)
-    if any(names):
-        ax.legend()
+    if any(name is not None for name in names):
+        for text in ax.legend().get_texts():
+            text.set_parse_math(False)
     ax.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
     ax.set_ylabel(f"second component ({shares[1]:.0%})")
     ax.set_title(f"{len(shown)} words of {len(known):,}")
@@ -243,15 +246,43 @@ def _label(ax: "Axes", words: list[str], points: NDArray[np.float64]) -> None:
             horizontalalignment=("center", "left", "right")[right],
             verticalalignment=("center", "bottom", "top")[up],
             fontsize="small",
+            parse_math=False,  # a dollar is a letter
         )
+
+
+def _group_of(groups: Mapping[str, Iterable[str]] | None) -> dict[str, str]:
+    """Return the group of each word that is in one."""
+    if not isinstance(groups, Mapping | None):
+        raise TypeError(
+            f"groups of plot_embedding must be a mapping of names to iterables of words, got {type(groups).__name__}"
+        )
+    group_of: dict[str, str] = {}
+    for name, members in (groups or {}).items():
+        if isinstance(members, str) or not isinstance(members, Iterable):
+            raise TypeError(
+                "groups of plot_embedding must be a mapping of names to iterables of words, got "
+                f"{members!r} as group {name!r}"
+            )
+        for word in members:
+            if group_of.setdefault(word, name) != name:
+                raise ValueError(f"groups of plot_embedding have {word!r} twice, in {group_of[word]!r} and {name!r}")
+    return group_of
 
 
 def _words_and_vectors(embedding: Any) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
     """Return words, vectors (n_words, vector_size), and counts to rank the words by."""
     if isinstance(embedding, tuple) and len(embedding) == 2:
-        words, vectors = list(embedding[0]), np.asarray(embedding[1], dtype=np.float32)
+        words, vectors = list(embedding[0]), np.asarray(embedding[1], dtype=np.float64)
         if vectors.ndim != 2 or len(vectors) != len(words):
             raise ValueError(f"{len(words)} words need vectors of shape ({len(words)}, d), got {vectors.shape}")
+        word, n_times = max(Counter(words).items(), key=lambda item: item[1], default=("", 0))
+        if n_times > 1:
+            raise ValueError(f"words of plot_embedding must be unique, but {word!r} stands there {n_times} times")
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if bad.size:
+            raise ValueError(
+                f"vectors of plot_embedding must be finite, but that of {words[bad[0]]!r} has NaN or infinity"
+            )
         return words, vectors, np.zeros(len(words))
     if hasattr(embedding, "partial_fit"):
         check_is_fitted(embedding)
@@ -266,8 +297,9 @@ def _words_and_vectors(embedding: Any) -> tuple[list[str], NDArray[Any], NDArray
 
 def _plane(vectors: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the two principal coordinates (n, 2) of unit vectors, and the shares of the variance along them."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
+    largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0).astype(np.float64)
+    unit = np.divide(vectors, largest, out=np.zeros(vectors.shape), where=largest > 0)  # squares are in range now
+    unit = np.divide(unit, np.linalg.norm(unit, axis=1, keepdims=True), out=unit, where=largest > 0)
     if unit.shape[1] == 1:
         unit = np.column_stack([unit, np.zeros(len(unit))])
     if (unit == unit[0]).all():

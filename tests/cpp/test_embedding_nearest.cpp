@@ -248,15 +248,35 @@ TEST(zero_vectors_are_similar_to_nothing) {
 }
 
 TEST(any_length_of_vectors_will_do) {
-    for (float scale : {1e-38F, 1e-30F, 1e-10F, 1e10F, 1e30F, 3e37F}) {
+    for (float scale : {1e-17F, 1e-10F, 1e10F, 1e18F}) {
         std::vector<float> values = random_values(50 * 8, 1);
         for (float& v : values) v *= scale;
         const Vectors vectors(values, 8);
         for (std::size_t n : {1, 9}) {
             StandaloneRun run;
-            const Asked asked = ask(n, 8, 3);
+            Asked asked = ask(n, 8, 3);
+            for (float& v : asked.terms) v *= n == 1 ? 1e-37F : 1e37F;
             check_against_naive(vectors, asked, 10, nearest(run.context, vectors.table, asked.queries(8), 10));
         }
+    }
+}
+
+TEST(very_short_rows_count_as_zeros) {
+    std::vector<float> values = random_values(40 * 6, 1);
+    std::fill_n(values.begin() + 12, 6, 4e-19F); // shorter than 1e-18
+    std::fill_n(values.begin() + 18, 6, 5e-19F); // longer
+    const Vectors vectors(values, 6);
+    CHECK_EQUAL(vectors.norms[2], 0);
+    CHECK(vectors.norms[3] > 0);
+    StandaloneRun run;
+    for (std::size_t n : {1, 20}) {
+        Asked asked = ask(n, 6, 3);
+        std::fill_n(asked.terms.begin(), 6, 1.0F);
+        const Nearest found = nearest(run.context, vectors.table, asked.queries(6), 40);
+        CHECK_EQUAL(found.rows[0], 3);
+        CHECK_CLOSE(found.scores[0], 1, 1e-6);
+        const auto place = std::find(found.rows.begin(), found.rows.begin() + 40, 2) - found.rows.begin();
+        CHECK_EQUAL(found.scores[static_cast<std::size_t>(place)], 0);
     }
 }
 
@@ -287,7 +307,7 @@ TEST(cosines_of_all_rows) {
         }
 }
 
-TEST(norms_find_the_first_row_that_is_not_finite) {
+TEST(norms_find_the_first_row_that_is_not_finite_or_too_large) {
     std::vector<float> values(20000 * 3, 3.0F), norms(20000);
     StandaloneRun run(3);
     const auto bad = [&] {
@@ -295,6 +315,10 @@ TEST(norms_find_the_first_row_that_is_not_finite) {
     };
     CHECK_EQUAL(bad(), 20000u);
     CHECK_CLOSE(norms[7], 1 / std::sqrt(27.0), 1e-7);
+    std::fill_n(values.begin() + 3 * 17000, 3, 1e18F); // the vector may be longer than that
+    CHECK_EQUAL(bad(), 20000u);
+    values[3 * 16000 + 1] = -1.01e18F;
+    CHECK_EQUAL(bad(), 16000u);
     values[3 * 15000 + 2] = inf;
     CHECK_EQUAL(bad(), 15000u);
     values[3 * 14000] = std::numeric_limits<float>::quiet_NaN();
@@ -320,6 +344,17 @@ TEST(wrong_shapes_are_refused) {
     queries = asked.queries(4);
     queries.terms.rows = 1;
     refuses(queries);
+    const std::size_t third = std::numeric_limits<std::size_t>::max() / 3; // 3 * (2 * third + 1) wraps round to 1
+    const Asked three = ask(3, 4, 1);
+    for (auto [n_positive, n_negative] : {std::pair{2 * third + 1, std::size_t{0}}, {third, third + 1}, {3 * third, 2}})
+        for (bool product : {false, true}) {
+            queries = three.queries(4);
+            queries.n_positive = n_positive;
+            queries.n_negative = n_negative;
+            queries.terms.rows = n_positive == 3 * third ? 3 : 1; // what the wrapped numbers make
+            queries.product = product;
+            refuses(queries);
+        }
     const std::vector<std::int64_t> wrong[] = {{0, 0}, {0, 2, 1}, {0, 0, 2}, {1, 1, 1}};
     for (const auto& offsets : wrong) {
         Asked other = ask(2, 4, 1);

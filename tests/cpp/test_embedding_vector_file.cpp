@@ -67,7 +67,7 @@ std::string record(const std::string& word, std::initializer_list<float> values,
     return bytes + end;
 }
 
-/// n words "w0" .. and vectors of all kinds of bits, finite.
+/// n words "w0" .. and vectors of all kinds of bits that are allowed.
 struct Sample {
     Words words{};
     std::vector<float> values;
@@ -78,7 +78,7 @@ struct Sample {
         for (std::size_t i = 0; i < n; ++i) words.add(name_of(i));
         for (std::size_t i = 0; i < values.size(); ++i) {
             std::uint32_t bits = random.u32(i);
-            if ((bits & 0x7f800000) == 0x7f800000) bits ^= 0x40000000;
+            if ((bits & 0x7fffffff) > 0x5d000000) bits ^= 0x40000000; // below 6e17
             std::memcpy(&values[i], &bits, sizeof bits);
         }
     }
@@ -153,10 +153,21 @@ TEST(layouts_of_other_programs_are_read) {
         CHECK_EQUAL(file.values[3], 4);
     }
     // numbers that float32 rounds to 0 or to a denormal one
-    const VectorFile tiny = parse("1 3\nx 1e-60 -1e-41 3.4028235e38\n", false);
+    const VectorFile tiny = parse("1 3\nx 1e-60 -1e-41 -1e18\n", false);
     CHECK_EQUAL(tiny.values[0], 0);
     CHECK_EQUAL(tiny.values[1], -1e-41F);
-    CHECK_EQUAL(tiny.values[2], std::numeric_limits<float>::max());
+    CHECK_EQUAL(tiny.values[2], -1e18F);
+    // a byte order mark, which some editors write
+    for (const char* text : {"\xef\xbb\xbfthe 1 2\nof 3 4\n", "\xef\xbb\xbf"
+                                                              "2 2\nthe 1 2\nof 3 4\n"}) {
+        const VectorFile file = parse(text, false, all, text[3] == '2');
+        CHECK_EQUAL(file.rows, 2u);
+        CHECK_EQUAL(word(text, file, 0), "the");
+        CHECK_EQUAL(file.values[3], 4);
+    }
+    // the columns of a first line with a blank and \r at its end
+    CHECK_EQUAL(parse("the 1 2 \r\nof 3 4 \r\n", false, all, false).cols, 2u);
+    CHECK_EQUAL(parse("the 1 2\r\nof 3 4\r\n", false, all, false).cols, 2u);
 }
 
 TEST(bad_text_is_refused_with_its_line) {
@@ -181,6 +192,7 @@ TEST(bad_text_is_refused_with_its_line) {
     check_message("1 2\na 1 1e39\n", false, "line 2: the vector of 'a' has inf in place 2");
     check_message("2 2\na 1 2\nb\xc3\xa4r nan 1\n", false, "line 3: the vector of 'b\xc3\xa4r' has NaN in place 1");
     check_message("2 2\na 1 2\nb\xff -inf 1\n", false, "line 3: the vector of 'b\\xff' has -inf in place 1");
+    check_message("1 2\na 1 -2e18\n", false, "line 2: the vector of 'a' has -2e+18 in place 2, more than 1e18");
     check_message("the\nof 1\n", false, "the first line must have a word and numbers", false);
     check_message("", false, "the first line must have a word and numbers", false);
     check_message("the 1 2\nof 1\n", false, "line 2 has 1 numbers behind 'of', expected 2", false);
@@ -209,6 +221,7 @@ TEST(bad_binary_is_refused) {
     check_message(std::string("1 1\n") + record("", {1}) + "  ", true, "vector 1 of 1 has no word, at byte 4");
     check_message(std::string("2 1\n") + record("a", {1}) + record("b", {-std::numeric_limits<float>::infinity()}),
                   true, "the vector of 'b' has -inf in place 1");
+    check_message(std::string("1 1\n") + record("a", {1e30F}), true, "the vector of 'a' has 1e+30 in place 1, more");
     check_message("1 2\nthe 0.25 0.125\n", true, "not in the binary format");
     CHECK_EQUAL(parse(std::string("9 2\n") + good.substr(4), true, 2).rows, 2u); // the limit is met
 }

@@ -300,6 +300,11 @@ def test_a_new_fit_forgets_the_old_one():
         ({"delimiter": None}, ValueError, "'delimiter' parameter"),
         ({"connector_words": "of the"}, ValueError, "'connector_words' parameter"),
         ({"connector_words": ["of", 3]}, TypeError, "connector_words must hold str, got 3"),
+        ({"delimiter": "\0"}, ValueError, r"delimiter of Phrases must be text that UTF-8 can write, .* got '\\x00'"),
+        ({"delimiter": "_\udc80"}, ValueError, r"delimiter of Phrases must be text .* got '_\\udc80'"),
+        ({"connector_words": ["of", "a\0"]}, ValueError, "connector_words of Phrases must be text .* without NUL"),
+        ({"connector_words": {"\ud800"}}, ValueError, r"connector_words of Phrases must be text .* got '\\ud800'"),
+        ({"n_jobs": 1.5}, ValueError, "'n_jobs' parameter of Phrases"),
         ({"n_jobs": 0}, ValueError, "n_jobs must be a positive int"),
     ],
 )

@@ -5,7 +5,9 @@ import contextlib
 import gzip
 import lzma
 import os
+import stat
 import struct
+import sys
 import threading
 import warnings
 
@@ -14,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlcore.embedding import KeyedVectors, _vector_files
+from mlcore.embedding import KeyedVectors, _vector_files, keyed_vectors
 
 WORDS = ["the", "bär", "北京", "don't", "\U0001f600", "a\u00a0b"]
-VECTORS = np.array([[0.1, -2.5], [1e-30, 3e38], [0, -0.0], [1 / 3, 1e-45], [16777216, 7], [1, 2]], dtype=np.float32)
+VECTORS = np.array([[0.1, -2.5], [1e-30, 9e17], [0, -0.0], [1 / 3, 1e-45], [16777216, 7], [1, 2]], dtype=np.float32)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_bytes_are_those_of_word2vec(kv, tmp_path):
     assert path.read_bytes() == b"6 2\n" + records(WORDS, VECTORS, b"\n")
     kv.save_word2vec_format(path)
     lines = path.read_text("utf-8").split("\n")
-    assert lines[:4] == ["6 2", "the 0.1 -2.5", "bär 1e-30 3e+38", "北京 0 -0"]
+    assert lines[:4] == ["6 2", "the 0.1 -2.5", "bär 1e-30 9e+17", "北京 0 -0"]
     assert lines[-1] == ""
     assert (tmp_path / "counts").read_text("utf-8").split("\n")[:2] == ["the 60", "bär 50"]
     with_header = path.read_bytes()
@@ -110,7 +112,7 @@ word = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=" \t\
 def test_any_word_and_any_number_comes_back(tmp_path_factory, words, size, random):
     bits = np.array([random.getrandbits(32) for _ in range(len(words) * size)], dtype=np.uint32)
     vectors = bits.view(np.float32).reshape(-1, size)
-    vectors[~np.isfinite(vectors)] = 1.5
+    vectors[~(np.abs(vectors) <= np.float32(1e18))] = 1.5
     kv = KeyedVectors(words, vectors)
     path = tmp_path_factory.mktemp("any") / "v"
     for binary in (False, True):
@@ -164,6 +166,7 @@ GOOD_BINARY = b"3 2\n" + records(["the", "of", "and"], [[1, 2], [3, 4], [5, 6]],
         (GOOD_TEXT.replace(b"3 4", b"3"), {}, "line 3 has 1 numbers behind 'of', expected 2"),
         (GOOD_TEXT.replace(b"3 4", b"3 x"), {}, "line 3 has 'x' in place 2 behind 'of'"),
         (GOOD_TEXT.replace(b"3 4", b"3 nan"), {}, "line 3: the vector of 'of' has NaN in place 2"),
+        (GOOD_TEXT.replace(b"3 4", b"3 2e18"), {}, r"line 3: the vector of 'of' has 2e\+18 in place 2, more than 1e18"),
         (GOOD_TEXT.replace(b"of", "bär".encode()).replace(b"3 4", b"inf 4"), {}, "the vector of 'bär' has inf"),
         (GOOD_TEXT.replace(b"of", b"the"), {}, "words must be unique, but 'the' stands in places 0 and 1"),
         (GOOD_TEXT.replace(b"of", b"o\xff"), {}, "the word of vector 2 is not UTF-8 at byte 13.*errors='replace'"),
@@ -175,6 +178,8 @@ GOOD_BINARY = b"3 2\n" + records(["the", "of", "and"], [[1, 2], [3, 4], [5, 6]],
         (b"1 1\nthe " + struct.pack("<f", np.nan), {"binary": True}, "the vector of 'the' has NaN in place 1"),
         (GOOD_BINARY, {}, "is truncated or damaged|has"),
         (GOOD_TEXT, {"binary": True}, "not in the binary format|promised"),
+        (b"1 1\nthe " + struct.pack("<f", -1e30), {"binary": True}, r"'the' has -1e\+30 in place 1, more than 1e18"),
+        (b"2 1\n\xff 1\n\xfe 2\n", {"errors": "ignore"}, "no word is left: all 2 are empty"),
         (b"", {"no_header": True}, "the first line must have a word and numbers"),
         (b"\x1f\x8b\x08\x00", {"name": "v.gz"}, "v.gz is damaged"),
         (gzip.compress(GOOD_TEXT)[:-9], {"name": "v.gz"}, "v.gz is damaged"),
@@ -207,6 +212,14 @@ def test_bad_arguments(kv, tmp_path):
     for limit, error in ((0, ValueError), (-1, ValueError), (2.5, TypeError)):
         with pytest.raises(error, match="limit must be"):
             KeyedVectors.load_word2vec_format(path, limit=limit)
+    with pytest.raises(ValueError, match=f"limit must be at most {sys.maxsize} or None, got {2**70}"):
+        KeyedVectors.load_word2vec_format(path, limit=2**70)
+    for name in ("binary", "no_header"):
+        with pytest.raises(TypeError, match=f"{name} must be True or False, got 'no'"):
+            KeyedVectors.load_word2vec_format(path, **{name: "no"})
+    for name in ("binary", "write_header"):
+        with pytest.raises(TypeError, match=f"{name} must be True or False, got 1"):
+            kv.save_word2vec_format(path, **{name: 1})
     with pytest.raises(ValueError, match="errors must be 'strict', 'replace' or 'ignore', got 'xml'"):
         KeyedVectors.load_word2vec_format(path, errors="xml")
     with pytest.raises(ValueError, match="no_header is for text files"):
@@ -225,6 +238,7 @@ def test_bad_arguments(kv, tmp_path):
     [
         (b"the 3\nof 2\n", "has no line for 'and'"),
         (b"the 3\nof\n", "line 2 must be a word and a number, got b'of'"),
+        (b"the 3\nof 2\nthe 4\nand 1\n", "line 3 has the word 'the' a second time"),
         (b"the x\n", "line 1 must be a word and a number"),
         (b"the -3\n", "line 1 must be a word and a number"),
         (b"the 9223372036854775808\n", "line 1 must be a word and a number"),
@@ -249,6 +263,56 @@ def test_words_in_no_encoding_can_be_read(tmp_path):
         assert KeyedVectors.load_word2vec_format(path, errors="ignore").index_to_key == ["na", "fine"]
     path.write_bytes(b"2 1\nna\xc3 1\nfine 2\n")
     assert KeyedVectors.load_word2vec_format(path, errors="ignore").index_to_key == ["na", "fine"]
+    (tmp_path / "counts").write_bytes(b"na\xc3 7\nna\xff 5\nfine 6\n")
+    loaded = KeyedVectors.load_word2vec_format(path, errors="ignore", fvocab=tmp_path / "counts")
+    assert loaded.counts.tolist() == [7, 6]
+
+
+def test_texts_of_editors_that_write_marks_and_carriage_returns(tmp_path):
+    path, counts = tmp_path / "v", tmp_path / "counts"
+    counts.write_bytes(b"\xef\xbb\xbfthe 3\r\nof 2\r\n")
+    for header in (b"", b"2 2\r\n"):
+        path.write_bytes(b"\xef\xbb\xbf" + header + b"the 1 2 \r\nof 3 4 \r\n")
+        loaded = KeyedVectors.load_word2vec_format(path, no_header=not header, fvocab=counts)
+        assert loaded.index_to_key == ["the", "of"]
+        assert loaded.vectors.tolist() == [[1, 2], [3, 4]]
+        assert loaded.counts.tolist() == [3, 2]
+
+
+def test_both_files_or_none_are_replaced(kv, tmp_path, monkeypatch):
+    path, counts = tmp_path / "v", tmp_path / "counts.gz"
+    path.write_text("old")
+    counts.mkdir()
+    with pytest.raises(IsADirectoryError):
+        kv.save_word2vec_format(path, fvocab=counts)
+    counts.rmdir()
+
+    def fails(file, *args):
+        file.write(b"half of it")
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keyed_vectors, "write_counts", fails)
+        with pytest.raises(OSError, match="full"):
+            kv.save_word2vec_format(path, fvocab=counts)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "link").symlink_to(path)
+    for same in (path, os.fspath(path), tmp_path / "." / "v", tmp_path / "link"):
+        with pytest.raises(ValueError, match=r"fvocab must be another file than path, got '.*' for both"):
+            kv.save_word2vec_format(path, fvocab=same)
+    assert path.read_text() == "old"
+
+
+def test_links_and_permissions_stay(kv, tmp_path):
+    path, link = tmp_path / "v", tmp_path / "link.gz"
+    path.write_text("old")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    kv.save_word2vec_format(link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert KeyedVectors.load_word2vec_format(link).index_to_key == WORDS
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

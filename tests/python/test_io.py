@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import stat
 import struct
 
 import numpy as np
@@ -163,6 +164,20 @@ def rewrite(path, change):
     save_file(tensors, path, {"mlcore": text, "mlcore_crc32": _io._checksum(text, tensors)})
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_values_that_are_nested_too_deep(model, path):
+    mlcore.save(model, path)
+    rewrite(path, lambda header, tensors: header["state"].update(train_score_=nested(600)))
+    with pytest.raises(ValueError, match="is damaged: its values are nested too deep"):
+        mlcore.load(path)
+
+
 def test_a_newer_version_is_refused(model, path):
     mlcore.save(model, path)
     rewrite(path, lambda header, tensors: header.update(format_version=2, library_version="9.1", state="anything"))
@@ -179,6 +194,12 @@ def test_a_newer_version_is_refused(model, path):
         lambda h, t: h.update({"format_version": 0}),
         lambda h, t: h.pop("params"),
         lambda h, t: h["params"].update({"n_trees": 3}),
+        lambda h, t: h["state"].update({"predict": "forged"}),
+        lambda h, t: h["state"].update({"n_estimators": 3}),
+        lambda h, t: h["state"].update({"__class__": "forged"}),
+        lambda h, t: h["state"].update({"_get_state_": "forged"}),
+        lambda h, t: h["state"].update({"train_score_": nested(600)}),
+        lambda h, t: h["params"].update({"verbose": nested(600)}),
         lambda h, t: h["state"].update({"_forest": {"baseline": {"!tensor": "99"}}}),
         lambda h, t: h["state"]["_forest"].pop("left"),
         lambda h, t: t.update({h["state"]["_forest"]["left"]["!tensor"]: np.full(3, 7, dtype=np.int32)}),
@@ -213,6 +234,39 @@ def test_permissions_are_those_of_an_ordinary_file(model, path):
     ordinary.write_text("")
     mlcore.save(model, path)
     assert path.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_permissions_of_the_old_file_stay(path):
+    path.write_text("secret")
+    path.chmod(0o600)
+    mlcore.save(GBDTRegressor(), path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_links_are_followed(path, tmp_path):
+    (tmp_path / "folder").mkdir()
+    target = tmp_path / "folder" / "target"
+    path.symlink_to(target)
+    for _ in range(2):  # it points to nothing, then to a file
+        mlcore.save(GBDTRegressor(), path)
+        assert path.is_symlink()
+        assert isinstance(mlcore.load(target), GBDTRegressor)
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["target"]
+
+
+def test_only_files_are_replaced(path, tmp_path):
+    os.mkfifo(path)
+    for place in (path, tmp_path, "/dev/null"):
+        with pytest.raises(OSError, match="only a regular file can be replaced"):
+            mlcore.save(GBDTRegressor(), place)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_longest_name(tmp_path):
+    path = tmp_path / ("x" * 255)
+    mlcore.save(GBDTRegressor(), path)
+    assert isinstance(mlcore.load(path), GBDTRegressor)
 
 
 # ---- mapped ----

@@ -143,6 +143,33 @@ def test_embedding_groups(word2vec):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["animals"]
 
 
+def test_embedding_of_any_length():
+    unit = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    for scale in (1e-300, 1e-30, 1e30, 1e300):
+        points = plot_embedding((["a", "b", "c"], scale * unit)).collections[0].get_offsets()
+        np.testing.assert_allclose(np.linalg.norm(points[0] - points[2]), 2, atol=1e-6)
+
+
+def test_embedding_words_are_no_mathematics(tmp_path):
+    words = [r"$\foo$", "$x^2$", "100$"]
+    ax = plot_embedding((words, np.eye(3)), groups={r"$\bar$": words})
+    ax.figure.savefig(tmp_path / "words.png")
+    assert shown_words(ax) == words
+    assert not any(text.get_parse_math() for text in [*ax.texts, *ax.get_legend().get_texts()])
+
+
+def test_embedding_groups_that_make_no_sense(word2vec):
+    for groups, message in (
+        ([["cat", "dog"]], "got list"),
+        ({"animals": "cat"}, "got 'cat' as group 'animals'"),
+        ({"animals": 3}, "got 3 as group 'animals'"),
+    ):
+        with pytest.raises(TypeError, match=f"groups of plot_embedding must be a mapping .* {message}"):
+            plot_embedding(word2vec, groups=groups)
+    with pytest.raises(ValueError, match="have 'cat' twice, in 'animals' and 'pets'"):
+        plot_embedding(word2vec, groups={"animals": ["cat", "dog"], "pets": ["cat"]})
+
+
 def test_embedding_that_cannot_be_drawn(word2vec):
     with pytest.raises(KeyError, match="no vector for 'bird', 'fish'"):
         plot_embedding(word2vec, ["cat", "bird", "fish"])
@@ -152,6 +179,11 @@ def test_embedding_that_cannot_be_drawn(word2vec):
         plot_embedding(word2vec, "cat")
     with pytest.raises(ValueError, match=r"2 words need vectors of shape \(2, d\), got \(3, 4\)"):
         plot_embedding((["a", "b"], np.ones((3, 4))))
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="must be finite, but that of 'b' has NaN or infinity"):
+            plot_embedding((["a", "b"], [[1.0, 2.0], [3.0, bad]]))
+    with pytest.raises(ValueError, match="must be unique, but 'b' stands there 2 times"):
+        plot_embedding((["a", "b", "b"], np.ones((3, 4))))
     with pytest.raises(TypeError, match=r"takes a Word2Vec, KeyedVectors .* got ndarray"):
         plot_embedding(np.ones((3, 4)))
     with pytest.raises(NotFittedError):

@@ -1,7 +1,9 @@
 """Questions to the core's search: what users pass becomes blocks of query vectors and rows that are no answers."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from operator import index as as_int
 from typing import Any, TypeAlias
 
@@ -13,7 +15,7 @@ from mlcore._native import core
 
 Floats: TypeAlias = NDArray[np.float32]
 Ids: TypeAlias = NDArray[np.int32]
-Term: TypeAlias = tuple[str | Floats, float]
+Term: TypeAlias = tuple[str | NDArray[np.float64], float]
 """A word or a vector, and its weight."""
 
 _BLOCK = 4096  # queries whose vectors are in memory at once
@@ -34,9 +36,13 @@ class Table:
         scale = self.inverse_norms[ids].astype(np.float64)
         return np.asarray(self.vectors[ids] * scale[..., np.newaxis])
 
+    def rows(self, ids: NDArray[Any]) -> NDArray[np.float64]:
+        """Return rows as long as they are, but zeros for those that count as zeros."""
+        return np.where(self.inverse_norms[ids, np.newaxis] > 0, self.vectors[ids].astype(np.float64), 0.0)
+
     def nearest(
         self,
-        terms: Floats,
+        terms: NDArray[Any],
         k: int,
         excluded: Sequence[Sequence[int]],
         *,
@@ -76,7 +82,7 @@ class Table:
             excluded_offsets=offsets,
             k=min(k, self.n_rows),
             n_rows=self.n_rows,
-            n_threads=effective_n_jobs(self.n_jobs),
+            n_threads=n_threads(self.n_jobs),
         )
 
     def cosines(self, queries: NDArray[Any]) -> Floats:
@@ -85,7 +91,7 @@ class Table:
             self.vectors[: self.n_rows],
             self.inverse_norms[: self.n_rows],
             np.ascontiguousarray(queries, dtype=np.float32),
-            effective_n_jobs(self.n_jobs),
+            n_threads(self.n_jobs),
         )
 
 
@@ -162,31 +168,47 @@ def sum_terms(table: Table, queries: Sequence[Query], index: dict[str, int]) -> 
     """Direction of each query, (n_queries, d), of unit length or zero."""
     sums = np.zeros((len(queries), table.vectors.shape[1]))
     for total, query in zip(sums, queries, strict=True):
-        for item, weight in query.positive + query.negative:
-            total += weight * (table.unit(np.asarray(index[item])) if isinstance(item, str) else item)
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    np.divide(sums, norms, out=sums, where=norms > 0)
-    return sums.astype(np.float32)
+        terms = query.positive + query.negative
+        # Weights and vectors of any size: of each the largest becomes 1, so that no product is out of range.
+        most = max(abs(weight) for _, weight in terms) or 1.0
+        longest = max(1.0 if isinstance(item, str) else float(np.abs(item).max()) for item, _ in terms) or 1.0
+        for item, weight in terms:
+            if isinstance(item, str):
+                total += weight / most / longest * table.unit(np.asarray(index[item]))
+            else:
+                total += weight / most * (item / longest)
+    return to_unit(sums).astype(np.float32)
 
 
 def product_terms(table: Table, queries: Sequence[Query], index: dict[str, int]) -> Floats:
-    """All terms of queries that have equally many, (n_terms, n_queries, d)."""
+    """All terms of queries that have equally many, (n_terms, n_queries, d), of unit length or zero."""
     rows = [
-        [table.vectors[index[item]] if isinstance(item, str) else item for item, _ in query.positive + query.negative]
+        [
+            table.unit(np.asarray(index[item])) if isinstance(item, str) else item
+            for item, _ in query.positive + query.negative
+        ]
         for query in queries
     ]
-    return np.array(rows, dtype=np.float32).swapaxes(0, 1)
+    return to_unit(np.array(rows)).astype(np.float32).swapaxes(0, 1)
 
 
-def as_vectors(value: Any, vector_size: int, name: str) -> Floats:
-    """Return one vector or several as float32 (..., d). Raises TypeError, ValueError."""
+def to_unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale vectors (..., d) to length 1, be they as long or short as float64 can tell; zeros stay zeros."""
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
+    np.divide(unit, np.linalg.norm(unit, axis=-1, keepdims=True), out=unit, where=largest > 0)  # squares are in range
+    return unit
+
+
+def as_vectors(value: Any, vector_size: int, name: str) -> NDArray[np.float64]:
+    """Return one vector or several as float64 (..., d). Raises TypeError, ValueError."""
     vectors = np.asarray(value)
     if vectors.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be numbers, got {type(value).__name__} of {vectors.dtype}")
     if vectors.ndim not in (1, 2) or vectors.shape[-1] != vector_size:
         raise ValueError(f"{name} must have {vector_size} numbers as the vectors have, got shape {vectors.shape}")
     with np.errstate(over="ignore"):
-        vectors = vectors.astype(np.float32, copy=False)
+        vectors = vectors.astype(np.float64, copy=False)
     if not np.isfinite(vectors).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return vectors
@@ -194,15 +216,26 @@ def as_vectors(value: Any, vector_size: int, name: str) -> Floats:
 
 def check_count(value: Any, name: str, least: int) -> int | None:
     """Return `value` as an int, or None. Raises TypeError, ValueError."""
-    if value is None:
+    number = _as_int(value, name)
+    if number is None:
         return None
-    try:
-        number = as_int(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int or None, got {value!r}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least} or None, got {value!r}")
+    if number > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize} or None, got {value!r}")
     return number
+
+
+def n_threads(n_jobs: Any) -> int:
+    """Return the number of threads that `n_jobs` stands for. Raises TypeError, ValueError."""
+    return effective_n_jobs(_as_int(n_jobs, "n_jobs"))
+
+
+def _as_int(value: Any, name: str) -> int | None:
+    try:
+        return None if value is None else as_int(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int or None, got {value!r}") from None
 
 
 def _as_list(side: Any) -> list[Any]:
@@ -217,15 +250,25 @@ def _as_list(side: Any) -> list[Any]:
 
 def _as_term(item: Any, weight: float, vector_size: int, weighted: bool) -> Term:
     if isinstance(item, tuple) and len(item) == 2 and weighted:
-        item, weight = item[0], float(item[1])
-        if not np.isfinite(weight):
-            raise ValueError(f"the weight of {item!r} must be finite, got {weight}")
+        item, weight = item[0], _as_weight(*item)
     if isinstance(item, str):
         return str(item), weight
     if isinstance(item, np.ndarray) and item.ndim == 1:
         return as_vectors(item, vector_size, "a vector in a query"), weight
     pairs = ", or pairs of one and a weight" if weighted else ""
     raise TypeError(f"items of positive and negative must be words or vectors{pairs}, got {item!r}")
+
+
+def _as_weight(item: Any, weight: Any) -> float:
+    if not isinstance(weight, Real):
+        raise TypeError(f"the weight of {item!r} must be a number, got {weight!r}")
+    try:
+        number = float(weight)
+    except OverflowError:  # of a large int
+        number = np.inf
+    if not np.isfinite(number):
+        raise ValueError(f"the weight of {item!r} must be finite, got {weight!r:.100}")
+    return number
 
 
 def _rows_of(query: Query, index: dict[str, int]) -> list[int]:

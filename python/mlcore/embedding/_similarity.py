@@ -17,6 +17,7 @@ from mlcore.embedding._search import (
     search_products,
     search_sums,
     sum_terms,
+    to_unit,
     words_of,
 )
 from mlcore.embedding._words import unknown_words
@@ -28,7 +29,10 @@ _EPSILON = 1e-6  # of the product of cosines, as in the core
 
 
 class Similarity:
-    """Similarity of words by the cosine of their vectors; a vector of zeros is similar to nothing (0)."""
+    """Similarity of words by the cosine of their vectors; a vector of zeros is similar to nothing (0).
+
+    Vectors shorter than 1e-18 count as zeros, and none may have an entry beyond 1e18.
+    """
 
     @property
     def index_to_key(self) -> list[str]:
@@ -220,7 +224,7 @@ class Similarity:
         k = check_count(topn, "topn", 0)
         table = self._table(restrict_vocab, n_jobs)
         vectors = as_vectors(vector, table.vectors.shape[1], "vector")
-        queries = np.atleast_2d(vectors)
+        queries = np.atleast_2d(to_unit(vectors))
         if k is None:
             scores = table.cosines(queries)
             return scores[0] if vectors.ndim == 1 else scores
@@ -229,7 +233,7 @@ class Similarity:
 
     def similarity(self, w1: str, w2: str) -> float:
         """Cosine of the vectors of two words. Raises KeyError naming those that are not known."""
-        return _cosine(*self.vectors[self._rows([w1, w2])].astype(np.float64))
+        return _cosine(*self._table().unit(self._rows(self._as_words([w1, w2]))))
 
     def n_similarity(self, ws1: Sequence[str], ws2: Sequence[str]) -> float:
         """Cosine of the mean vectors of two lists of words.
@@ -255,7 +259,7 @@ class Similarity:
         ----------
         words : sequence of str
         weights : array of shape (n_words,) or None, default=None
-            One number a word; the sum is divided by the sum of their absolute values. None: all 1.
+            One finite number a word; the sum is divided by the sum of their absolute values. None: all 1.
         pre_normalize : bool, default=True
             Whether to take vectors of unit length.
         post_normalize : bool, default=False
@@ -277,18 +281,20 @@ class Similarity:
         words = self._as_words(words)
         if not words:
             raise ValueError("words must hold at least one word, got none")
-        weight = np.ones(len(words)) if weights is None else np.asarray(weights, dtype=np.float64)
+        try:
+            weight = np.ones(len(words)) if weights is None else np.asarray(weights, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise TypeError(f"weights must be {len(words)} finite numbers, got {weights!r:.100}") from None
         if weight.shape != (len(words),) or not np.isfinite(weight).all():
             raise ValueError(f"weights must be {len(words)} finite numbers as there are words, got {weights!r}")
         if ignore_missing:
             weight = weight[[word in self.key_to_index for word in words]]
             words = [word for word in words if word in self.key_to_index]
-        rows = self._rows(words)
-        vectors = self._table().unit(rows) if pre_normalize else self.vectors[rows].astype(np.float64)
-        mean = (weight @ vectors) / max(float(np.abs(weight).sum()), np.finfo(float).tiny)
-        if post_normalize and mean.any():
-            mean /= np.linalg.norm(mean)
-        return mean.astype(np.float32)
+        table, rows = self._table(), self._rows(words)
+        vectors = table.unit(rows) if pre_normalize else table.rows(rows)
+        weight = weight / (np.abs(weight).max(initial=0) or 1)  # of any size: neither sum is out of range then
+        mean = (weight @ vectors) / (np.abs(weight).sum() or 1)
+        return (to_unit(mean) if post_normalize else mean).astype(np.float32)
 
     def doesnt_match(self, words: Sequence[str]) -> str:
         """Return the word that is least similar to the mean of all.
@@ -342,13 +348,13 @@ class Similarity:
         others = self._as_words(other_words)
         if isinstance(word_or_vector, str):
             self._check_known([word_or_vector, *others])
-            queries: Floats = self.vectors[self.key_to_index[word_or_vector]]
+            queries = table.unit(np.asarray(self.key_to_index[word_or_vector]))
         elif isinstance(word_or_vector, list | tuple | np.ndarray) and all(isinstance(w, str) for w in word_or_vector):
             words = self._as_words(word_or_vector)
             self._check_known([*words, *others])
-            queries = self.vectors[self._rows(words)]
+            queries = table.unit(self._rows(words))
         else:
-            queries = as_vectors(word_or_vector, table.vectors.shape[1], "word_or_vector")
+            queries = to_unit(as_vectors(word_or_vector, table.vectors.shape[1], "word_or_vector"))
         if others:
             rows = self._rows(others)
             table = Table(self.vectors[rows], table.inverse_norms[rows], len(rows), n_jobs)
@@ -360,8 +366,9 @@ class Similarity:
 
         `w1` itself is not among them. Raises KeyError naming the words that are not known.
         """
-        first, second = self._rows([w1, w2])
-        cosines = self._table(None, n_jobs).cosines(self.vectors[[first]])[0]
+        first, second = self._rows(self._as_words([w1, w2]))
+        table = self._table(None, n_jobs)
+        cosines = table.cosines(table.unit(np.array([first])))[0]
         return [self.index_to_key[row] for row in np.flatnonzero(cosines > cosines[second]) if row != first]
 
     def rank(self, w1: str, w2: str, *, n_jobs: int | None = None) -> int:
@@ -391,5 +398,4 @@ class Similarity:
 
 
 def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    lengths = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / lengths) if lengths > 0 else 0.0
+    return float(to_unit(a) @ to_unit(b))

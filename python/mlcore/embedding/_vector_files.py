@@ -5,6 +5,7 @@ name until it is whole.
 """
 
 import bz2
+import codecs
 import gzip
 import lzma
 import mmap
@@ -12,7 +13,7 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import compress
 from pathlib import Path
@@ -54,26 +55,26 @@ def read_vectors(
 
 
 def write_vectors(
-    path: Path, words: list[str], vectors: NDArray[np.float32], *, binary: bool, write_header: bool, n_threads: int
+    file: IO[bytes], words: list[str], vectors: NDArray[np.float32], *, binary: bool, write_header: bool, n_threads: int
 ) -> None:
-    """Write a file, compressed if its name ends so. Raises ValueError for a word that no such file can hold."""
+    """Write the file of the vectors. Raises ValueError for a word that no such file can hold."""
     rows = max(1, _BLOCK // vectors.shape[1])
-    with _writing(path) as file:
-        if write_header:
-            file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
-        for begin in range(0, len(words), rows):
-            utf8, offsets = pack_words(words[begin : begin + rows])
-            file.write(
-                core.embedding.format_vectors(
-                    utf8, offsets, vectors[begin : begin + rows], binary=binary, n_threads=n_threads
-                )
+    if write_header:
+        file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
+    for begin in range(0, len(words), rows):
+        utf8, offsets = pack_words(words[begin : begin + rows])
+        file.write(
+            core.embedding.format_vectors(
+                utf8, offsets, vectors[begin : begin + rows], binary=binary, n_threads=n_threads
             )
+        )
 
 
 def read_counts(path: Path, words: list[str], errors: str) -> NDArray[np.int64]:
     """Return how often each word was seen, from the file of ``word2vec -save-vocab``: a word and a number a line."""
-    counts = {}
-    for number, line in enumerate(b"".join(blocks(path)).split(b"\n"), 1):
+    counts: dict[str, int] = {}
+    data = b"".join(blocks(path)).removeprefix(codecs.BOM_UTF8)
+    for number, line in enumerate(data.split(b"\n"), 1):
         fields = line.split()
         if not fields:
             continue
@@ -82,30 +83,32 @@ def read_counts(path: Path, words: list[str], errors: str) -> NDArray[np.int64]:
             count = int(digits)
             if not 0 <= count < 1 << 63:
                 raise ValueError("no count")
-            counts[word.decode(errors=errors)] = count
+            text = word.decode(errors=errors)
         except ValueError as error:
             raise ValueError(f"{path}: line {number} must be a word and a number, got {line[:80]!r}") from error
+        if errors == "strict" and text in counts:
+            raise ValueError(f"{path}: line {number} has the word {text!r:.100} a second time")
+        counts.setdefault(text, count)  # of words that became equal the first one stays, as of the vectors
     missing = [word for word in words if word not in counts]
     if missing:
         raise ValueError(f"{path}: has no line for {missing[0]!r}")
     return np.fromiter((counts[word] for word in words), dtype=np.int64, count=len(words))
 
 
-def write_counts(path: Path, words: list[str], counts: NDArray[np.int64]) -> None:
+def write_counts(file: IO[bytes], words: list[str], counts: NDArray[np.int64]) -> None:
     """Write the file that :func:`read_counts` reads."""
-    with _writing(path) as file:
-        for word, count in zip(words, counts.tolist(), strict=True):
-            file.write(f"{word} {count}\n".encode())
+    for word, count in zip(words, counts.tolist(), strict=True):
+        file.write(f"{word} {count}\n".encode())
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[IO[bytes]]:
-    with replacing(path) as file:
-        if path.suffix.lower() not in _COMPRESS:
-            yield file
-        else:
-            with _COMPRESS[path.suffix.lower()](file) as packed:
-                yield packed
+def writing(*paths: Path) -> Iterator[list[IO[bytes]]]:
+    """Give files to write to, compressed if their names end so; none is replaced before all are whole."""
+    with replacing(*paths) as files, ExitStack() as packers:
+        yield [
+            packers.enter_context(_COMPRESS[ending](file)) if (ending := path.suffix.lower()) in _COMPRESS else file
+            for path, file in zip(paths, files, strict=True)
+        ]
 
 
 def _read(path: Path, n_lines: int | None) -> NDArray[np.uint8]:
@@ -149,5 +152,7 @@ def _without_repeats(
     n_left_out = len(words) - sum(is_new)
     if n_left_out == 0:
         return words, vectors
+    if n_left_out == len(words):
+        raise ValueError(f"{path}: no word is left: all {n_left_out} are empty without the bytes that are not UTF-8")
     warnings.warn(f"{path}: {n_left_out} words that are empty or repeat an earlier one are left out", stacklevel=4)
     return list(compress(words, is_new)), vectors[np.array(is_new)]

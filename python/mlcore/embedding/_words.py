@@ -82,8 +82,8 @@ def index_words(words: list[str]) -> dict[str, int]:
 
 
 def unknown_words(words: Sequence[str]) -> KeyError:
-    """Return the error that names words which have no vector, each once."""
-    names = ", ".join(repr(word) for word in dict.fromkeys(words))
+    """Return the error that names words which have no vector, each once; long ones by their beginning."""
+    names = ", ".join(repr(word) if len(word) <= 100 else f"{word[:100]!r}..." for word in dict.fromkeys(words))
     return KeyError(
         f"word {names} is not in the vocabulary" if len(set(words)) == 1 else f"words {names} are not in the vocabulary"
     )

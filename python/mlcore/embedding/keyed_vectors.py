@@ -8,13 +8,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._base import StateMixin
 from mlcore._native import core
 from mlcore.embedding._evaluation import Evaluation
-from mlcore.embedding._search import Floats, Table, check_count
+from mlcore.embedding._search import Floats, Table, check_count, n_threads
 from mlcore.embedding._similarity import Similarity
-from mlcore.embedding._vector_files import read_counts, read_vectors, write_counts, write_vectors
+from mlcore.embedding._vector_files import read_counts, read_vectors, write_counts, write_vectors, writing
 from mlcore.embedding._words import check_packed, index_words, pack_words, unknown_words, unpack_words
+
+_LARGEST = np.float32(1e18)  # entry, as in the core
 
 
 class KeyedVectors(Similarity, Evaluation, StateMixin):
@@ -30,7 +32,8 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     words : sequence of n_words str
         Each one once.
     vectors : array of shape (n_words, vector_size)
-        Finite numbers. float32 in C order is used as it lies, be it read-only or mapped from a file; anything else is
+        Finite numbers, none beyond 1e18; a vector shorter than 1e-18 counts as one of zeros, which is similar to
+        nothing. float32 in C order is used as it lies, be it read-only or mapped from a file; anything else is
         converted.
     counts : array of int of shape (n_words,) or None, default=None
         How often each word was seen.
@@ -178,11 +181,12 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
 
     def _norms(self) -> Floats:
         if self._inverse_norms is None:
-            norms, first_bad = core.embedding.inverse_norms(self._vectors, effective_n_jobs(None))
+            norms, first_bad = core.embedding.inverse_norms(self._vectors, n_threads(None))
             if first_bad >= 0:
+                row = self._vectors[first_bad]
                 raise ValueError(
-                    f"vectors of KeyedVectors must be finite in float32, but that of {self.index_to_key[first_bad]!r} "
-                    "has NaN or infinity"
+                    "vectors of KeyedVectors must be finite in float32 and not beyond 1e18, but that of "
+                    f"{self.index_to_key[first_bad]!r} has {row[~(np.abs(row) <= _LARGEST)][0]:g}"
                 )
             self._inverse_norms = norms
         return self._inverse_norms
@@ -232,13 +236,14 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         Raises
         ------
         ValueError
-            If the file is damaged, truncated or in another format, has a word twice or a number that is not finite. The
-            message names the line, word or byte.
+            If the file is damaged, truncated or in another format, has a word twice, no word that `errors` leaves, or
+            a number that is not finite or beyond 1e18. The message names the line, word or byte.
         OSError
             If the file cannot be read.
         """
         if errors not in ("strict", "replace", "ignore"):
             raise ValueError(f"errors must be 'strict', 'replace' or 'ignore', got {errors!r}")
+        _check_flags(binary=binary, no_header=no_header)
         if binary and no_header:
             raise ValueError("no_header is for text files: a binary one cannot be read without its header")
         words, vectors = read_vectors(
@@ -247,7 +252,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
             limit=check_count(limit, "limit", 1),
             no_header=no_header,
             errors=errors,
-            n_threads=effective_n_jobs(n_jobs),
+            n_threads=n_threads(n_jobs),
         )
         self = cls.__new__(cls)
         self._fill(vectors, None if fvocab is None else read_counts(Path(fvocab), words, errors), words=words)
@@ -270,7 +275,8 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         Parameters
         ----------
         path : str or path-like
-            The file, replaced when the new one is whole; compressed if it ends in .gz, .xz or .bz2.
+            The file, replaced when the new one is whole (and that of the counts, too); compressed if it ends in .gz,
+            .xz or .bz2. A link stays one, and the permissions of the old file stay.
         binary : bool, default=False
             Whether to write the binary format: smaller and faster.
         write_header : bool, default=True
@@ -283,26 +289,29 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         Raises
         ------
         ValueError
-            If a word is empty or holds white space, which the formats cannot tell from what stands between words; or
-            if there are no counts for `fvocab`.
+            If a word is empty or holds white space, which the formats cannot tell from what stands between words; if
+            there are no counts for `fvocab`, or it is the same file as `path`.
         OSError
-            If the file cannot be written.
+            If the file cannot be written, or is a folder, a device or a pipe.
         """
+        _check_flags(binary=binary, write_header=write_header)
         if binary and not write_header:
             raise ValueError("write_header=False is for text files: a binary one cannot be read without its header")
         if fvocab is not None and self._counts is None:
             raise ValueError("there are no counts to write to fvocab")
-        write_vectors(
-            Path(path),
-            self.index_to_key,
-            self._vectors,
-            binary=binary,
-            write_header=write_header,
-            n_threads=effective_n_jobs(n_jobs),
-        )
-        if fvocab is not None:
-            assert self._counts is not None
-            write_counts(Path(fvocab), self.index_to_key, self._counts)
+        if fvocab is not None and os.path.realpath(path) == os.path.realpath(fvocab):
+            raise ValueError(f"fvocab must be another file than path, got {os.fspath(fvocab)!r} for both")
+        with writing(*(Path(place) for place in (path, fvocab) if place is not None)) as files:
+            write_vectors(
+                files[0],
+                self.index_to_key,
+                self._vectors,
+                binary=binary,
+                write_header=write_header,
+                n_threads=n_threads(n_jobs),
+            )
+            if self._counts is not None and fvocab is not None:
+                write_counts(files[1], self.index_to_key, self._counts)
 
     def _get_state(self) -> dict[str, Any]:
         packed = self._packed if self._packed is not None else pack_words(self.index_to_key)
@@ -322,6 +331,12 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         if counts is not None and (counts.dtype != np.int64 or counts.shape != (len(vectors),)):
             raise ValueError(f"counts must be {len(vectors)} int64, got {counts.dtype} of shape {counts.shape}")
         self._fill(_for_core(vectors), counts, packed=(utf8, offsets))
+
+
+def _check_flags(**flags: Any) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def _checked_vectors(vectors: ArrayLike) -> Floats:

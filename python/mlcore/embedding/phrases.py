@@ -239,6 +239,8 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         for word in self.connector_words:
             if not isinstance(word, str):
                 raise TypeError(f"connector_words must hold str, got {word!r}")
+            _check_text(word, "connector_words")
+        _check_text(self.delimiter, "delimiter")
 
     def _get_finder(self) -> "core.embedding.PhraseFinder":
         finder: core.embedding.PhraseFinder | None = vars(self).get("_finder")
@@ -290,6 +292,12 @@ class _Stream:
     def __iter__(self) -> Iterator[list[str]]:
         for first, batch in batches(self._texts):
             yield from self._finder.apply(batch, first)
+
+
+def _check_text(text: str, name: str) -> None:
+    """Raise ValueError for what no word of a corpus can hold."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(f"{name} of Phrases must be text that UTF-8 can write, without NUL, got {text!r}")
 
 
 def _scores(
