@@ -243,8 +243,8 @@ def speed(options: Namespace, texts: Texts) -> None:
             row = [f"{x:,.0f}" for r in rate.values() for x in (r, r / threads)]
             rows.append([MODELS[model].title, threads, *row, rate["mlcore"] / rate["gensim"]])
     columns = ("model", "threads", "mlcore, words/s", "a core", "gensim, words/s", "a core", "ratio")
-    title = f"Training, {text.n_words:,} words x {epochs}, vectors of {options.vector_size}, median of {options.repeats}"
-    table(title, columns, rows)
+    what = f"{text.n_words:,} words x {epochs}, vectors of {options.vector_size}"
+    table(f"Training, {what}, median of {options.repeats}", columns, rows)
 
 
 def quality(options: Namespace, texts: Texts) -> list[str]:
