@@ -16,6 +16,11 @@ namespace mlcore::embedding {
 
 namespace {
 
+// Several threads have copies of their own of so many inner nodes nearest to the root, and bring them into line after
+// so many windows each: fewer where there are many threads, so that all together do not stray far.
+constexpr std::size_t most_top_nodes = 127;
+std::size_t windows_an_exchange(std::size_t n_threads) { return std::clamp<std::size_t>(512 / n_threads, 1, 64); }
+
 constexpr std::uint64_t initial_rows_stream = std::uint64_t{1} << 63;
 
 /// Asks for all cache lines of a row. It will be written: where another core holds it, to ask for reading alone would
@@ -79,6 +84,7 @@ struct Draws {
 struct Trainer::Scratch {
     explicit Scratch(std::size_t row) : window(row) {}
 
+    PrivateRows top_nodes; // hierarchical softmax on several threads
     Piece piece;
     std::vector<std::int32_t> kept;
     std::vector<std::uint32_t> position; // of each kept word among the known words of the piece
@@ -117,10 +123,12 @@ class Trainer::PieceRun {
         std::size_t begin = 0;
         std::vector<std::size_t>& ends = s_.piece.ends;
         subsample();
+        s_.top_nodes.exchange();
         for (const std::size_t end : ends) {
             text(begin, end);
             begin = end;
         }
+        s_.top_nodes.exchange();
         done_.loss = s_.window.loss.take();
         return done_;
     }
@@ -151,6 +159,7 @@ class Trainer::PieceRun {
             if (centre + p_.window + 1 < end) prefetch_input(centre + p_.window + 1);
             if (centre + 1 < end) draw(centre + 1, begin, end, s_.draws[(centre + 1) % 2]);
             step(centre, s_.draws[centre % 2]);
+            if (++n_windows_ % t_.windows_an_exchange_ == 0) s_.top_nodes.exchange();
         }
     }
 
@@ -169,7 +178,7 @@ class Trainer::PieceRun {
         if (p_.loss == Loss::hierarchical_softmax) {
             if (centre + 2 < end) t_.paths_.prefetch_start(s_.kept[centre + 2]);
             if (centre + 1 < end) t_.paths_.prefetch(s_.kept[centre + 1]);
-            for (const std::uint32_t step : t_.paths_.of(word)) prefetch_row(output_row(step / 2), t_.row_);
+            for (const std::uint32_t step : t_.paths_.of(word)) prefetch_row(node_row(step / 2), t_.row_);
             return;
         }
         prefetch_row(output_row(static_cast<std::size_t>(word)), t_.row_);
@@ -250,7 +259,7 @@ class Trainer::PieceRun {
             w.reserve_outputs(path.size());
             w.n_outputs = path.size();
             for (std::size_t j = 0; j < path.size(); ++j) {
-                w.output[j] = output_row(path[j] / 2);
+                w.output[j] = node_row(path[j] / 2);
                 w.weight[j] = path[j] % 2 == 0 ? 1.0f : -1.0f;
             }
             return;
@@ -269,11 +278,15 @@ class Trainer::PieceRun {
     float* input_row(std::size_t kept) const {
         return t_.vectors_.data() + static_cast<std::size_t>(s_.kept[kept]) * t_.row_;
     }
+    float* node_row(std::size_t node) const {
+        return node < t_.first_top_node_ ? output_row(node) : s_.top_nodes.row(node - t_.first_top_node_);
+    }
     float* output_row(std::size_t row) const { return t_.context_vectors_.data() + row * t_.row_; }
 
     const RunContext& ctx_;
     const bool is_calling_thread_;
     std::size_t work_ = 0; // products since the last look
+    std::size_t n_windows_ = 0;
     Trainer& t_;
     const TrainerParams& p_;
     Scratch& s_;
@@ -354,10 +367,17 @@ Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Str
     const double ns_per_piece = tokens * static_cast<double>(row_) / static_cast<double>(std::max<std::size_t>(n, 1));
     std::vector<std::unique_ptr<Scratch>> scratch(
         static_cast<std::size_t>(threads_for(ctx, ns_per_piece * static_cast<double>(n))));
+    // Inner nodes are numbered by rising counts: the last ones are nearest to the root.
+    const std::size_t n_top = tree_.inner.empty() || scratch.size() == 1 ? 0 : std::min(most_top_nodes, n_outputs_);
+    first_top_node_ = n_outputs_ - n_top;
+    windows_an_exchange_ = windows_an_exchange(scratch.size());
     std::vector<Progressed> done(n);
     parallel_tasks(ctx, n, ns_per_piece, [&](std::size_t task, int thread) {
         auto& mine = scratch[static_cast<std::size_t>(thread)];
-        if (!mine) mine = std::make_unique<Scratch>(row_);
+        if (!mine) {
+            mine = std::make_unique<Scratch>(row_);
+            mine->top_nodes = PrivateRows(context_vectors_.data() + first_top_node_ * row_, n_top, row_);
+        }
         done[task] = PieceRun(ctx, thread, *this, *mine, stretch, corpus, stretch.first_piece + task).run();
     });
     Progressed total;

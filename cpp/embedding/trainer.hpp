@@ -89,6 +89,7 @@ class Trainer {
     HuffmanPaths paths_;
     std::optional<AliasTable> noise_;
     Buffer<float> vectors_, context_vectors_;
+    std::size_t first_top_node_ = 0, windows_an_exchange_ = 1; // see PrivateRows
 };
 
 } // namespace mlcore::embedding

@@ -227,6 +227,25 @@ void Window::errors(float alpha) {
         }
 }
 
+PrivateRows::PrivateRows(float* shared, std::size_t n, std::size_t size)
+    : shared_(shared), n_(n), size_(size), own_(n * size, 0.0f), before_(n * size, 0.0f) {}
+
+MLCORE_HOGWILD void PrivateRows::exchange() {
+    for (std::size_t i = 0; i < n_; ++i) {
+        float *own = &own_[i * size_], *before = &before_[i * size_], *shared = shared_ + i * size_;
+        const bool moved = !std::equal(own, own + size_, before);
+        for (std::size_t k = 0; k < size_; k += lanes) {
+            Floats row = simd::load(shared + k);
+            if (moved) {
+                row += simd::load(own + k) - simd::load(before + k);
+                simd::store(shared + k, row);
+            }
+            simd::store(own + k, row);
+            simd::store(before + k, row);
+        }
+    }
+}
+
 void skipgram_step(Window& w, float alpha) {
     if (w.n_inputs == 1) {
         step_one(w, alpha);

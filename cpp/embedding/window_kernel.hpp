@@ -77,6 +77,24 @@ struct Window {
     Buffer<float> h, dh;        // of a single input
 };
 
+/// A thread's own copies of a few rows that every step moves, such as those at the root of a tree: written by all
+/// threads at once, they would travel from core to core all the time. Copies are brought into line every so often.
+class PrivateRows {
+  public:
+    PrivateRows() = default;
+    /// Of the n rows from `shared` on.
+    PrivateRows(float* shared, std::size_t n, std::size_t size);
+
+    float* row(std::size_t i) { return &own_[i * size_]; }
+    /// Adds to the shared rows what the copies have moved since the last time, and takes over what others have.
+    void exchange();
+
+  private:
+    float* shared_ = nullptr;
+    std::size_t n_ = 0, size_ = 0;
+    Buffer<float> own_, before_; // and what the copies were after the last exchange
+};
+
 /// One step of skip-gram: adds the loss before it to `window.loss`.
 void skipgram_step(Window& window, float alpha);
 

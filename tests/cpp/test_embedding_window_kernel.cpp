@@ -250,3 +250,27 @@ TEST(threads_may_make_steps_on_the_same_rows) {
     for (const Buffer<float>* rows : {&c.inputs, &c.outputs})
         for (const float x : *rows) CHECK(std::isfinite(x));
 }
+
+TEST(private_rows_add_up_what_all_have_moved) {
+    const std::size_t n = 3, size = padded(20);
+    Buffer<float> shared(n * size, 1.0f);
+    PrivateRows a(shared.data(), n, size), b(shared.data(), n, size);
+    a.exchange();
+    b.exchange();
+    CHECK_EQUAL(a.row(2)[5], 1.0f);
+    a.row(1)[7] += 2;
+    b.row(1)[7] += 4;
+    b.row(2)[0] -= 1;
+    CHECK_EQUAL(shared[size + 7], 1.0f); // nobody knows yet
+    a.exchange();
+    CHECK_EQUAL(shared[size + 7], 3.0f);
+    b.exchange();
+    CHECK_EQUAL(shared[size + 7], 7.0f);
+    CHECK_EQUAL(b.row(1)[7], 7.0f);
+    CHECK_EQUAL(a.row(1)[7], 3.0f); // until the next exchange
+    a.exchange();
+    CHECK_EQUAL(a.row(1)[7], 7.0f);
+    CHECK_EQUAL(a.row(2)[0], 0.0f);
+    CHECK_EQUAL(shared[0], 1.0f);
+    PrivateRows().exchange(); // of no rows
+}
