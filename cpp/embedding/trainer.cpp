@@ -365,12 +365,13 @@ Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Str
     const double tokens =
         static_cast<double>(corpus.tokens_before(stretch.last_piece) - corpus.tokens_before(stretch.first_piece));
     const double ns_per_piece = tokens * static_cast<double>(row_) / static_cast<double>(std::max<std::size_t>(n, 1));
-    std::vector<std::unique_ptr<Scratch>> scratch(
-        static_cast<std::size_t>(threads_for(ctx, ns_per_piece * static_cast<double>(n))));
+    const auto wanted = static_cast<std::size_t>(threads_for(ctx, ns_per_piece * static_cast<double>(n)));
+    const std::size_t n_threads = std::max<std::size_t>(1, std::min(wanted, n));
+    std::vector<std::unique_ptr<Scratch>> scratch(n_threads);
     // Inner nodes are numbered by rising counts: the last ones are nearest to the root.
-    const std::size_t n_top = tree_.inner.empty() || scratch.size() == 1 ? 0 : std::min(most_top_nodes, n_outputs_);
+    const std::size_t n_top = tree_.inner.empty() || n_threads == 1 ? 0 : std::min(most_top_nodes, n_outputs_);
     first_top_node_ = n_outputs_ - n_top;
-    windows_an_exchange_ = windows_an_exchange(scratch.size());
+    windows_an_exchange_ = windows_an_exchange(n_threads);
     std::vector<Progressed> done(n);
     parallel_tasks(ctx, n, ns_per_piece, [&](std::size_t task, int thread) {
         auto& mine = scratch[static_cast<std::size_t>(thread)];
