@@ -67,6 +67,9 @@ void register_embedding(py::module_& parent) {
         [](py::object counts) { return tree_arrays(HuffmanTree::of(span_arg<std::int64_t>("counts", counts))); },
         py::arg("counts"));
     m.def(
+        "check_tree", [](py::object leaves, py::object inner) { tree_arg({leaves, inner}); }, py::arg("leaves"),
+        py::arg("inner"));
+    m.def(
         "grow_tree",
         [](py::object leaves, py::object inner, py::object new_counts) {
             const auto counts = span_arg<std::int64_t>("new_counts", new_counts);

@@ -111,7 +111,6 @@ HuffmanPaths::HuffmanPaths(const HuffmanTree& tree) {
         if (steps_.size() > most_steps_a_word * tree.leaves.size())
             throw ValueError("damaged tree: it is far too deep for " + std::to_string(tree.leaves.size()) + " words");
         offset_.push_back(steps_.size());
-        longest_ = std::max(longest_, up.size());
     }
 }
 

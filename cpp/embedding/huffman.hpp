@@ -44,12 +44,10 @@ class HuffmanPaths {
     /// Ask for what `of` will read, one word after the other: first where the path begins, then the path itself.
     void prefetch_start(std::int32_t word) const { __builtin_prefetch(&offset_[static_cast<std::size_t>(word)]); }
     void prefetch(std::int32_t word) const { __builtin_prefetch(of(word).data()); }
-    std::size_t longest() const { return longest_; }
 
   private:
     std::vector<std::size_t> offset_; // V + 1
     std::vector<std::uint32_t> steps_;
-    std::size_t longest_ = 0;
 };
 
 } // namespace mlcore::embedding

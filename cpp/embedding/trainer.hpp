@@ -1,5 +1,6 @@
-// Trains word vectors: reads a corpus piece by piece, all threads at once, and makes one window_step a centre word (one
-// a pair where negatives are not shared). See docs/embedding.md for the objectives.
+// Trains word vectors: reads a corpus piece by piece, all threads at once, and makes one step a centre word (one a
+// pair where negatives are not shared, one for each 12 context words of a wide window: window_kernel.hpp). See
+// docs/embedding.md for the objectives.
 //
 // Mikolov, Chen, Corrado and Dean, "Efficient estimation of word representations in vector space" (2013) and Mikolov,
 // Sutskever, Chen, Corrado and Dean, "Distributed representations of words and phrases" (2013), in the variant of their

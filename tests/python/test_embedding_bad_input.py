@@ -13,7 +13,6 @@ from sklearn.base import clone
 
 import mlcore
 from mlcore import Word2Vec, _native
-from mlcore.embedding._state import check_tree
 
 TEXTS = ["a b c d a", "b c a", "d a c b"] * 5
 
@@ -294,7 +293,7 @@ def test_a_cycle_beside_the_tree():
     """Each node has two children and there is one root; but nodes 0 and 1 hang below each other."""
     leaves, inner = np.array([1, 3, 4, 5], dtype=np.int32), np.array([2, 0, -1], dtype=np.int32)
     with pytest.raises(ValueError, match="cycle"):
-        check_tree(leaves, inner)
+        _native.core.embedding.check_tree(leaves, inner)
 
 
 def test_vectors_with_nan_in_a_file_do_no_harm(saved):

@@ -6,7 +6,6 @@ temporary files, four bytes a word, that vanish with the corpus. Either way memo
 """
 
 import errno
-import mmap
 import os
 import resource
 import stat
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
-from mlcore.embedding._files import PACKED, blocks
+from mlcore.embedding._files import PACKED, blocks, map_file, map_open_file
 
 if TYPE_CHECKING:
     from mlcore._core.embedding import IdCorpus, TextCorpus, WordTable
@@ -75,7 +74,7 @@ def open_corpus(X: Any, *, n_jobs: int, who: str) -> OpenCorpus:
     if paths is None:
         return _spool_texts(check_texts(X, who))
     if len(paths) <= _MOST_MAPPED and all(_can_be_mapped(path) for path in paths):
-        corpus = core.embedding.TextCorpus([_map(path) for path in paths], [_name(path) for path in paths])
+        corpus = core.embedding.TextCorpus([map_file(path) for path in paths], [_name(path) for path in paths])
         return OpenCorpus(corpus, corpus.count(n_jobs))
     return _spool_files(paths)
 
@@ -175,19 +174,12 @@ def _can_be_mapped(path: Path) -> bool:
     return path.suffix.lower() not in PACKED and stat.S_ISREG(path.stat().st_mode)
 
 
-def _map(path: Path) -> NDArray[np.uint8]:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:  # empty, or one of those in /proc that have no size
-            return np.frombuffer(file.read(), dtype=np.uint8)
-        return _mapped(file, np.uint8)
-
-
 def _mapped(file: IO[bytes], dtype: type[_Number]) -> NDArray[_Number]:
-    """Map a file into memory as an array; the file may be closed then."""
+    """Map a temporary file as an array; the file may be closed then."""
     file.flush()
     if os.fstat(file.fileno()).st_size == 0:
         return np.empty(0, dtype=dtype)  # nothing cannot be mapped
-    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
+    return map_open_file(file, dtype)
 
 
 @contextmanager

@@ -3,10 +3,18 @@
 import bz2
 import gzip
 import lzma
+import mmap
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 PACKED = {".gz", ".xz", ".bz2"}
 """Endings of packed files."""
@@ -24,6 +32,20 @@ def open_binary(path: Path) -> IO[bytes]:
         case ".bz2":
             return bz2.open(path)
     return path.open("rb")
+
+
+def map_file(path: Path) -> NDArray[np.uint8]:
+    """Bytes of a file: mapped into memory, or read where that cannot be (pipes; those in /proc that have no size)."""
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_size > 0:
+            return map_open_file(file, np.uint8)
+        return np.frombuffer(file.read(), dtype=np.uint8)
+
+
+def map_open_file(file: IO[bytes], dtype: type[_Number]) -> NDArray[_Number]:
+    """Map a file that is not empty into memory as an array; the file may be closed then."""
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
 
 
 def blocks(path: Path) -> Iterator[bytes]:

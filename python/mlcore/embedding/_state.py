@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mlcore._native import core
 
 
 def check_arrays(state: Mapping[str, Any]) -> None:
@@ -12,7 +13,7 @@ def check_arrays(state: Mapping[str, Any]) -> None:
     n_words = n_outputs = len(state["words_"])
     vectors, counts = state["vectors_"], state["word_counts_"]
     if "tree_leaves_" in state:
-        check_tree(state["tree_leaves_"], state["tree_inner_"])
+        core.embedding.check_tree(state["tree_leaves_"], state["tree_inner_"])
         n_outputs -= 1
         if len(state["tree_leaves_"]) != n_words:
             raise ValueError(f"tree_leaves_ has {len(state['tree_leaves_'])} entries for {n_words} words")
@@ -26,20 +27,3 @@ def check_arrays(state: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected {dtype.__name__} of {shape}")
     if n_words < 2 or counts.min() < 1:
         raise ValueError("words_ must be two at least, each of them counted")
-
-
-def check_tree(leaves: NDArray[np.int32], inner: NDArray[np.int32]) -> None:
-    """Raise ValueError unless the links make one binary tree: walks up a damaged one might never end."""
-    n = len(leaves)
-    links = np.concatenate([leaves, inner])
-    root = np.flatnonzero(inner == -1)
-    if leaves.ndim != 1 or inner.shape != (n - 1,) or len(root) != 1:
-        raise ValueError("damaged tree: not one root, or not one inner node fewer than words")
-    if not np.array_equal(np.sort(links), np.arange(-1, 2 * n - 2)):
-        raise ValueError("damaged tree: every inner node must have two children")
-    above = inner >> 1
-    above[root] = root
-    for _ in range(n.bit_length()):  # after k rounds: the ancestor 2^k steps up
-        above = above[above]
-    if (above != root).any():
-        raise ValueError("damaged tree: it has a cycle")

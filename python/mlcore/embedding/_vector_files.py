@@ -8,9 +8,6 @@ import bz2
 import codecs
 import gzip
 import lzma
-import mmap
-import os
-import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,7 +21,7 @@ from numpy.typing import NDArray
 
 from mlcore._io import replacing
 from mlcore._native import core
-from mlcore.embedding._files import blocks
+from mlcore.embedding._files import blocks, map_file
 from mlcore.embedding._words import index_words, pack_words
 
 _BLOCK = 1 << 21  # numbers formatted at once
@@ -114,11 +111,7 @@ def writing(*paths: Path) -> Iterator[list[IO[bytes]]]:
 def _read(path: Path, n_lines: int | None) -> NDArray[np.uint8]:
     """Content of a file: mapped if it can be. `n_lines`: more lines than these are not needed."""
     if path.suffix.lower() not in _COMPRESS:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if stat.S_ISREG(status.st_mode) and status.st_size > 0:
-                return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)
-            return np.frombuffer(file.read(), dtype=np.uint8)
+        return map_file(path)
     data, seen = bytearray(), 0
     for block in blocks(path):
         data += block
