@@ -1,5 +1,6 @@
 // How Python enters the core: run(n_threads, seed, f) calls f(const RunContext&) without the GIL. While f runs, the
-// calling thread checks for signals ten times a second, so that Ctrl-C ends f early and raises KeyboardInterrupt. In a
+// calling thread checks for signals ten times a second, so that Ctrl-C ends f early and raises KeyboardInterrupt. With
+// run(n_threads, seed, report, f) the callable report(done, figure) hears of each iteration, unless it is None. In a
 // child that was forked after the thread pool was used, the first run that wanted threads issues a RuntimeWarning.
 #pragma once
 
@@ -24,17 +25,24 @@ namespace py = pybind11;
 /// nothing of Python; the run itself hears of it through the flag.
 class SignalProgress final : public Progress {
   public:
-    explicit SignalProgress(StopFlag& stop) : stop_(stop) {}
+    /// report: a callable (done, figure) or None; the caller holds it.
+    SignalProgress(StopFlag& stop, py::handle report) : stop_(stop), report_(report) {}
 
     void poll() override {
         const auto now = Clock::now();
         if (now < next_check_ || raised_) return;
         const py::gil_scoped_acquire gil;
-        if (PyErr_CheckSignals() != 0) {
-            raised_.emplace(); // takes over the Python error
-            stop_.request();
-        }
+        if (PyErr_CheckSignals() != 0) keep_error();
         next_check_ = Clock::now() + interval;
+    }
+
+    void iteration(std::uint64_t done, double figure) override {
+        if (report_.is_none() || raised_) return;
+        const py::gil_scoped_acquire gil;
+        if (const auto result = py::reinterpret_steal<py::object>(
+                PyObject_CallFunction(report_.ptr(), "Kd", static_cast<unsigned long long>(done), figure));
+            !result)
+            keep_error();
     }
 
     /// With the GIL held, after the run.
@@ -46,7 +54,13 @@ class SignalProgress final : public Progress {
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::milliseconds interval{100};
 
+    void keep_error() {
+        raised_.emplace(); // takes over the Python error
+        stop_.request();
+    }
+
     StopFlag& stop_;
+    const py::handle report_;
     Clock::time_point next_check_ = Clock::now() + interval;
     std::optional<py::error_already_set> raised_;
 };
@@ -66,14 +80,14 @@ inline void warn_in_forked_child(int n_threads) {
 }
 
 template <class F>
-auto run(int n_threads, std::uint64_t seed, F&& f) {
+auto run(int n_threads, std::uint64_t seed, py::handle report, F&& f) {
     using Result = std::invoke_result_t<F&, const RunContext&>;
     static_assert(!std::is_base_of_v<py::handle, Result>, "f runs without the GIL: return C++ values");
     n_threads = checked_threads(n_threads);
     warn_in_forked_child(n_threads);
 
     StopFlag stop;
-    SignalProgress progress(stop);
+    SignalProgress progress(stop, report);
     const RunContext context{n_threads, seed, progress, stop};
     const auto call = [&] {
         const py::gil_scoped_release no_gil;
@@ -94,6 +108,11 @@ auto run(int n_threads, std::uint64_t seed, F&& f) {
         progress.rethrow(); // what the signal handler raised goes before what f made of it
         throw;
     }
+}
+
+template <class F>
+auto run(int n_threads, std::uint64_t seed, F&& f) {
+    return run(n_threads, seed, py::none(), std::forward<F>(f));
 }
 
 } // namespace mlcore::bindings

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 namespace mlcore {
 
@@ -22,6 +23,9 @@ class Progress {
   public:
     virtual ~Progress() = default;
     virtual void poll() {}
+    /// `done` iterations are behind, with this figure (loss, gap). Only from the calling thread, outside parallel
+    /// loops.
+    virtual void iteration([[maybe_unused]] std::uint64_t done, [[maybe_unused]] double figure) {}
 };
 
 } // namespace mlcore

@@ -1,4 +1,4 @@
-// The widest float vector of the ISA level, for kernels whose values must stay in registers. Vectors are the compiler's
+// The widest vectors of the ISA level, for kernels whose values must stay in registers. Vectors are the compiler's
 // own (+, -, *, / work on them); what it lacks stands here. Loops that the compiler vectorises by itself need none of
 // it.
 #pragma once
@@ -22,17 +22,27 @@ inline constexpr std::size_t lanes = 4;
 
 using Floats [[gnu::vector_size(lanes * sizeof(float))]] = float;
 using Floats4 [[gnu::vector_size(4 * sizeof(float))]] = float;
+using Doubles [[gnu::vector_size(lanes * sizeof(float))]] = double;
+
+template <class T>
+inline constexpr std::size_t lanes_of = lanes * sizeof(float) / sizeof(T);
 
 [[gnu::always_inline]] inline Floats load(const float* p) {
     Floats v;
     std::memcpy(&v, p, sizeof v);
     return v;
 }
-template <class Vector>
-[[gnu::always_inline]] inline void store(float* p, Vector v) {
+[[gnu::always_inline]] inline Doubles load(const double* p) {
+    Doubles v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+template <class T, class Vector>
+[[gnu::always_inline]] inline void store(T* p, Vector v) {
     std::memcpy(p, &v, sizeof v);
 }
 [[gnu::always_inline]] inline Floats broadcast(float x) { return x - Floats{}; }
+[[gnu::always_inline]] inline Doubles broadcast(double x) { return x - Doubles{}; }
 
 /// As load, in pieces of four: what has just been stored in such pieces comes straight from the store buffer.
 [[gnu::always_inline]] inline Floats load_fours(const float* p) {
@@ -78,6 +88,24 @@ template <class Vector>
 #else
     return a * b + c;
 #endif
+}
+
+[[gnu::always_inline]] inline Doubles fma(Doubles a, Doubles b, Doubles c) {
+#if defined(__FMA__) && defined(__AVX512F__)
+    return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__)
+    return _mm256_fmadd_pd(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+/// lanes_of<double> floats, widened.
+[[gnu::always_inline]] inline Doubles load_widened(const float* p) {
+    using Narrow [[gnu::vector_size(lanes_of<double> * sizeof(float))]] = float;
+    Narrow v;
+    std::memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, Doubles);
 }
 
 /// e^x for x <= 0 within 2 ulp, 0 below -87: a shorter chain of operations than vm::exp_, for a value that others wait

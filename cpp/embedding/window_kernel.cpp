@@ -184,7 +184,7 @@ double LossSum::take() {
 
 void LossSum::flush() {
     for (std::size_t l = 0; l < lanes; ++l) sum_ += static_cast<double>(std::log(product_[l]) + linear_[l]);
-    product_ = simd::broadcast(1);
+    product_ = simd::broadcast(1.0f);
     linear_ = Floats{};
     n_factors_ = 0;
 }
@@ -211,10 +211,10 @@ void Window::errors(float alpha) {
         const Floats f = simd::load(&factor[first]), x = simd::load_fours(&y[first]);
         Floats right = f < 0 ? -x : x; // y_ij
         if (first + lanes > used)      // past the end: right for sure, no loss
-            right = simd::first_lanes(used - first, right, simd::broadcast(200));
+            right = simd::first_lanes(used - first, right, simd::broadcast(200.0f));
         const Floats e = simd::exp_negative(right < 0 ? right : -right);
         const Floats one_plus = e + 1;
-        simd::store(&g[first], f * alpha * (right < 0 ? simd::broadcast(1) : e) / one_plus);
+        simd::store(&g[first], f * alpha * (right < 0 ? simd::broadcast(1.0f) : e) / one_plus);
         loss.product_ *= one_plus;
         loss.linear_ += right < 0 ? -right : Floats{};
         if (++loss.n_factors_ == 100) loss.flush();

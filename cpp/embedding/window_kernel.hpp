@@ -48,7 +48,7 @@ class LossSum {
     friend struct Window;
     [[gnu::noinline]] void flush(); // once in a while
 
-    simd::Floats product_ = simd::broadcast(1); // of factors in [1, 2]
+    simd::Floats product_ = simd::broadcast(1.0f); // of factors in [1, 2]
     simd::Floats linear_{};
     std::size_t n_factors_ = 0; // a lane; flushed before the product could overflow
     double sum_ = 0;

@@ -1,0 +1,90 @@
+// Kernel functions: from inner products (and squared norms) of points to kernel values. Values are float32, as in
+// libsvm; what goes into the exponential or the power is computed in the precision of the inner products.
+#pragma once
+
+#include "core/simd.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <type_traits>
+
+namespace mlcore::svm {
+
+struct Kernel {
+    enum class Type { linear, poly, rbf, sigmoid, precomputed };
+    Type type = Type::rbf;
+    double gamma = 1;
+    double coef0 = 0;
+    int degree = 3;
+};
+
+/// x to a whole power >= 0, by squaring.
+template <class T>
+T whole_power(T x, int power) {
+    T result = 1;
+    for (; power > 0; power /= 2) {
+        if (power % 2 == 1) result *= x;
+        x *= x;
+    }
+    return result;
+}
+
+/// The kernel between two points with this inner product and these squared norms, in float64.
+inline double kernel_value(const Kernel& kernel, double dot, double norm, double other_norm) {
+    switch (kernel.type) {
+    case Kernel::Type::poly:
+        return whole_power(kernel.gamma * dot + kernel.coef0, kernel.degree);
+    case Kernel::Type::rbf:
+        return std::exp(-kernel.gamma * std::max(norm + other_norm - 2 * dot, 0.0));
+    case Kernel::Type::sigmoid:
+        return std::tanh(kernel.gamma * dot + kernel.coef0);
+    default:
+        return dot;
+    }
+}
+
+/// Kernel values of one point with `width` others, from inner products `dots`, the point's squared norm and theirs.
+/// width is a multiple of simd::lanes. Only rbf looks at the norms.
+template <class T>
+void kernel_values(const Kernel& kernel, std::size_t width, const T* dots, T norm, const T* norms, float* out) {
+    const auto gamma = static_cast<T>(kernel.gamma), coef0 = static_cast<T>(kernel.coef0);
+    switch (kernel.type) {
+    case Kernel::Type::rbf:
+        // The distance of a point to itself may be rounded below 0; one that overflows to NaN is far away.
+        if constexpr (std::is_same_v<T, float>) {
+            for (std::size_t j = 0; j < width; j += simd::lanes) {
+                simd::Floats x =
+                    -gamma * simd::fma(simd::load(dots + j), simd::broadcast(-2.0f), simd::load(norms + j) + norm);
+                x = x < 0 ? x : simd::Floats{};
+                simd::store(out + j, simd::exp_negative(x > -100 ? x : simd::broadcast(-100.0f)));
+            }
+        } else {
+            for (std::size_t j = 0; j < width; ++j) {
+                const T exponent = -gamma * (norm + norms[j] - 2 * dots[j]);
+                out[j] = static_cast<float>(exponent > -100 ? std::min(exponent, T{0}) : T{-100});
+            }
+            for (std::size_t j = 0; j < width; j += simd::lanes)
+                simd::store(out + j, simd::exp_negative(simd::load(out + j)));
+        }
+        break;
+    case Kernel::Type::poly:
+        for (std::size_t j = 0; j < width; ++j)
+            out[j] = static_cast<float>(whole_power(gamma * dots[j] + coef0, kernel.degree));
+        break;
+    case Kernel::Type::sigmoid: // tanh x = (1 - e) / (1 + e) with e = exp(-2 |x|): its absolute error is that of 1
+        for (std::size_t j = 0; j < width; ++j)
+            out[j] = static_cast<float>(std::max(T{-100}, -2 * std::abs(gamma * dots[j] + coef0)));
+        for (std::size_t j = 0; j < width; j += simd::lanes) {
+            const simd::Floats e = simd::exp_negative(simd::load(out + j));
+            simd::store(out + j, (1 - e) / (1 + e));
+        }
+        for (std::size_t j = 0; j < width; ++j)
+            out[j] = std::copysign(out[j], static_cast<float>(gamma * dots[j] + coef0));
+        break;
+    default:
+        for (std::size_t j = 0; j < width; ++j) out[j] = static_cast<float>(dots[j]);
+    }
+}
+
+} // namespace mlcore::svm

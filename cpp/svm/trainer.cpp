@@ -1,0 +1,206 @@
+#include "svm/trainer.hpp"
+
+#include "core/parallel.hpp"
+#include "svm/solver.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+namespace mlcore::svm {
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+/// Spreads `sum` over variables, from the first on, as far as their bounds allow.
+void fill_up(std::span<double> alpha, std::span<const double> C, double sum) {
+    for (std::size_t v = 0; v < alpha.size(); ++v) {
+        alpha[v] = std::min(sum, C[v]);
+        sum -= alpha[v];
+    }
+}
+
+/// The part of a problem that does not depend on the points: y, C, e and a feasible alpha, for the points `ids`.
+/// label: 1 or -1 for each of them (classification).
+Problem formulate(const TrainParams& params, const Ids& ids, std::span<const double> target, std::span<const double> C,
+                  const std::vector<double>& label) {
+    const std::size_t n = ids.size();
+    Problem problem;
+    problem.doubled = params.kind == Kind::epsilon_svr || params.kind == Kind::nu_svr;
+    problem.split = params.kind == Kind::nu_svc || params.kind == Kind::nu_svr;
+    for (const std::int32_t id : ids) problem.C.push_back(C[static_cast<std::size_t>(id)]);
+    if (problem.doubled)
+        problem.C.insert(problem.C.end(), problem.C.begin(), problem.C.begin() + static_cast<std::ptrdiff_t>(n));
+    problem.alpha.assign(problem.C.size(), 0);
+    const double sum = std::accumulate(problem.C.begin(), problem.C.begin() + static_cast<std::ptrdiff_t>(n), 0.0);
+
+    switch (params.kind) {
+    case Kind::c_svc:
+        problem.y = label;
+        for (const double y : label) problem.e.push_back(-y);
+        break;
+    case Kind::nu_svc: {
+        problem.y = label;
+        problem.e.assign(n, 0);
+        std::array<double, 2> left{params.nu * sum / 2, params.nu * sum / 2};
+        for (std::size_t v = 0; v < n; ++v) {
+            double& rest = left[label[v] > 0 ? 0 : 1];
+            problem.alpha[v] = std::min(rest, problem.C[v]);
+            rest -= problem.alpha[v];
+        }
+        break;
+    }
+    case Kind::one_class:
+        problem.y.assign(n, 1);
+        problem.e.assign(n, 0);
+        fill_up(problem.alpha, problem.C, params.nu * sum);
+        break;
+    case Kind::epsilon_svr:
+    case Kind::nu_svr: {
+        const double epsilon = params.kind == Kind::epsilon_svr ? params.epsilon : 0;
+        for (const double y : {1.0, -1.0})
+            for (const std::int32_t id : ids) {
+                problem.y.push_back(y);
+                problem.e.push_back(y * epsilon - target[static_cast<std::size_t>(id)]);
+            }
+        if (params.kind == Kind::nu_svr)
+            for (std::size_t half = 0; half < 2; ++half)
+                fill_up(std::span(problem.alpha).subspan(half * n, n), std::span(problem.C).first(n),
+                        params.nu * sum / 2);
+        break;
+    }
+    }
+    return problem;
+}
+
+ColumnSet column_set(const RunContext& ctx, const Points& points, Ids ids, std::size_t number) {
+    return {std::make_shared<const Columns>(ctx, points, std::move(ids)), number};
+}
+
+/// Coefficients of the points: y alpha, over the margin for nu-SVC.
+std::vector<double> coefficients(const TrainParams& params, const Problem& problem, const Solution& solution) {
+    const std::size_t n = problem.doubled ? problem.y.size() / 2 : problem.y.size();
+    std::vector<double> coef(n);
+    for (std::size_t v = 0; v < problem.y.size(); ++v) coef[v % n] += problem.y[v] * solution.alpha[v];
+    if (params.kind == Kind::nu_svc)
+        for (double& c : coef) c /= solution.scale;
+    return coef;
+}
+
+} // namespace
+
+Model train(const RunContext& ctx, const Table& X, std::span<const double> y, std::span<const double> C,
+            const TrainParams& params) {
+    const std::size_t n = n_rows(X);
+    const Points points(ctx, X, params.kernel);
+    const bool classes = params.kind == Kind::c_svc || params.kind == Kind::nu_svc;
+    const std::size_t k = classes ? static_cast<std::size_t>(*std::max_element(y.begin(), y.end())) + 1 : 1;
+    std::vector<Ids> members(k);
+    for (std::size_t i = 0; i < n; ++i)
+        members[classes ? static_cast<std::size_t>(y[i]) : 0].push_back(static_cast<std::int32_t>(i));
+
+    // Sets of columns: one of all points where there is one problem, else one for each class.
+    const bool paired = k > 2;
+    std::vector<ColumnSet> sets;
+    if (paired) {
+        for (std::size_t c = 0; c < k; ++c) sets.push_back(column_set(ctx, points, members[c], c));
+    } else {
+        Ids all(n);
+        std::iota(all.begin(), all.end(), 0);
+        sets.push_back(column_set(ctx, points, std::move(all), 0));
+    }
+    std::size_t copied = 0, longest = 0;
+    for (const ColumnSet& set : sets) {
+        copied += set.columns->bytes();
+        longest = std::max(longest, set.columns->size());
+    }
+    // the copy of the points counts too, as long as it leaves the rows their half
+    RowCache cache(std::max(params.cache_bytes - std::min(params.cache_bytes, copied), params.cache_bytes / 2));
+
+    std::vector<std::pair<std::size_t, std::size_t>> pairs;
+    for (std::size_t i = 0; i < k; ++i)
+        for (std::size_t j = i + 1; j < k; ++j) pairs.emplace_back(i, j);
+    if (pairs.empty()) pairs.emplace_back(0, 0);
+
+    const bool side_by_side = pairs.size() >= 2 * static_cast<std::size_t>(ctx.n_threads);
+    const std::size_t row_bytes = (paired ? 2 : 1) * padded(longest) * sizeof(float);
+    const std::size_t sharers = side_by_side ? static_cast<std::size_t>(ctx.n_threads) : 1;
+    const SolverParams solver{.tol = params.tol,
+                              .max_iter = params.max_iter,
+                              .shrinking = params.shrinking,
+                              .max_rows = cache.capacity() / (row_bytes * sharers)};
+
+    Model model;
+    std::vector<std::vector<double>> coef(pairs.size());
+    model.intercept.resize(pairs.size());
+    model.gap.resize(pairs.size());
+    model.objective.resize(pairs.size());
+    model.n_iter.resize(pairs.size());
+    model.converged.resize(pairs.size());
+    const auto solve_pair = [&](std::size_t p, bool report) {
+        const auto [i, j] = pairs[p];
+        std::vector<ColumnSet> used = paired ? std::vector{sets[i], sets[j]} : sets;
+        Ids ids;
+        for (const ColumnSet& set : used) ids.insert(ids.end(), set.columns->ids().begin(), set.columns->ids().end());
+        std::vector<double> label;
+        if (classes)
+            for (const std::int32_t id : ids)
+                label.push_back(y[static_cast<std::size_t>(id)] == static_cast<double>(i) ? 1 : -1);
+        Problem problem = formulate(params, ids, y, C, label);
+        problem.sets = std::move(used);
+        const Solution solution = solve(ctx, points, problem, cache, solver, report);
+        const bool scaled = params.kind == Kind::nu_svc;
+        coef[p] = coefficients(params, problem, solution);
+        model.intercept[p] = -solution.rho / (scaled ? solution.scale : 1);
+        model.objective[p] = solution.objective / (scaled ? solution.scale * solution.scale : 1);
+        model.gap[p] = solution.gap;
+        model.n_iter[p] = solution.n_iter;
+        model.converged[p] = solution.converged;
+    };
+    if (side_by_side) {
+        std::atomic<std::size_t> done{0};
+        parallel_tasks(ctx, pairs.size(), 1e6, [&](std::size_t p, int thread) {
+            solve_pair(p, false);
+            const std::size_t now = ++done;
+            if (thread == 0) ctx.progress.iteration(now, static_cast<double>(pairs.size() - now));
+        });
+    } else {
+        for (std::size_t p = 0; p < pairs.size(); ++p) {
+            solve_pair(p, !paired);
+            if (paired) ctx.progress.iteration(p + 1, static_cast<double>(pairs.size() - p - 1));
+        }
+    }
+
+    // A support vector is a point with a coefficient in any pair.
+    const std::size_t n_coef = std::max<std::size_t>(k - 1, 1);
+    std::vector<double> table(n * n_coef); // (point, other class)
+    for (std::size_t p = 0; p < pairs.size(); ++p) {
+        const auto [i, j] = pairs[p];
+        if (!classes || !paired) {
+            for (std::size_t v = 0; v < n; ++v) table[v] = coef[p][v];
+            continue;
+        }
+        for (std::size_t v = 0; v < members[i].size(); ++v)
+            table[static_cast<std::size_t>(members[i][v]) * n_coef + j - 1] = coef[p][v];
+        for (std::size_t v = 0; v < members[j].size(); ++v)
+            table[static_cast<std::size_t>(members[j][v]) * n_coef + i] = coef[p][members[i].size() + v];
+    }
+    for (const Ids& ids : members) {
+        const std::size_t before = model.support.size();
+        for (const std::int32_t id : ids) {
+            const double* row = table.data() + static_cast<std::size_t>(id) * n_coef;
+            if (std::any_of(row, row + n_coef, [](double c) { return c != 0; })) model.support.push_back(id);
+        }
+        model.n_support.push_back(static_cast<std::int32_t>(model.support.size() - before));
+    }
+    for (std::size_t o = 0; o < n_coef; ++o)
+        for (const std::int32_t id : model.support)
+            model.dual_coef.push_back(table[static_cast<std::size_t>(id) * n_coef + o]);
+    model.cache_peak = cache.peak();
+    return model;
+}
+
+} // namespace mlcore::svm
