@@ -19,22 +19,11 @@ struct Kernel {
     int degree = 3;
 };
 
-/// x to a whole power >= 0, by squaring.
-template <class T>
-T whole_power(T x, int power) {
-    T result = 1;
-    for (; power > 0; power /= 2) {
-        if (power % 2 == 1) result *= x;
-        x *= x;
-    }
-    return result;
-}
-
 /// The kernel between two points with this inner product and these squared norms, in float64.
 inline double kernel_value(const Kernel& kernel, double dot, double norm, double other_norm) {
     switch (kernel.type) {
     case Kernel::Type::poly:
-        return whole_power(kernel.gamma * dot + kernel.coef0, kernel.degree);
+        return std::pow(kernel.gamma * dot + kernel.coef0, kernel.degree);
     case Kernel::Type::rbf:
         return std::exp(-kernel.gamma * std::max(norm + other_norm - 2 * dot, 0.0));
     case Kernel::Type::sigmoid:
@@ -45,7 +34,8 @@ inline double kernel_value(const Kernel& kernel, double dot, double norm, double
 }
 
 /// Kernel values of one point with `width` others, from inner products `dots`, the point's squared norm and theirs.
-/// width is a multiple of simd::lanes. Only rbf looks at the norms.
+/// width is a multiple of simd::lanes, `widest` at most. Only rbf looks at the norms.
+inline constexpr std::size_t widest = 2 * simd::lanes;
 template <class T>
 void kernel_values(const Kernel& kernel, std::size_t width, const T* dots, T norm, const T* norms, float* out) {
     const auto gamma = static_cast<T>(kernel.gamma), coef0 = static_cast<T>(kernel.coef0);
@@ -68,10 +58,18 @@ void kernel_values(const Kernel& kernel, std::size_t width, const T* dots, T nor
                 simd::store(out + j, simd::exp_negative(simd::load(out + j)));
         }
         break;
-    case Kernel::Type::poly:
-        for (std::size_t j = 0; j < width; ++j)
-            out[j] = static_cast<float>(whole_power(gamma * dots[j] + coef0, kernel.degree));
+    case Kernel::Type::poly: {
+        T power[widest], result[widest]; // by squaring, all columns at a time
+        for (std::size_t j = 0; j < width; ++j) power[j] = gamma * dots[j] + coef0;
+        std::fill_n(result, width, T{1});
+        for (int left = kernel.degree; left > 0; left /= 2) {
+            if (left % 2 == 1)
+                for (std::size_t j = 0; j < width; ++j) result[j] *= power[j];
+            for (std::size_t j = 0; j < width; ++j) power[j] *= power[j];
+        }
+        for (std::size_t j = 0; j < width; ++j) out[j] = static_cast<float>(result[j]);
         break;
+    }
     case Kernel::Type::sigmoid: // tanh x = (1 - e) / (1 + e) with e = exp(-2 |x|): its absolute error is that of 1
         for (std::size_t j = 0; j < width; ++j)
             out[j] = static_cast<float>(std::max(T{-100}, -2 * std::abs(gamma * dots[j] + coef0)));

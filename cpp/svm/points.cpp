@@ -116,7 +116,7 @@ constexpr double most_float = 1e30; // squared norms from which on float32 could
 // ---- Points
 // ----------------------------------------------------------------------------------------------------------
 
-Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel) : table_(&X), kernel_(kernel) {
+Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel) : table_(X), kernel_(kernel) {
     if (kernel.type == Kernel::Type::precomputed) return;
     if (kernel.type == Kernel::Type::rbf)
         std::visit(
@@ -125,12 +125,12 @@ Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel) : ta
             },
             X);
     const double largest = set_norms(ctx);
-    constexpr double most_scaled = 256; // the error of an exponent stays below some 5e-5
+    constexpr double most_scaled = 64; // the error of an exponent stays below some 3e-5
     wide_ = !(largest < most_float) || (kernel.type == Kernel::Type::rbf && kernel.gamma * largest > most_scaled);
 }
 
 Points::Points(const RunContext& ctx, const Table& X, const Points& like)
-    : table_(&X), kernel_(like.kernel_), centre_(like.centre_), wide_(like.wide_) {
+    : table_(X), kernel_(like.kernel_), centre_(like.centre_), wide_(like.wide_) {
     if (kernel_.type != Kernel::Type::precomputed && !(set_norms(ctx) < most_float)) wide_ = true;
 }
 
@@ -142,7 +142,7 @@ double Points::set_norms(const RunContext& ctx) {
                 for (std::size_t i = begin; i < end; ++i) norms_[i] = squared_norm(view, i, centre_);
             });
         },
-        *table_);
+        table_);
     return norms_.empty() ? 0 : *std::max_element(norms_.begin(), norms_.end());
 }
 
@@ -153,7 +153,7 @@ double Points::diagonal(std::size_t i) const {
             if constexpr (is_dense<std::decay_t<decltype(view)>>) return static_cast<double>(view(i, i));
             return 0.0;
         },
-        *table_);
+        table_);
 }
 
 // ---- Columns

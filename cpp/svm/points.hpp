@@ -33,8 +33,8 @@ inline constexpr std::size_t padded(std::size_t n) {
     return (n + panel_width<float> - 1) / panel_width<float> * panel_width<float>;
 }
 
-/// A table as points: which kernel, what is subtracted, in which precision points are multiplied. Refers to the table,
-/// which must outlive it, as it must Columns and RowBatch made from it.
+/// A table as points: which kernel, what is subtracted, in which precision points are multiplied. Must outlive the
+/// Columns and RowBatch made from it.
 class Points {
   public:
     /// |x|^2 - 2 x.z + |z|^2 cancels: its error is some eps max |x|^2, and it matters on the scale of 1 / gamma. So
@@ -45,9 +45,9 @@ class Points {
     Points(const RunContext& ctx, const Table& X, const Points& like);
     void widen() { wide_ = true; }
 
-    const Table& table() const { return *table_; }
+    const Table& table() const { return table_; }
     const Kernel& kernel() const { return kernel_; }
-    std::size_t size() const { return n_rows(*table_); }
+    std::size_t size() const { return n_rows(table_); }
     bool wide() const { return wide_; }
     const std::vector<double>& centre() const { return centre_; }
     double norm(std::size_t i) const { return norms_.empty() ? 0 : norms_[i]; }
@@ -57,7 +57,7 @@ class Points {
   private:
     double set_norms(const RunContext& ctx); // returns the largest
 
-    const Table* table_;
+    Table table_; // a view
     Kernel kernel_;
     std::vector<double> centre_; // empty: nothing is subtracted
     std::vector<double> norms_;  // |x - centre|^2; empty where no one asks
