@@ -47,16 +47,9 @@ void add_rows(const RunContext& ctx, std::span<const float* const> rows, std::sp
         });
 }
 
-/// A larger set takes fewer rounds and more steps; about a tenth of the columns is best, some hundreds at most.
-std::size_t working_set_size(std::size_t n_columns, std::size_t n_variables, std::size_t max_rows) {
-    constexpr std::size_t least = 64, most = 512;
-    const std::size_t wanted = std::clamp<std::size_t>(n_columns / 10, least, most);
-    return std::max<std::size_t>(2, std::min({wanted, n_variables, max_rows}));
-}
-
 class Solver {
   public:
-    Solver(const RunContext& ctx, const Points& points, Problem& problem, RowCache& cache, const SolverParams& params);
+    Solver(const RunContext& ctx, const Points& points, Problem& problem, const SolverParams& params);
     Solution run(bool report);
 
   private:
@@ -88,7 +81,6 @@ class Solver {
 
     const RunContext& ctx_;
     const Points& points_;
-    RowCache& cache_;
     const SolverParams params_;
     std::vector<ColumnSet> sets_;
     std::size_t n_; // columns
@@ -112,12 +104,12 @@ std::size_t total(const std::vector<ColumnSet>& sets) {
     return n;
 }
 
-Solver::Solver(const RunContext& ctx, const Points& points, Problem& problem, RowCache& cache,
-               const SolverParams& params)
-    : ctx_(ctx), points_(points), cache_(cache), params_(params), sets_(problem.sets), n_(total(sets_)),
-      doubled_(problem.doubled), split_(problem.split), y_(std::move(problem.y)), C_(std::move(problem.C)),
-      e_(std::move(problem.e)), alpha_(std::move(problem.alpha)), s_(n_), diagonal_(n_),
-      capacity_(working_set_size(n_, y_.size(), params.max_rows)), chosen_(y_.size()), sub_(capacity_) {
+Solver::Solver(const RunContext& ctx, const Points& points, Problem& problem, const SolverParams& params)
+    : ctx_(ctx), points_(points), params_(params), sets_(problem.sets), n_(total(sets_)), doubled_(problem.doubled),
+      split_(problem.split), y_(std::move(problem.y)), C_(std::move(problem.C)), e_(std::move(problem.e)),
+      alpha_(std::move(problem.alpha)), s_(n_), diagonal_(n_),
+      capacity_(std::min(working_set_size(n_), std::max<std::size_t>(2, params.max_rows))), chosen_(y_.size()),
+      sub_(capacity_) {
     for (std::size_t c = 0; c < n_; ++c) diagonal_[c] = points.diagonal(static_cast<std::size_t>(point(c)));
 }
 
@@ -185,7 +177,7 @@ void Solver::update(std::span<const std::size_t> columns, std::span<const double
         std::vector<std::size_t> where;
         for (std::size_t r = 0; r < columns.size(); ++r) {
             const std::int32_t id = point(columns[r]);
-            rows[r] = cache_.find(RowCache::key(static_cast<std::size_t>(id), set.number));
+            rows[r] = set.cache->find(id);
             if (rows[r]) continue;
             missing.push_back(id);
             where.push_back(r);
@@ -193,15 +185,14 @@ void Solver::update(std::span<const std::size_t> columns, std::span<const double
         if (!missing.empty()) {
             std::vector<float*> out;
             for (const std::size_t r : where) {
-                rows[r] = cache_.allocate(padded(set.columns->size()));
-                out.push_back(rows[r]->data());
+                rows[r] = set.cache->reserve();
+                out.push_back(rows[r].data());
             }
             kernel_rows(ctx_, RowBatch(ctx_, points_, missing), *set.columns, out.data());
-            for (std::size_t k = 0; k < where.size(); ++k)
-                cache_.insert(RowCache::key(static_cast<std::size_t>(missing[k]), set.number), rows[where[k]]);
+            for (std::size_t k = 0; k < where.size(); ++k) set.cache->publish(missing[k], rows[where[k]]);
         }
         std::vector<const float*> pointers;
-        for (const Row& row : rows) pointers.push_back(row->data());
+        for (const Row& row : rows) pointers.push_back(row.data());
         add_rows(ctx_, pointers, coef, set.columns->size(), s_.data() + first);
         first += set.columns->size();
     }
@@ -227,8 +218,8 @@ std::int64_t Solver::improve(std::int64_t max_steps) {
         std::array<Row, 2> row;
         bool here = true;
         for (std::size_t p = 0; p < sets_.size() && here; ++p) {
-            row[p] = cache_.find(RowCache::key(static_cast<std::size_t>(ids[a]), sets_[p].number));
-            here = row[p] != nullptr;
+            row[p] = sets_[p].cache->find(ids[a]);
+            here = static_cast<bool>(row[p]);
         }
         if (!here) {
             missing.push_back(ids[a]);
@@ -236,7 +227,7 @@ std::int64_t Solver::improve(std::int64_t max_steps) {
             continue;
         }
         const std::size_t n_first = sets_[0].columns->size();
-        const float *left = row[0]->data(), *right = sets_.size() > 1 ? row[1]->data() - n_first : nullptr;
+        const float *left = row[0].data(), *right = sets_.size() > 1 ? row[1].data() - n_first : nullptr;
         float* to = sub_.kernel(a);
         for (std::size_t b = 0; b < q; ++b) {
             const std::size_t c = column(working_[b]);
@@ -333,8 +324,8 @@ void Solver::keep(const std::vector<std::int32_t>& columns) {
     for (auto* values : {&y_, &C_, &e_, &alpha_}) pick(*values, halves);
     for (auto* values : {&s_, &diagonal_}) pick(*values, 1);
     n_ = m;
-    sets_ = {{std::make_shared<const Columns>(ctx_, points_, std::move(ids)), sets_[0].number}};
-    cache_.compact(ctx_, columns);
+    sets_[0].columns = std::make_shared<const Columns>(ctx_, points_, std::move(ids));
+    sets_[0].cache->compact(ctx_, columns);
 }
 
 void Solver::store() {
@@ -361,7 +352,7 @@ void Solver::restore() {
     diagonal_ = std::move(whole_.diagonal);
     n_ = s_.size();
     working_.clear();
-    cache_.clear();
+    sets_[0].cache->reset(n_);
 
     std::vector<std::int32_t> ids;
     std::vector<std::size_t> where;
@@ -437,9 +428,13 @@ Solution Solver::run(bool report) {
 
 } // namespace
 
-Solution solve(const RunContext& ctx, const Points& points, Problem problem, RowCache& cache,
-               const SolverParams& params, bool report) {
-    return Solver(ctx, points, problem, cache, params).run(report);
+std::size_t working_set_size(std::size_t n_columns) {
+    constexpr std::size_t least = 64, most = 512;
+    return std::clamp<std::size_t>(n_columns / 10, least, most);
+}
+
+Solution solve(const RunContext& ctx, const Points& points, Problem problem, const SolverParams& params, bool report) {
+    return Solver(ctx, points, problem, params).run(report);
 }
 
 } // namespace mlcore::svm

@@ -21,10 +21,10 @@
 
 namespace mlcore::svm {
 
-/// Points that a problem is about, and the number by which the cache knows their kernel columns.
+/// Points that a problem is about, and kernel rows over them.
 struct ColumnSet {
     std::shared_ptr<const Columns> columns;
-    std::size_t number;
+    std::shared_ptr<RowCache> cache;
 };
 
 struct Problem {
@@ -40,9 +40,9 @@ struct Problem {
 
 struct SolverParams {
     double tol = 1e-3;
-    std::int64_t max_iter = -1;  // steps of pairs; -1: any number
-    bool shrinking = true;       // only where the problem has the cache for itself
-    std::size_t max_rows = 1024; // most kernel rows in use at a time
+    std::int64_t max_iter = -1; // steps of pairs; -1: any number
+    bool shrinking = true;      // only where the problem has the cache for itself
+    std::size_t max_rows = 512; // most variables in a working set, and so kernel rows in use at a time
 };
 
 struct Solution {
@@ -55,8 +55,11 @@ struct Solution {
     bool converged = true;
 };
 
-/// The cache must be empty of rows of other sets with the same numbers. report: tells ctx.progress of each round.
-Solution solve(const RunContext& ctx, const Points& points, Problem problem, RowCache& cache,
-               const SolverParams& params, bool report);
+/// Variables in the working set of a problem: a larger set takes fewer rounds and more steps; about a tenth of the
+/// columns is best, some hundreds at most.
+std::size_t working_set_size(std::size_t n_columns);
+
+/// report: tells ctx.progress of each round and the gap then. A set that shrinks leaves its cache of no use to others.
+Solution solve(const RunContext& ctx, const Points& points, Problem problem, const SolverParams& params, bool report);
 
 } // namespace mlcore::svm

@@ -76,8 +76,23 @@ Problem formulate(const TrainParams& params, const Ids& ids, std::span<const dou
     return problem;
 }
 
-ColumnSet column_set(const RunContext& ctx, const Points& points, Ids ids, std::size_t number) {
-    return {std::make_shared<const Columns>(ctx, points, std::move(ids)), number};
+/// One set for each list of points, with caches that share the memory by the length of their rows: all hold as many.
+std::vector<ColumnSet> column_sets(const RunContext& ctx, const Points& points, std::vector<Ids> lists,
+                                   std::size_t max_bytes) {
+    std::vector<ColumnSet> sets;
+    std::size_t copied = 0, total = 0;
+    for (Ids& ids : lists) {
+        sets.push_back({std::make_shared<const Columns>(ctx, points, std::move(ids)), nullptr});
+        copied += sets.back().columns->bytes();
+        total += padded(sets.back().columns->size());
+    }
+    // the copy of the points counts too, as long as it leaves the rows their half
+    const std::size_t bytes = std::max(max_bytes - std::min(max_bytes, copied), max_bytes / 2);
+    const std::size_t n_slots = bytes / (total * sizeof(float));
+    for (ColumnSet& set : sets)
+        set.cache = std::make_shared<RowCache>(points.size(), set.columns->size(),
+                                               n_slots * padded(set.columns->size()) * sizeof(float), 2);
+    return sets;
 }
 
 /// Coefficients of the points: y alpha, over the margin for nu-SVC.
@@ -104,34 +119,27 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
 
     // Sets of columns: one of all points where there is one problem, else one for each class.
     const bool paired = k > 2;
-    std::vector<ColumnSet> sets;
-    if (paired) {
-        for (std::size_t c = 0; c < k; ++c) sets.push_back(column_set(ctx, points, members[c], c));
-    } else {
-        Ids all(n);
-        std::iota(all.begin(), all.end(), 0);
-        sets.push_back(column_set(ctx, points, std::move(all), 0));
-    }
-    std::size_t copied = 0, longest = 0;
-    for (const ColumnSet& set : sets) {
-        copied += set.columns->bytes();
-        longest = std::max(longest, set.columns->size());
-    }
-    // the copy of the points counts too, as long as it leaves the rows their half
-    RowCache cache(std::max(params.cache_bytes - std::min(params.cache_bytes, copied), params.cache_bytes / 2));
+    Ids all(n);
+    std::iota(all.begin(), all.end(), 0);
+    const std::vector<ColumnSet> sets =
+        column_sets(ctx, points, paired ? members : std::vector<Ids>{std::move(all)}, params.cache_bytes);
 
     std::vector<std::pair<std::size_t, std::size_t>> pairs;
     for (std::size_t i = 0; i < k; ++i)
         for (std::size_t j = i + 1; j < k; ++j) pairs.emplace_back(i, j);
     if (pairs.empty()) pairs.emplace_back(0, 0);
 
-    const bool side_by_side = pairs.size() >= 2 * static_cast<std::size_t>(ctx.n_threads);
-    const std::size_t row_bytes = (paired ? 2 : 1) * padded(longest) * sizeof(float);
-    const std::size_t sharers = side_by_side ? static_cast<std::size_t>(ctx.n_threads) : 1;
-    const SolverParams solver{.tol = params.tol,
-                              .max_iter = params.max_iter,
-                              .shrinking = params.shrinking,
-                              .max_rows = cache.capacity() / (row_bytes * sharers)};
+    // The size of a working set must not depend on the number of threads; how many pairs run side by side may.
+    std::size_t slots = n, longest = 0;
+    for (const ColumnSet& set : sets) {
+        slots = std::min(slots, set.cache->n_slots());
+        longest = std::max(longest, set.columns->size());
+    }
+    const std::size_t rows_in_use = std::min(slots, working_set_size(2 * longest));
+    const int sharers = static_cast<int>(std::min(static_cast<std::size_t>(ctx.n_threads), slots / rows_in_use));
+    const bool side_by_side = sharers > 1 && pairs.size() >= 2 * static_cast<std::size_t>(sharers);
+    const SolverParams solver{
+        .tol = params.tol, .max_iter = params.max_iter, .shrinking = params.shrinking, .max_rows = slots};
 
     Model model;
     std::vector<std::vector<double>> coef(pairs.size());
@@ -151,7 +159,7 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
                 label.push_back(y[static_cast<std::size_t>(id)] == static_cast<double>(i) ? 1 : -1);
         Problem problem = formulate(params, ids, y, C, label);
         problem.sets = std::move(used);
-        const Solution solution = solve(ctx, points, problem, cache, solver, report);
+        const Solution solution = solve(ctx, points, problem, solver, report);
         const bool scaled = params.kind == Kind::nu_svc;
         coef[p] = coefficients(params, problem, solution);
         model.intercept[p] = -solution.rho / (scaled ? solution.scale : 1);
@@ -162,7 +170,8 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
     };
     if (side_by_side) {
         std::atomic<std::size_t> done{0};
-        parallel_tasks(ctx, pairs.size(), 1e6, [&](std::size_t p, int thread) {
+        const RunContext outer{sharers, ctx.seed, ctx.progress, ctx.stop};
+        parallel_tasks(outer, pairs.size(), 1e6, [&](std::size_t p, int thread) {
             solve_pair(p, false);
             const std::size_t now = ++done;
             if (thread == 0) ctx.progress.iteration(now, static_cast<double>(pairs.size() - now));
@@ -199,7 +208,7 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
     for (std::size_t o = 0; o < n_coef; ++o)
         for (const std::int32_t id : model.support)
             model.dual_coef.push_back(table[static_cast<std::size_t>(id) * n_coef + o]);
-    model.cache_peak = cache.peak();
+    for (const ColumnSet& set : sets) model.cache_peak += set.cache->peak();
     return model;
 }
 

@@ -69,12 +69,13 @@ Solution solved(const twin::Data& data, const Kernel& kernel, const Problem& pro
     const StandaloneRun run(n_threads);
     const Table X = data.dense();
     const Points points(run.context, X, kernel);
-    RowCache cache(cache_rows * padded(data.n) * sizeof(float));
-    params.max_rows = cache_rows;
+    const std::size_t row_bytes = padded(data.n) * sizeof(float);
+    const auto cache = std::make_shared<RowCache>(data.n, data.n, cache_rows * row_bytes, 2);
+    params.max_rows = cache->n_slots();
     Problem own = problem;
-    own.sets = {{std::make_shared<const Columns>(run.context, points, counting(data.n)), 0}};
-    Solution solution = solve(run.context, points, own, cache, params, false);
-    if (peak) *peak = cache.peak() / (padded(data.n) * sizeof(float));
+    own.sets = {{std::make_shared<const Columns>(run.context, points, counting(data.n)), cache}};
+    Solution solution = solve(run.context, points, own, params, false);
+    if (peak) *peak = cache->peak() / row_bytes;
     return solution;
 }
 
