@@ -51,6 +51,8 @@ install: $(INSTALLED) ## build the package for this machine and install it into 
 demo: $(VENV)/.with-demo $(INSTALLED) ## train on real data, print tables, draw pictures
 	$(BIN)/python examples/quickstart.py
 	$(BIN)/python examples/word2vec.py
+	$(BIN)/python examples/svm.py
+	$(BIN)/python examples/logistic_regression.py
 
 # ---- tests -------------------------------------------------------------------------------------------------------------
 test: $(VENV)/.with-test $(VENV)/.installed-$(or $(LEVELS),all) ## native and Python tests, the fast ones

@@ -11,33 +11,59 @@ from mlcore._config import show_config
 from mlcore._native import core as _core
 
 if TYPE_CHECKING:
-    from mlcore import boosting, embedding
+    from mlcore import boosting, embedding, linear_model, svm
     from mlcore._io import load, save
     from mlcore.boosting import GBDTClassifier, GBDTRegressor
     from mlcore.embedding import KeyedVectors, Phrases, Word2Vec
+    from mlcore.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+    from mlcore.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 __version__: str = _core.build_info()["version"]
 
 __all__ = [
+    "SVC",
+    "SVR",
+    "ElasticNet",
     "GBDTClassifier",
     "GBDTRegressor",
     "KeyedVectors",
+    "Lasso",
+    "LinearSVC",
+    "LinearSVR",
+    "LogisticRegression",
+    "NuSVC",
+    "NuSVR",
+    "OneClassSVM",
     "Phrases",
+    "Ridge",
     "Word2Vec",
     "__version__",
     "boosting",
     "embedding",
+    "linear_model",
     "load",
     "save",
     "show_config",
+    "svm",
 ]
 
-_FAMILIES = ("boosting", "embedding")
+_FAMILIES = ("boosting", "embedding", "linear_model", "svm")
 _HOME = {
+    "ElasticNet": "mlcore.linear_model",
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
     "KeyedVectors": "mlcore.embedding",
+    "Lasso": "mlcore.linear_model",
+    "LinearSVC": "mlcore.svm",
+    "LinearSVR": "mlcore.svm",
+    "LogisticRegression": "mlcore.linear_model",
+    "NuSVC": "mlcore.svm",
+    "NuSVR": "mlcore.svm",
+    "OneClassSVM": "mlcore.svm",
     "Phrases": "mlcore.embedding",
+    "Ridge": "mlcore.linear_model",
+    "SVC": "mlcore.svm",
+    "SVR": "mlcore.svm",
     "Word2Vec": "mlcore.embedding",
     "load": "mlcore._io",
     "save": "mlcore._io",

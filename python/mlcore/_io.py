@@ -31,10 +31,21 @@ from mlcore._base import StateMixin
 FORMAT_VERSION = 1
 
 _CLASSES = {
+    "ElasticNet": "mlcore.linear_model",
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
     "KeyedVectors": "mlcore.embedding",
+    "Lasso": "mlcore.linear_model",
+    "LinearSVC": "mlcore.svm",
+    "LinearSVR": "mlcore.svm",
+    "LogisticRegression": "mlcore.linear_model",
+    "NuSVC": "mlcore.svm",
+    "NuSVR": "mlcore.svm",
+    "OneClassSVM": "mlcore.svm",
     "Phrases": "mlcore.embedding",
+    "Ridge": "mlcore.linear_model",
+    "SVC": "mlcore.svm",
+    "SVR": "mlcore.svm",
     "Word2Vec": "mlcore.embedding",
 }
 """Classes that a file may name, and where they live."""

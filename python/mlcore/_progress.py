@@ -8,12 +8,12 @@ logger = logging.getLogger("mlcore")
 
 
 class Progress:
-    """Progress of a loop with a known number of iterations; use it as a context manager.
+    """Progress of a loop; use it as a context manager.
 
     Parameters
     ----------
-    total : int
-        Number of iterations.
+    total : int or None
+        Number of iterations; None: not known before the end.
     verbose : int or bool
         0: nothing; 1: a tqdm bar on standard error; 2 or more: a line an iteration through
         ``logging.getLogger("mlcore")`` at level INFO. Logging is set up by the application, as always:
@@ -24,7 +24,7 @@ class Progress:
         What is counted, for the bar; large numbers of anything but iterations are shown as 12.3k.
     """
 
-    def __init__(self, total: int, verbose: int, name: str, *, unit: str = "it") -> None:
+    def __init__(self, total: int | None, verbose: int, name: str, *, unit: str = "it") -> None:
         self._total, self._verbose, self._name, self._unit = total, int(verbose), name, unit
         self._done = 0
         self._bar: Any = None
@@ -50,4 +50,5 @@ class Progress:
             self._bar.update(n)
         elif self._verbose >= 2:
             text = "".join(f"  {key} {value:.6g}" for key, value in figures.items())
-            logger.info("%s %d/%d%s", self._name, self._done, self._total, text)
+            of_total = "" if self._total is None else f"/{self._total}"
+            logger.info("%s %d%s%s", self._name, self._done, of_total, text)

@@ -28,7 +28,7 @@ def test_examples(name):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", ["embedding"])
+@pytest.mark.parametrize("name", ["embedding", "svm"])
 def test_snippets(name, tmp_path, monkeypatch):
     """All of a page in one namespace, from top to bottom."""
     snippets = re.findall(r"^```python\n(.*?)^```", (PAGES / f"{name}.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)

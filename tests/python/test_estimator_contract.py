@@ -11,20 +11,47 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore import GBDTClassifier, GBDTRegressor, Phrases, Word2Vec
+from mlcore import (
+    SVC,
+    SVR,
+    ElasticNet,
+    GBDTClassifier,
+    GBDTRegressor,
+    Lasso,
+    LinearSVC,
+    LinearSVR,
+    LogisticRegression,
+    NuSVC,
+    NuSVR,
+    OneClassSVM,
+    Phrases,
+    Ridge,
+    Word2Vec,
+)
 
 # Few and small leaves: the data of the checks is small too.
 ESTIMATORS = [
     GBDTClassifier(n_estimators=20, min_samples_leaf=5),
     GBDTRegressor(n_estimators=20, min_samples_leaf=5),
+    ElasticNet(),
+    Lasso(),
+    LogisticRegression(),
+    Ridge(),
+    LinearSVC(),
+    LinearSVR(),
+    NuSVC(),
+    NuSVR(),
+    OneClassSVM(),
+    SVC(),
+    SVR(),
 ]
 
-EXPECTED_FAILURES: dict[str, dict[str, str]] = {"GBDTClassifier": {}, "GBDTRegressor": {}}
+EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 """Class -> check -> the reason why it fails."""
 
 
 @parametrize_with_checks(
-    ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES[type(estimator).__name__], xfail_strict=True
+    ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES.get(type(estimator).__name__, {}), xfail_strict=True
 )
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

@@ -1,0 +1,78 @@
+// First-order optimizers: what a gradient does to the parameters. Letters: g gradient, p parameters, r learning rate,
+// t number of the step from 1, e epsilon. All start from zero state.
+//   sgd       p -= r g                                                       (Robbins, Monro 1951; gd with g of all
+//   rows) momentum  v = m v + g;               p -= r v (Polyak 1964) nesterov  v = m v + g;               p -= r (g +
+//   m v)               (Nesterov 1983, as in Sutskever et al. 2013) adagrad   s += g^2;                  p -= r g /
+//   (sqrt(s) + e)                        (Duchi, Hazan, Singer 2011) rmsprop   s = h s + (1 - h) g^2;     p -= r g /
+//   (sqrt(s) + e)                          (Tieleman, Hinton 2012) adam      v = b1 v + (1 - b1) g;     s = b2 s + (1 -
+//   b2) g^2;
+//             p -= r v / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e)                               (Kingma, Ba 2015)
+// Where papers and libraries differ (is v scaled by r, is e inside the root) this follows PyTorch. Left out on purpose:
+// schedules (set_learning_rate between steps), weight decay and penalties: the caller adds an L2 term to g, and takes
+// the proximal step of an L1 term with metric() after the update.
+#pragma once
+
+#include "core/memory.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace mlcore::optim {
+
+enum class Rule { sgd, momentum, nesterov, adagrad, rmsprop, adam };
+
+/// "sgd", "momentum", ... Throws ValueError.
+Rule parse_rule(const std::string& name);
+
+struct OptimizerParams {
+    Rule rule = Rule::sgd;
+    double learning_rate = 0.01; // > 0
+    double momentum = 0.9;       // m of momentum and nesterov, in [0, 1)
+    double rho = 0.9;            // h of rmsprop, in [0, 1)
+    double beta1 = 0.9;          // of adam, in [0, 1)
+    double beta2 = 0.999;        // of adam, in [0, 1)
+    double epsilon = 1e-8;       // of the adaptive rules, >= 0
+    bool keep_metric = false;    // store what metric() returns: one more array to write in each step
+};
+
+/// The state of one run. Copies of g and p are not kept. T: float or double.
+template <class T>
+class Optimizer {
+  public:
+    /// Throws ValueError for a parameter out of its range.
+    Optimizer(const OptimizerParams& params, std::size_t n_parameters);
+
+    /// One step over all parameters: gradient (n) in, parameters (n) in and out.
+    void step(const T* gradient, T* parameters) {
+        begin_step();
+        update(0, size_, gradient, parameters);
+    }
+
+    /// The same in pieces: begin_step() once, then update() over ranges that cover [0, n) once, in any order and from
+    /// any threads. The arrays are indexed as a whole: gradient[begin], not gradient[0].
+    void begin_step();
+    void update(std::size_t begin, std::size_t end, const T* gradient, T* parameters);
+
+    std::size_t size() const noexcept { return size_; }
+    std::uint64_t n_steps() const noexcept { return n_steps_; }
+    double learning_rate() const noexcept { return params_.learning_rate; }
+    void set_learning_rate(double learning_rate);
+
+    /// Length of the last update for each unit of (averaged) gradient, (n): the diagonal of the metric in which that
+    /// update was a gradient step, so that the proximal step of l1 |p|_1 shrinks p[j] by l1 * metric()[j]. nullptr: it
+    /// is learning_rate() for all. The adaptive rules keep it only with keep_metric.
+    const T* metric() const;
+
+  private:
+    OptimizerParams params_;
+    std::size_t size_;
+    std::uint64_t n_steps_ = 0;
+    double power1_ = 1, power2_ = 1;        // beta1^t, beta2^t
+    Buffer<T> velocity_, squares_, metric_; // v, s; empty where the rule has none
+};
+
+extern template class Optimizer<float>;
+extern template class Optimizer<double>;
+
+} // namespace mlcore::optim

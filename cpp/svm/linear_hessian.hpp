@@ -1,0 +1,44 @@
+// H = sum_i h_i x_i x_i^T over the rows of an active set, kept up to date as rows enter and leave it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/context.hpp"
+#include "core/memory.hpp"
+#include "svm/linear_rows.hpp"
+
+namespace mlcore::svm {
+
+class LinearHessian {
+  public:
+    /// width: features and the constant feature, if there is one.
+    explicit LinearHessian(std::size_t width) : width_(width), sum_(width * width, 0.0) {}
+
+    /// Adds sign * h_i x_i x_i^T for the rows listed, h by row number, sign 1 or -1. Only the lower triangle is kept.
+    template <class Rows>
+    void add(const RunContext& ctx, const Rows& rows, std::span<const std::uint32_t> list, std::span<const double> h,
+             double sign);
+    void clear() { sum_.fill(0.0); }
+
+    std::size_t width() const { return width_; }
+    /// Column-major, lower triangle.
+    const double* data() const { return sum_.data(); }
+
+    /// b = (H + ridge I)^-1 b.
+    void solve(double ridge, std::span<double> b);
+    /// Copies the lower triangle to the upper one.
+    void mirror();
+
+  private:
+    struct Part { // memory of one part of a sum
+        Buffer<double> sum, rows;
+    };
+
+    std::size_t width_;
+    Buffer<double> sum_, factor_;
+    std::vector<Part> parts_;
+};
+
+} // namespace mlcore::svm

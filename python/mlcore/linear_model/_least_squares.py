@@ -1,0 +1,170 @@
+"""What the estimators of least squares share: from data to the core, from coefficients to predictions."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._native import core
+from mlcore.linear_model._data import READ, Floats, Matrix, for_core, is_sparse
+
+COUNT = 2**31 - 1
+"""No limit, for an int of C."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows and targets to fit."""
+
+    X: Matrix
+    Y: Floats
+    """Shape (n_samples, n_targets)."""
+    weight: Floats | None
+    is_flat: bool
+    """Whether y came with one dimension."""
+
+    @property
+    def n_features(self) -> int:
+        return self.X[3][1] if isinstance(self.X, tuple) else self.X.shape[1]
+
+    def tolerance(self, tol: float, target: int, *, fit_intercept: bool) -> float:
+        """Return the duality gap that `tol` stands for."""
+        y = self.Y[:, target]
+        mean = np.average(y, weights=self.weight) if fit_intercept else 0.0
+        return tol * float(np.average((y - mean) ** 2, weights=self.weight))
+
+
+def make_problem(X: Any, y: Any, sample_weight: Any, owner: str) -> Problem:
+    """Put together a checked X and y, and check the weights.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or all are zero, or their sum overflows.
+    """
+    weight: Floats | None = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError(f"sample_weight of {owner} must have a weight that is not zero, got zeros only")
+        with np.errstate(over="ignore"):
+            if not np.isfinite(weight.sum()):
+                raise ValueError(f"sample_weight of {owner} has no finite sum: scale the weights down")
+    dense = y.toarray() if is_sparse(y) else np.asarray(y)
+    targets = dense.astype(np.float64, copy=False)
+    return Problem(for_core(X), targets.reshape(len(targets), -1), weight, is_flat=dense.ndim == 1)
+
+
+def check_finite(values: Any, problem: Problem, owner: str) -> None:
+    """Raise ValueError if the numbers of a fit overflowed."""
+    if np.isfinite(values).all():
+        return
+    entries = problem.X[0] if isinstance(problem.X, tuple) else problem.X
+    largest = float(np.max(np.abs(entries), initial=0.0))
+    raise ValueError(
+        f"the numbers of {owner} overflowed: X has values as large as {largest:.3g}, y as large as "
+        f"{np.max(np.abs(problem.Y)):.3g}; scale them down"
+    )
+
+
+class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+    """Fit and predict of a linear model with squared loss."""
+
+    coef_: Floats
+    intercept_: float | Floats
+    n_features_in_: int
+    n_jobs: int | None
+
+    @abstractmethod
+    def _solve(self, problem: Problem, *, continuing: bool) -> None:
+        """Fit the model: set all attributes at the end."""
+
+    def _continues(self) -> bool:
+        """Whether fit goes on from the last one."""
+        return False
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Training rows, finite. float32, float64 and CSR are read in place, and never written to.
+        y : array of shape (n_samples,) or (n_samples, n_targets)
+            Targets; each column is a problem of its own.
+        sample_weight : float or array of shape (n_samples,), default=None
+            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
+
+        Returns
+        -------
+        self
+            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted; with
+            `warm_start`, as it was before.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is out of range; the message says which.
+        KeyboardInterrupt
+            On Ctrl-C.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` was reached, with what is left and what to do about it.
+        """
+        self._validate_params()
+        continuing = self._continues()
+        before = self.__dict__.copy()
+        if not continuing:
+            self._clear_fitted()
+        try:
+            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **READ)
+            self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
+        except BaseException:
+            self._clear_fitted()
+            if continuing:
+                self.__dict__.update(before)
+            raise
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Predict the targets of rows.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_targets)
+        """
+        check_is_fitted(self)
+        X = for_core(validate_data(self, X, reset=False, **READ))
+        coef = np.atleast_2d(self.coef_)
+        table = np.empty((coef.shape[0], coef.shape[1] + 1))
+        table[:, :-1] = coef
+        table[:, -1] = self.intercept_
+        values = core.linear_model.logistic_decision(X, table, effective_n_jobs(self.n_jobs))
+        return values[:, 0] if self.coef_.ndim == 1 else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        if "coef_" in state:
+            coef, intercept = np.asarray(state["coef_"]), np.asarray(state["intercept_"])
+            n_targets = 1 if coef.ndim == 1 else len(coef)
+            fits = coef.ndim in (1, 2) and coef.shape[-1] == state["n_features_in_"]
+            if not fits or coef.dtype != np.float64 or intercept.size not in (1, n_targets):
+                raise ValueError(
+                    f"coef_ of shape {coef.shape} and intercept_ of shape {intercept.shape} do not fit "
+                    f"{state['n_features_in_']} features"
+                )
+        super()._set_state(state)

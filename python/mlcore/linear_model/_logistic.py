@@ -1,0 +1,401 @@
+"""Logistic regression as an estimator. How one problem is solved is in `_logistic_fit.py` and in C++.
+
+Left out on purpose: one-versus-rest (sklearn.multiclass has it), the dual problem, a penalty on the intercept.
+"""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._native import core
+from mlcore.linear_model._data import READ, Floats, Rows, classification_rows, for_core, is_sparse
+from mlcore.linear_model._logistic_fit import (
+    EXACT_SOLVERS,
+    OPTIMIZERS,
+    Settings,
+    choose_solver,
+    default_max_iter,
+    fit,
+    warn_of_the_end,
+)
+
+
+class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+    """Logistic regression with an L2, L1 or elastic-net penalty, for two classes or more [1]_.
+
+    Minimises ``C * sum_i s_i loss_i + (1 - l1_ratio) / 2 * |W|^2 + l1_ratio * |W|_1`` over coefficients W and
+    intercepts, with the weights s_i and the negative log-likelihood of row i as its loss: of a sigmoid of one score for
+    two classes, of a softmax over one score a class for more. Intercepts are not penalised. All solvers minimise the
+    same function; the exact ones stop when its gradient is below `tol`, whatever `n_jobs` is with the same bits.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the penalty, > 0; ``np.inf``: none. What it means depends on the scale of the columns: put
+        a StandardScaler before.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1]. 0: L2 alone; 1: L1 alone, coefficients of columns that help little are
+        exactly zero; between: elastic net.
+    solver : str, default="auto"
+        Exact solvers: "lbfgs" [2]_ and "newton-cholesky" (for `l1_ratio` 0), "coordinate_descent" [3]_ and "saga" [4]_.
+        "auto" takes the fastest of them by size and penalty. The classical optimizers solve the same problem in epochs
+        over batches, with a fixed learning rate, to show how they do it: "gd" (one step on all rows an epoch), "sgd"
+        (one on each row), and, on batches of `batch_size` rows, "minibatch", "momentum", "nesterov", "adagrad",
+        "rmsprop" and "adam". An L1 part is a proximal step after each of their steps.
+    tol : float, default=1e-4
+        Stop when no entry of the gradient of the objective, divided by C and the sum of weights, is larger (where
+        there is an L1 part: of its smallest subgradient). scikit-learn's rule for lbfgs.
+    fit_intercept : bool, default=True
+        Whether to have intercepts; without, they are zero.
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
+        same sum of weights.
+    max_iter : int or None, default=None
+        Most iterations, or epochs of a classical optimizer; reached, it is a ConvergenceWarning. None: 1000, or 100
+        epochs.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit.
+    learning_rate : float or "auto", default="auto"
+        Of the classical optimizers, > 0. "auto": from a bound on the curvature, one over it for "gd", half of that for
+        batches, times 1 - `momentum` for "momentum" and "nesterov"; 0.1 for "adagrad", 0.01 for "rmsprop" and "adam".
+    batch_size : int or None, default=128
+        Rows in a batch of the classical optimizers but "gd" and "sgd"; None: all rows.
+    momentum : float, default=0.9
+        Share of the last step in the next one, in [0, 1), for "momentum" and "nesterov".
+    random_state : int, RandomState or None, default=None
+        Seed of the order of rows in "saga" and the classical optimizers.
+    n_jobs : int or None, default=None
+        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
+    verbose : int, default=0
+        1: a progress bar; 2: a line an iteration through ``logging.getLogger("mlcore")``.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels, sorted.
+    coef_ : array or CSR matrix of shape (1, n_features_in_) or (n_classes, n_features_in_)
+        Coefficients, float64; one row for two classes. Sparse after :meth:`sparsify`.
+    intercept_ : array of shape (1,) or (n_classes,)
+        Intercepts; those of more than two classes sum to zero.
+    n_iter_ : int32 array of shape (1,)
+        Iterations, or epochs of a classical optimizer.
+    loss_curve_ : array of shape (n_iter_ + 1,)
+        Objective divided by C and the sum of weights: at the start and after each iteration.
+    optimality_ : float
+        What `tol` is compared with, at the end.
+    solver_ : str
+        The solver that was used.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Their names, if all are strings.
+
+    See Also
+    --------
+    logistic_path : Coefficients along a grid of C.
+
+    References
+    ----------
+    .. [1] T. Hastie, R. Tibshirani and J. Friedman, "The elements of statistical learning", 2nd edition, section 4.4.
+    .. [2] D. C. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
+       Programming, 1989.
+    .. [3] J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear models via coordinate
+       descent", Journal of Statistical Software, 2010.
+    .. [4] A. Defazio, F. Bach and S. Lacoste-Julien, "SAGA: a fast incremental gradient method with support for
+       non-strongly convex composite objectives", NeurIPS 2014.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from mlcore import LogisticRegression
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), LogisticRegression(l1_ratio=1)).fit(X[::2], y[::2])
+    >>> bool(model.score(X[1::2], y[1::2]) > 0.95)
+    True
+    >>> bool((model[-1].coef_ == 0).sum() > 15)
+    True
+    """
+
+    classes_: NDArray[Any]
+    coef_: Any
+    intercept_: Floats
+    n_iter_: NDArray[np.int32]
+    loss_curve_: Floats
+    optimality_: float
+    solver_: str
+    n_features_in_: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "solver": [StrOptions({"auto", *EXACT_SOLVERS, *OPTIMIZERS})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        solver: str = "auto",
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        max_iter: int | None = None,
+        warm_start: bool = False,
+        learning_rate: float | Literal["auto"] = "auto",
+        batch_size: int | None = 128,
+        momentum: float = 0.9,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.solver = solver
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.momentum = momentum
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    # ---- fit ----
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Training rows, finite. float32, float64 and CSR are read in place.
+        y : array of shape (n_samples,)
+            Class labels of any type.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
+            (but for the random order of rows in the classical optimizers).
+
+        Returns
+        -------
+        self
+            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted; with
+            `warm_start`, as it was before.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is out of range; the message says which.
+        KeyboardInterrupt
+            On Ctrl-C.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` was reached (with the gradient left and what to do about it), or there is no solution:
+            ``C=np.inf`` and classes that can be separated without error.
+        """
+        self._validate_params()
+        continuing = self.warm_start and hasattr(self, "coef_")
+        before = self.__dict__.copy()
+        if not continuing:
+            self._clear_fitted()
+        try:
+            self._fit(X, y, sample_weight, continuing=continuing)
+        except BaseException:
+            self._clear_fitted()
+            if continuing:
+                self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:
+        owner = type(self).__name__
+        n_threads = effective_n_jobs(self.n_jobs)
+        seed = seed_from(self.random_state)
+        X, y = validate_data(self, X, y, **READ)
+        rows = classification_rows(X, y, sample_weight, self.class_weight, owner)
+        has_l1 = self.l1_ratio > 0 and np.inf > self.C
+        solver = choose_solver(self.solver, rows, has_l1=has_l1, fit_intercept=bool(self.fit_intercept), owner=owner)
+        settings = Settings(
+            solver=solver,
+            l1_ratio=float(self.l1_ratio),
+            tol=float(self.tol),
+            fit_intercept=bool(self.fit_intercept),
+            max_iter=default_max_iter(solver) if self.max_iter is None else min(int(self.max_iter), 2**31 - 1),
+            learning_rate=0.0 if isinstance(self.learning_rate, str) else float(self.learning_rate),
+            batch_size=rows.shape[0] if self.batch_size is None else min(int(self.batch_size), rows.shape[0]),
+            momentum=float(self.momentum),
+            seed=seed,
+            n_threads=n_threads,
+            verbose=int(self.verbose),
+            owner=owner,
+        )
+        found = fit(rows, self._start(rows, continuing=continuing), float(self.C), settings)
+        names = getattr(self, "feature_names_in_", None)
+        # Last before the attributes: where warnings are errors, the estimator must stay unfitted.
+        warn_of_the_end(rows, found, float(self.C), settings, names)
+        self.classes_ = rows.classes
+        self.coef_ = np.ascontiguousarray(found["coef"][:, :-1])
+        self.intercept_ = np.ascontiguousarray(found["coef"][:, -1])
+        self.n_iter_ = np.array([found["n_iter"]], dtype=np.int32)
+        self.loss_curve_ = found["loss_curve"]
+        self.optimality_ = float(found["optimality"])
+        self.solver_ = solver
+
+    def _start(self, rows: Rows, *, continuing: bool) -> Floats:
+        n_outputs = 1 if len(rows.classes) == 2 else len(rows.classes)
+        n_features = rows.shape[1]
+        if not continuing:
+            return np.zeros((n_outputs, n_features + 1))
+        if self.coef_.shape[1] != n_features:
+            raise ValueError(
+                f"X has {n_features} features, but {type(self).__name__} with warm_start=True goes on from "
+                f"{self.coef_.shape[1]}; use a new estimator or warm_start=False"
+            )
+        if not np.array_equal(self.classes_, rows.classes):
+            raise ValueError(
+                f"y holds the classes {rows.classes.tolist()}, but {type(self).__name__} with warm_start=True goes on "
+                f"from {self.classes_.tolist()}; use a new estimator or warm_start=False"
+            )
+        start = self._coef_and_intercept()
+        if not self.fit_intercept:
+            start[:, -1] = 0
+        return start
+
+    # ---- predict ----
+
+    def _coef_and_intercept(self) -> Floats:
+        """Return a new array of shape (K, n_features + 1), intercepts in the last column."""
+        coef = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_
+        return np.column_stack([coef, self.intercept_]).astype(np.float64, copy=False)
+
+    def _scores(self, X: Any) -> Floats:
+        """Scores, shape (n_samples, 1) or (n_samples, n_classes)."""
+        check_is_fitted(self)
+        X = for_core(validate_data(self, X, reset=False, **READ))
+        return core.linear_model.logistic_decision(X, self._coef_and_intercept(), effective_n_jobs(self.n_jobs))
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return scores: log-odds of ``classes_[1]``, or one score a class.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,), or (n_samples, n_classes) for more than two classes
+        """
+        scores = self._scores(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most likely class of each row.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Labels, of the type that fit was given.
+        """
+        scores = self._scores(X)
+        codes = (scores[:, 0] > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        return np.asarray(self.classes_[codes])
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; rows sum to 1.
+        """
+        scores = self._scores(X)
+        if scores.shape[1] == 1:
+            return np.asarray(expit(np.hstack([-scores, scores])))  # 1 - p would lose the small ones
+        return np.asarray(softmax(scores, axis=1))
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Return the logarithm of the probability of each class; it is finite however small that is.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        scores = self._scores(X)
+        if scores.shape[1] == 1:
+            return np.asarray(log_expit(np.hstack([-scores, scores])))
+        return np.asarray(log_softmax(scores, axis=1))
+
+    # ---- contract with scikit-learn, pickle and model files ----
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _get_state(self) -> dict[str, Any]:
+        state = super()._get_state()
+        coef: Any = state.get("coef_")
+        if is_sparse(coef):
+            csr = sp.csr_array(coef)
+            shape = [int(size) for size in csr.shape]
+            state["coef_"] = {"data": csr.data, "indices": csr.indices, "indptr": csr.indptr, "shape": shape}
+        return state
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        coef = state.get("coef_")
+        if isinstance(coef, dict):
+            parts = (coef["data"], coef["indices"], coef["indptr"])
+            state = {**state, "coef_": sp.csr_array(parts, shape=tuple(coef["shape"]))}
+        if "coef_" in state:
+            _check_shapes(state["coef_"], state["intercept_"], state["classes_"], state["n_features_in_"])
+        super()._set_state(state)
+
+
+def _check_shapes(coef: Any, intercept: Any, classes: Any, n_features: int) -> None:
+    """Refuse the state of a forged file."""
+    n_outputs = 1 if len(classes) == 2 else len(classes)
+    if coef.shape != (n_outputs, n_features) or intercept.shape != (n_outputs,) or len(classes) < 2:
+        raise ValueError(
+            f"coef_ of shape {coef.shape} and intercept_ of shape {intercept.shape} do not fit {len(classes)} classes "
+            f"and {n_features} features"
+        )

@@ -1,0 +1,108 @@
+"""Rows as users pass them, and rows as the core takes them: dense float32 or float64 in place, or a canonical CSR."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
+
+Floats: TypeAlias = NDArray[np.float64]
+Dense: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+Rows: TypeAlias = Dense | sp.csr_array
+
+_BLOCK = 1 << 17  # numbers that are looked at in one go
+
+
+def read(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool = True) -> Rows:
+    """Check the rows of `X`, and its column names: finite, two-dimensional, as many features as in fit.
+
+    Float32 and float64 arrays are not copied, whatever their strides; a CSR matrix is only if its columns are not in
+    order or name a place twice.
+    """
+    checked = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse="csr" if accept_sparse else False,
+        dtype=[np.float64, np.float32],
+    )
+    return _canonical_csr(checked) if sp.issparse(checked) else checked
+
+
+def for_core(rows: Rows) -> Any:
+    """Return dense rows as they are, CSR ones as the four parts that the core takes."""
+    if isinstance(rows, sp.csr_array):
+        n, d = rows.shape
+        return rows.data, rows.indices, rows.indptr, (int(n), int(d))
+    return rows
+
+
+def alike(X: Rows, Z: Rows) -> tuple[Rows, Rows]:
+    """Return the rows of two tables as one kind of table with one type of number, the wider one."""
+    if isinstance(X, sp.csr_array) != isinstance(Z, sp.csr_array):
+        X, Z = (rows if isinstance(rows, sp.csr_array) else sp.csr_array(rows) for rows in (X, Z))
+    dtype = np.result_type(X.dtype, Z.dtype)
+    return X.astype(dtype, copy=False), Z.astype(dtype, copy=False)
+
+
+def variance(X: Rows, weight: Floats | None) -> float:
+    """Variance of all entries of a table, zeros of a sparse one included, in float64 without a copy of the table.
+
+    The entries of a row count as often as its weight says.
+    """
+    n, d = X.shape
+    total: float = d * float(n if weight is None else weight.sum())
+    if isinstance(X, sp.csr_array):
+        weights = None if weight is None else np.repeat(weight, np.diff(X.indptr))
+        blocks = [slice(i, i + _BLOCK) for i in range(0, X.nnz, _BLOCK)]
+        parts = [(X.data[block], None if weights is None else weights[block]) for block in blocks]
+        n_zeros = total - (X.nnz if weights is None else float(weights.sum()))
+    else:
+        step, n_zeros = max(1, _BLOCK // d), 0.0
+        blocks = [slice(i, i + step) for i in range(0, n, step)]
+        parts = [(X[block], None if weight is None else weight[block, None]) for block in blocks]
+
+    def sum_of(function: Callable[[Floats], Floats]) -> float:
+        terms = ((function(part.astype(np.float64)), times) for part, times in parts)
+        return sum(float((values if times is None else values * times).sum()) for values, times in terms)
+
+    mean = sum_of(lambda values: values) / total
+    return (sum_of(lambda values: np.square(values - mean)) + n_zeros * mean * mean) / total
+
+
+def largest_square_norm(X: Rows) -> float:
+    """Return the largest inner product of a row with itself."""
+    if isinstance(X, sp.csr_array):
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        return float(np.bincount(rows, weights=np.square(X.data, dtype=np.float64), minlength=1).max())
+    step = max(1, _BLOCK // X.shape[1])
+    blocks = (X[i : i + step].astype(np.float64) for i in range(0, X.shape[0], step))
+    return max(float(np.square(block).sum(axis=1).max()) for block in blocks)
+
+
+def largest_asymmetry(K: Dense) -> tuple[float, int, int, float]:
+    """Return the largest ``|K[i, j] - K[j, i]|`` of a square matrix, its i and j, and the largest ``|K|``."""
+    found, size = (0.0, 0, 0), 0.0
+    step = max(1, _BLOCK // K.shape[0])
+    for i in range(0, K.shape[0], step):
+        difference = np.abs(K[i : i + step] - K[:, i : i + step].T)
+        at = int(difference.argmax())
+        row, column = divmod(at, K.shape[1])
+        found = max(found, (float(difference[row, column]), i + row, column))
+        size = max(size, float(np.abs(K[i : i + step]).max()))
+    return (*found, size)
+
+
+def _canonical_csr(X: Any) -> sp.csr_array:
+    """Return CSR with sorted columns and no doubles, leaving the user's own matrix alone."""
+    csr = sp.csr_array(X)
+    if not csr.has_canonical_format:
+        if csr is X or np.shares_memory(csr.data, X.data):
+            csr = csr.copy()
+        csr.sum_duplicates()
+    if csr.indices.dtype != csr.indptr.dtype:
+        wide = np.result_type(csr.indices.dtype, csr.indptr.dtype)
+        csr.indices, csr.indptr = csr.indices.astype(wide, copy=False), csr.indptr.astype(wide, copy=False)
+    return csr
