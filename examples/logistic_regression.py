@@ -26,8 +26,8 @@ X, y = StandardScaler().fit_transform(data.data), data.target
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
 for C in (0.01, 0.03, 0.1, 1.0):
     model = LogisticRegression(C=C, l1_ratio=1).fit(X_train, y_train)
-    kept = np.count_nonzero(model.coef_)
-    print(f"  L1, C = {C:<5}{kept:>3} of 30 coefficients are not zero, test accuracy {model.score(X_test, y_test):.3f}")
+    kept, accuracy = np.count_nonzero(model.coef_), model.score(X_test, y_test)
+    print(f"  L1, C = {C:<5}{kept:>3} of 30 coefficients are not zero, test accuracy {accuracy:.3f}")
 
 digits = load_digits()
 D_train, D_test, t_train, t_test = train_test_split(digits.data / 16, digits.target, test_size=0.3, random_state=0)
@@ -49,11 +49,10 @@ for ax, l1_ratio, name in ((left, 1, "L1: some at a time"), (right, 0, "L2: all,
 figure.savefig(PICTURES[0], dpi=120)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(14, 6), layout="constrained")
-problem, valley = (X[:, [0, 5]], y), {"start": (-1.0, 3.0)}  # radius and compactness, which go together
 rates = {"momentum": 0.3, "nesterov": 0.3, "adagrad": 0.5, "rmsprop": 0.05, "adam": 0.1}
-whole, parts = ("gd", "momentum", "nesterov"), ("sgd", "minibatch", "adagrad", "rmsprop", "adam")
-plot_optimizer_paths(*problem, left, solvers=whole, max_iter=40, batch_size=None, learning_rate=rates, **valley)
-plot_optimizer_paths(*problem, right, solvers=parts, max_iter=12, learning_rate=rates, **valley)
+pair, how = X[:, [0, 5]], {"start": (-1, 3), "learning_rate": rates}  # radius and compactness, which go together
+plot_optimizer_paths(pair, y, left, solvers=("gd", "momentum", "nesterov"), max_iter=40, batch_size=None, **how)
+plot_optimizer_paths(pair, y, right, solvers=("sgd", "minibatch", "adagrad", "rmsprop", "adam"), max_iter=12, **how)
 left.set_title("40 epochs, all rows a step")
 right.set_title("12 epochs, one row (sgd) or 32 rows a step")
 figure.savefig(PICTURES[1], dpi=120)

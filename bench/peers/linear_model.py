@@ -190,7 +190,7 @@ def equally_good(
             if gap <= NEAR:
                 runs[name], chosen[name] = partial(fit, work, tol, threads), (tol, gap)
                 break
-            if seconds > limit:
+            if name != "mlcore" and seconds > limit:
                 break
     assert "mlcore" in runs, f"{work.name}: mlcore is not within {NEAR} of the best objective with any tolerance"
     done = medians(runs, repeats)

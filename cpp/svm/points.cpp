@@ -80,23 +80,38 @@ double squared_norm(const View& X, std::size_t i, const std::vector<double>& cen
     return sum;
 }
 
+/// The middle between the smallest and the largest value of each feature. Not the mean: it does not change with the
+/// order of the rows, nor with copies of them.
 template <class T>
-std::vector<double> column_means(const RunContext& ctx, const MatrixView<const T>& X) {
-    std::vector<double> zero(X.cols);
-    auto sums = parallel_reduce(
-        ctx, X.rows, static_cast<double>(X.cols), zero,
+std::vector<double> middles(const RunContext& ctx, const MatrixView<const T>& X) {
+    struct Range {
+        std::vector<T> low, high;
+    };
+    const Range all = parallel_reduce(
+        ctx, X.rows, 2 * static_cast<double>(X.cols), Range{},
         [&](std::size_t begin, std::size_t end) {
-            std::vector<double> sum(X.cols);
-            for (std::size_t i = begin; i < end; ++i)
-                for (std::size_t k = 0; k < X.cols; ++k) sum[k] += static_cast<double>(X(i, k));
-            return sum;
+            Range range;
+            for (std::size_t k = 0; k < X.cols; ++k) range.low.push_back(X(begin, k));
+            range.high = range.low;
+            for (std::size_t i = begin + 1; i < end; ++i)
+                for (std::size_t k = 0; k < X.cols; ++k) {
+                    range.low[k] = std::min(range.low[k], X(i, k));
+                    range.high[k] = std::max(range.high[k], X(i, k));
+                }
+            return range;
         },
-        [](std::vector<double> a, const std::vector<double>& b) {
-            for (std::size_t k = 0; k < a.size(); ++k) a[k] += b[k];
+        [](Range a, Range b) {
+            if (a.low.empty()) return b;
+            for (std::size_t k = 0; k < a.low.size(); ++k) {
+                a.low[k] = std::min(a.low[k], b.low[k]);
+                a.high[k] = std::max(a.high[k], b.high[k]);
+            }
             return a;
         });
-    for (double& sum : sums) sum /= static_cast<double>(X.rows);
-    return sums;
+    std::vector<double> middle;
+    for (std::size_t k = 0; k < X.cols; ++k)
+        middle.push_back(static_cast<double>(all.low[k]) / 2 + static_cast<double>(all.high[k]) / 2);
+    return middle;
 }
 
 /// Features of dense row i, centred, to out[0], out[stride], ...
@@ -121,7 +136,7 @@ Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel) : ta
     if (kernel.type == Kernel::Type::rbf)
         std::visit(
             [&](const auto& view) {
-                if constexpr (is_dense<std::decay_t<decltype(view)>>) centre_ = column_means(ctx, view);
+                if constexpr (is_dense<std::decay_t<decltype(view)>>) centre_ = middles(ctx, view);
             },
             X);
     const double largest = set_norms(ctx);

@@ -162,7 +162,10 @@ void Solver::select(const Extremes& now) {
                 next.push_back(candidate.second);
             }
     };
-    for (auto& list : lists) take(list, share);
+    // The side that violates more goes first: a set of two variables has room for one pair.
+    const std::size_t worse = now.up[1] + now.low[1] > now.up[0] + now.low[0] ? 1 : 0;
+    for (const std::size_t g : {worse, 1 - worse})
+        for (const std::size_t list : {2 * g, 2 * g + 1}) take(lists[list], share);
     for (const std::size_t v : working_)
         if (next.size() < capacity_) next.push_back(v);
     for (const std::size_t v : next) chosen_[v] = 0;

@@ -20,6 +20,16 @@ PAGES = Path(__file__).parents[2] / "docs"
         "mlcore.embedding.keyed_vectors",
         "mlcore.embedding.phrases",
         "mlcore.embedding.word2vec",
+        "mlcore.linear_model._elastic_net",
+        "mlcore.linear_model._elastic_net_path",
+        "mlcore.linear_model._logistic",
+        "mlcore.linear_model._logistic_path",
+        "mlcore.linear_model._ridge",
+        "mlcore.svm._linear_svc",
+        "mlcore.svm._linear_svr",
+        "mlcore.svm._one_class",
+        "mlcore.svm._svc",
+        "mlcore.svm._svr",
     ],
 )
 def test_examples(name):
@@ -28,7 +38,7 @@ def test_examples(name):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", ["embedding", "svm"])
+@pytest.mark.parametrize("name", ["embedding", "linear_model", "svm"])
 def test_snippets(name, tmp_path, monkeypatch):
     """All of a page in one namespace, from top to bottom."""
     snippets = re.findall(r"^```python\n(.*?)^```", (PAGES / f"{name}.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)

@@ -39,19 +39,30 @@ ESTIMATORS = [
     Ridge(),
     LinearSVC(),
     LinearSVR(),
-    NuSVC(),
-    NuSVR(),
-    OneClassSVM(),
-    SVC(),
-    SVR(),
+    # Weights and copies of a row have the same optimum, but ways to it of their own: the end must be near enough.
+    NuSVC(nu=0.3, kernel="linear", tol=1e-6),
+    NuSVR(tol=1e-9),
+    OneClassSVM(tol=1e-9),
+    SVC(tol=1e-9),
+    SVC(kernel="precomputed", tol=1e-9),
+    SVR(tol=1e-9),
 ]
 
-EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
+BORDER = "rows on the border have a decision of 0 but for rounding, and predict takes its sign"
+EXPECTED_FAILURES: dict[str, dict[str, str]] = {
+    "NuSVC": {"check_class_weight_classifiers": "weights of 1000 and 1e-4 leave no nu that is feasible"},
+    "OneClassSVM": {
+        "check_sample_weight_equivalence_on_dense_data": BORDER,
+        "check_sample_weight_equivalence_on_sparse_data": BORDER,
+    },
+}
 """Class -> check -> the reason why it fails."""
 
 
 @parametrize_with_checks(
-    ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES.get(type(estimator).__name__, {}), xfail_strict=True
+    ESTIMATORS,
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES.get(type(estimator).__name__, {}),
+    xfail_strict=True,
 )
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

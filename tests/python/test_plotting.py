@@ -13,7 +13,6 @@ from mlcore import GBDTRegressor, LogisticRegression, Ridge
 from mlcore.embedding import KeyedVectors, Word2Vec
 from mlcore.linear_model import lasso_path, logistic_path
 from mlcore.plotting import (
-    _objective_on_grid,
     plot_embedding,
     plot_feature_importance,
     plot_learning_curve,
@@ -21,6 +20,7 @@ from mlcore.plotting import (
     plot_optimizer_paths,
     plot_regularization_path,
 )
+from mlcore.plotting._linear_model import _objective_on_grid
 
 mpl.use("agg")
 from matplotlib import pyplot as plt

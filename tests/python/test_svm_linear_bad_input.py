@@ -46,7 +46,7 @@ def line():
         ({"class_weight": "even"}, "'class_weight' parameter"),
         ({"class_weight": {0: 0.0}}, "class_weight of LinearSVC must be finite and > 0"),
         ({"class_weight": {0: np.inf}}, "class_weight of LinearSVC must be finite and > 0"),
-        ({"class_weight": {7: 2.0}}, "7"),
+        ({"class_weight": {7: 2.0}}, "are not in class_weight"),
         ({"C": 1e308, "class_weight": {0: 10.0}}, "C \\* sample_weight of LinearSVC must be finite"),
     ],
 )

@@ -221,6 +221,13 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
                 f"the internal representation of {type(self).__name__} was altered: {n_vectors} support vectors, "
                 f"n_support_ {n_support.tolist()} and dual_coef_ of shape {coef.shape} do not belong together"
             )
+        if kernel.name == "linear":  # exact in float64, and no slower for many support vectors than for one
+            return core.svm.linear_scores(
+                for_core(rows),
+                np.ascontiguousarray(self._primal_coef()),
+                np.ascontiguousarray(self.intercept_, dtype=np.float64),
+                n_threads=effective_n_jobs(self.n_jobs),
+            )
         return core.svm.decision_function(
             for_core(rows),
             for_core(vectors),

@@ -142,7 +142,8 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         """X coef^T + intercept, shape (n_samples, number of problems)."""
         check_is_fitted(self)
         rows = read(self, X, reset=False)
-        coef = self.coef_.toarray() if sp.issparse(self.coef_) else np.asarray(self.coef_)
+        coef: Any = self.coef_
+        coef = coef.toarray() if sp.issparse(coef) else np.asarray(coef)
         return core.svm.linear_scores(
             for_core(rows),
             np.ascontiguousarray(coef.reshape(-1, self.n_features_in_), dtype=np.float64),

@@ -195,7 +195,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
         return np.asarray(y)
 
     def _check_combination(self) -> None:
-        if self.multi_class == "crammer_singer":
+        if self.multi_class != "ovr":
             raise ValueError("multi_class of LinearSVC must be 'ovr': the objective of Crammer and Singer is left out")
         if self.penalty == "l1" and self.loss == "hinge":
             raise ValueError("penalty='l1' of LinearSVC needs loss='squared_hinge', got loss='hinge'")
