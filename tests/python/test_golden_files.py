@@ -7,9 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import mlcore
-from mlcore import GBDTClassifier, GBDTRegressor, Word2Vec
+from mlcore import (
+    SVC,
+    SVR,
+    ElasticNet,
+    GBDTClassifier,
+    GBDTRegressor,
+    Lasso,
+    LinearSVC,
+    LinearSVR,
+    LogisticRegression,
+    NuSVC,
+    OneClassSVM,
+    Ridge,
+    Word2Vec,
+)
 from mlcore._io import FORMAT_VERSION
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -85,10 +100,54 @@ def test_word2vec(path):
     assert len(model.partial_fit(["Wort für Wort"] * 2).loss_curve_) == 4
 
 
+# ---- kernel machines, linear models ----------------------------------------------------------------------------------
+
+POINTS = np.array([[i % 7 - 3.0, (i * i) % 5 - 2.0, float(i % 3)] for i in range(24)])
+NUMBERS = POINTS @ [1.0, -2.0, 0.5] + np.sin(np.arange(24))
+NAMES = np.array(["low", "middle", "high"])[np.digitize(NUMBERS, [-2, 2])]
+
+
+def svm_models():
+    yield "svc", SVC(C=2.0, class_weight="balanced").fit(POINTS, NAMES)
+    yield "svc-precomputed", SVC(kernel="precomputed").fit(POINTS @ POINTS.T, NAMES)
+    yield "nusvc", NuSVC(nu=0.3, kernel="poly", degree=2, coef0=1.0).fit(POINTS, NUMBERS > 0)
+    yield "svr-sparse", SVR(kernel="sigmoid", gamma=0.1).fit(sp.csr_array(POINTS), NUMBERS)
+    yield "one-class", OneClassSVM(nu=0.3).fit(POINTS)
+    yield "linear-svc", LinearSVC(random_state=0).fit(POINTS, NAMES)
+    yield "linear-svr", LinearSVR(random_state=0).fit(POINTS, NUMBERS)
+
+
+def linear_models():
+    yield "logistic", LogisticRegression().fit(POINTS, NAMES)
+    yield "logistic-l1", LogisticRegression(l1_ratio=1, C=0.5).fit(sp.csr_array(POINTS), NUMBERS > 0)
+    yield "logistic-adam", LogisticRegression(solver="adam", max_iter=50, tol=1.0, random_state=0).fit(POINTS, NAMES)
+    yield "ridge", Ridge().fit(POINTS, np.column_stack([NUMBERS, -NUMBERS]))
+    yield "lasso", Lasso(alpha=0.2).fit(POINTS, NUMBERS)
+    yield "elastic-net", ElasticNet(alpha=0.2).fit(POINTS, NUMBERS)
+
+
+def points_answer(model):
+    X = POINTS @ POINTS.T if getattr(model, "kernel", None) == "precomputed" else POINTS
+    return model.decision_function(X) if hasattr(model, "decision_function") else model.predict(X)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*GOLDEN.glob("v*-svm-*.safetensors"), *GOLDEN.glob("v*-linear-*.safetensors")]),
+    ids=lambda path: path.stem,
+)
+def test_models_of_points(path):
+    model = mlcore.load(path)
+    got = points_answer(model)
+    # float32 kernel values differ between ISA levels in the last bits
+    np.testing.assert_allclose(got, np.loadtxt(path.with_suffix(".txt"), ndmin=got.ndim), rtol=1e-5, atol=1e-5)
+    assert len(model.predict(POINTS @ POINTS.T if "precomputed" in path.stem else POINTS)) == 24
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["gbdt", "word2vec"])
+@pytest.mark.parametrize("family", ["gbdt", "word2vec", "svm", "linear"])
 def test_there_are_golden_files_of_every_version(family):
     versions = {path.stem.split("-")[0] for path in GOLDEN.glob(f"v*-{family}-*.safetensors")}
     assert versions == {f"v{version}" for version in range(1, FORMAT_VERSION + 1)}
@@ -98,6 +157,8 @@ if __name__ == "__main__":
     for family, models, get_answer in (
         ("gbdt", boosting_models(), answer),
         ("word2vec", word2vec_models(), word2vec_answer),
+        ("svm", svm_models(), points_answer),
+        ("linear", linear_models(), points_answer),
     ):
         for name, model in models:
             path = GOLDEN / f"v{FORMAT_VERSION}-{family}-{name}.safetensors"
