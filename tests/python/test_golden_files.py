@@ -120,7 +120,10 @@ def svm_models():
 def linear_models():
     yield "logistic", LogisticRegression().fit(POINTS, NAMES)
     yield "logistic-l1", LogisticRegression(l1_ratio=1, C=0.5).fit(sp.csr_array(POINTS), NUMBERS > 0)
-    yield "logistic-adam", LogisticRegression(solver="adam", max_iter=50, tol=1.0, random_state=0).fit(POINTS, NAMES)
+    yield (
+        "logistic-adam",
+        LogisticRegression(solver="adam", C=0.1, max_iter=2000, tol=0.01, random_state=0).fit(POINTS, NAMES),
+    )
     yield "ridge", Ridge().fit(POINTS, np.column_stack([NUMBERS, -NUMBERS]))
     yield "lasso", Lasso(alpha=0.2).fit(POINTS, NUMBERS)
     yield "elastic-net", ElasticNet(alpha=0.2).fit(POINTS, NUMBERS)
