@@ -45,8 +45,8 @@ py::dict logistic_fit(py::object X, py::object y, py::object sample_weight, py::
     const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
     const auto weight = weight_arg(sample_weight, n_rows(table));
     const auto from = coefficients_arg("start", start, outputs_of(n_classes), cols);
-    const LogisticParams params{n_classes, l1,       l2,            fit_intercept, solver,
-                                tol,       max_iter, learning_rate, batch_size,    momentum};
+    const LogisticParams params{n_classes,     l1,         l2,      fit_intercept, solver, tol, max_iter,
+                                learning_rate, batch_size, momentum};
     LogisticFit fit = run(n_threads, seed, report, [&](const RunContext& ctx) {
         return fit_logistic(ctx, table, labels, weight, from, params);
     });

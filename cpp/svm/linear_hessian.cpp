@@ -1,5 +1,8 @@
 #include "svm/linear_hessian.hpp"
 
+#include "svm/linear_loss.hpp"
+#include "svm/linear_run.hpp"
+
 // GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -118,6 +121,36 @@ void LinearHessian::solve(double ridge, std::span<double> b) {
 void LinearHessian::mirror() {
     for (std::size_t j = 0; j < width_; ++j)
         for (std::size_t i = j + 1; i < width_; ++i) sum_[i * width_ + j] = sum_[j * width_ + i];
+}
+
+void LinearHessian::l1_step(double kappa, std::span<const double> g, std::span<const double> w, double enough,
+                            const std::function<void()>& pause, std::span<double> p) {
+    constexpr int most_cycles = 1000;
+    mirror();
+    double largest = 0;
+    for (std::size_t j = 0; j < width_; ++j) largest = std::max(largest, kappa * sum_[j * width_ + j]);
+    check_finite(largest);
+    const double tiny = 1e-12 * largest + 1e-100; // a column of zeros has a minimum too
+    std::vector<double> slope(g.begin(), g.begin() + static_cast<std::ptrdiff_t>(width_)); // of the smooth part
+    std::fill(p.begin(), p.end(), 0.0);
+    for (int cycle = 0; cycle < most_cycles; ++cycle) {
+        if (cycle % 16 == 15) pause();
+        double violation = 0;
+        for (std::size_t j = 0; j < width_; ++j) {
+            const double* column = sum_.data() + j * width_;
+            const double curvature = kappa * column[j] + tiny, u = w[j] + p[j];
+            if (u == 0)
+                violation += std::max(std::abs(slope[j]) - 1, 0.0);
+            else
+                violation += std::abs(slope[j] + std::copysign(1.0, u));
+            const double next = soft_threshold(u - slope[j] / curvature, 1 / curvature), change = next - u;
+            if (change == 0) continue;
+            p[j] = next - w[j];
+            for (std::size_t k = 0; k < width_; ++k) slope[k] += kappa * change * column[k];
+            slope[j] += change * tiny;
+        }
+        if (violation <= enough) break;
+    }
 }
 
 #define MLCORE_INSTANTIATE(Rows)                                                                                       \

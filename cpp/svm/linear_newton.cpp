@@ -4,16 +4,10 @@
 // proximal point method on the dual (the augmented Lagrangian): X. Li, D. Sun, K.-C. Toh, "A highly efficient
 // semismooth Newton augmented Lagrangian method" (SIAM J. Optim. 28, 2018), whose problem is the lasso.
 //
-// All losses are written by their dual: with m = 1 - y z, or y - z for a regression,
-//
-//   loss(z) = max over a in [0, bound], or |a| <= bound, of   a m - epsilon |a| - (a - prior)^2 / (2 h)
-//
-// Squared losses: prior = 0, h = 2c, no bound. Losses with corners: bound = c, h = kappa c, and prior = the last a:
-// that is the loss with its corners rounded, and repeating with a new prior and a larger kappa leads to the loss
-// itself. The maximal a is a clipped line in z, dloss/dz = -a y (-a), the curvature is h where a is on the line, else
-// 0. So one step solves with H = sum_active h x x^T, and ends exactly at the minimum once the active set is right. Rows
-// of H are added and taken away as they enter and leave the active set. One sweep of X a step: it computes the scores
-// of the full step and, while a row is at hand, its part of the next gradient.
+// The losses are those of linear_loss.hpp: repeating with a new prior and a larger kappa leads from the rounded corners
+// to the corners. One step solves with H = sum_active h x x^T, and ends exactly at the minimum once the active set is
+// right. Rows of H (kept for kappa = 1) are added and taken away as they enter and leave the active set. One sweep of X
+// a step: it computes the scores of the full step and, while a row is at hand, its part of the next gradient.
 //
 // With few features H is a matrix: one Cholesky factor (L2), or coordinate descent on the quadratic model (L1, proximal
 // Newton: J. D. Lee, Y. Sun, M. A. Saunders, SIAM J. Optim. 24, 2014). Otherwise conjugate gradients with the diagonal
@@ -23,6 +17,7 @@
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "svm/linear_hessian.hpp"
+#include "svm/linear_loss.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -48,25 +43,16 @@ double norm1(const std::vector<double>& a) {
     for (const double x : a) sum += std::abs(x);
     return sum;
 }
-double soft(double x, double threshold) { return x > threshold ? x - threshold : x < -threshold ? x + threshold : 0.0; }
-
-/// The loss of one row at a score.
-struct Point {
-    double a = 0; // -dloss/dz, but for the sign y
-    double value = 0;
-    bool active = false; // curved here
-};
 
 template <class Rows, bool regression>
 class Newton final : public LinearRun {
   public:
     Newton(const Rows& rows, const LinearTask& task, const LinearProblem& problem, bool matrix)
-        : rows_(rows), params_(task.params), l1_(task.params.penalty == LinearPenalty::l1), target_(problem.target),
-          cost_(problem.cost), bound_(rows.size, infinity), h_(rows.size), z_(rows.size, 0.0), dz_(rows.size, 0.0),
-          active_(rows.size, 0), width_(rows.features + (rows.bias != 0 ? 1 : 0)), w_(padded_width(rows.features), 0.0),
-          step_(w_.size(), 0.0), pull_(w_.size(), 0.0) {
+        : rows_(rows), params_(task.params), l1_(task.params.penalty == LinearPenalty::l1),
+          loss_(problem, task.params.epsilon), z_(rows.size, 0.0), dz_(rows.size, 0.0), active_(rows.size, 0),
+          width_(rows.features + (rows.bias != 0 ? 1 : 0)), w_(padded_width(rows.features), 0.0), step_(w_.size(), 0.0),
+          pull_(w_.size(), 0.0) {
         if (matrix) hessian_.emplace(width_);
-        set_kappa(2); // the curvature of the squared losses
     }
 
     /// For the losses with corners: from the dual variables and w of a coordinate descent.
@@ -74,21 +60,17 @@ class Newton final : public LinearRun {
         : Newton(rows, task, problem, true) {
         const LinearSolution s = before.solution();
         std::copy(s.w.begin(), s.w.end(), w_.begin());
-        prior_ = before.dual_variables();
         allowed_ = s.allowed;
         n_iter_ = s.n_iter;
         violation_ = s.violation;
         proximal_ = !is_squared(params_.loss);
         warm_ = true;
         for (const double n : task.squared_norms) largest_norm_ = std::max(largest_norm_, std::sqrt(n));
-        if (proximal_) {
-            bound_ = problem.cost;
-            // What is left of the gradient must not show in the violation, which is a sum for a regression.
-            inner_allowed_ = 0.1 * goal() / (regression ? static_cast<double>(rows.size) : 1.0);
-            set_kappa(first_kappa);
-        } else {
-            prior_.clear();
-        }
+        if (!proximal_) return;
+        loss_.round_corners(before.dual_variables());
+        loss_.set_kappa(first_kappa);
+        // What is left of the gradient must not show in the violation, which is a sum for a regression.
+        inner_allowed_ = 0.1 * goal() / (regression ? static_cast<double>(rows.size) : 1.0);
     }
 
     bool advance(const Turn& turn) override {
@@ -117,26 +99,6 @@ class Newton final : public LinearRun {
     }
 
   private:
-    Point at(std::size_t i, double z) const {
-        const double h = h_[i];
-        if (h == 0) return {};
-        const double prior = prior_.empty() ? 0.0 : prior_[i], bound = bound_[i];
-        Point p;
-        if constexpr (regression) {
-            const double m = target_[i] - z, raw = soft(prior + h * m, h * params_.epsilon);
-            p.a = std::clamp(raw, -bound, bound);
-            p.active = raw != 0 && std::abs(raw) < bound;
-            p.value = p.a * m - params_.epsilon * std::abs(p.a) - (p.a - prior) * (p.a - prior) / (2 * h);
-        } else {
-            const double m = 1 - target_[i] * z, raw = prior + h * m;
-            p.a = std::clamp(raw, 0.0, bound);
-            p.active = raw > 0 && raw < bound;
-            p.value = p.a * m - (p.a - prior) * (p.a - prior) / (2 * h);
-        }
-        return p;
-    }
-    double sign(std::size_t i) const { return regression ? 1.0 : target_[i]; }
-
     double penalty(const std::vector<double>& w) const { return l1_ ? norm1(w) : dot(w, w) / 2; }
 
     // ---- sweeps of X: the parts are fixed by the data, and summed in order ----
@@ -170,7 +132,8 @@ class Newton final : public LinearRun {
     template <class F>
     double over_rows(const RunContext& ctx, F&& f) const {
         return parallel_reduce(
-            ctx, rows_.size, 3.0, 0.0,
+            ctx, rows_.size, 0.5,
+            0.0, // a join of threads for less than some 200 us would only wait for other processes
             [&](std::size_t begin, std::size_t end) {
                 double sum = 0;
                 for (std::size_t i = begin; i < end; ++i) sum += f(i);
@@ -186,9 +149,9 @@ class Newton final : public LinearRun {
             double value = 0;
             for (std::size_t i = begin; i < end; ++i) {
                 if constexpr (fresh) dz_[i] = rows_.dot(i, step_.data());
-                const Point p = at(i, z_[i] + t * dz_[i]);
+                const auto p = loss_.at(i, z_[i] + t * dz_[i]);
                 value += p.value;
-                if (p.a != 0) rows_.add(i, p.a * sign(i), sum);
+                if (p.a != 0) rows_.add(i, p.a * loss_.sign(i), sum);
             }
             return value;
         });
@@ -206,21 +169,11 @@ class Newton final : public LinearRun {
                 return 0.0;
             });
         }
-        loss_ = pull_at<false>(ctx, 0);
+        value_ = pull_at<false>(ctx, 0);
         pull_ = next_pull_;
         if (!warm_) {
             // The rare class counts for how exact the answer must be, as in liblinear.
-            double smaller = 1;
-            if constexpr (!regression) {
-                double n_used = 0, n_positive = 0;
-                for (std::size_t i = 0; i < rows_.size; ++i) {
-                    if (cost_[i] == 0) continue;
-                    n_used += 1;
-                    n_positive += target_[i] > 0;
-                }
-                smaller = std::max(std::min(n_positive, n_used - n_positive), 1.0) / std::max(n_used, 1.0);
-            }
-            allowed_ = params_.tol * smaller * gradient_size();
+            allowed_ = params_.tol * loss_.rarer_share() * gradient_size();
             check_finite(allowed_);
         }
     }
@@ -262,50 +215,22 @@ class Newton final : public LinearRun {
 
     bool active_changes() const {
         for (std::size_t i = 0; i < rows_.size; ++i)
-            if (at(i, z_[i]).active != (active_[i] != 0)) return true;
+            if (loss_.at(i, z_[i]).active != (active_[i] != 0)) return true;
         return false;
-    }
-
-    void set_kappa(double kappa) {
-        kappa_ = kappa;
-        for (std::size_t i = 0; i < rows_.size; ++i) h_[i] = kappa * cost_[i];
     }
 
     /// A new prior for the losses with corners; ends if the old one was good enough.
     void next_prior(const RunContext& ctx) {
-        violation_ = dual_violation();
-        converged_ = violation_ <= goal() || (kappa_ >= most_kappa && violation_ <= allowed_);
+        violation_ = loss_.dual_violation(z_);
+        converged_ = violation_ <= goal() || (loss_.kappa() >= most_kappa && violation_ <= allowed_);
         if (converged_) return;
-        for (std::size_t i = 0; i < rows_.size; ++i) {
-            prior_next_.resize(rows_.size);
-            prior_next_[i] = at(i, z_[i]).a;
-        }
-        prior_.swap(prior_next_);
-        set_kappa(std::min(kappa_ * kappa_growth, most_kappa));
-        loss_ = pull_at<false>(ctx, 0);
+        std::vector<double> a(rows_.size);
+        for (std::size_t i = 0; i < rows_.size; ++i) a[i] = loss_.at(i, z_[i]).a;
+        loss_.round_corners(std::move(a));
+        loss_.set_kappa(std::min(loss_.kappa() * kappa_growth, most_kappa));
+        value_ = pull_at<false>(ctx, 0);
         pull_ = next_pull_;
         converged_inner_ = full_step_ = false;
-    }
-
-    /// Of the dual problem at the a of the current scores, as linear_dual measures it.
-    double dual_violation() const {
-        double largest = 0, smallest = 0, total = 0;
-        for (std::size_t i = 0; i < rows_.size; ++i) {
-            if (cost_[i] == 0) continue;
-            const double a = at(i, z_[i]).a, bound = bound_[i];
-            if constexpr (regression) {
-                const double g = z_[i] - target_[i], up = g + params_.epsilon, down = g - params_.epsilon;
-                total += a == 0  ? std::max(0.0, std::max(-up, down))
-                         : a > 0 ? (a >= bound ? std::max(up, 0.0) : std::abs(up))
-                                 : (a <= -bound ? std::max(-down, 0.0) : std::abs(down));
-            } else {
-                const double g = target_[i] * z_[i] - 1;
-                const double pressed = a <= 0 ? std::min(g, 0.0) : a >= bound ? std::max(g, 0.0) : g;
-                largest = std::max(largest, pressed);
-                smallest = std::min(smallest, pressed);
-            }
-        }
-        return regression ? total : largest - smallest;
     }
 
     /// Brings the active set, and H with it, to the current scores.
@@ -314,7 +239,7 @@ class Newton final : public LinearRun {
         leaving_.clear();
         std::size_t n_active = 0;
         for (std::size_t i = 0; i < rows_.size; ++i) {
-            const bool now = at(i, z_[i]).active;
+            const bool now = loss_.at(i, z_[i]).active;
             n_active += now;
             if (now != (active_[i] != 0)) {
                 (now ? entering_ : leaving_).push_back(static_cast<std::uint32_t>(i));
@@ -329,8 +254,8 @@ class Newton final : public LinearRun {
                 if (active_[i]) entering_.push_back(static_cast<std::uint32_t>(i));
             hessian_->clear();
         }
-        hessian_->add(ctx, rows_, entering_, cost_, 1);
-        hessian_->add(ctx, rows_, leaving_, cost_, -1);
+        hessian_->add(ctx, rows_, entering_, loss_.costs(), 1);
+        hessian_->add(ctx, rows_, leaving_, loss_.costs(), -1);
     }
 
     void find_step(const Turn& turn) {
@@ -338,37 +263,12 @@ class Newton final : public LinearRun {
         std::vector<double> g = gradient();
         std::fill(step_.begin(), step_.end(), 0.0);
         if (!hessian_) return conjugate_gradients(turn, g);
-        if (l1_) return model_descent(turn, g);
-        for (std::size_t j = 0; j < width_; ++j) step_[j] = -g[j] / kappa_; // (I + kappa H) step = -g
-        hessian_->solve(1 / kappa_, {step_.data(), width_});
-    }
-
-    /// step = argmin of g . p + p (H + tiny) p / 2 + |w + p|_1.
-    void model_descent(const Turn& turn, const std::vector<double>& g) {
-        hessian_->mirror();
-        const double* H = hessian_->data();
-        double largest = 0;
-        for (std::size_t j = 0; j < width_; ++j) largest = std::max(largest, kappa_ * H[j * width_ + j]);
-        const double tiny = 1e-12 * largest + 1e-100;
-        std::vector<double> slope(g); // of the smooth model
-        const double enough = std::max(0.01 * goal(), 1e-4 * gradient_size());
-        for (int cycle = 0; cycle < 1000; ++cycle) {
-            if (cycle % 16 == 15) turn.check();
-            double violation = 0;
-            for (std::size_t j = 0; j < width_; ++j) {
-                const double* column = H + j * width_;
-                const double curvature = kappa_ * column[j] + tiny, u = w_[j] + step_[j];
-                violation += u > 0   ? std::abs(slope[j] + 1)
-                             : u < 0 ? std::abs(slope[j] - 1)
-                                     : std::max(std::abs(slope[j]) - 1, 0.0);
-                const double next = soft(u - slope[j] / curvature, 1 / curvature), change = next - u;
-                if (change == 0) continue;
-                step_[j] = next - w_[j];
-                for (std::size_t k = 0; k < width_; ++k) slope[k] += kappa_ * change * column[k];
-                slope[j] += change * tiny;
-            }
-            if (violation <= enough) break;
+        if (l1_) {
+            const double enough = std::max(0.01 * goal(), 1e-4 * gradient_size());
+            return hessian_->l1_step(loss_.kappa(), g, w_, enough, [&] { turn.check(); }, step_);
         }
+        for (std::size_t j = 0; j < width_; ++j) step_[j] = -g[j] / loss_.kappa(); // (I + kappa H) step = -g
+        hessian_->solve(1 / loss_.kappa(), {step_.data(), width_});
     }
 
     /// (I + H) step = -g, to a part of |g| that shrinks with it.
@@ -377,7 +277,8 @@ class Newton final : public LinearRun {
         std::vector<double> diagonal(w_.size());
         sweep(ctx, diagonal, [&](std::size_t begin, std::size_t end, double* sum) {
             for (std::size_t i = begin; i < end; ++i)
-                if (active_[i]) rows_.for_each(i, [&](std::size_t j, double v) { sum[j] += h_[i] * v * v; });
+                if (active_[i])
+                    rows_.for_each(i, [&](std::size_t j, double v) { sum[j] += loss_.curvature(i) * v * v; });
             return 0.0;
         });
         std::vector<double> r(w_.size()), s(w_.size()), direction(w_.size()), product(w_.size());
@@ -393,7 +294,7 @@ class Newton final : public LinearRun {
             turn.check();
             sweep(ctx, product, [&](std::size_t begin, std::size_t end, double* sum) {
                 for (std::size_t i = begin; i < end; ++i)
-                    if (active_[i]) rows_.add(i, h_[i] * rows_.dot(i, direction.data()), sum);
+                    if (active_[i]) rows_.add(i, loss_.curvature(i) * rows_.dot(i, direction.data()), sum);
                 return 0.0;
             });
             for (std::size_t j = 0; j < product.size(); ++j) product[j] += direction[j];
@@ -418,7 +319,7 @@ class Newton final : public LinearRun {
         const std::vector<double> g = gradient();
         std::vector<double> moved(w_);
         for (std::size_t j = 0; j < moved.size(); ++j) moved[j] += step_[j];
-        const double before = loss_ + penalty(w_);
+        const double before = value_ + penalty(w_);
         const double slope = dot(g, step_) + (l1_ ? norm1(moved) - norm1(w_) : 0.0);
         const double rounding = 1e-14 * static_cast<double>(n_parts()) * std::abs(before);
         double t = 1, value = pull_at<true>(ctx, 1);
@@ -432,8 +333,8 @@ class Newton final : public LinearRun {
         stuck_ = value + penalty(moved) >= before - rounding;
         w_.swap(moved);
         pull_.swap(next_pull_);
-        loss_ = value;
-        parallel_ranges(ctx, rows_.size, 1.0, [&](std::size_t begin, std::size_t end, int) {
+        value_ = value;
+        parallel_ranges(ctx, rows_.size, 0.3, [&](std::size_t begin, std::size_t end, int) {
             for (std::size_t i = begin; i < end; ++i) z_[i] += t * dz_[i];
         });
     }
@@ -441,7 +342,7 @@ class Newton final : public LinearRun {
     double backtrack(const RunContext& ctx, double before, double slope) const {
         double t = 0.5;
         for (; t > 1e-10; t /= 2) {
-            double value = over_rows(ctx, [&](std::size_t i) { return at(i, z_[i] + t * dz_[i]).value; });
+            double value = over_rows(ctx, [&](std::size_t i) { return loss_.at(i, z_[i] + t * dz_[i]).value; });
             for (std::size_t j = 0; j < width_; ++j) value += std::abs(w_[j] + t * step_[j]);
             if (value <= before + sufficient * t * slope) break;
         }
@@ -452,8 +353,9 @@ class Newton final : public LinearRun {
     double best_length(const RunContext& ctx, double first) const {
         const double ws = dot(w_, step_), ss = dot(step_, step_);
         const auto slope_at = [&](double t) {
-            return ws + t * ss -
-                   over_rows(ctx, [&](std::size_t i) { return at(i, z_[i] + t * dz_[i]).a * sign(i) * dz_[i]; });
+            return ws + t * ss - over_rows(ctx, [&](std::size_t i) {
+                       return loss_.at(i, z_[i] + t * dz_[i]).a * loss_.sign(i) * dz_[i];
+                   });
         };
         double low = 0, slope_low = first, high = 1, slope_high = slope_at(1), t = 1;
         if (slope_high <= 0) return 1;
@@ -462,7 +364,7 @@ class Newton final : public LinearRun {
             t = (low * slope_high - high * slope_low) / (slope_high - slope_low);
             if (!(t > low && t < high)) t = (low + high) / 2;
             const double slope = slope_at(t);
-            if (std::abs(slope) <= 0.01 * std::abs(first)) break;
+            if (slope <= 0 ? slope >= 0.1 * first : slope <= -1e-3 * first) return t; // before it F has only fallen
             if (slope > 0) {
                 high = t;
                 slope_high = slope;
@@ -475,7 +377,7 @@ class Newton final : public LinearRun {
                 side = -1;
             }
         }
-        return t;
+        return low > 0 ? low : t;
     }
 
     const Rows rows_;
@@ -484,13 +386,14 @@ class Newton final : public LinearRun {
     bool proximal_ = false, warm_ = false, started_ = false, converged_ = false, converged_inner_ = false,
          full_step_ = false;
     bool stuck_ = false; // the last step lowered F by no more than rounding does
-    std::vector<double> target_, cost_, bound_, h_, prior_, prior_next_, z_, dz_;
+    LinearPieces<regression> loss_;
+    std::vector<double> z_, dz_; // scores, and how they change along the step
     std::vector<std::uint8_t> active_;
     std::vector<std::uint32_t> entering_, leaving_;
     std::size_t width_; // coefficients, that of the constant feature included if there is one
     std::vector<double> w_, step_, pull_, next_pull_;
     std::optional<LinearHessian> hessian_;
-    double loss_ = 0, kappa_ = 2, largest_norm_ = 0, inner_allowed_ = 0;
+    double value_ = 0, largest_norm_ = 0, inner_allowed_ = 0;
     double violation_ = infinity, allowed_ = 0;
     int n_iter_ = 0;
 };

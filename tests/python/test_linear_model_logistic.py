@@ -453,7 +453,6 @@ FROZEN_INTERCEPT = [9.84956805, 2.23720563, -12.08677368]
 
 @parametrize_with_checks(
     [
-        LogisticRegression(),
         LogisticRegression(l1_ratio=1),
         LogisticRegression(solver="lbfgs"),
     ]

@@ -378,11 +378,9 @@ def test_saved_models_are_the_same(task, tmp_path):
 
 @parametrize_with_checks(
     [
-        LinearSVC(),
         LinearSVC(loss="hinge"),
         LinearSVC(penalty="l1"),
         LinearSVC(dual=True, n_jobs=2),
-        LinearSVR(),
         LinearSVR(loss="squared_epsilon_insensitive"),
     ]
 )

@@ -6,7 +6,7 @@ category is NaN. The categories, in the order of their codes, are all that is le
 as plain arrays.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,9 +15,6 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 from mlcore.boosting._tables import ArrayTable, Categories, Codes, Floats, Table, float_type, wrap_frame
-
-Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[int, int]]
-Matrix: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | Sparse
 
 _MAX_FLOAT32_CODE = 2**24  # from here on float32 skips whole numbers
 
@@ -100,14 +97,6 @@ def encode(table: Table | sp.csr_array, categories: list[Categories | None]) -> 
         return table
     codes = [None if c is None else table.lookup(j, c) for j, c in enumerate(categories)]
     return _assemble(table, codes, categories)
-
-
-def for_core(matrix: Any) -> Matrix:
-    """Return a dense matrix as it is, a CSR one as the four parts that the core takes."""
-    if isinstance(matrix, sp.csr_array):
-        rows, columns = matrix.shape
-        return matrix.data, matrix.indices, matrix.indptr, (int(rows), int(columns))
-    return matrix  # type: ignore[no-any-return]
 
 
 def take_rows(matrix: Any, rows: NDArray[Any]) -> Any:

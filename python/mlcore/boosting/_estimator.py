@@ -14,8 +14,9 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_monotonic_cst, _check_sample_weight, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._matrix import for_core
 from mlcore._native import core
-from mlcore.boosting._data import check_categorical, encode, fit_categories, for_core, read, take_rows
+from mlcore.boosting._data import check_categorical, encode, fit_categories, read, take_rows
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
 from mlcore.boosting._tables import Categories, Floats

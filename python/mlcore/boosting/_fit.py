@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from mlcore._matrix import for_core
 from mlcore._native import core
 from mlcore._progress import Progress
-from mlcore.boosting._data import for_core, take_rows
+from mlcore.boosting._data import take_rows
 from mlcore.boosting._losses import Loss, inverse_link
 
 Floats: TypeAlias = NDArray[np.float64]

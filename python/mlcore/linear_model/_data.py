@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,9 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-Floats: TypeAlias = NDArray[np.float64]
-Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[int, int]]
-Matrix: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | Sparse
+from mlcore._matrix import Floats, Matrix, for_core
 
 READ: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 """Options of scikit-learn's checks of X: what the core reads in place is not converted."""
@@ -22,21 +20,6 @@ READ: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32
 def is_sparse(X: Any) -> bool:
     """Return scipy.sparse.issparse, for which mypy would take the attributes of X away."""
     return bool(sp.issparse(X))
-
-
-def for_core(X: Any) -> Matrix:
-    """Return a checked dense X as it is, a CSR one as the four parts that the core takes, canonical.
-
-    Unsorted columns and entries that stand twice are put right in a copy: the user's own matrix is left alone.
-    """
-    if not is_sparse(X):
-        return X  # type: ignore[no-any-return]
-    csr = sp.csr_array(X)
-    if not csr.has_canonical_format:
-        csr = csr.copy()
-        csr.sum_duplicates()
-    indices = csr.indices if csr.indices.dtype == csr.indptr.dtype else csr.indices.astype(csr.indptr.dtype)
-    return csr.data, indices, csr.indptr, (int(csr.shape[0]), int(csr.shape[1]))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, seed_from
+from mlcore._matrix import Floats
 from mlcore._native import core
-from mlcore.linear_model._data import Floats
 from mlcore.linear_model._elastic_net_path import check_gram
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
@@ -91,6 +91,7 @@ class _CoordinateDescent(BaseLeastSquares):
         coef, intercept, gap = found["coef"][:, 0], found["intercept"][:, 0], found["gap"][:, 0]
         check_finite(coef, problem, owner)
         check_finite(intercept, problem, owner)
+        check_finite(gap, problem, owner)
         if not found["converged"].all():
             self._warn(problem, found)  # before the attributes: where warnings are errors, it must stay unfitted
         n_iter = found["n_iter"][:, 0].tolist()
@@ -196,7 +197,7 @@ class ElasticNet(_CoordinateDescent):
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = ElasticNet(alpha=0.02, l1_ratio=0.9).fit(X, y)
     >>> int((model.coef_ == 0).sum())
-    2
+    1
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -10,9 +10,10 @@ from sklearn.utils import check_X_y
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from mlcore._base import effective_n_jobs, seed_from
+from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
-from mlcore.linear_model._data import READ, Floats
+from mlcore.linear_model._data import READ
 from mlcore.linear_model._least_squares import COUNT, check_finite, make_problem
 
 _CONSTRAINTS: dict[str, list[Any]] = {
@@ -213,7 +214,7 @@ selection, random_state, n_jobs :
     >>> from mlcore.linear_model import lasso_path
     >>> alphas, coefs, gaps = lasso_path([[1, 2.3], [2, 5.4], [3.1, 4.3]], [1, 2, 3.1], alphas=[5.0, 1.0, 0.5])
     >>> coefs.round(3).tolist()
-    [[0.0, 0.0, 0.471], [0.216, 0.443, 0.235]]
+    [[0.0, 0.0, 0.469], [0.216, 0.443, 0.237]]
     """
     return _path("lasso_path", l1_ratio=1.0, **locals())
 
@@ -260,6 +261,7 @@ def _path(
             report=(lambda _, gap: progress.update(gap=gap)) if params["verbose"] else None,
         )
     check_finite(found["coef"], problem, owner)
+    check_finite(found["gap"], problem, owner)
     left = ~found["converged"].astype(bool)
     if left.any():
         at = np.unravel_index(np.argmax(np.where(left, found["gap"], -1.0)), left.shape)

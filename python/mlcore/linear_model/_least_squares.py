@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._matrix import Floats, Matrix, for_core
 from mlcore._native import core
-from mlcore.linear_model._data import READ, Floats, Matrix, for_core, is_sparse
+from mlcore.linear_model._data import READ, is_sparse
 
 COUNT = 2**31 - 1
 """No limit, for an int of C."""
@@ -34,8 +35,9 @@ class Problem:
     def tolerance(self, tol: float, target: int, *, fit_intercept: bool) -> float:
         """Return the duality gap that `tol` stands for."""
         y = self.Y[:, target]
-        mean = np.average(y, weights=self.weight) if fit_intercept else 0.0
-        return tol * float(np.average((y - mean) ** 2, weights=self.weight))
+        with np.errstate(over="ignore"):
+            mean = np.average(y, weights=self.weight) if fit_intercept else 0.0
+            return tol * float(np.average((y - mean) ** 2, weights=self.weight))
 
 
 def make_problem(X: Any, y: Any, sample_weight: Any, owner: str) -> Problem:

@@ -16,8 +16,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._matrix import Floats, for_core
 from mlcore._native import core
-from mlcore.linear_model._data import READ, Floats, Rows, classification_rows, for_core, is_sparse
+from mlcore.linear_model._data import READ, Rows, classification_rows, is_sparse
 from mlcore.linear_model._logistic_fit import (
     EXACT_SOLVERS,
     OPTIMIZERS,
@@ -241,7 +242,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         X, y = validate_data(self, X, y, **READ)
         rows = classification_rows(X, y, sample_weight, self.class_weight, owner)
         has_l1 = self.l1_ratio > 0 and np.inf > self.C
-        solver = choose_solver(self.solver, rows, has_l1=has_l1, fit_intercept=bool(self.fit_intercept), owner=owner)
+        solver = choose_solver(self.solver, rows, has_l1=has_l1, owner=owner)
         settings = Settings(
             solver=solver,
             l1_ratio=float(self.l1_ratio),

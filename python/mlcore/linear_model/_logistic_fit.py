@@ -17,9 +17,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
+from mlcore._matrix import Floats, Matrix
 from mlcore._native import core
 from mlcore._progress import Progress
-from mlcore.linear_model._data import Floats, Matrix, Rows
+from mlcore.linear_model._data import Rows
 
 EXACT_SOLVERS = ("lbfgs", "newton-cholesky", "coordinate_descent", "saga")
 L1_SOLVERS = ("coordinate_descent", "saga")
@@ -54,7 +55,7 @@ def default_max_iter(solver: str) -> int:
     return _MAX_ITER_OPTIMIZER if solver in OPTIMIZERS else _MAX_ITER_EXACT
 
 
-def choose_solver(solver: str, rows: Rows, *, has_l1: bool, fit_intercept: bool, owner: str) -> str:
+def choose_solver(solver: str, rows: Rows, *, has_l1: bool, owner: str) -> str:
     """Return the solver that "auto" stands for, or check that the one named can solve the problem."""
     if solver != "auto":
         if has_l1 and solver in EXACT_SOLVERS and solver not in L1_SOLVERS:
@@ -65,9 +66,8 @@ def choose_solver(solver: str, rows: Rows, *, has_l1: bool, fit_intercept: bool,
         return solver
     if has_l1:
         return "coordinate_descent"
-    n_outputs = 1 if len(rows.classes) == 2 else len(rows.classes)
-    n_parameters = n_outputs * (rows.shape[1] + fit_intercept)
-    return "newton-cholesky" if n_parameters <= 300 and not rows.is_sparse else "lbfgs"
+    # Of sparse rows a sweep is cheap, and the Hessian that a Newton step needs is not.
+    return "lbfgs" if rows.is_sparse else "newton-cholesky"
 
 
 def penalties(C: float, l1_ratio: float, total_weight: float, owner: str) -> tuple[float, float]:

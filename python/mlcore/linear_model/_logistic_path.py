@@ -11,9 +11,10 @@ from sklearn.utils import check_X_y
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from mlcore._base import effective_n_jobs, seed_from
+from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
-from mlcore.linear_model._data import READ, Floats, Rows, classification_rows
+from mlcore.linear_model._data import READ, Rows, classification_rows
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
 
 _OWNER = "logistic_path"
@@ -142,7 +143,7 @@ def logistic_path(
     if grid is None:
         least = _least_c(rows, null, l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads)
         grid = np.geomspace(least, least / eps, int(Cs)) if Cs > 1 else np.array([least])
-    chosen = choose_solver(solver, rows, has_l1=l1_ratio > 0, fit_intercept=fit_intercept, owner=_OWNER)
+    chosen = choose_solver(solver, rows, has_l1=l1_ratio > 0, owner=_OWNER)
     settings = Settings(
         solver=chosen,
         l1_ratio=float(l1_ratio),

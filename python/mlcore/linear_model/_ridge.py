@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs
+from mlcore._matrix import Floats
 from mlcore._native import core
-from mlcore.linear_model._data import Floats
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
 
@@ -144,19 +144,20 @@ class Ridge(BaseLeastSquares):
             found["missed"] = found["residual"] > self.tol
         check_finite(found["coef"], problem, owner)
         check_finite(found["intercept"], problem, owner)
+        check_finite(found["residual"], problem, owner)
         if found["missed"].any():  # before the attributes: where warnings are errors, it must stay unfitted
             worst = int(np.argmax(np.where(found["missed"], found["residual"], -1.0)))
             what = "duality gap" if self.positive else "relative gradient"
             warnings.warn(
                 f"solver={found['solver']!r} of {owner} stopped after {found['n_iter'][worst]} iterations with a "
-                f"{what} of {found['residual'][worst]:.3g}, which is not what tol={self.tol:g} asks for. Raise max_iter or "
-                "tol, bring the columns of X to one scale (StandardScaler), or take solver='cholesky'",
+                f"{what} of {found['residual'][worst]:.3g}, which is not what tol={self.tol:g} asks for. Raise "
+                "max_iter or tol, bring the columns of X to one scale (StandardScaler), or take solver='cholesky'",
                 ConvergenceWarning,
                 stacklevel=3,
             )
         self.solver_ = found["solver"]
         self.n_iter_ = np.maximum(found["n_iter"], 1)
-        self.coef_ = found["coef"][0] if problem.is_flat else found["coef"]
+        self.coef_ = found["coef"][0] if len(alphas) == 1 else found["coef"]
         if not self.fit_intercept:
             self.intercept_ = 0.0
         else:

@@ -17,11 +17,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 
 from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore.svm._kernel import Kernel, call_kernel, check_range, check_square, check_symmetric, fit_kernel
 from mlcore.svm._model_file import LibsvmModel, read_model, write_model
-from mlcore.svm._rows import Floats, Rows, alike, for_core, read
+from mlcore.svm._rows import Rows, alike, read
 
 _MEBIBYTE = 1 << 20
 _NO_BOUND = 1e300

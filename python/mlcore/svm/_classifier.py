@@ -15,9 +15,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from mlcore._matrix import Floats
 from mlcore.svm._base import BaseSVM
 from mlcore.svm._model_file import LibsvmModel, whole_labels
-from mlcore.svm._rows import Floats
 
 _BLOCK = 1 << 23  # one-vs-one decision values that are held at once
 

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
@@ -15,9 +14,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
-from mlcore.svm._rows import Floats, Rows, for_core, read
+from mlcore.svm._rows import Rows, read
 
 _MOST_ITERATIONS = (1 << 31) - 1  # of the core
 
@@ -142,8 +142,8 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         """X coef^T + intercept, shape (n_samples, number of problems)."""
         check_is_fitted(self)
         rows = read(self, X, reset=False)
-        coef: Any = self.coef_
-        coef = coef.toarray() if sp.issparse(coef) else np.asarray(coef)
+        stored: Any = self.coef_
+        coef = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)  # sparsify() was called
         return core.svm.linear_scores(
             for_core(rows),
             np.ascontiguousarray(coef.reshape(-1, self.n_features_in_), dtype=np.float64),

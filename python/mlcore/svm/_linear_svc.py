@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore.svm._linear import BaseLinearSVM
-from mlcore.svm._rows import Floats
 
 
 class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignore[misc]

@@ -5,11 +5,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-Floats: TypeAlias = NDArray[np.float64]
-Dense: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+from mlcore._matrix import Dense, Floats, canonical_csr
+
 Rows: TypeAlias = Dense | sp.csr_array
 
 _BLOCK = 1 << 17  # numbers that are looked at in one go
@@ -28,15 +27,7 @@ def read(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool = True) -> 
         accept_sparse="csr" if accept_sparse else False,
         dtype=[np.float64, np.float32],
     )
-    return _canonical_csr(checked) if sp.issparse(checked) else checked
-
-
-def for_core(rows: Rows) -> Any:
-    """Return dense rows as they are, CSR ones as the four parts that the core takes."""
-    if isinstance(rows, sp.csr_array):
-        n, d = rows.shape
-        return rows.data, rows.indices, rows.indptr, (int(n), int(d))
-    return rows
+    return canonical_csr(checked) if sp.issparse(checked) else checked
 
 
 def alike(X: Rows, Z: Rows) -> tuple[Rows, Rows]:
@@ -93,16 +84,3 @@ def largest_asymmetry(K: Dense) -> tuple[float, int, int, float]:
         found = max(found, (float(difference[row, column]), i + row, column))
         size = max(size, float(np.abs(K[i : i + step]).max()))
     return (*found, size)
-
-
-def _canonical_csr(X: Any) -> sp.csr_array:
-    """Return CSR with sorted columns and no doubles, leaving the user's own matrix alone."""
-    csr = sp.csr_array(X)
-    if not csr.has_canonical_format:
-        if csr is X or np.shares_memory(csr.data, X.data):
-            csr = csr.copy()
-        csr.sum_duplicates()
-    if csr.indices.dtype != csr.indptr.dtype:
-        wide = np.result_type(csr.indices.dtype, csr.indptr.dtype)
-        csr.indices, csr.indptr = csr.indices.astype(wide, copy=False), csr.indptr.astype(wide, copy=False)
-    return csr

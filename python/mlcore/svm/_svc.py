@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from mlcore._matrix import Floats
 from mlcore.svm._classifier import BaseSVC
-from mlcore.svm._rows import Floats
 
 
 class SVC(BaseSVC):

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval
 
+from mlcore._matrix import Floats
 from mlcore.svm._base import BaseSVM
-from mlcore.svm._rows import Floats
 
 
 class BaseSVR(RegressorMixin, BaseSVM):  # type: ignore[misc]
