@@ -31,12 +31,11 @@ inline double centred_dot(const T* a, double m, const double* b, std::size_t n) 
     return lane[0];
 }
 
-/// Means and spreads of the columns.
+/// Means and spreads of the columns. squares[j] is exactly 0 for a column that is constant but for rounding.
 struct ColumnMoments {
-    std::vector<double> mean; // m_j
-    std::vector<double>
-        squares;           // v_j = sum_i s_i (x_ij - m_j)^2; exactly 0 for a column that is constant but for rounding
-    double weight_sum = 0; // S
+    std::vector<double> mean;    // m_j
+    std::vector<double> squares; // v_j = sum_i s_i (x_ij - m_j)^2
+    double weight_sum = 0;       // S
 };
 
 template <class T>

@@ -33,12 +33,14 @@ class ColumnSet {
   public:
     /// All of a table with n_cols columns.
     explicit ColumnSet(std::size_t n_cols);
-    /// Those in `chosen`, each once.
+    /// Those in `chosen`, each once, ascending.
     ColumnSet(std::size_t n_cols, std::vector<std::uint32_t> chosen);
 
     /// The column of ones counted.
     std::size_t size() const { return chosen_.size() + 1; }
     std::size_t stride() const { return round_up(size(), column_unit); }
+    /// Whether they are all columns of the table, in order.
+    bool all() const { return chosen_.size() == position_.size(); }
     const std::vector<std::uint32_t>& chosen() const { return chosen_; }
     /// Place of a column of the table, -1 where it is not among them.
     std::int32_t position(std::size_t column) const { return position_[column]; }
@@ -47,6 +49,9 @@ class ColumnSet {
     std::vector<std::uint32_t> chosen_;
     std::vector<std::int32_t> position_;
 };
+
+/// Whether products between them are symmetric.
+inline bool same_columns(const ColumnSet& a, const ColumnSet& b) { return &a == &b || (a.all() && b.all()); }
 
 class Design {
   public:
@@ -82,8 +87,8 @@ class Design {
     virtual void read_gradient(const double* sum, std::size_t n_outputs, double* gradient) const = 0;
 
     /// sum (rows.size(), columns.stride()) += sum_i h_i a_i b_i^T, where a_i holds the values of row i in `rows`, b_i
-    /// those in `columns`; h (end - begin) in. Where both are the same object, only what is on and above the diagonal is
-    /// made sure of.
+    /// those in `columns`; h (end - begin) in, several blocks at once if wanted. Where both hold the same columns, only
+    /// what is on and above the diagonal is made sure of.
     virtual void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows,
                               const ColumnSet& columns, double* sum, Scratch& scratch) const = 0;
     /// sum (padded_cols) += sum_i h_i x_i^2, column by column.

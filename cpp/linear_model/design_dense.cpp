@@ -57,8 +57,7 @@ using OuterTile = void (*)(std::size_t, const double*, std::size_t, std::size_t,
 template <class T>
 OuterTile<T> outer_tile_of(std::size_t m, std::size_t c) {
     static constexpr auto table = []<std::size_t... At>(std::index_sequence<At...>) {
-        return std::array<OuterTile<T>, sizeof...(At)>{
-            outer_tile<At / most_vectors + 1, At % most_vectors + 1, T>...};
+        return std::array<OuterTile<T>, sizeof...(At)>{outer_tile<At / most_vectors + 1, At % most_vectors + 1, T>...};
     }(std::make_index_sequence<most_outputs * most_vectors>{});
     return table[(m - 1) * most_vectors + (c - 1)];
 }
@@ -69,25 +68,21 @@ std::size_t next_part(std::size_t n, std::size_t most) {
     return (n + parts - 1) / parts;
 }
 
-/// As outer_tile, any numbers of outputs and of columns (a multiple of the vector). first_column(m): tiles of outputs
-/// from m on leave out the columns before it.
-template <class T, class FirstColumn>
-void outer_product(std::size_t n_rows, const double* r, std::size_t r_row, std::size_t r_output, std::size_t n_outputs,
-                   const T* x, std::ptrdiff_t x_stride, std::size_t n_columns, double* sum, std::size_t sum_stride,
-                   FirstColumn first_column) {
+/// As outer_tile, any numbers of outputs and of columns (a multiple of the vector).
+template <class T>
+void outer_product(std::size_t n_rows, const double* r, std::size_t r_output, std::size_t n_outputs, const T* x,
+                   std::ptrdiff_t x_stride, std::size_t n_columns, double* sum, std::size_t sum_stride) {
     for (std::size_t m = 0; m < n_outputs;) {
         const std::size_t M = next_part(n_outputs - m, most_outputs);
-        for (std::size_t l = first_column(m); l < n_columns;) {
+        for (std::size_t l = 0; l < n_columns;) {
             const std::size_t C = next_part((n_columns - l) / lanes, most_vectors);
-            outer_tile_of<T>(M, C)(n_rows, r + m * r_output, r_row, r_output, x + l, x_stride, sum + m * sum_stride + l,
+            outer_tile_of<T>(M, C)(n_rows, r + m * r_output, 1, r_output, x + l, x_stride, sum + m * sum_stride + l,
                                    sum_stride);
             l += C * lanes;
         }
         m += M;
     }
 }
-
-constexpr auto from_start = [](std::size_t) { return std::size_t{0}; };
 
 /// acc[r] += products of the row r with w, vectors over n columns.
 template <std::size_t R, class T>
@@ -96,8 +91,11 @@ template <std::size_t R, class T>
     for (std::size_t l = 0; l < n; l += lanes) {
         const Doubles weights = load(w + l);
 #pragma GCC unroll 8
-        for (std::size_t r = 0; r < R; ++r)
-            acc[r] = fma(load(x + static_cast<std::ptrdiff_t>(r) * stride + l), weights, acc[r]);
+        for (std::size_t r = 0; r < R; ++r) {
+            const T* at = x + static_cast<std::ptrdiff_t>(r) * stride + l;
+            __builtin_prefetch(at + static_cast<std::ptrdiff_t>(R) * stride); // the next tile's
+            acc[r] = fma(load(at), weights, acc[r]);
+        }
     }
 }
 
@@ -130,6 +128,34 @@ template <std::size_t R, std::size_t V, class T>
     for (std::size_t k = 0; k < n_outputs; ++k)
 #pragma GCC unroll 8
         for (std::size_t r = 0; r < R; ++r) z[k * z_stride + r] = by_row[r][k];
+}
+
+constexpr std::size_t panel_columns = most_vectors * lanes;
+
+/// Rows (n, stride) cut into panels of columns, each of them row after row: read in order, and kept in the nearest
+/// cache, by all tiles that need it.
+void pack_panels(const double* rows, std::size_t n, std::size_t stride, double* panels) {
+    for (std::size_t l = 0; l < stride; l += panel_columns) {
+        const std::size_t width = std::min(panel_columns, stride - l);
+        for (std::size_t i = 0; i < n; ++i)
+            for (std::size_t c = 0; c < width; c += lanes, panels += lanes)
+                store(panels, load(rows + i * stride + l + c));
+    }
+}
+
+/// h_i times rows (n, stride), cut into the tiles' outputs, each tile row after row. Writes up to a vector beyond.
+void pack_tiles(const double* rows, const double* h, std::size_t n, std::size_t size, std::size_t stride,
+                double* tiles) {
+    for (std::size_t m = 0; m < size; m += most_outputs) {
+        const std::size_t M = std::min(most_outputs, size - m);
+        for (std::size_t i = 0; i < n; ++i, tiles += M) {
+            const double* from = rows + i * stride + m;
+            if (lanes >= most_outputs && m + lanes <= stride) // what is written too much is overwritten by the next
+                store(tiles, broadcast(h[i]) * load(from));
+            else
+                for (std::size_t k = 0; k < M; ++k) tiles[k] = h[i] * from[k];
+        }
+    }
 }
 
 } // namespace
@@ -199,42 +225,57 @@ template <class T>
 void DenseDesign<T>::add_gradient(std::size_t begin, std::size_t end, const double* r, std::size_t K, double* sum,
                                   Scratch& scratch) const {
     const std::size_t D = padded_cols(), width = D - n_direct_;
-    if (n_direct_ > 0)
-        outer_product(end - begin, r, 1, block_rows(), K, row(begin), X_.row_stride, n_direct_, sum, D, from_start);
+    if (n_direct_ > 0) outer_product(end - begin, r, block_rows(), K, row(begin), X_.row_stride, n_direct_, sum, D);
     if (width == 0) return;
     pack(begin, end, scratch);
-    outer_product(end - begin, r, 1, block_rows(), K, static_cast<const double*>(scratch.panel.data()),
-                  static_cast<std::ptrdiff_t>(width), width, sum + n_direct_, D, from_start);
+    outer_product(end - begin, r, block_rows(), K, static_cast<const double*>(scratch.panel.data()),
+                  static_cast<std::ptrdiff_t>(width), width, sum + n_direct_, D);
 }
 
 template <class T>
 void DenseDesign<T>::read_gradient(const double* sum, std::size_t K, double* gradient) const {
-    for (std::size_t k = 0; k < K; ++k)
-        std::copy_n(sum + k * padded_cols(), n_cols(), gradient + k * (n_cols() + 1));
+    for (std::size_t k = 0; k < K; ++k) std::copy_n(sum + k * padded_cols(), n_cols(), gradient + k * (n_cols() + 1));
+}
+
+template <class T>
+void DenseDesign<T>::copy_row(std::size_t i, const ColumnSet& columns, double* to) const {
+    const T* from = row(i);
+    double* const last = to + columns.stride();
+    if (columns.all() && n_direct_ > 0) {
+        for (std::size_t j = 0; j < n_direct_; j += lanes) store(to + j, load(from + j));
+        to += n_direct_;
+        for (std::size_t j = n_direct_; j < n_cols(); ++j) *to++ = static_cast<double>(from[j]);
+    } else {
+        for (const std::uint32_t j : columns.chosen())
+            *to++ = static_cast<double>(from[static_cast<std::ptrdiff_t>(j) * X_.col_stride]);
+    }
+    *to++ = 1.0;
+    std::fill(to, last, 0.0);
 }
 
 template <class T>
 void DenseDesign<T>::add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows,
                                   const ColumnSet& columns, double* sum, Scratch& scratch) const {
-    const std::size_t n = end - begin, R = rows.size(), C = columns.stride();
-    const std::size_t needed = block_rows() * (round_up(R) + C);
+    const std::size_t n = end - begin, R = rows.stride(), C = columns.stride();
+    const bool same = same_columns(rows, columns);
+    const std::size_t needed = n * (2 * C + 2 * R) + lanes;
     if (scratch.weighted.size() < needed) scratch.weighted = Buffer<double>(needed);
-    double *plain = scratch.weighted.data(), *weighted = plain + block_rows() * C;
-    for (std::size_t i = 0; i < n; ++i) {
-        const T* from = row(begin + i);
-        const auto value = [&](std::uint32_t column) {
-            return static_cast<double>(from[static_cast<std::ptrdiff_t>(column) * X_.col_stride]);
-        };
-        double *b = plain + i * C, *a = weighted + i * R;
-        for (const std::uint32_t column : columns.chosen()) *b++ = value(column);
-        *b++ = 1.0;
-        std::fill(b, plain + (i + 1) * C, 0.0);
-        for (const std::uint32_t column : rows.chosen()) *a++ = h[i] * value(column);
-        *a = h[i];
+    double *a = scratch.weighted.data(), *b = a + n * C, *panels = b + n * R, *tiles = panels + n * C;
+    for (std::size_t i = 0; i < n; ++i) copy_row(begin + i, columns, a + i * C);
+    if (!same)
+        for (std::size_t i = 0; i < n; ++i) copy_row(begin + i, rows, b + i * R);
+    pack_panels(a, n, C, panels);
+    pack_tiles(same ? a : b, h, n, rows.size(), R, tiles);
+    for (std::size_t l = 0; l < C; l += panel_columns) {
+        const std::size_t width = std::min(panel_columns, C - l);
+        for (std::size_t m = 0; m < rows.size() && !(same && m >= l + width); m += most_outputs) {
+            const std::size_t M = std::min(most_outputs, rows.size() - m);
+            const std::size_t skip = same && m > l ? (m - l) / lanes * lanes : 0; // below the diagonal
+            outer_tile_of<double>(M, (width - skip) / lanes)(n, tiles + m * n, M, 1, panels + l * n + skip,
+                                                             static_cast<std::ptrdiff_t>(width), sum + m * C + l + skip,
+                                                             C);
+        }
     }
-    const bool same = &rows == &columns;
-    outer_product(n, weighted, R, 1, R, static_cast<const double*>(plain), static_cast<std::ptrdiff_t>(C), C, sum, C,
-                  [same](std::size_t m) { return same ? m / lanes * lanes : 0; });
 }
 
 template <class T>

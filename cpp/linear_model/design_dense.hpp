@@ -24,8 +24,8 @@ class DenseDesign final : public Design {
     void add_gradient(std::size_t begin, std::size_t end, const double* r, std::size_t n_outputs, double* sum,
                       Scratch& scratch) const override;
     void read_gradient(const double* sum, std::size_t n_outputs, double* gradient) const override;
-    void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows, const ColumnSet& columns,
-                      double* sum, Scratch& scratch) const override;
+    void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows,
+                      const ColumnSet& columns, double* sum, Scratch& scratch) const override;
     void add_squares(std::size_t begin, std::size_t end, const double* h, double* sum, Scratch& scratch) const override;
     void row_squares(std::size_t begin, std::size_t end, double* squares) const override;
     double products_ns(const ColumnSet& rows, const ColumnSet& columns) const override {
@@ -35,6 +35,8 @@ class DenseDesign final : public Design {
   private:
     /// Copies the columns from n_direct_ on, zeros after the last one.
     void pack(std::size_t begin, std::size_t end, Scratch& scratch) const;
+    /// One row's values in the columns, 1, zeros up to their stride.
+    void copy_row(std::size_t i, const ColumnSet& columns, double* to) const;
     const T* row(std::size_t i) const { return X_.data + static_cast<std::ptrdiff_t>(i) * X_.row_stride; }
 
     MatrixView<const T> X_;

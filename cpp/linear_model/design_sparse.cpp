@@ -15,6 +15,8 @@ class SparseDesign final : public Design {
         for (std::size_t i = 0; i < X.rows; ++i) {
             const double length = static_cast<double>(X.end(i) - X.begin(i));
             pairs_ += length * length / 2;
+            for (std::size_t p = X.begin(i) + 1; p < X.end(i); ++p)
+                ascending_ = ascending_ && column(p - 1) < column(p);
         }
     }
 
@@ -41,21 +43,25 @@ class SparseDesign final : public Design {
                 Doubles total = load(&w.intercept[k]);
                 for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
                     total = fma(broadcast(value(p)), load(&w.by_column[column(p) * padded + k]), total);
-                for (std::size_t l = 0; l < std::min(lanes, K - k); ++l) z[(k + l) * sparse_block + i - begin] = total[l];
+                for (std::size_t l = 0; l < std::min(lanes, K - k); ++l)
+                    z[(k + l) * sparse_block + i - begin] = total[l];
             }
     }
 
-    /// One output: (d). More: (d, K padded).
+    /// One output: (d), twice, for rows of even and of odd number: an addition need not wait for that of the row before
+    /// where both have the same columns. More outputs: (d, K padded).
     std::size_t gradient_size(std::size_t K) const override {
-        return K == 1 ? padded_cols() : n_cols() * round_up(K);
+        return K == 1 ? 2 * padded_cols() : n_cols() * round_up(K);
     }
 
     void add_gradient(std::size_t begin, std::size_t end, const double* r, std::size_t K, double* sum,
                       Scratch& scratch) const override {
         if (K == 1) {
-            for (std::size_t i = begin; i < end; ++i)
+            for (std::size_t i = begin; i < end; ++i) {
+                double* to = sum + i % 2 * padded_cols();
                 for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
-                    sum[column(p)] = fma(value(p), r[i - begin], sum[column(p)]);
+                    to[column(p)] = fma(value(p), r[i - begin], to[column(p)]);
+            }
             return;
         }
         const std::size_t padded = round_up(K);
@@ -73,44 +79,60 @@ class SparseDesign final : public Design {
     }
 
     void read_gradient(const double* sum, std::size_t K, double* gradient) const override {
-        const std::size_t d = n_cols(), padded = K == 1 ? 1 : round_up(K);
+        const std::size_t d = n_cols(), padded = round_up(K);
+        if (K == 1) {
+            for (std::size_t j = 0; j < d; ++j) gradient[j] = sum[j] + sum[padded_cols() + j];
+            return;
+        }
         for (std::size_t k = 0; k < K; ++k)
             for (std::size_t j = 0; j < d; ++j) gradient[k * (d + 1) + j] = sum[j * padded + k];
     }
 
-    void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows, const ColumnSet& columns,
-                      double* sum, Scratch&) const override {
-        const std::size_t stride = columns.stride(), ones = columns.size() - 1;
-        const bool same = &rows == &columns;
+    void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows,
+                      const ColumnSet& columns, double* sum, Scratch&) const override {
+        const std::size_t stride = columns.stride();
+        if (!same_columns(rows, columns)) {
+            std::vector<Entry> left, right;
+            for (std::size_t i = begin; i < end; ++i) {
+                collect(i, rows, left);
+                collect(i, columns, right);
+                for (const Entry& a : left) {
+                    const double scaled = h[i - begin] * a.value;
+                    for (const Entry& b : right) {
+                        double& to = sum[a.column * stride + b.column];
+                        to = fma(scaled, b.value, to);
+                    }
+                }
+            }
+            return;
+        }
         std::vector<Entry> entries;
         for (std::size_t i = begin; i < end; ++i) {
-            entries.clear();
-            for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
-                if (const std::int32_t at = columns.position(column(p)); at >= 0)
-                    entries.push_back({static_cast<std::size_t>(at), value(p)});
-            entries.push_back({ones, 1.0});
-            const auto add_row = [&](std::size_t at, double scaled) {
-                double* to = sum + at * stride;
-                for (const Entry& entry : entries)
-                    if (!same || entry.column >= at) to[entry.column] = fma(scaled, entry.value, to[entry.column]);
-            };
-            for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
-                if (const std::int32_t at = rows.position(column(p)); at >= 0)
-                    add_row(static_cast<std::size_t>(at), h[i - begin] * value(p));
-            add_row(rows.size() - 1, h[i - begin]);
+            collect(i, columns, entries);
+            for (std::size_t p = 0; p < entries.size(); ++p) {
+                double* to = sum + entries[p].column * stride;
+                const double scaled = h[i - begin] * entries[p].value;
+                for (std::size_t q = p; q < entries.size(); ++q)
+                    to[entries[q].column] = fma(scaled, entries[q].value, to[entries[q].column]);
+            }
         }
     }
 
     void add_squares(std::size_t begin, std::size_t end, const double* h, double* sum, Scratch&) const override {
-        for (std::size_t i = begin; i < end; ++i)
-            for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
-                sum[column(p)] = fma(h[i - begin] * value(p), value(p), sum[column(p)]);
+        std::vector<Entry> entries;
+        for (std::size_t i = begin; i < end; ++i) {
+            collect(i, entries);
+            for (const Entry& entry : entries)
+                sum[entry.column] = fma(h[i - begin] * entry.value, entry.value, sum[entry.column]);
+        }
     }
 
     void row_squares(std::size_t begin, std::size_t end, double* squares) const override {
+        std::vector<Entry> entries;
         for (std::size_t i = begin; i < end; ++i) {
+            collect(i, entries);
             double total = 0;
-            for (std::size_t p = X_.begin(i); p < X_.end(i); ++p) total += value(p) * value(p);
+            for (const Entry& entry : entries) total += entry.value * entry.value;
             squares[i - begin] = total;
         }
     }
@@ -125,11 +147,42 @@ class SparseDesign final : public Design {
         double value;
     };
 
+    /// What row i holds, each column once.
+    void collect(std::size_t i, std::vector<Entry>& entries) const {
+        entries.clear();
+        for (std::size_t p = X_.begin(i); p < X_.end(i); ++p) entries.push_back({column(p), value(p)});
+        if (!ascending_) sum_up(entries);
+    }
+    /// What row i holds in some columns, each once, and the 1 of the intercept.
+    void collect(std::size_t i, const ColumnSet& columns, std::vector<Entry>& entries) const {
+        entries.clear();
+        for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
+            if (const std::int32_t at = columns.position(column(p)); at >= 0)
+                entries.push_back({static_cast<std::size_t>(at), value(p)});
+        if (!ascending_) sum_up(entries);
+        entries.push_back({columns.size() - 1, 1.0});
+    }
+
+    /// Sorts by column, and adds up the values of columns that come several times.
+    static void sum_up(std::vector<Entry>& entries) {
+        std::stable_sort(entries.begin(), entries.end(),
+                         [](const Entry& a, const Entry& b) { return a.column < b.column; });
+        if (entries.empty()) return;
+        std::size_t last = 0;
+        for (std::size_t p = 1; p < entries.size(); ++p)
+            if (entries[p].column == entries[last].column)
+                entries[last].value += entries[p].value;
+            else
+                entries[++last] = entries[p];
+        entries.resize(last + 1);
+    }
+
     double value(std::size_t p) const { return static_cast<double>(X_.data[p]); }
     std::size_t column(std::size_t p) const { return static_cast<std::size_t>(X_.indices[p]); }
 
     CsrView<T, Index> X_;
-    double pairs_ = 0; // of entries in one row, over all rows
+    double pairs_ = 0;      // of entries in one row, over all rows
+    bool ascending_ = true; // columns within each row, none twice
 };
 
 } // namespace

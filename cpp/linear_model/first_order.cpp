@@ -112,7 +112,8 @@ double chosen_rate(const RunContext& ctx, const LogisticLoss& loss, const FirstO
     const double L = std::max(expected_smoothness(ctx, loss, rows_of_step(params, loss.design().n_rows())), 1e-300);
     constexpr double margin = 0.95; // the eigenvalue is found from below
     if (params.rule == "gd") return margin / L;
-    return margin / (2 * L) * (params.rule == "momentum" || params.rule == "nesterov" ? 1 - params.momentum : 1.0);
+    const bool adds_up = params.rule == "momentum" || params.rule == "nesterov";
+    return margin / (2 * L) * (adds_up ? std::sqrt(1 - params.momentum) : 1.0);
 }
 
 optim::OptimizerParams optimizer_of(const FirstOrderParams& params, double rate) {
@@ -138,6 +139,9 @@ Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Ta
     Outcome out;
     const std::size_t m = loss.n_cols() + 1;
     const double rate = chosen_rate(ctx, loss, params);
+    // With a velocity a constant gradient comes to 1 / (1 - momentum) steps, and so must a constant subgradient.
+    const bool has_velocity = params.rule == "momentum" || params.rule == "nesterov";
+    const double length = has_velocity ? rate / (1 - params.momentum) : rate;
     optim::Optimizer<double> optimizer(optimizer_of(params, rate), theta.size());
     Vector gradient(theta.size());
     const auto measure = [&] {
@@ -145,10 +149,6 @@ Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Ta
         out.optimality = largest_subgradient(loss, params.l1, theta, gradient);
         out.losses.push_back(value + l1_penalty(loss, params.l1, theta));
     };
-    // A velocity adds up to 1 / (1 - momentum) of a gradient that stays: only with as much of the L1 term is a step from
-    // the minimum no step.
-    const bool has_velocity = params.rule == "momentum" || params.rule == "nesterov";
-    const double length = has_velocity ? rate / (1 - params.momentum) : rate;
     const auto step = [&](const Vector& estimate) {
         optimizer.step(estimate.data(), theta.data());
         if (params.l1 == 0) return;

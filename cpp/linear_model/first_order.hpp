@@ -7,7 +7,8 @@
 //   gd                    1 / L, L a bound on the largest eigenvalue of the Hessian
 //   sgd, minibatch        1 / (2 L_b), L_b the expected smoothness of a mean over b rows (Gower et al., "SGD: general
 //                         analysis and improved rates", 2019): between L and that of the longest row
-//   momentum, nesterov    (1 - momentum) times that: many steps in one direction add up to 1 / (1 - momentum) of one
+//   momentum, nesterov    sqrt(1 - momentum) times that: steps in one direction add up to 1 / (1 - momentum) of one,
+//                         those in random directions to the root of that
 //   adagrad 0.1, rmsprop 0.01, adam 0.01
 #pragma once
 
@@ -30,8 +31,8 @@ struct FirstOrderParams {
 
 bool is_first_order(const std::string& rule);
 
-/// Minimises the objective plus l1 |W|_1 from theta (K, d + 1) on, in place; X is the table that the loss was made from.
-/// An iteration is an epoch: each row once, in an order drawn from ctx.seed. The objective and the gradient are
+/// Minimises the objective plus l1 |W|_1 from theta (K, d + 1) on, in place; X is the table that the loss was made
+/// from. An iteration is an epoch: each row once, in an order drawn from ctx.seed. The objective and the gradient are
 /// measured on all rows after each.
 Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Table& X, Vector& theta,
                              const FirstOrderParams& params, const StopRule& stop);

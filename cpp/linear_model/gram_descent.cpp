@@ -25,6 +25,18 @@ void subtract_row(const double* __restrict row, double a, std::size_t m, double*
     for (std::size_t j = 0; j < m; ++j) c[j] -= a * row[j];
 }
 
+double dot(const double* a, const double* b, std::size_t n) {
+    constexpr std::size_t lanes = 16;
+    double lane[lanes] = {};
+    std::size_t i = 0;
+    for (; i + lanes <= n; i += lanes)
+        for (std::size_t l = 0; l < lanes; ++l) lane[l] += a[i + l] * b[i + l];
+    for (std::size_t l = 0; i < n; ++i, ++l) lane[l] += a[i] * b[i];
+    for (std::size_t width = lanes / 2; width > 0; width /= 2)
+        for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
+    return lane[0];
+}
+
 } // namespace
 
 double GapParts::gap(double rr, double ry, const Penalty& penalty) const {
@@ -103,11 +115,9 @@ bool GramDescent::drop_dependent(const GramProblem& problem) {
         double pivot = gram[support_[k]];
         for (std::size_t l = 0; l < k; ++l) {
             const double* other = matrix_.data() + l * size;
-            double value = gram[support_[l]];
-            for (std::size_t q = 0; q < l; ++q) value -= row[q] * other[q];
-            row[l] = value / other[l];
-            pivot -= row[l] * row[l];
+            row[l] = (gram[support_[l]] - dot(row, other, l)) / other[l];
         }
+        pivot -= dot(row, row, k);
         if (pivot > rounding * gram[support_[k]]) {
             row[k] = std::sqrt(pivot);
             ++k;
@@ -116,10 +126,11 @@ bool GramDescent::drop_dependent(const GramProblem& problem) {
         // x~_k + sum_l z_l x~_l = 0 with z = -L^-T row.
         z[k] = 1;
         double slope = problem.w[support_[k]] > 0 ? 1 : -1;
+        for (std::size_t l = 0; l < k; ++l) z[l] = -row[l];
         for (std::size_t l = k; l-- > 0;) {
-            double value = -row[l];
-            for (std::size_t q = l + 1; q < k; ++q) value -= matrix_[q * size + l] * z[q];
-            z[l] = value / matrix_[l * size + l];
+            const double* other = matrix_.data() + l * size;
+            z[l] /= other[l];
+            for (std::size_t q = 0; q < l; ++q) z[q] -= other[q] * z[l];
             slope += problem.w[support_[l]] > 0 ? z[l] : -z[l];
         }
         const double sign = slope > 0 ? -1 : 1;

@@ -20,6 +20,15 @@ Outcome by_lbfgs(const RunContext& ctx, LogisticLoss& loss, Vector& theta, const
         stop);
 }
 
+/// The objective does not change with a constant added to all intercepts; of all such minima this is the one that
+/// methods of gradients reach from zero, whose gradients have the sum 0.
+void centre_intercepts(const LogisticLoss& loss, Vector& theta) {
+    const std::size_t m = loss.n_cols() + 1, K = loss.n_outputs();
+    double sum = 0;
+    for (std::size_t k = 0; k < K; ++k) sum += theta[(k + 1) * m - 1];
+    for (std::size_t k = 0; k < K; ++k) theta[(k + 1) * m - 1] -= sum / static_cast<double>(K);
+}
+
 } // namespace
 
 LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const std::int32_t> y,
@@ -50,10 +59,11 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
         outcome = minimise_saga(ctx, loss, params.l1, theta, stop);
     else if (is_first_order(params.solver))
         outcome = minimise_first_order(
-            ctx, loss, X, theta,
-            {params.solver, params.l1, params.learning_rate, params.batch_size, params.momentum}, stop);
+            ctx, loss, X, theta, {params.solver, params.l1, params.learning_rate, params.batch_size, params.momentum},
+            stop);
     else
         throw ValueError("unknown solver '" + params.solver + "'");
+    if (loss.n_outputs() > 1 && fit.n_iter > 0) centre_intercepts(loss, theta);
     fit.coef = std::move(theta);
     return fit;
 }

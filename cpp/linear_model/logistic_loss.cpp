@@ -3,7 +3,6 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/random.hpp"
-#include "core/vecmath.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,77 +10,6 @@
 #include <vector>
 
 namespace mlcore::linear_model {
-namespace {
-
-/// z (n): scores in, residuals s (p - y) out; p (n) out. Returns the sum of s loss.
-double two_classes(std::size_t n, double* z, double* p, double* loss, const std::int32_t* y, const double* s) {
-    for (std::size_t i = 0; i < n; ++i) {
-        const double score = z[i], target = y[i];
-        const double e = vm::exp_(-std::abs(score));
-        const double probability = (score >= 0 ? 1.0 : e) / (1.0 + e);
-        loss[i] = (score > 0 ? score : 0.0) + vm::log_(1.0 + e) - target * score;
-        p[i] = probability;
-        z[i] = probability - target;
-    }
-    if (s)
-        for (std::size_t i = 0; i < n; ++i) {
-            loss[i] *= s[i];
-            z[i] *= s[i];
-        }
-    return ordered_sum(loss, n);
-}
-
-/// The same for K classes: z and p (K, stride), scratch (3, stride).
-double many_classes(std::size_t n, std::size_t K, std::size_t stride, double* z, double* p, double* scratch,
-                    const std::int32_t* y, const double* s) {
-    double *top = scratch, *total = scratch + stride, *loss = scratch + 2 * stride;
-    for (std::size_t i = 0; i < n; ++i) loss[i] = -z[static_cast<std::size_t>(y[i]) * stride + i];
-    std::copy_n(z, n, top);
-    for (std::size_t k = 1; k < K; ++k) {
-        const double* zk = z + k * stride;
-        for (std::size_t i = 0; i < n; ++i) top[i] = zk[i] > top[i] ? zk[i] : top[i];
-    }
-    std::fill_n(total, n, 0.0);
-    for (std::size_t k = 0; k < K; ++k) {
-        double* zk = z + k * stride;
-        for (std::size_t i = 0; i < n; ++i) {
-            zk[i] = vm::exp_(zk[i] - top[i]);
-            total[i] += zk[i];
-        }
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-        loss[i] += top[i] + vm::log_(total[i]);
-        total[i] = 1.0 / total[i];
-    }
-    for (std::size_t k = 0; k < K; ++k) {
-        double *zk = z + k * stride, *pk = p + k * stride;
-        for (std::size_t i = 0; i < n; ++i) pk[i] = zk[i] = zk[i] * total[i];
-    }
-    for (std::size_t i = 0; i < n; ++i) z[static_cast<std::size_t>(y[i]) * stride + i] -= 1.0;
-    if (s) {
-        for (std::size_t i = 0; i < n; ++i) loss[i] *= s[i];
-        for (std::size_t k = 0; k < K; ++k)
-            for (std::size_t i = 0; i < n; ++i) z[k * stride + i] *= s[i];
-    }
-    return ordered_sum(loss, n);
-}
-
-} // namespace
-
-double ordered_sum(const double* x, std::size_t n) {
-    Doubles total{};
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes) total += load(x + i);
-    double sum = 0;
-    for (std::size_t l = 0; l < lanes; ++l) sum += total[l];
-    for (; i < n; ++i) sum += x[i];
-    return sum;
-}
-
-double logistic_block(std::size_t n, std::size_t K, std::size_t stride, double* z, double* p, double* scratch,
-                      const std::int32_t* y, const double* s) {
-    return K == 1 ? two_classes(n, z, p, scratch, y, s) : many_classes(n, K, stride, z, p, scratch, y, s);
-}
 
 LogisticLoss::LogisticLoss(const Design& design, std::span<const std::int32_t> y, std::span<const double> weight,
                            std::size_t n_classes, bool fit_intercept, double l2)
@@ -137,7 +65,18 @@ void LogisticLoss::for_blocks(const RunContext& ctx, Pieces cut, double ns_per_r
 namespace {
 
 /// Sums that fit a task's own copy each: the fewer, the larger they are.
-std::size_t most_tasks(std::size_t size) { return std::clamp<std::size_t>((std::size_t{1} << 18) / size, 8, 64); }
+std::size_t most_tasks(std::size_t size) {
+    const std::size_t least = size > std::size_t{1} << 20 ? 4 : 8;
+    return std::clamp((std::size_t{1} << 18) / size, least, std::size_t{64});
+}
+
+/// Adds the other of n copies of `size` sums to the first, in order.
+void add_pieces(const RunContext& ctx, Buffer<double>& partial, std::size_t n, std::size_t size) {
+    parallel_ranges(ctx, size, 0.3 * static_cast<double>(n), [&](std::size_t begin, std::size_t end, int) {
+        for (std::size_t piece = 1; piece < n; ++piece)
+            for (std::size_t i = begin; i < end; ++i) partial[i] += partial[piece * size + i];
+    });
+}
 
 /// What a thread works with in a sweep.
 struct Local {
@@ -154,23 +93,24 @@ double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* the
     const Pieces cut = pieces(most_tasks(size));
     Buffer<double> partial(cut.n * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    for_blocks(ctx, cut, sweep_ns(1), [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task,
-                                          std::size_t thread) {
-        Local& mine = local[thread];
-        if (mine.z.empty()) {
-            mine.z = Buffer<double>(K_ * B);
-            mine.scratch = Buffer<double>(3 * B);
-        }
-        double* sum = partial.data() + task * stride;
-        double* p = probability_.data() + block * K_ * B;
-        const double* s = weight_.empty() ? nullptr : weight_.data() + begin;
-        design_.scores(begin, end, w, mine.z.data(), mine.design);
-        sum[size + K_] += logistic_block(end - begin, K_, B, mine.z.data(), p, mine.scratch.data(), &y_[begin], s);
-        design_.add_gradient(begin, end, mine.z.data(), K_, sum, mine.design);
-        for (std::size_t k = 0; k < K_; ++k) sum[size + k] += ordered_sum(mine.z.data() + k * B, end - begin);
-    });
-    for (std::size_t task = 1; task < cut.n; ++task)
-        for (std::size_t i = 0; i < stride; ++i) partial[i] += partial[task * stride + i];
+    for_blocks(ctx, cut, sweep_ns(1),
+               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                   Local& mine = local[thread];
+                   if (mine.z.empty()) {
+                       mine.z = Buffer<double>(K_ * B);
+                       mine.scratch = Buffer<double>(3 * B);
+                   }
+                   double* sum = partial.data() + task * stride;
+                   double* p = probability_.data() + block * K_ * B;
+                   const double* s = weight_.empty() ? nullptr : weight_.data() + begin;
+                   design_.scores(begin, end, w, mine.z.data(), mine.design);
+                   sum[size + K_] +=
+                       logistic_block(end - begin, K_, B, mine.z.data(), p, mine.scratch.data(), &y_[begin], s);
+                   design_.add_gradient(begin, end, mine.z.data(), K_, sum, mine.design);
+                   for (std::size_t k = 0; k < K_; ++k)
+                       sum[size + k] += ordered_sum(mine.z.data() + k * B, end - begin);
+               });
+    add_pieces(ctx, partial, cut.n, stride);
 
     design_.read_gradient(partial.data(), K_, gradient);
     double penalty = 0;
@@ -193,34 +133,33 @@ void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, doubl
     const Pieces cut = pieces(most_tasks(size));
     Buffer<double> partial(cut.n * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    for_blocks(ctx, cut, sweep_ns(1), [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task,
-                                          std::size_t thread) {
-        Local& mine = local[thread];
-        if (mine.z.empty()) {
-            mine.z = Buffer<double>(K_ * B);
-            mine.scratch = Buffer<double>(B);
-        }
-        double *sum = partial.data() + task * stride, *z = mine.z.data(), *mean = mine.scratch.data();
-        const double* p = probability_.data() + block * K_ * B;
-        const std::size_t n = end - begin;
-        design_.scores(begin, end, w, z, mine.design);
-        if (K_ == 1) {
-            for (std::size_t i = 0; i < n; ++i) z[i] *= p[i] * (1.0 - p[i]);
-        } else {
-            std::fill_n(mean, n, 0.0);
-            for (std::size_t k = 0; k < K_; ++k)
-                for (std::size_t i = 0; i < n; ++i) mean[i] += p[k * B + i] * z[k * B + i];
-            for (std::size_t k = 0; k < K_; ++k)
-                for (std::size_t i = 0; i < n; ++i) z[k * B + i] = p[k * B + i] * (z[k * B + i] - mean[i]);
-        }
-        if (!weight_.empty())
-            for (std::size_t k = 0; k < K_; ++k)
-                for (std::size_t i = 0; i < n; ++i) z[k * B + i] *= weight_[begin + i];
-        design_.add_gradient(begin, end, z, K_, sum, mine.design);
-        for (std::size_t k = 0; k < K_; ++k) sum[size + k] += ordered_sum(z + k * B, n);
-    });
-    for (std::size_t task = 1; task < cut.n; ++task)
-        for (std::size_t i = 0; i < stride; ++i) partial[i] += partial[task * stride + i];
+    for_blocks(ctx, cut, sweep_ns(1),
+               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                   Local& mine = local[thread];
+                   if (mine.z.empty()) {
+                       mine.z = Buffer<double>(K_ * B);
+                       mine.scratch = Buffer<double>(B);
+                   }
+                   double *sum = partial.data() + task * stride, *z = mine.z.data(), *mean = mine.scratch.data();
+                   const double* p = probability_.data() + block * K_ * B;
+                   const std::size_t n = end - begin;
+                   design_.scores(begin, end, w, z, mine.design);
+                   if (K_ == 1) {
+                       for (std::size_t i = 0; i < n; ++i) z[i] *= p[i] * (1.0 - p[i]);
+                   } else {
+                       std::fill_n(mean, n, 0.0);
+                       for (std::size_t k = 0; k < K_; ++k)
+                           for (std::size_t i = 0; i < n; ++i) mean[i] += p[k * B + i] * z[k * B + i];
+                       for (std::size_t k = 0; k < K_; ++k)
+                           for (std::size_t i = 0; i < n; ++i) z[k * B + i] = p[k * B + i] * (z[k * B + i] - mean[i]);
+                   }
+                   if (!weight_.empty())
+                       for (std::size_t k = 0; k < K_; ++k)
+                           for (std::size_t i = 0; i < n; ++i) z[k * B + i] *= weight_[begin + i];
+                   design_.add_gradient(begin, end, z, K_, sum, mine.design);
+                   for (std::size_t k = 0; k < K_; ++k) sum[size + k] += ordered_sum(z + k * B, n);
+               });
+    add_pieces(ctx, partial, cut.n, stride);
     design_.read_gradient(partial.data(), K_, out);
     for (std::size_t k = 0; k < K_; ++k) {
         double* row = out + k * (d + 1);
@@ -259,8 +198,7 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
                        design_.add_gradient(begin, end, z, 1, sum, mine.design);
                        sum[size] += ordered_sum(z, end - begin);
                    });
-        for (std::size_t task = 1; task < cut.n; ++task)
-            for (std::size_t i = 0; i < stride; ++i) partial[i] += partial[task * stride + i];
+        add_pieces(ctx, partial, cut.n, stride);
         design_.read_gradient(partial.data(), 1, next.data());
         next[d] = fit_intercept_ ? partial[size] : 0.0;
         double product = 0;
@@ -283,6 +221,8 @@ std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::s
         size += columns[k].size() * columns[l].stride();
         ns = std::max(ns, design_.products_ns(columns[k], columns[l]));
     }
+    constexpr std::size_t rows_together = 128; // the sums are loaded and stored once for so many
+    const std::size_t together = std::max<std::size_t>(rows_together / B, 1);
     constexpr std::size_t most_bytes = std::size_t{1} << 26, tasks_wanted = 16;
     const std::size_t fit = std::max<std::size_t>(most_bytes / (8 * size), 1); // pieces, each with its own sums
     const Pieces cut = pieces(std::min(fit, std::max<std::size_t>(tasks_wanted / pairs.size(), 1)));
@@ -292,14 +232,17 @@ std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::s
     ns *= static_cast<double>(cut.blocks_each * B);
     parallel_tasks(ctx, partial.size(), ns, [&](std::size_t task, int thread) {
         Local& mine = local[static_cast<std::size_t>(thread)];
-        if (mine.z.empty()) mine.z = Buffer<double>(B);
+        if (mine.z.empty()) mine.z = Buffer<double>(together * B);
         const std::size_t piece = task / pairs.size(), pair = task % pairs.size();
         const auto [k, l] = pairs[pair];
         partial[task] = Buffer<double>(columns[k].size() * columns[l].stride(), 0.0);
         const std::size_t last = std::min((piece + 1) * cut.blocks_each, n_blocks());
-        for (std::size_t block = piece * cut.blocks_each; block < last; ++block) {
-            const std::size_t begin = block * B, end = std::min(begin + B, design_.n_rows());
-            weights(pair, block, begin, end, mine.z.data());
+        for (std::size_t first = piece * cut.blocks_each; first < last; first += together) {
+            const std::size_t until = std::min(first + together, last);
+            for (std::size_t block = first; block < until; ++block)
+                weights(pair, block, block * B, std::min((block + 1) * B, design_.n_rows()),
+                        mine.z.data() + (block - first) * B);
+            const std::size_t begin = first * B, end = std::min(until * B, design_.n_rows());
             design_.add_products(begin, end, mine.z.data(), columns[k], columns[l], partial[task].data(), mine.design);
         }
     });
@@ -331,13 +274,13 @@ std::vector<Buffer<double>> LogisticLoss::hessian_blocks(const RunContext& ctx, 
                                                          bool bound) const {
     const std::size_t B = design_.block_rows();
     std::vector<Pair> pairs;
-    for (std::size_t k = 0; k < K_; ++k) pairs.emplace_back(k, k);
+    for (std::size_t k = 0; k < columns.size(); ++k) pairs.emplace_back(k, k);
     std::vector<Buffer<double>> sums = products(
         ctx, columns, pairs, [&](std::size_t k, std::size_t block, std::size_t begin, std::size_t end, double* h) {
             const double* p = probability_.data() + (block * K_ + k) * B;
             for (std::size_t i = 0; i < end - begin; ++i) h[i] = weight(begin + i) * p[i] * (bound ? 1.0 : 1.0 - p[i]);
         });
-    for (std::size_t k = 0; k < K_; ++k) {
+    for (std::size_t k = 0; k < columns.size(); ++k) {
         const std::size_t m = columns[k].size();
         Buffer<double> block(m * m);
         finish_block(columns[k], sums[k], block.data(), m);
@@ -359,14 +302,15 @@ Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const Colu
     constexpr std::size_t at_once = 16; // pairs: bounds the memory beside the matrix itself
     for (std::size_t from = 0; from < pairs.size(); from += at_once) {
         const std::span<const Pair> some(pairs.data() + from, std::min(at_once, pairs.size() - from));
-        const std::vector<Buffer<double>> sums = products(
-            ctx, columns, some, [&](std::size_t pair, std::size_t block, std::size_t begin, std::size_t end, double* h) {
-                const auto [k, l] = some[pair];
-                const double *pk = probability_.data() + (block * K_ + k) * B,
-                             *pl = probability_.data() + (block * K_ + l) * B;
-                for (std::size_t i = 0; i < end - begin; ++i)
-                    h[i] = weight(begin + i) * pk[i] * ((k == l ? 1.0 : 0.0) - pl[i]);
-            });
+        const std::vector<Buffer<double>> sums =
+            products(ctx, columns, some,
+                     [&](std::size_t pair, std::size_t block, std::size_t begin, std::size_t end, double* h) {
+                         const auto [k, l] = some[pair];
+                         const double *pk = probability_.data() + (block * K_ + k) * B,
+                                      *pl = probability_.data() + (block * K_ + l) * B;
+                         for (std::size_t i = 0; i < end - begin; ++i)
+                             h[i] = weight(begin + i) * pk[i] * ((k == l ? 1.0 : 0.0) - pl[i]);
+                     });
         for (std::size_t pair = 0; pair < some.size(); ++pair) {
             const auto [k, l] = some[pair];
             double* corner = all.data() + first[k] * m + first[l];
@@ -374,11 +318,13 @@ Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const Colu
                 finish_block(columns[k], sums[pair], corner, m);
                 continue;
             }
-            const std::size_t rows = columns[k].size(), cols = columns[l].size();
+            const std::size_t rows = columns[k].size(), cols = columns[l].size(), stride = columns[l].stride();
+            const bool same = same_columns(columns[k], columns[l]);
             for (std::size_t i = 0; i < rows; ++i)
                 for (std::size_t j = 0; j < cols; ++j) {
                     const bool unused = !fit_intercept_ && (i + 1 == rows || j + 1 == cols);
-                    const double value = unused ? 0.0 : sums[pair][i * columns[l].stride() + j];
+                    const double sum = same && j < i ? sums[pair][j * stride + i] : sums[pair][i * stride + j];
+                    const double value = unused ? 0.0 : sum;
                     corner[i * m + j] = all[(first[l] + j) * m + first[k] + i] = value;
                 }
         }
@@ -391,20 +337,20 @@ void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
     const Pieces cut = pieces(most_tasks(K_ * stride));
     Buffer<double> partial(cut.n * K_ * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    for_blocks(ctx, cut, sweep_ns(1), [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task,
-                                          std::size_t thread) {
-        Local& mine = local[thread];
-        if (mine.z.empty()) mine.z = Buffer<double>(B);
-        for (std::size_t k = 0; k < K_; ++k) {
-            const double* p = probability_.data() + (block * K_ + k) * B;
-            double* sum = partial.data() + (task * K_ + k) * stride;
-            for (std::size_t i = 0; i < end - begin; ++i) mine.z[i] = weight(begin + i) * p[i] * (1.0 - p[i]);
-            design_.add_squares(begin, end, mine.z.data(), sum, mine.design);
-            sum[D] += ordered_sum(mine.z.data(), end - begin);
-        }
-    });
-    for (std::size_t task = 1; task < cut.n; ++task)
-        for (std::size_t i = 0; i < K_ * stride; ++i) partial[i] += partial[task * K_ * stride + i];
+    for_blocks(ctx, cut, sweep_ns(1),
+               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                   Local& mine = local[thread];
+                   if (mine.z.empty()) mine.z = Buffer<double>(B);
+                   for (std::size_t k = 0; k < K_; ++k) {
+                       const double* p = probability_.data() + (block * K_ + k) * B;
+                       double* sum = partial.data() + (task * K_ + k) * stride;
+                       for (std::size_t i = 0; i < end - begin; ++i)
+                           mine.z[i] = weight(begin + i) * p[i] * (1.0 - p[i]);
+                       design_.add_squares(begin, end, mine.z.data(), sum, mine.design);
+                       sum[D] += ordered_sum(mine.z.data(), end - begin);
+                   }
+               });
+    add_pieces(ctx, partial, cut.n, K_ * stride);
     for (std::size_t k = 0; k < K_; ++k) {
         for (std::size_t j = 0; j < d; ++j) out[k * (d + 1) + j] = partial[k * stride + j] / total_weight_ + l2_;
         out[k * (d + 1) + d] = fit_intercept_ ? partial[k * stride + D] / total_weight_ : 1.0;

@@ -12,6 +12,7 @@
 #include "core/context.hpp"
 #include "core/memory.hpp"
 #include "linear_model/design.hpp"
+#include "linear_model/logistic_block.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,14 +21,6 @@
 #include <vector>
 
 namespace mlcore::linear_model {
-
-/// What the rows of one block give: scores z (K, stride) in, s_i (p_ik - [k = y_i]) out; p (K, stride) out; scratch
-/// (3, stride); s (n) or nullptr for ones. Returns the sum of s_i loss_i.
-double logistic_block(std::size_t n, std::size_t K, std::size_t stride, double* z, double* p, double* scratch,
-                      const std::int32_t* y, const double* s);
-
-/// Sum of x (n), the same bits whoever calls.
-double ordered_sum(const double* x, std::size_t n);
 
 class LogisticLoss {
   public:
@@ -54,15 +47,15 @@ class LogisticLoss {
     /// Largest second derivative of a loss by its score, along any direction: 1/4 for two classes, else 1/2.
     double curvature_bound() const { return K_ == 1 ? 0.25 : 0.5; }
 
-    /// out (K, d + 1): the Hessian at the last theta times v (K, d + 1).
+    /// out (K, d + 1): the Hessian at the last theta times v (K, d + 1), whose intercepts are 0 where none is fitted.
     void hessian_product(const RunContext& ctx, const double* v, double* out) const;
 
     /// The Hessian at the last theta between chosen coefficients: those of output k in columns[k], then its intercept,
     /// output after output. (m, m), m the sum of their sizes, both triangles. Where no intercept is fitted its rows are
     /// those of the unit matrix. By whole_table() it is all of the Hessian.
     Buffer<double> hessian(const RunContext& ctx, std::span<const ColumnSet> columns) const;
-    /// Its diagonal blocks alone, one for each output. bound: of the matrix without the terms -p_ik p_il, which is
-    /// larger, and without coupling between outputs.
+    /// Its diagonal blocks alone, one for each output that columns are given for. bound: of the matrix without the
+    /// terms -p_ik p_il, which is larger, and without coupling between outputs.
     std::vector<Buffer<double>> hessian_blocks(const RunContext& ctx, std::span<const ColumnSet> columns,
                                                bool bound = false) const;
     std::vector<ColumnSet> whole_table() const { return {K_, ColumnSet(design_.n_cols())}; }

@@ -18,17 +18,21 @@ class Preconditioner {
   public:
     explicit Preconditioner(const LogisticLoss& loss) : loss_(loss) {}
 
-    void renew(const RunContext& ctx) {
-        const std::size_t m = loss_.n_cols() + 1, K = loss_.n_outputs();
+    /// alike: all outputs have the same probabilities, and so the same block.
+    void renew(const RunContext& ctx, bool alike) {
+        const std::size_t m = loss_.n_cols() + 1;
         if (m > most_block_cols) {
             diagonal_.resize(loss_.n_parameters());
             loss_.hessian_diagonal(ctx, diagonal_.data());
             return;
         }
-        std::vector<Buffer<double>> blocks = loss_.hessian_blocks(ctx, loss_.whole_table());
-        factors_.resize(K);
+        const std::vector<ColumnSet> columns = loss_.whole_table();
+        std::vector<Buffer<double>> blocks = loss_.hessian_blocks(ctx, {columns.data(), alike ? 1 : columns.size()});
+        factors_.clear();
+        factors_.resize(blocks.size());
         const double ns = 0.1 * static_cast<double>(m * m * m);
-        parallel_tasks(ctx, K, ns, [&](std::size_t k, int) { factors_[k] = Cholesky(std::move(blocks[k]), m); });
+        parallel_tasks(ctx, blocks.size(), ns,
+                       [&](std::size_t k, int) { factors_[k] = Cholesky(std::move(blocks[k]), m); });
     }
 
     void apply(const RunContext& ctx, Vector& v) const {
@@ -38,6 +42,7 @@ class Preconditioner {
             return;
         }
         const std::size_t m = loss_.n_cols() + 1;
+        if (factors_.size() == 1) return factors_[0].solve(v.data(), loss_.n_outputs());
         parallel_tasks(ctx, factors_.size(), static_cast<double>(m * m),
                        [&](std::size_t k, int) { factors_[k].solve(v.data() + k * m); });
     }
@@ -49,8 +54,9 @@ class Preconditioner {
 };
 
 /// -(Hessian)^-1 gradient but for a residual of `precision` times the gradient's length, in the preconditioner's norm.
+/// Counts the products with the Hessian.
 Vector conjugate_gradients(const RunContext& ctx, const LogisticLoss& loss, const Preconditioner& metric,
-                           const Vector& gradient, double precision) {
+                           const Vector& gradient, double precision, double& products) {
     constexpr int most_products = 200;
     Vector step(gradient.size()), residual = gradient, product(gradient.size());
     for (double& r : residual) r = -r;
@@ -62,6 +68,7 @@ Vector conjugate_gradients(const RunContext& ctx, const LogisticLoss& loss, cons
     for (int i = 0; i < most_products && length > enough; ++i) {
         ctx.checkpoint();
         loss.hessian_product(ctx, towards.data(), product.data());
+        ++products;
         const double curvature = dot(towards, product);
         if (!(curvature > 0)) break;
         const double along = length / curvature;
@@ -76,16 +83,14 @@ Vector conjugate_gradients(const RunContext& ctx, const LogisticLoss& loss, cons
     return step;
 }
 
-/// Whether one factorisation of the whole Hessian costs less than conjugate gradients would.
-bool whole_is_cheaper(const LogisticLoss& loss) {
-    const auto K = static_cast<double>(loss.n_outputs()), m = static_cast<double>(loss.n_cols() + 1);
-    if (loss.n_outputs() == 1) return loss.n_cols() < most_block_cols;
-    if (K * m > 4000) return false;
+/// Products with the Hessian that cost as much as the preconditioner's renewal.
+double renewal_cost(const LogisticLoss& loss) {
+    if (loss.n_cols() + 1 > most_block_cols) return 1;
     const ColumnSet all(loss.n_cols());
-    const double rows = static_cast<double>(loss.design().n_rows()) * loss.design().products_ns(all, all);
-    const double whole = rows * K * (K + 1) / 2 + 0.03 * K * m * K * m * K * m;
-    const double sweeps = 20 * static_cast<double>(loss.design().n_stored()) * K * 0.2;
-    return whole < rows * K / 3 + sweeps;
+    const auto rows = static_cast<double>(loss.design().n_rows()), K = static_cast<double>(loss.n_outputs());
+    const auto m = static_cast<double>(all.size());
+    const double product = K * (0.2 * static_cast<double>(loss.design().n_stored()) + 10 * rows);
+    return K * (rows * loss.design().products_ns(all, all) + 0.03 * m * m * m) / product;
 }
 
 } // namespace
@@ -98,23 +103,17 @@ Outcome minimise_newton(const RunContext& ctx, LogisticLoss& loss, Vector& theta
     Point at = point_at(f, std::move(theta)), next;
     out.losses.push_back(at.value);
     out.optimality = largest(at.gradient);
-    bool whole = whole_is_cheaper(loss);
     Preconditioner metric(loss);
-    int renewed = 0;
+    const double renewal = 0.6 * renewal_cost(loss);
+    double products = renewal; // since the last renewal
     while (out.optimality > stop.tol && out.n_iter < stop.max_iter) {
         ctx.checkpoint();
-        Vector towards;
-        if (whole) {
-            towards = at.gradient;
-            for (double& x : towards) x = -x;
-            Cholesky(loss.hessian(ctx, loss.whole_table()), towards.size()).solve(towards.data());
-        } else {
-            if (out.n_iter == renewed) {
-                metric.renew(ctx);
-                renewed = out.n_iter + 3;
-            }
-            towards = conjugate_gradients(ctx, loss, metric, at.gradient, out.optimality > 1e-3 ? 0.2 : 0.1);
+        if (products >= renewal) {
+            metric.renew(ctx, largest(at.theta) == 0);
+            products = 0;
         }
+        const double precision = out.optimality > 1e-3 ? 0.2 : 0.1; // far from the minimum a rough step does
+        const Vector towards = conjugate_gradients(ctx, loss, metric, at.gradient, precision, products);
         const double slope = dot(towards, at.gradient);
         if (!(slope < 0) || !search_line(f, at, towards, slope, next)) break; // rounding: as low as it gets
         std::swap(at, next);

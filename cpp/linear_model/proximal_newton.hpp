@@ -3,9 +3,9 @@
 // coordinate descent", 2010; Yuan, Ho and Lin, "An improved GLMNET for L1-regularized logistic regression", 2012).
 //
 // A working set holds the coefficients that are not zero and those that are about to leave zero: only between them is
-// the Hessian computed, and no data are touched until the model is minimised. Outputs of a multinomial model are coupled
-// in it; where it would be too large, by the number of coefficients at work, each output gets a model of its own that
-// lies above, which takes more and cheaper steps.
+// the Hessian computed, and no data are touched until the model is minimised. Outputs of a multinomial model are
+// coupled in it; where it would be too large, by the number of coefficients at work, each output gets a model of its
+// own that lies above, which takes more and cheaper steps.
 #pragma once
 
 #include "core/context.hpp"

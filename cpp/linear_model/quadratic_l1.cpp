@@ -21,9 +21,7 @@ class Descent {
         const double violation = std::abs(subgradient(gradient_[j], old, l1_[j]));
         if (violation == 0 || !(curvature > 0)) return violation;
         const double target = old - gradient_[j] / curvature, threshold = l1_[j] / curvature;
-        const double next = target > threshold    ? target - threshold
-                            : target < -threshold ? target + threshold
-                                                  : 0.0;
+        const double next = target > threshold ? target - threshold : target < -threshold ? target + threshold : 0.0;
         move(j, next - old);
         x_[j] = next;
         return violation;

@@ -15,11 +15,13 @@ namespace {
 /// Blocks of the table, in an order drawn anew for each epoch.
 class Blocks {
   public:
-    explicit Blocks(const Design& design) : design_(design), order_((design.n_rows() + rows() - 1) / rows()) {}
+    explicit Blocks(const Design& design)
+        : n_rows_(design.n_rows()), rows_(std::min<std::size_t>(design.block_rows(), 8)),
+          order_((n_rows_ + rows_ - 1) / rows_) {}
 
     std::size_t count() const { return order_.size(); }
-    std::size_t begin(std::size_t block) const { return block * rows(); }
-    std::size_t end(std::size_t block) const { return std::min(begin(block) + rows(), design_.n_rows()); }
+    std::size_t begin(std::size_t block) const { return block * rows_; }
+    std::size_t end(std::size_t block) const { return std::min(begin(block) + rows_, n_rows_); }
 
     const std::vector<std::size_t>& shuffled(std::uint64_t seed, int epoch) {
         std::iota(order_.begin(), order_.end(), std::size_t{0});
@@ -28,10 +30,10 @@ class Blocks {
         return order_;
     }
 
-  private:
-    std::size_t rows() const { return design_.block_rows(); }
+    std::size_t rows() const { return rows_; }
 
-    const Design& design_;
+  private:
+    std::size_t n_rows_, rows_;
     std::vector<std::size_t> order_;
 };
 
@@ -39,7 +41,7 @@ class Saga {
   public:
     Saga(const LogisticLoss& loss, double l1)
         : loss_(loss), design_(loss.design()), l1_(l1), blocks_(design_), K_(loss.n_outputs()), m_(loss.n_cols() + 1),
-          residual_(blocks_.count() * K_ * design_.block_rows(), 0.0), z_(K_ * design_.block_rows()),
+          residual_(blocks_.count() * K_ * blocks_.rows(), 0.0), z_(K_ * design_.block_rows()),
           p_(K_ * design_.block_rows()), scratch_(3 * design_.block_rows()), sum_(design_.gradient_size(K_)),
           change_(K_ * m_), mean_(K_ * m_, 0.0) {}
 
@@ -93,7 +95,7 @@ class Saga {
     void step(std::size_t block, double rate, Vector& theta) {
         const std::size_t B = design_.block_rows(), begin = blocks_.begin(block), end = blocks_.end(block);
         const std::size_t n = end - begin, d = m_ - 1;
-        double* old = residual_.data() + block * K_ * B;
+        double* old = residual_.data() + block * K_ * blocks_.rows();
         weight_.resize(n);
         for (std::size_t i = 0; i < n; ++i) weight_[i] = loss_.weight(begin + i);
         design_.scores(begin, end, design_.coefficients(theta.data(), K_), z_.data(), design_scratch_);
@@ -101,8 +103,9 @@ class Saga {
         for (std::size_t k = 0; k < K_; ++k)
             for (std::size_t i = 0; i < n; ++i) {
                 const double now = z_[k * B + i] / loss_.total_weight();
-                z_[k * B + i] = now - old[k * B + i];
-                old[k * B + i] = now;
+                double& before = old[k * blocks_.rows() + i];
+                z_[k * B + i] = now - before;
+                before = now;
             }
         sum_.fill(0.0);
         design_.add_gradient(begin, end, z_.data(), K_, sum_.data(), design_scratch_);
@@ -148,10 +151,10 @@ Outcome minimise_saga(const RunContext& ctx, LogisticLoss& loss, double l1, Vect
     };
     measure();
     Saga saga(loss, l1);
-    double rate = 1 / (3 * std::max(saga.curvature(ctx), 1e-300));
+    double rate = 1 / std::max(saga.curvature(ctx), 1e-300);
     while (!(out.optimality <= stop.tol) && out.n_iter < stop.max_iter) {
         before = theta;
-        const double highest = out.losses.back() + 1e-3 * std::abs(out.losses.back());
+        const double highest = out.losses.back() + 1e-9 * std::abs(out.losses.back());
         saga.epoch(ctx, out.n_iter, rate, theta);
         measure();
         if (!(out.losses.back() <= highest)) {

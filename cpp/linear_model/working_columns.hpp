@@ -38,11 +38,19 @@ class WorkingColumns {
     int descend(const RunContext& ctx, const Penalty& penalty, std::span<const std::int32_t> work, const Stop& stop,
                 const Philox* order, std::uint64_t& draws);
 
+    /// Whether this set would be solved with residual updates.
+    bool prefers_residual(std::span<const std::int32_t> work) const;
+
+    /// The coefficients of `work` were changed from outside.
+    void moved(const RunContext& ctx, std::span<const std::int32_t> work) {
+        update_residual(ctx, true);
+        evaluate(ctx, work);
+    }
+
     /// Brings c up to date for all columns where |c_j| may be `height` or more; the others are surely below it.
     void look(const RunContext& ctx, double height);
 
   private:
-    bool prefers_residual(std::span<const std::int32_t> work) const;
     void make_gram(const RunContext& ctx, std::span<const std::int32_t> work);
     void descend_by_gram(const RunContext& ctx, const Penalty& penalty, std::span<const std::int32_t> work,
                          const Stop& stop, const Philox* order, std::uint64_t& draws);
