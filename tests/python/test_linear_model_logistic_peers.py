@@ -36,7 +36,10 @@ def test_l1_of_liblinear_inside_scikit_learn(C, solver):
     theirs = ReferenceRegression(
         solver="liblinear", l1_ratio=1.0, C=C, fit_intercept=False, tol=1e-12, max_iter=100_000, random_state=0
     ).fit(X, y)
-    ours = LogisticRegression(l1_ratio=1.0, C=C, fit_intercept=False, solver=solver, **TIGHT).fit(X, y)
+    tol = 1e-9 if solver == "saga" else TIGHT["tol"]  # it nears the solution of correlated features in small steps
+    ours = LogisticRegression(
+        l1_ratio=1.0, C=C, fit_intercept=False, solver=solver, tol=tol, max_iter=TIGHT["max_iter"]
+    ).fit(X, y)
     assert_close_model(ours.coef_[0], C, 1.0, X, y, theirs.coef_[0])
     np.testing.assert_array_equal(ours.coef_ == 0, theirs.coef_ == 0)
     assert 5 < (ours.coef_ == 0).sum() < 29
