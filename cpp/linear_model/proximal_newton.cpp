@@ -10,7 +10,9 @@
 namespace mlcore::linear_model {
 namespace {
 
-constexpr std::size_t most_coupled = 2500; // coefficients in one model of all outputs
+// Coefficients in one model of all outputs: at first, when many may move and a rough model does, and later on.
+constexpr std::size_t most_coupled_early = 1500, most_coupled = 4000;
+constexpr int early = 10;                  // iterations
 constexpr std::size_t most_at_work = 3000; // of one output
 constexpr double about_to_leave = 0.8;     // share of l1 that the gradient of such a zero has reached
 constexpr int most_passes = 1000;
@@ -65,13 +67,14 @@ struct Model {
 };
 
 /// The step that minimises the model at `at`.
-Vector newton_step(const RunContext& ctx, const LogisticLoss& loss, double l1, const Point& at, double tol) {
+Vector newton_step(const RunContext& ctx, const LogisticLoss& loss, double l1, const Point& at, int n_iter,
+                   double tol) {
     const std::vector<ColumnSet> columns = working_set(loss, l1, at);
     const std::size_t K = loss.n_outputs();
     std::size_t total = 0;
     for (const ColumnSet& mine : columns) total += mine.size();
     Vector towards(at.theta.size(), 0.0);
-    if (K == 1 || total <= most_coupled) {
+    if (K == 1 || total <= (n_iter < early ? most_coupled_early : most_coupled)) {
         Model model;
         for (std::size_t k = 0; k < K; ++k) model.add(loss, l1, k, columns[k], at);
         model.minimise(ctx, loss.hessian(ctx, columns), tol, at, towards);
@@ -144,7 +147,7 @@ Outcome minimise_proximal_newton(const RunContext& ctx, LogisticLoss& loss, doub
         ctx.checkpoint();
         // The model is solved the better, the nearer the minimum: convergence stays faster than linear.
         const double precision = std::min(0.1, std::sqrt(out.optimality)) * out.optimality;
-        const Vector towards = newton_step(ctx, loss, l1, at, std::max(precision, 0.1 * stop.tol));
+        const Vector towards = newton_step(ctx, loss, l1, at, out.n_iter, std::max(precision, 0.1 * stop.tol));
         if (!search(f, loss, l1, at, towards, next)) break; // rounding: as low as it gets
         std::swap(at, next);
         ++out.n_iter;
