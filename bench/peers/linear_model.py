@@ -147,6 +147,7 @@ def scaled(X: Any) -> np.ndarray:
 def svmlight(name: str, n_features: int) -> tuple[sp.csr_matrix, np.ndarray]:
     with lzma.open(DATA / "svm" / f"{name}.svm.xz") as file:
         X, y = load_svmlight_file(file, n_features=n_features)
+    X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # some peers take no others
     return X, y
 
 
