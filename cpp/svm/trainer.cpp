@@ -86,8 +86,8 @@ std::vector<ColumnSet> column_sets(const RunContext& ctx, const Points& points, 
         copied += sets.back().columns->bytes();
         total += padded(sets.back().columns->size());
     }
-    // the copy of the points counts too, as long as it leaves the rows their half
-    const std::size_t bytes = std::max(max_bytes - std::min(max_bytes, copied), max_bytes / 2);
+    // The copy of the points counts too, and another that shrinking makes of some, as long as they leave the rows half.
+    const std::size_t bytes = std::max(max_bytes - std::min(max_bytes, 2 * copied), max_bytes / 2);
     const std::size_t n_slots = bytes / (total * sizeof(float));
     for (ColumnSet& set : sets)
         set.cache = std::make_shared<RowCache>(points.size(), set.columns->size(),
