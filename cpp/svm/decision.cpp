@@ -14,6 +14,12 @@ namespace {
 /// Position of the pair (i, j), i < j, of k classes.
 std::size_t pair_index(std::size_t i, std::size_t j, std::size_t k) { return i * (2 * k - i - 1) / 2 + j - i - 1; }
 
+/// The pair in which support vectors of class c have their coefficients of row o: with the o-th of the other classes.
+std::size_t pair_of(std::size_t c, std::size_t o, std::size_t k) {
+    if (k < 2) return 0;
+    return o < c ? pair_index(o, c, k) : pair_index(c, o + 1, k);
+}
+
 std::vector<std::int32_t> counting(std::size_t n) {
     std::vector<std::int32_t> ids(n);
     std::iota(ids.begin(), ids.end(), 0);
@@ -36,9 +42,7 @@ void precomputed(const RunContext& ctx, const Table& X, const DecisionModel& mod
                                             sv < end; ++sv) {
                                            const auto value = static_cast<double>(view(r, sv));
                                            for (std::size_t o = 0; o < std::max<std::size_t>(k - 1, 1); ++o) {
-                                               const std::size_t p = k < 2   ? 0
-                                                                     : o < c ? pair_index(o, c, k)
-                                                                             : pair_index(c, o + 1, k);
+                                               const std::size_t p = pair_of(c, o, k);
                                                row[p] += model.dual_coef[o * n_sv + sv] * value;
                                            }
                                        }
@@ -95,7 +99,7 @@ void decision_function(const RunContext& ctx, const Table& X, const DecisionMode
             for (std::size_t c = 0; c < k; ++c) {
                 parts[c].panel(columns, panel, own.sums.data(), own.scratch);
                 for (std::size_t o = 0; o < n_outputs; ++o) {
-                    const std::size_t p = k < 2 ? 0 : o < c ? pair_index(o, c, k) : pair_index(c, o + 1, k);
+                    const std::size_t p = pair_of(c, o, k);
                     for (std::size_t j = first; j < last; ++j)
                         out[(begin + j) * n_pairs + p] += own.sums[o * width + j - first];
                 }

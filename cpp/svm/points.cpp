@@ -12,8 +12,7 @@ namespace {
 
 using simd::lanes_of;
 
-// ---- blocks of rows
-// --------------------------------------------------------------------------------------------------
+// ---- blocks of rows -------------------------------------------------------------------------------------------------
 
 /// Rows that are multiplied at once: their sums fill the registers of the level, two vectors each.
 inline constexpr std::size_t widest_block = simd::lanes == 16 ? 12 : 6;
@@ -60,8 +59,7 @@ void multiply(std::size_t m, const T* rows, const T* panel, std::size_t n_featur
     }
 }
 
-// ---- reading a table
-// -------------------------------------------------------------------------------------------------
+// ---- reading a table ------------------------------------------------------------------------------------------------
 
 template <class View>
 double squared_norm(const View& X, std::size_t i, const std::vector<double>& centre) {
@@ -128,8 +126,7 @@ void copy_row(const View& X, std::size_t i, const std::vector<double>& centre, T
 
 constexpr double most_float = 1e30; // squared norms from which on float32 could overflow
 
-// ---- Points
-// ----------------------------------------------------------------------------------------------------------
+// ---- Points ---------------------------------------------------------------------------------------------------------
 
 Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel) : table_(X), kernel_(kernel) {
     if (kernel.type == Kernel::Type::precomputed) return;
@@ -171,8 +168,7 @@ double Points::diagonal(std::size_t i) const {
         table_);
 }
 
-// ---- Columns
-// ---------------------------------------------------------------------------------------------------------
+// ---- Columns --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -228,8 +224,7 @@ std::size_t Columns::bytes() const {
         stored_);
 }
 
-// ---- RowBatch
-// --------------------------------------------------------------------------------------------------------
+// ---- RowBatch -------------------------------------------------------------------------------------------------------
 
 RowBatch::RowBatch(const RunContext& ctx, const Points& points, std::span<const std::int32_t> ids)
     : points_(&points), ids_(ids) {
@@ -240,22 +235,14 @@ RowBatch::RowBatch(const RunContext& ctx, const Points& points, std::span<const 
             [&](const auto& view) {
                 if constexpr (is_dense<std::decay_t<decltype(view)>>) {
                     stored.values = Buffer<T>(ids.size() * view.cols);
-                    std::vector<std::size_t> block_of(ids.size());
-                    for (std::size_t begin = 0; begin < ids.size(); begin += block_of[begin]) {
-                        const std::size_t m = block_size(ids.size() - begin);
-                        for (std::size_t i = 0; i < m; ++i) block_of[begin + i] = m;
-                    }
-                    parallel_tasks(ctx, ids.size(), static_cast<double>(view.cols), [&](std::size_t i, int) {
-                        // rows of a block lie between those of the blocks before and after it
-                        std::size_t begin = i;
-                        if (const std::size_t full = ids.size() / widest_block * widest_block; i < full) {
-                            begin = i / widest_block * widest_block;
-                        } else {
-                            begin = full;
-                            while (begin + block_of[begin] <= i) begin += block_of[begin];
-                        }
-                        copy_row(view, static_cast<std::size_t>(ids[i]), points.centre(),
-                                 stored.values.data() + begin * view.cols + (i - begin), block_of[i]);
+                    std::vector<std::size_t> begins;
+                    for (std::size_t at = 0; at < ids.size(); at += block_size(ids.size() - at)) begins.push_back(at);
+                    const double ns = static_cast<double>(widest_block * view.cols);
+                    parallel_tasks(ctx, begins.size(), ns, [&](std::size_t block, int) {
+                        const std::size_t begin = begins[block], m = block_size(ids.size() - begin);
+                        T* out = stored.values.data() + begin * view.cols;
+                        for (std::size_t i = 0; i < m; ++i)
+                            copy_row(view, static_cast<std::size_t>(ids[begin + i]), points.centre(), out + i, m);
                     });
                 } else {
                     begin_.assign(1, 0);
