@@ -7,5 +7,6 @@ PYBIND11_MODULE(MLCORE_MODULE_NAME, m) {
     mlcore::register_boosting(m);
     mlcore::register_embedding(m);
     mlcore::register_linear_model(m);
+    mlcore::register_nn(m);
     mlcore::register_svm(m);
 }

@@ -72,4 +72,9 @@ std::size_t Pool::idle_bytes() const noexcept {
     return idle_bytes_;
 }
 
+Pool& shared_pool() {
+    static Pool* const pool = new Pool(std::size_t{1} << 30);
+    return *pool;
+}
+
 } // namespace mlcore

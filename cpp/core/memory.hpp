@@ -129,4 +129,33 @@ class Pool {
     std::size_t idle_bytes_ = 0;
 };
 
+/// The pool of the process, for arrays handed to Python and for the scratch memory of kernels that are called again and
+/// again: a training step whose sizes recur allocates nothing after the first. Keeps up to 1 GiB of idle memory and is
+/// never destroyed, because arrays may outlive everything else.
+Pool& shared_pool();
+
+/// A fixed number of uninitialised T from the shared pool: scratch of one call.
+template <class T>
+class Scratch {
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+
+  public:
+    Scratch() = default;
+    explicit Scratch(std::size_t size) : size_(size) {
+        if (size > address_space / sizeof(T)) throw std::bad_alloc();
+        block_ = shared_pool().take(size * sizeof(T));
+    }
+
+    std::size_t size() const noexcept { return size_; }
+    T* data() noexcept { return block_.template as<T>(); }
+    const T* data() const noexcept { return block_.template as<T>(); }
+    T& operator[](std::size_t i) noexcept { return data()[i]; }
+    const T& operator[](std::size_t i) const noexcept { return data()[i]; }
+    std::span<T> span() noexcept { return {data(), size_}; }
+
+  private:
+    Pool::Block block_;
+    std::size_t size_ = 0;
+};
+
 } // namespace mlcore

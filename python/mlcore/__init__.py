@@ -11,7 +11,7 @@ from mlcore._config import show_config
 from mlcore._native import core as _core
 
 if TYPE_CHECKING:
-    from mlcore import boosting, embedding, linear_model, svm
+    from mlcore import boosting, embedding, linear_model, nn, svm
     from mlcore._io import load, save
     from mlcore.boosting import GBDTClassifier, GBDTRegressor
     from mlcore.embedding import KeyedVectors, Phrases, Word2Vec
@@ -42,12 +42,13 @@ __all__ = [
     "embedding",
     "linear_model",
     "load",
+    "nn",
     "save",
     "show_config",
     "svm",
 ]
 
-_FAMILIES = ("boosting", "embedding", "linear_model", "svm")
+_FAMILIES = ("boosting", "embedding", "linear_model", "nn", "svm")
 _HOME = {
     "ElasticNet": "mlcore.linear_model",
     "GBDTClassifier": "mlcore.boosting",

@@ -119,7 +119,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
     text = json.dumps(header, allow_nan=False)
     with replacing(Path(path)) as (file,):
         checksums = {_CHECKSUM: _checksum(text, tensors), _HEADER_CHECKSUM: _header_checksum(text, tensors)}
-        _write_safetensors(file, tensors, {_KEY: text, **checksums})
+        write_tensors(file, tensors, {_KEY: text, **checksums})
 
 
 def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
@@ -150,7 +150,7 @@ def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
     if mmap_mode not in (None, "r"):
         raise ValueError(f"mmap_mode of load must be None or 'r', got {mmap_mode!r}")
     path = Path(path)
-    metadata, tensors = _read(path, is_mapped=mmap_mode is not None)
+    metadata, tensors = read_tensors(path, is_mapped=mmap_mode is not None)
     if _KEY not in metadata:
         raise ValueError(f"{path} is a safetensors file, but not one that mlcore.save has written")
     text = metadata[_KEY]
@@ -221,7 +221,7 @@ def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     return array.reshape(-1).view(np.uint8)
 
 
-def _write_safetensors(file: IO[bytes], tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> None:
+def write_tensors(file: IO[bytes], tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> None:
     names = {dtype: name for name, dtype in _DTYPES.items()}
     header: dict[str, Any] = {"__metadata__": metadata}
     end = 0
@@ -236,7 +236,7 @@ def _write_safetensors(file: IO[bytes], tensors: dict[str, NDArray[Any]], metada
         file.write(_bytes(tensor).data)
 
 
-def _read(path: Path, *, is_mapped: bool) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def read_tensors(path: Path, *, is_mapped: bool) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     with path.open("rb"):  # a missing or forbidden file: the usual OSError
         pass
     try:

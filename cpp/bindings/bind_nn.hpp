@@ -1,0 +1,15 @@
+// The parts of the submodule `nn`, each defined in bind_nn_<part>.cpp.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace mlcore {
+
+void register_nn_attention(pybind11::module_& m);
+void register_nn_convolution(pybind11::module_& m);
+void register_nn_elementwise(pybind11::module_& m);
+void register_nn_optim(pybind11::module_& m);
+void register_nn_recurrent(pybind11::module_& m);
+void register_nn_softmax(pybind11::module_& m);
+
+} // namespace mlcore

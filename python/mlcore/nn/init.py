@@ -1,0 +1,64 @@
+"""Initial values of parameters, written in place; under PyTorch's names, from the random numbers of this context."""
+
+import math
+
+from mlcore.nn._runtime import generator
+from mlcore.nn._tape import Tensor, no_grad
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Fill with draws from [a, b)."""
+    with no_grad():
+        return tensor.copy_(generator().numpy().uniform(a, b, tensor.shape))
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Fill with normal draws."""
+    with no_grad():
+        return tensor.copy_(generator().numpy().normal(mean, std, tensor.shape))
+
+
+def constant_(tensor: Tensor, value: float) -> Tensor:
+    """Fill with one value."""
+    with no_grad():
+        return tensor.fill_(value)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with 0."""
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with 1."""
+    return constant_(tensor, 1.0)
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """Return how many inputs an output is made from, and the reverse: of (outputs, inputs, *kernel)."""
+    if tensor.ndim < 2:
+        raise ValueError(f"fan in and fan out need a weight of two axes or more, got shape {tensor.shape}")
+    kernel = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * kernel, tensor.shape[0] * kernel
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Glorot and Bengio (2010): variance 2 / (fan in + fan out)."""
+    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """As :func:`xavier_uniform_`, normal."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))))
+
+
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0) -> Tensor:
+    """He et al. (2015): for layers before a (leaky, slope `a`) ReLU."""
+    bound = math.sqrt(6 / ((1 + a * a) * fans(tensor)[0]))
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(tensor: Tensor, a: float = 0.0) -> Tensor:
+    """As :func:`kaiming_uniform_`, normal."""
+    return normal_(tensor, 0.0, math.sqrt(2 / ((1 + a * a) * fans(tensor)[0])))
