@@ -66,11 +66,12 @@ py::array_t<float> py_combine(py::object a, py::object b, int n_threads) {
     return out;
 }
 
-py::array_t<float> py_scale(py::object a, float factor, int n_threads) {
+/// out: None for a new array; it may be a itself.
+py::object py_scale(py::object a, float factor, py::object out, int n_threads) {
     const auto A = any_array("a", a);
-    auto out = pooled_array<float>(A.shape);
-    float* y = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { scale(ctx, A.data, factor, y, A.size()); });
+    if (out.is_none()) out = pooled_array<float>(A.shape);
+    const auto Y = output_arg<float>("out", out, A.shape);
+    run(n_threads, 0, [&](const RunContext& ctx) { scale(ctx, A.data, factor, Y.data, A.size()); });
     return out;
 }
 
@@ -84,8 +85,7 @@ py::array_t<float> py_sum_rows(py::object x, int n_threads) {
 }
 
 /// x (..., n): rows of n. Returns (y, mean or None, rstd), the latter two of one entry a row.
-py::tuple py_layer_norm(py::object x, py::object weight, py::object bias, float epsilon, bool centered,
-                        int n_threads) {
+py::tuple py_layer_norm(py::object x, py::object weight, py::object bias, float epsilon, bool centered, int n_threads) {
     const auto X = tensor_arg<float>("x", x);
     if (X.last() == 0) throw ValueError("x of shape " + shape_text(X.shape) + " has rows of length 0");
     const auto w = optional_tensor_arg<float>("weight", weight, {X.last()});
@@ -191,13 +191,14 @@ void register_nn_elementwise(py::module_& m) {
           py::arg("activation"), py::arg("slope") = 0.01, py::arg("n_threads"));
     m.def("add", &py_combine<add>, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("n_threads"));
     m.def("mul", &py_combine<multiply>, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("n_threads"));
-    m.def("scale", &py_scale, py::arg("a"), py::arg("factor"), py::kw_only(), py::arg("n_threads"));
+    m.def("scale", &py_scale, py::arg("a"), py::arg("factor"), py::kw_only(), py::arg("out") = py::none(),
+          py::arg("n_threads"));
     m.def("sum_rows", &py_sum_rows, py::arg("x"), py::kw_only(), py::arg("n_threads"));
     m.def("layer_norm", &py_layer_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::kw_only(),
           py::arg("epsilon"), py::arg("centered"), py::arg("n_threads"));
-    m.def("layer_norm_backward", &py_layer_norm_backward, py::arg("x"), py::arg("dy"), py::arg("mean"),
-          py::arg("rstd"), py::arg("weight"), py::kw_only(), py::arg("want_input"), py::arg("want_weight"),
-          py::arg("want_bias"), py::arg("n_threads"));
+    m.def("layer_norm_backward", &py_layer_norm_backward, py::arg("x"), py::arg("dy"), py::arg("mean"), py::arg("rstd"),
+          py::arg("weight"), py::kw_only(), py::arg("want_input"), py::arg("want_weight"), py::arg("want_bias"),
+          py::arg("n_threads"));
     m.def("dropout", &py_dropout, py::arg("x"), py::arg("residual"), py::kw_only(), py::arg("p"), py::arg("seed"),
           py::arg("n_threads"));
     m.def("gaussian_noise", &py_gaussian_noise, py::arg("x"), py::kw_only(), py::arg("std"), py::arg("seed"),

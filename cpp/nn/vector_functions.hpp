@@ -2,7 +2,7 @@
 // and map, which applies such a function to arrays. An entry gets the same bits wherever in an array it stands.
 //
 // Largest error against long double (tests/cpp/test_nn_activation.cpp measures it): sigmoid 4, softplus 5 units in the
-// last place; normal_cdf 2e-7, and 1e-6 of its value down to x = -4. NaN gives NaN.
+// last place; normal 3e-7, and 1e-6 of its value down to x = -4. NaN gives NaN.
 #pragma once
 
 #include "core/simd.hpp"
@@ -10,7 +10,12 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 namespace mlcore::nn::vf {
 
@@ -88,6 +93,36 @@ struct Normal {
     const Floats t = 1 / simd::fma(abs(x), simd::broadcast(0.3f), simd::broadcast(1.0f));
     const Floats tail = e * t * polynomial(t, c);
     return {x > 0 ? 1 - tail : tail, e * 0.39894228f};
+}
+
+/// Whether rows of n floats that are written once had better go past the caches, which saves reading them first: the
+/// array is so large that little of it would still be there for whoever reads it, and vectors are where stores past
+/// the caches want them.
+inline bool stores_past_caches(const float* rows, std::size_t m, std::size_t n) {
+#ifdef __SSE2__
+    constexpr std::size_t large = (std::size_t{16} << 20) / sizeof(float); // half of a usual third-level cache
+    return m * n >= large && n % lanes == 0 && reinterpret_cast<std::uintptr_t>(rows) % sizeof(Floats) == 0;
+#else
+    static_cast<void>(rows), static_cast<void>(m), static_cast<void>(n);
+    return false;
+#endif
+}
+[[gnu::always_inline]] inline void store_past_caches(float* p, Floats v) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(p, v);
+#elif defined(__AVX__)
+    _mm256_stream_ps(p, v);
+#elif defined(__SSE2__)
+    _mm_stream_ps(p, v);
+#else
+    simd::store(p, v);
+#endif
+}
+/// Before another thread may read what was stored past the caches.
+inline void finish_stores() {
+#ifdef __SSE2__
+    _mm_sfence();
+#endif
 }
 
 /// y[i] = f(x[i])

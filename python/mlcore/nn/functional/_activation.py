@@ -1,0 +1,90 @@
+"""Elementwise nonlinearities. All take float32 of any shape; ``linear(..., activation=...)`` fuses them with a product.
+
+==========================  ==============================================  ==================================
+function                    y                                               dx / dy
+==========================  ==============================================  ==================================
+relu                        max(x, 0)                                       1 where y > 0, else 0
+leaky_relu                  x where x > 0, else slope x                     1 or slope
+sigmoid                     1 / (1 + exp(-x))                               y (1 - y)
+tanh                        tanh(x)                                         1 - y^2
+gelu                        x Phi(x), Phi the normal distribution function  Phi(x) + x phi(x)
+gelu, approximate="tanh"    x (1 + tanh(u)) / 2,                            derivative of that
+                            u = sqrt(2 / pi) (x + 0.044715 x^3)
+silu                        x / (1 + exp(-x))                               s (1 + x (1 - s)), s = sigmoid(x)
+softplus                    log(1 + exp(beta x)) / beta                     sigmoid(beta x)
+==========================  ==============================================  ==================================
+"""
+
+import numpy as np
+
+from mlcore._native import core
+from mlcore.nn._runtime import n_threads
+from mlcore.nn._tape import Array, Gradients, Tensor, as_tensor, record
+
+_FROM_INPUT = ("gelu", "gelu_tanh", "silu", "softplus")  # the gradient is made from x; from y otherwise
+
+
+def _activation(kind: str, input: Tensor | Array, slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
+    x = as_tensor(input)
+    if x.dtype != np.float32:
+        raise TypeError(f"{kind} takes float32, got {x.dtype}")
+    xs = np.asarray(x.data, order="C")
+    y = core.nn.activation(xs, activation=kind, slope=slope, n_threads=n_threads())
+    from_input = kind in _FROM_INPUT
+    kept = xs if from_input else y
+
+    def backward(dy: Array) -> Gradients:
+        d = np.asarray(dy, order="C")
+        return [core.nn.activation_backward(kept, d, activation=kind, slope=slope, n_threads=n_threads())]
+
+    return record(kind, y, [x], backward, saved=(x,) if from_input else (), output_saved=not from_input)
+
+
+def relu(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``max(x, 0)``."""
+    return _activation("relu", input)
+
+
+def leaky_relu(input: Tensor | Array, negative_slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute x where x > 0, else `negative_slope` x (Maas, Hannun and Ng 2013); the slope is at least 0."""
+    return _activation("leaky_relu", input, negative_slope)
+
+
+def sigmoid(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``1 / (1 + exp(-x))``."""
+    return _activation("sigmoid", input)
+
+
+def tanh(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``tanh(x)``."""
+    return _activation("tanh", input)
+
+
+def gelu(input: Tensor | Array, approximate: str = "none") -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``x Phi(x)`` (Hendrycks and Gimpel 2016), or with `approximate` "tanh" the authors' approximation."""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate of gelu must be 'none' or 'tanh', got {approximate!r}")
+    return _activation("gelu" if approximate == "none" else "gelu_tanh", input)
+
+
+def silu(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``x sigmoid(x)`` (Elfwing, Uchibe and Doya 2018)."""
+    return _activation("silu", input)
+
+
+def softplus(input: Tensor | Array, beta: float = 1.0) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``log(1 + exp(beta x)) / beta``, to full accuracy for any x."""
+    if not beta > 0:
+        raise ValueError(f"beta of softplus must be positive, got {beta}")
+    if beta == 1:
+        return _activation("softplus", input)
+    return _scaled(_activation("softplus", _scaled(input, beta)), 1 / beta)
+
+
+def _scaled(input: Tensor | Array, factor: float) -> Tensor:  # noqa: A002 - PyTorch's name
+    x = as_tensor(input)
+
+    def times(a: Array) -> Array:
+        return core.nn.scale(np.asarray(a, order="C"), factor, n_threads=n_threads())
+
+    return record("scale", times(x.data), [x], lambda dy: [times(dy)])

@@ -1,0 +1,51 @@
+"""What all losses share: how they are reduced, and when their gradients are made."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlcore._native import core
+from mlcore.nn._runtime import n_threads
+from mlcore.nn._tape import Array, Gradients, Tensor, as_tensor, grad_enabled, record
+
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+def record_loss(
+    op: str, x: Tensor, reduction: str, evaluate: Callable[..., tuple[Any, Any]], place: Any, target: Tensor
+) -> Tensor:
+    """Return the loss of a kernel as a Tensor.
+
+    `evaluate(reduction, dy, with_gradient)` returns the loss and its gradient; `dy` are the gradients by the single
+    losses where these are not reduced. `place` brings the gradient into the shape of x.
+    """
+    made = x.requires_grad and grad_enabled()
+    loss, gradient = evaluate(reduction, None, made and reduction != "none")
+    kept = [gradient]
+
+    def backward(dy: Array) -> Gradients:
+        if reduction == "none":
+            return [place(evaluate(reduction, np.ascontiguousarray(dy), True)[1])]
+        # Made in the forward pass; a second walk over the same tape finds it given away and makes it again.
+        dx = kept.pop() if kept else evaluate(reduction, None, True)[1]
+        if dy.item() != 1:
+            dx = core.nn.scale(dx, dy.item(), out=dx, n_threads=n_threads())
+        return [place(dx)]
+
+    return record(op, loss, [x], backward, saved=(x, target))
+
+
+def check_reduction(op: str, reduction: str) -> None:
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction of {op} must be 'none', 'mean' or 'sum', got {reduction!r}")
+
+
+def without_gradient(op: str, name: str, value: Any) -> Any:
+    """Return the array of an argument by which the operation has no gradient."""
+    if value is None:
+        return None
+    t = as_tensor(value)
+    if t.requires_grad:
+        raise ValueError(f"{op} has no gradient by {name}: pass {name}.detach()")
+    return t.data
