@@ -7,9 +7,11 @@
 namespace mlcore::optim {
 namespace {
 
-bool is_adaptive(Rule rule) { return rule == Rule::adagrad || rule == Rule::rmsprop || rule == Rule::adam; }
-
-bool has_velocity(Rule rule) { return rule == Rule::momentum || rule == Rule::nesterov || rule == Rule::adam; }
+void check_not_negative(const char* name, double value) {
+    if (!(value >= 0) || std::isinf(value))
+        throw ValueError(std::string(name) + " of an optimizer must be finite and not negative, got " +
+                         std::to_string(value));
+}
 
 void check_positive(const char* name, double value) {
     if (!(value > 0) || std::isinf(value))
@@ -22,37 +24,45 @@ void check_decay(const char* name, double value) {
         throw ValueError(std::string(name) + " of an optimizer must be in [0, 1), got " + std::to_string(value));
 }
 
-void check(const OptimizerParams& params) {
-    check_positive("learning_rate", params.learning_rate);
-    check_decay("momentum", params.momentum);
-    check_decay("rho", params.rho);
-    check_decay("beta1", params.beta1);
-    check_decay("beta2", params.beta2);
-    if (!(params.epsilon >= 0) || std::isinf(params.epsilon))
-        throw ValueError("epsilon of an optimizer must be finite and not negative, got " +
-                         std::to_string(params.epsilon));
-}
+/// The g of the rules, from the gradient that is given. A NaN stays one.
+template <class T>
+struct Gradient {
+    T scale, limit, decay;
+
+    Gradient(const OptimizerParams& params, bool is_decoupled)
+        : scale(static_cast<T>(params.gradient_scale)), limit(static_cast<T>(params.clip_value)),
+          decay(is_decoupled ? T(0) : static_cast<T>(params.weight_decay)) {}
+
+    T operator()(T given, T p) const {
+        const T scaled = scale * given;
+        const T clipped = scaled > limit ? limit : scaled < -limit ? -limit : scaled;
+        return clipped + decay * p;
+    }
+};
 
 // One loop a rule, over plain arrays that do not overlap: each is one pass that the compiler vectorises.
 
 template <class T>
-void sgd(std::size_t n, const T* __restrict g, T* __restrict p, T rate) {
-    for (std::size_t j = 0; j < n; ++j) p[j] -= rate * g[j];
+void sgd(std::size_t n, const T* __restrict given, T* __restrict p, Gradient<T> gradient, T rate) {
+    for (std::size_t j = 0; j < n; ++j) p[j] -= rate * gradient(given[j], p[j]);
 }
 
 template <class T>
-void momentum(std::size_t n, const T* __restrict g, T* __restrict p, T* __restrict v, T m, T rate) {
+void momentum(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, Gradient<T> gradient, T m,
+              T rate) {
     for (std::size_t j = 0; j < n; ++j) {
-        v[j] = m * v[j] + g[j];
+        v[j] = m * v[j] + gradient(given[j], p[j]);
         p[j] -= rate * v[j];
     }
 }
 
 template <class T>
-void nesterov(std::size_t n, const T* __restrict g, T* __restrict p, T* __restrict v, T m, T rate) {
+void nesterov(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, Gradient<T> gradient, T m,
+              T rate) {
     for (std::size_t j = 0; j < n; ++j) {
-        v[j] = m * v[j] + g[j];
-        p[j] -= rate * (g[j] + m * v[j]);
+        const T g = gradient(given[j], p[j]);
+        v[j] = m * v[j] + g;
+        p[j] -= rate * (g + m * v[j]);
     }
 }
 
@@ -62,42 +72,50 @@ T safe_inverse(T x) {
     return x > 0 ? 1 / x : T(0);
 }
 
+/// A NaN in s is a NaN in the parameters, not a step of zero.
+template <class T>
+T length_of(T rate, T denominator) {
+    return std::isnan(denominator) ? denominator : rate * safe_inverse(denominator);
+}
+
 template <class T, bool keep>
-void adagrad(std::size_t n, const T* __restrict g, T* __restrict p, T* __restrict s, T* __restrict metric, T rate,
-             T epsilon) {
+void adagrad(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict s, T* __restrict metric,
+             Gradient<T> gradient, T rate, T epsilon) {
     for (std::size_t j = 0; j < n; ++j) {
-        s[j] += g[j] * g[j];
-        const T length = rate * safe_inverse(std::sqrt(s[j]) + epsilon);
-        p[j] -= length * g[j];
+        const T g = gradient(given[j], p[j]);
+        s[j] += g * g;
+        const T length = length_of(rate, std::sqrt(s[j]) + epsilon);
+        p[j] -= length * g;
         if constexpr (keep) metric[j] = length;
     }
 }
 
 template <class T, bool keep>
-void rmsprop(std::size_t n, const T* __restrict g, T* __restrict p, T* __restrict s, T* __restrict metric, T rate,
-             T epsilon, T rho, T fresh) {
+void rmsprop(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict s, T* __restrict metric,
+             Gradient<T> gradient, T rate, T epsilon, T rho, T fresh) {
     for (std::size_t j = 0; j < n; ++j) {
-        s[j] = rho * s[j] + fresh * (g[j] * g[j]);
-        const T length = rate * safe_inverse(std::sqrt(s[j]) + epsilon);
-        p[j] -= length * g[j];
+        const T g = gradient(given[j], p[j]);
+        s[j] = rho * s[j] + fresh * (g * g);
+        const T length = length_of(rate, std::sqrt(s[j]) + epsilon);
+        p[j] -= length * g;
         if constexpr (keep) metric[j] = length;
     }
 }
 
-/// correction1 = 1 / (1 - b1^t), correction2 = 1 / sqrt(1 - b2^t): the root is taken before the division, so that the
-/// small s of the first steps does not underflow.
+/// c1 = 1 / (1 - b1^t), c2 = 1 / sqrt(1 - b2^t): the root is taken before the division, so that the small s of the
+/// first steps does not underflow. p is multiplied by `kept` first, which is 1 but for adamw.
 template <class T, bool keep>
-void adam(std::size_t n, const T* __restrict g, T* __restrict p, T* __restrict v, T* __restrict s, T* __restrict metric,
-          const OptimizerParams& params, double correction1, double correction2) {
+void adam(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, T* __restrict s,
+          T* __restrict metric, Gradient<T> gradient, const OptimizerParams& params, T kept, T c1, T c2) {
     const T rate = static_cast<T>(params.learning_rate), epsilon = static_cast<T>(params.epsilon);
     const T b1 = static_cast<T>(params.beta1), fresh1 = static_cast<T>(1 - params.beta1);
     const T b2 = static_cast<T>(params.beta2), fresh2 = static_cast<T>(1 - params.beta2);
-    const T c1 = static_cast<T>(correction1), c2 = static_cast<T>(correction2);
     for (std::size_t j = 0; j < n; ++j) {
-        v[j] = b1 * v[j] + fresh1 * g[j];
-        s[j] = b2 * s[j] + fresh2 * (g[j] * g[j]);
-        const T length = rate * safe_inverse(std::sqrt(s[j]) * c2 + epsilon);
-        p[j] -= length * (v[j] * c1);
+        const T g = gradient(given[j], p[j]);
+        v[j] = b1 * v[j] + fresh1 * g;
+        s[j] = b2 * s[j] + fresh2 * (g * g);
+        const T length = length_of(rate, std::sqrt(s[j]) * c2 + epsilon);
+        p[j] = kept * p[j] - length * (v[j] * c1);
         if constexpr (keep) metric[j] = length;
     }
 }
@@ -111,53 +129,81 @@ Rule parse_rule(const std::string& name) {
     if (name == "adagrad") return Rule::adagrad;
     if (name == "rmsprop") return Rule::rmsprop;
     if (name == "adam") return Rule::adam;
-    throw ValueError("an optimizer is 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop' or 'adam', got '" + name +
-                     "'");
+    if (name == "adamw") return Rule::adamw;
+    throw ValueError("an optimizer is 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam' or 'adamw', got '" +
+                     name + "'");
 }
+
+bool has_squares(Rule rule) noexcept {
+    return rule == Rule::adagrad || rule == Rule::rmsprop || rule == Rule::adam || rule == Rule::adamw;
+}
+
+bool has_velocity(Rule rule) noexcept {
+    return rule == Rule::momentum || rule == Rule::nesterov || rule == Rule::adam || rule == Rule::adamw;
+}
+
+void check_params(const OptimizerParams& params) {
+    check_not_negative("learning_rate", params.learning_rate);
+    check_decay("momentum", params.momentum);
+    check_decay("rho", params.rho);
+    check_decay("beta1", params.beta1);
+    check_decay("beta2", params.beta2);
+    check_not_negative("epsilon", params.epsilon);
+    check_not_negative("weight_decay", params.weight_decay);
+    check_not_negative("gradient_scale", params.gradient_scale);
+    if (!(params.clip_value > 0))
+        throw ValueError("clip_value of an optimizer must be positive, got " + std::to_string(params.clip_value));
+}
+
+template <class T>
+void update(const OptimizerParams& params, std::uint64_t t, const Piece<T>& piece) {
+    const auto& [n, g, p, v, s, metric] = piece;
+    const T rate = static_cast<T>(params.learning_rate), m = static_cast<T>(params.momentum);
+    const T epsilon = static_cast<T>(params.epsilon);
+    const Gradient<T> gradient(params, params.rule == Rule::adamw);
+    switch (params.rule) {
+    case Rule::sgd:
+        return sgd(n, g, p, gradient, rate);
+    case Rule::momentum:
+        return momentum(n, g, p, v, gradient, m, rate);
+    case Rule::nesterov:
+        return nesterov(n, g, p, v, gradient, m, rate);
+    case Rule::adagrad:
+        return (metric ? adagrad<T, true> : adagrad<T, false>)(n, g, p, s, metric, gradient, rate, epsilon);
+    case Rule::rmsprop:
+        return (metric ? rmsprop<T, true> : rmsprop<T, false>)(n, g, p, s, metric, gradient, rate, epsilon,
+                                                               static_cast<T>(params.rho),
+                                                               static_cast<T>(1 - params.rho));
+    case Rule::adam:
+    case Rule::adamw: {
+        const double decay = params.rule == Rule::adamw ? params.weight_decay : 0, steps = static_cast<double>(t);
+        const T kept = static_cast<T>(1 - params.learning_rate * decay);
+        const T c1 = static_cast<T>(1 / (1 - std::pow(params.beta1, steps)));
+        const T c2 = static_cast<T>(1 / std::sqrt(1 - std::pow(params.beta2, steps)));
+        return (metric ? adam<T, true> : adam<T, false>)(n, g, p, v, s, metric, gradient, params, kept, c1, c2);
+    }
+    }
+}
+
+template void update<float>(const OptimizerParams&, std::uint64_t, const Piece<float>&);
+template void update<double>(const OptimizerParams&, std::uint64_t, const Piece<double>&);
 
 template <class T>
 Optimizer<T>::Optimizer(const OptimizerParams& params, std::size_t n_parameters)
     : params_(params), size_(n_parameters) {
-    check(params);
+    check_params(params);
+    check_positive("learning_rate", params.learning_rate);
     if (has_velocity(params.rule)) velocity_ = Buffer<T>(size_, T(0));
-    if (!is_adaptive(params.rule)) return;
+    if (!has_squares(params.rule)) return;
     squares_ = Buffer<T>(size_, T(0));
     if (params.keep_metric) metric_ = Buffer<T>(size_, static_cast<T>(params.learning_rate));
 }
 
 template <class T>
-void Optimizer<T>::begin_step() {
-    ++n_steps_;
-    power1_ *= params_.beta1;
-    power2_ *= params_.beta2;
-}
-
-template <class T>
 void Optimizer<T>::update(std::size_t begin, std::size_t end, const T* gradient, T* parameters) {
-    const std::size_t n = end - begin;
-    const T rate = static_cast<T>(params_.learning_rate), m = static_cast<T>(params_.momentum);
-    const T epsilon = static_cast<T>(params_.epsilon);
-    const T* g = gradient + begin;
-    T* p = parameters + begin;
     const auto part = [&](Buffer<T>& buffer) { return buffer.empty() ? nullptr : buffer.data() + begin; };
-    T *v = part(velocity_), *s = part(squares_), *metric = part(metric_);
-    switch (params_.rule) {
-    case Rule::sgd:
-        return sgd(n, g, p, rate);
-    case Rule::momentum:
-        return momentum(n, g, p, v, m, rate);
-    case Rule::nesterov:
-        return nesterov(n, g, p, v, m, rate);
-    case Rule::adagrad:
-        return (metric ? adagrad<T, true> : adagrad<T, false>)(n, g, p, s, metric, rate, epsilon);
-    case Rule::rmsprop:
-        return (metric ? rmsprop<T, true> : rmsprop<T, false>)(n, g, p, s, metric, rate, epsilon,
-                                                               static_cast<T>(params_.rho),
-                                                               static_cast<T>(1 - params_.rho));
-    case Rule::adam:
-        return (metric ? adam<T, true> : adam<T, false>)(n, g, p, v, s, metric, params_, 1 / (1 - power1_),
-                                                         1 / std::sqrt(1 - power2_));
-    }
+    optim::update(params_, n_steps_,
+                  Piece<T>{end - begin, gradient, parameters, part(velocity_), part(squares_), part(metric_)});
 }
 
 template <class T>
@@ -168,7 +214,7 @@ void Optimizer<T>::set_learning_rate(double learning_rate) {
 
 template <class T>
 const T* Optimizer<T>::metric() const {
-    if (!is_adaptive(params_.rule)) return nullptr;
+    if (!has_squares(params_.rule)) return nullptr;
     MLCORE_CHECK(params_.keep_metric, "metric() of an adaptive rule needs keep_metric");
     return metric_.data();
 }

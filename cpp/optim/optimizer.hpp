@@ -1,46 +1,80 @@
 // First-order optimizers: what a gradient does to the parameters. Letters: g gradient, p parameters, r learning rate,
-// t number of the step from 1, e epsilon. All start from zero state.
-//   sgd       p -= r g                                                       (Robbins, Monro 1951; gd with g of all
-//   rows) momentum  v = m v + g;               p -= r v (Polyak 1964) nesterov  v = m v + g;               p -= r (g +
-//   m v)               (Nesterov 1983, as in Sutskever et al. 2013) adagrad   s += g^2;                  p -= r g /
-//   (sqrt(s) + e)                        (Duchi, Hazan, Singer 2011) rmsprop   s = h s + (1 - h) g^2;     p -= r g /
-//   (sqrt(s) + e)                          (Tieleman, Hinton 2012) adam      v = b1 v + (1 - b1) g;     s = b2 s + (1 -
-//   b2) g^2;
-//             p -= r v / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e)                               (Kingma, Ba 2015)
+// t number of the step from 1, e epsilon, w weight decay. All start from zero state.
+// clang-format off
+//   sgd       p -= r g                                            Robbins, Monro 1951; gd with g of all rows
+//   momentum  v = m v + g;            p -= r v                    Polyak 1964
+//   nesterov  v = m v + g;            p -= r (g + m v)            Nesterov 1983, as in Sutskever et al. 2013
+//   adagrad   s += g^2;               p -= r g / (sqrt(s) + e)    Duchi, Hazan, Singer 2011
+//   rmsprop   s = h s + (1 - h) g^2;  p -= r g / (sqrt(s) + e)    Tieleman, Hinton 2012
+//   adam      v = b1 v + (1 - b1) g;  s = b2 s + (1 - b2) g^2;
+//             p -= r v / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e)  Kingma, Ba 2015
+//   adamw     p -= r w p, then as adam                            Loshchilov, Hutter 2019
+// clang-format on
+// The g above is made from the gradient that is given: multiplied by a scale (clipping by the norm of all parameters is
+// one), clipped to [-c, c], and then, for all rules but adamw, w p is added. All this is one pass over the arrays.
 // Where papers and libraries differ (is v scaled by r, is e inside the root) this follows PyTorch. Left out on purpose:
-// schedules (set_learning_rate between steps), weight decay and penalties: the caller adds an L2 term to g, and takes
-// the proximal step of an L1 term with metric() after the update.
+// schedules (the caller changes r between steps) and L1 penalties (the caller takes the proximal step with metric()
+// after the update).
 #pragma once
 
 #include "core/memory.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace mlcore::optim {
 
-enum class Rule { sgd, momentum, nesterov, adagrad, rmsprop, adam };
+enum class Rule { sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw };
 
 /// "sgd", "momentum", ... Throws ValueError.
 Rule parse_rule(const std::string& name);
 
+/// Whether the rule keeps a v, and an s.
+bool has_velocity(Rule rule) noexcept;
+bool has_squares(Rule rule) noexcept;
+
 struct OptimizerParams {
     Rule rule = Rule::sgd;
-    double learning_rate = 0.01; // > 0
-    double momentum = 0.9;       // m of momentum and nesterov, in [0, 1)
-    double rho = 0.9;            // h of rmsprop, in [0, 1)
-    double beta1 = 0.9;          // of adam, in [0, 1)
-    double beta2 = 0.999;        // of adam, in [0, 1)
-    double epsilon = 1e-8;       // of the adaptive rules, >= 0
-    bool keep_metric = false;    // store what metric() returns: one more array to write in each step
+    double learning_rate = 0.01;                                 // >= 0
+    double momentum = 0.9;                                       // m of momentum and nesterov, in [0, 1)
+    double rho = 0.9;                                            // h of rmsprop, in [0, 1)
+    double beta1 = 0.9;                                          // of adam and adamw, in [0, 1)
+    double beta2 = 0.999;                                        // of adam and adamw, in [0, 1)
+    double epsilon = 1e-8;                                       // of the adaptive rules, >= 0
+    double weight_decay = 0;                                     // w, >= 0
+    double gradient_scale = 1;                                   // >= 0
+    double clip_value = std::numeric_limits<double>::infinity(); // c, > 0
+    bool keep_metric = false; // store what metric() returns: one more array to write in each step
 };
 
-/// The state of one run. Copies of g and p are not kept. T: float or double.
+/// Throws ValueError for a parameter out of its range.
+void check_params(const OptimizerParams& params);
+
+/// n parameters and what belongs to them; v and s are nullptr where the rule has none, metric where it is not kept.
+template <class T>
+struct Piece {
+    std::size_t n;
+    const T* gradient;
+    T* parameters;
+    T* velocity;
+    T* squares;
+    T* metric = nullptr;
+};
+
+/// Step t of a piece, on the calling thread. Arrays do not overlap.
+template <class T>
+void update(const OptimizerParams& params, std::uint64_t t, const Piece<T>& piece);
+
+extern template void update<float>(const OptimizerParams&, std::uint64_t, const Piece<float>&);
+extern template void update<double>(const OptimizerParams&, std::uint64_t, const Piece<double>&);
+
+/// The rule with its state, for parameters in one array. Copies of g and p are not kept. T: float or double.
 template <class T>
 class Optimizer {
   public:
-    /// Throws ValueError for a parameter out of its range.
+    /// Throws ValueError for a parameter out of its range, or a learning rate of zero.
     Optimizer(const OptimizerParams& params, std::size_t n_parameters);
 
     /// One step over all parameters: gradient (n) in, parameters (n) in and out.
@@ -50,8 +84,8 @@ class Optimizer {
     }
 
     /// The same in pieces: begin_step() once, then update() over ranges that cover [0, n) once, in any order and from
-    /// any threads. The arrays are indexed as a whole: gradient[begin], not gradient[0].
-    void begin_step();
+    /// any threads. The pointers are to the piece itself: gradient[0] belongs to the parameter `begin`.
+    void begin_step() { ++n_steps_; }
     void update(std::size_t begin, std::size_t end, const T* gradient, T* parameters);
 
     std::size_t size() const noexcept { return size_; }
@@ -68,7 +102,6 @@ class Optimizer {
     OptimizerParams params_;
     std::size_t size_;
     std::uint64_t n_steps_ = 0;
-    double power1_ = 1, power2_ = 1;        // beta1^t, beta2^t
     Buffer<T> velocity_, squares_, metric_; // v, s; empty where the rule has none
 };
 

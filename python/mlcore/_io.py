@@ -39,6 +39,8 @@ _CLASSES = {
     "LinearSVC": "mlcore.svm",
     "LinearSVR": "mlcore.svm",
     "LogisticRegression": "mlcore.linear_model",
+    "NeuralClassifier": "mlcore.nn",
+    "NeuralRegressor": "mlcore.nn",
     "NuSVC": "mlcore.svm",
     "NuSVR": "mlcore.svm",
     "OneClassSVM": "mlcore.svm",

@@ -12,7 +12,8 @@ using namespace mlcore::optim;
 
 namespace {
 
-constexpr Rule all_rules[] = {Rule::sgd, Rule::momentum, Rule::nesterov, Rule::adagrad, Rule::rmsprop, Rule::adam};
+constexpr Rule all_rules[] = {Rule::sgd,     Rule::momentum, Rule::nesterov, Rule::adagrad,
+                              Rule::rmsprop, Rule::adam,     Rule::adamw};
 
 /// One parameter, everything in double, written as the papers do.
 struct Twin {
@@ -20,9 +21,14 @@ struct Twin {
     double p, v = 0, s = 0, length = 0;
     int t = 0;
 
-    void step(double g) {
+    void step(double given) {
         const auto& q = params;
         ++t;
+        double g = std::clamp(q.gradient_scale * given, -q.clip_value, q.clip_value);
+        if (q.rule == Rule::adamw)
+            p -= q.learning_rate * q.weight_decay * p;
+        else
+            g += q.weight_decay * p;
         length = q.learning_rate;
         switch (q.rule) {
         case Rule::sgd:
@@ -47,6 +53,7 @@ struct Twin {
             p -= length * g;
             break;
         case Rule::adam:
+        case Rule::adamw:
             v = q.beta1 * v + (1 - q.beta1) * g;
             s = q.beta2 * s + (1 - q.beta2) * g * g;
             length = q.learning_rate / (std::sqrt(s / (1 - std::pow(q.beta2, t))) + q.epsilon);
@@ -71,10 +78,13 @@ void gradient_of(const std::vector<T>& p, std::vector<T>& g) {
 }
 
 template <class T>
-void follows_twin(double tolerance) {
+void follows_twin(double tolerance, const OptimizerParams& common) {
     for (const Rule rule : all_rules)
         for (std::size_t n : {0, 1, 7, 16, 33}) {
-            const OptimizerParams params{.rule = rule, .learning_rate = 0.02, .keep_metric = true};
+            OptimizerParams params = common;
+            params.rule = rule;
+            params.learning_rate = 0.02;
+            params.keep_metric = true;
             Optimizer<T> optimizer(params, n);
             std::vector<T> p = start<T>(n), g(n);
             std::vector<Twin> twins;
@@ -95,8 +105,12 @@ void follows_twin(double tolerance) {
 
 } // namespace
 
-TEST(rules_follow_their_papers_in_double) { follows_twin<double>(1e-12); }
-TEST(rules_follow_their_papers_in_float) { follows_twin<float>(2e-5); }
+TEST(rules_follow_their_papers_in_double) { follows_twin<double>(1e-12, {}); }
+TEST(rules_follow_their_papers_in_float) { follows_twin<float>(2e-5, {}); }
+TEST(scale_clipping_and_weight_decay_follow_them_too) {
+    follows_twin<double>(1e-12, {.weight_decay = 0.1, .gradient_scale = 0.5, .clip_value = 0.2});
+    follows_twin<float>(2e-5, {.weight_decay = 0.1, .gradient_scale = 0.5, .clip_value = 0.2});
+}
 
 TEST(every_rule_comes_down_a_quadratic) {
     for (const Rule rule : all_rules) {
@@ -126,7 +140,8 @@ TEST(a_step_in_pieces_is_the_same_step) {
             whole.step(g.data(), a.data());
             pieces.begin_step();
             for (const auto& [begin, end] : {std::pair{64, 101}, {0, 1}, {1, 64}})
-                pieces.update(static_cast<std::size_t>(begin), static_cast<std::size_t>(end), g.data(), b.data());
+                pieces.update(static_cast<std::size_t>(begin), static_cast<std::size_t>(end), g.data() + begin,
+                              b.data() + begin);
             CHECK(a == b);
         }
         CHECK_EQUAL(pieces.n_steps(), 5u);
@@ -136,7 +151,7 @@ TEST(a_step_in_pieces_is_the_same_step) {
 TEST(the_metric_is_uniform_or_kept) {
     for (const Rule rule : {Rule::sgd, Rule::momentum, Rule::nesterov})
         CHECK(Optimizer<double>({.rule = rule, .keep_metric = true}, 3).metric() == nullptr);
-    for (const Rule rule : {Rule::adagrad, Rule::rmsprop, Rule::adam}) {
+    for (const Rule rule : {Rule::adagrad, Rule::rmsprop, Rule::adam, Rule::adamw}) {
         CHECK(Optimizer<double>({.rule = rule, .keep_metric = true}, 3).metric() != nullptr);
         CHECK_THROWS(InternalError, static_cast<void>(Optimizer<double>({.rule = rule}, 3).metric()));
     }
@@ -149,6 +164,17 @@ TEST(a_zero_gradient_moves_nothing_even_with_a_zero_epsilon) {
         std::vector<float> p = before;
         for (int t = 0; t < 3; ++t) optimizer.step(g.data(), p.data());
         CHECK(p == before);
+    }
+}
+
+TEST(a_gradient_of_nan_is_not_lost) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const Rule rule : all_rules) {
+        Optimizer<float> optimizer({.rule = rule, .clip_value = 1}, 40);
+        const std::vector<float> g(40, nan);
+        std::vector<float> p = start<float>(40);
+        optimizer.step(g.data(), p.data());
+        for (const float x : p) CHECK(std::isnan(x));
     }
 }
 
@@ -177,11 +203,16 @@ TEST(parameters_out_of_range_are_refused) {
         CHECK_THROWS(ValueError, Optimizer<float>({.beta1 = bad}, 1));
         CHECK_THROWS(ValueError, Optimizer<float>({.beta2 = bad}, 1));
     }
-    for (const double bad : {-1e-9, nan, inf}) CHECK_THROWS(ValueError, Optimizer<float>({.epsilon = bad}, 1));
+    for (const double bad : {-1e-9, nan, inf}) {
+        CHECK_THROWS(ValueError, Optimizer<float>({.epsilon = bad}, 1));
+        CHECK_THROWS(ValueError, Optimizer<float>({.weight_decay = bad}, 1));
+        CHECK_THROWS(ValueError, Optimizer<float>({.gradient_scale = bad}, 1));
+    }
+    for (const double bad : {0.0, -1.0, nan}) CHECK_THROWS(ValueError, Optimizer<float>({.clip_value = bad}, 1));
 }
 
 TEST(rules_are_found_by_name) {
-    const char* names[] = {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"};
+    const char* names[] = {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"};
     for (std::size_t i = 0; i < std::size(names); ++i) CHECK(parse_rule(names[i]) == all_rules[i]);
     CHECK_THROWS(ValueError, parse_rule("Adam"));
     CHECK_THROWS(ValueError, parse_rule(""));

@@ -1,0 +1,63 @@
+"""What training has recorded, epoch by epoch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class History:
+    """Figures of each epoch.
+
+    ``history["loss"]`` is an array with one number an epoch. Names: "loss" and the metrics on the training batches (as
+    they were met, while the network changed), the same with "validation_" before on the validation data,
+    "learning_rate" (of the first group, in the last step), "gradient_norm" (mean over the steps, before
+    clipping), "seconds".
+
+    Attributes
+    ----------
+    epochs : list of dict
+        One an epoch.
+    gradient_flow : list of dict
+        For each epoch the mean norm of the gradient of each layer.
+    best_epoch : int or None
+        Position of the epoch with the best monitored figure, if one was monitored.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+        self.gradient_flow: list[dict[str, float]] = []
+        self.best_epoch: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in epoch for epoch in self.epochs)
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        if self.epochs and name not in self:
+            raise KeyError(f"no {name!r} was recorded, only {', '.join(self.names())}")
+        return np.array([epoch.get(name, np.nan) for epoch in self.epochs])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def names(self) -> list[str]:
+        """Return what is recorded."""
+        return list(dict.fromkeys(name for epoch in self.epochs for name in epoch))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {"epochs": self.epochs, "gradient_flow": self.gradient_flow, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned."""
+        self.epochs = [dict(epoch) for epoch in state["epochs"]]
+        self.gradient_flow = [dict(epoch) for epoch in state["gradient_flow"]]
+        self.best_epoch = state["best_epoch"]
+
+    def __repr__(self) -> str:
+        last = "".join(f", {name} {value:.5g}" for name, value in (self.epochs[-1] if self.epochs else {}).items())
+        return f"History({len(self)} epochs{last})"

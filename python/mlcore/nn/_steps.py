@@ -1,0 +1,160 @@
+"""What a trainer does with one batch: from the batch to the loss, and to figures."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.nn._batches import Batch, n_rows_of
+from mlcore.nn._module import Module
+from mlcore.nn._tape import Tensor, no_grad
+
+Metric = Callable[[Any, Any], float]
+"""Takes output and target of a batch as arrays, returns a mean over its rows."""
+
+
+def accuracy(output: NDArray[Any], target: NDArray[Any]) -> float:
+    """Return the share of rows whose largest output (n, n_classes) is at the class (n,), or (n,) > 0 where it is 1."""
+    chosen = output.argmax(axis=-1) if output.ndim > target.ndim else (output > 0).astype(target.dtype)
+    counted = target != -100  # padding
+    return float((chosen == target)[counted].mean()) if counted.any() else 0.0
+
+
+def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> float:
+    """Return the mean distance of outputs and targets."""
+    return float(np.abs(output - target).mean())
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "mean_absolute_error": mean_absolute_error}
+
+
+def metrics_of(metrics: Any) -> dict[str, Metric]:
+    """Return functions by name: from a dict of them, or from names of those known here."""
+    if metrics is None:
+        return {}
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    if unknown := [name for name in names if name not in METRICS]:
+        raise ValueError(f"unknown metric {unknown[0]!r}; known are {', '.join(METRICS)}, or pass a dict of functions")
+    return {name: METRICS[name] for name in names}
+
+
+class Step:
+    """Loss and figures of a batch.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    loss : callable or None
+        ``loss(output, target)``, a Tensor with one entry; for batches (inputs..., target).
+    metrics : dict of callables
+        Figures beside it.
+    custom : callable or None
+        ``custom(model, batch)`` in the place of all that, or ``custom(model, batch, state)`` with `carry`.
+    carry : bool
+        Whether there is a state that goes from batch to batch.
+    """
+
+    def __init__(
+        self, model: Module, loss: Any, metrics: dict[str, Metric], custom: Callable[..., Any] | None, carry: bool
+    ) -> None:
+        if custom is None and loss is None:
+            raise ValueError("a Trainer needs a loss, or a step that returns one")
+        if custom is not None and (loss is not None or metrics):
+            raise ValueError("a step of your own computes the loss itself: pass no loss and no metrics beside it")
+        if carry and custom is None:
+            raise ValueError("carry=True needs a step(model, batch, state) that returns (loss, state)")
+        self.model, self.loss, self.metrics, self.custom, self.carry = model, loss, metrics, custom, carry
+
+    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, float]]:
+        """Return the loss, the next state, and figures."""
+        if self.custom is None:
+            output, target = self._output_and_target(batch)
+            loss, state = self.loss(output, target), None
+            figures = {name: float(metric(_array(output), _array(target))) for name, metric in self.metrics.items()}
+        elif self.carry:
+            loss, state = self.custom(self.model, batch, state)
+            state, figures = detached(state), {}
+        else:
+            loss, state, figures = self.custom(self.model, batch), None, {}
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            what = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise TypeError(f"the loss of a batch must be a Tensor with one entry, got {what}")
+        return loss, state, figures
+
+    def weight(self, batch: Batch) -> int:
+        """Return how much a batch counts in means over an epoch: its rows."""
+        return n_rows_of(batch)
+
+    def _output_and_target(self, batch: Batch) -> tuple[Any, Any]:
+        if isinstance(batch, Mapping):
+            if "y" not in batch:
+                raise ValueError(f"a batch that is a dict needs a target 'y', got {', '.join(batch)}")
+            return self.model(**{name: value for name, value in batch.items() if name != "y"}), batch["y"]
+        if len(batch) < 2:
+            raise ValueError("a batch must be (inputs..., target): pass y, or a step of your own")
+        return self.model(*batch[:-1]), batch[-1]
+
+
+def detached(state: Any) -> Any:
+    """Cut tensors within nested tuples, lists and dicts off their past."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    if isinstance(state, dict):
+        return {key: detached(item) for key, item in state.items()}
+    if isinstance(state, tuple | list):
+        items = [detached(item) for item in state]
+        return items if isinstance(state, list) else tuple(items)
+    return state
+
+
+def _array(value: Any) -> NDArray[Any]:
+    if isinstance(value, tuple | list):
+        value = value[0]
+    return np.asarray(value.data if isinstance(value, Tensor) else value)
+
+
+class Position:
+    """Where an epoch is, and sums over its batches so far."""
+
+    def __init__(self) -> None:
+        self.seed: int | None = None
+        self.n_batches = 0
+        self.rows = 0
+        self.sums: dict[str, float] = {}
+        self.seconds = self.rate = 0.0
+        self.carry: Any = None
+
+    def count(self, rows: int, figures: dict[str, float]) -> None:
+        """Add the figures of a batch."""
+        self.rows += rows
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + rows * value
+
+    def means(self) -> dict[str, float]:
+        """Return the means over the rows so far."""
+        return {name: total / max(self.rows, 1) for name, total in self.sums.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned."""
+        vars(self).update(state)
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Within the block the model evaluates, and nothing is recorded."""
+    was_training = model.training
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        model.train(was_training)

@@ -1,0 +1,64 @@
+"""The best epoch so far, its weights, and when to stop."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mlcore.nn._module import Module
+
+
+class BestSoFar:
+    """Hears of the figures of each epoch.
+
+    Parameters
+    ----------
+    monitor : str or None
+        Which figure; None: "validation_loss", or "loss" if there is none.
+    mode : {"min", "max"}
+        Which is better.
+    patience : int or None
+        Epochs without improvement before `should_stop`; None: never, and weights are not kept.
+    min_delta : float
+        An improvement is more than this.
+    """
+
+    def __init__(self, monitor: str | None, mode: str, patience: int | None, min_delta: float) -> None:
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
+        if patience is not None and patience < 1:
+            raise ValueError(f"patience must be >= 1 or None, got {patience}")
+        self.monitor, self.sign, self.patience = monitor, 1 if mode == "min" else -1, patience
+        self.min_delta = min_delta
+        self.value, self.epoch, self.n_worse = math.inf, None, 0  # value: times sign
+        self.weights: dict[str, Any] | None = None
+
+    epoch: int | None
+
+    def hear(self, epoch: int, figures: dict[str, float], model: Module) -> None:
+        """Compare the figures of an epoch with the best ones."""
+        name = self.monitor or ("validation_loss" if "validation_loss" in figures else "loss")
+        if name not in figures:
+            raise ValueError(f"monitor {name!r} is not recorded, only {', '.join(figures)}")
+        value = self.sign * figures[name]
+        if self.epoch is None or value < self.value - self.min_delta:
+            self.value, self.epoch, self.n_worse = value, epoch, 0
+            if self.patience is not None:
+                self.weights = dict(model.state_dict())
+        else:
+            self.n_worse += 1
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the last `patience` epochs brought nothing."""
+        return self.patience is not None and self.n_worse >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {"value": self.value, "epoch": self.epoch, "n_worse": self.n_worse, "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned."""
+        self.value, self.epoch, self.n_worse = float(state["value"]), state["epoch"], int(state["n_worse"])
+        weights = state["weights"]
+        self.weights = None if weights is None else {name: np.asarray(value) for name, value in weights.items()}

@@ -1,0 +1,37 @@
+"""Optimizers and schedules of learning rates, under PyTorch's names."""
+
+from mlcore.nn.optim._clipping import clip_grad_norm_, clip_grad_value_, weight_decay_groups
+from mlcore.nn.optim._optimizer import Optimizer
+from mlcore.nn.optim._rules import SGD, Adagrad, Adam, AdamW, RMSprop
+from mlcore.nn.optim._schedules import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LambdaLR,
+    LinearLR,
+    OneCycleLR,
+    Schedule,
+    SequentialLR,
+    StepLR,
+    warmup_cosine,
+)
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "LambdaLR",
+    "LinearLR",
+    "OneCycleLR",
+    "Optimizer",
+    "RMSprop",
+    "Schedule",
+    "SequentialLR",
+    "StepLR",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "warmup_cosine",
+    "weight_decay_groups",
+]

@@ -1,0 +1,285 @@
+"""What all optimizers share: groups of parameters, their state, and the step, one pass over all parameters in the core.
+
+Names, order of arguments, defaults and results are PyTorch's. Left out on purpose: closures.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore._native import core
+from mlcore.nn._runtime import n_threads
+from mlcore.nn._tape import Array, ShapeError, SparseGradient, Tensor
+
+State = dict[str, Any]  # of one parameter: "step" and arrays
+
+
+class Optimizer:
+    """What all optimizers share: groups of parameters, state, the step.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        Parameters; or groups, each a dict with "params" and what differs from the other arguments, as
+        ``{"params": [...], "lr": 0.01}``.
+    defaults : dict
+        Settings of groups that do not have their own.
+    max_norm : float or None, default=None
+        Gradients of all parameters together are scaled down to at most this Euclidean norm, within the step.
+    clip_value : float or None, default=None
+        Each entry of the gradient is clipped to [-clip_value, clip_value], after that.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        Settings; changes count from the next step.
+    state : dict of Tensor to dict
+        Number of steps and moments of each parameter that has been moved.
+    grad_norm : float
+        Norm of the gradient in the last step, before clipping; NaN if there is no `max_norm`.
+
+    Notes
+    -----
+    A parameter without a gradient is left alone. So are, for a :class:`SparseGradient`, the rows that it does not name:
+    weight decay, momentum and averages of a row wait until it is seen again. For SGD without momentum and for Adagrad,
+    both without weight decay, that is the same as a dense gradient.
+    """
+
+    _VELOCITY: ClassVar[str | None] = None
+    """PyTorch's name of v, if the rule keeps one."""
+    _SQUARES: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        defaults: dict[str, Any],
+        *,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        name = type(self).__name__
+        for option, value in (("max_norm", max_norm), ("clip_value", clip_value)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{option} of {name} must be positive, got {value}")
+        self.defaults, self.max_norm, self.clip_value = defaults, max_norm, clip_value
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Tensor, State] = {}
+        self.grad_norm = math.nan
+        if isinstance(params, Tensor):
+            raise TypeError(f"params of {name} must be an iterable of tensors or of dicts, got one Tensor")
+        entries = list(params)
+        if not entries:
+            raise ValueError(f"{name} got an empty list of parameters")
+        for group in entries if isinstance(entries[0], dict) else [{"params": entries}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add parameters, with settings of their own.
+
+        Parameters
+        ----------
+        group : mapping
+            "params", and settings that differ from the defaults.
+        """
+        name = type(self).__name__
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise TypeError(f"a group of {name} must be a dict with 'params', got {type(group).__name__}")
+        if unknown := group.keys() - self.defaults.keys() - {"params", "initial_lr"}:
+            raise ValueError(f"{name} has no setting {', '.join(sorted(unknown))}; it has {', '.join(self.defaults)}")
+        given = group["params"]
+        parameters = [given] if isinstance(given, Tensor) else list(given)
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for p in parameters:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{name} moves tensors, got {type(p).__name__}")
+            if p._node is not None or p.dtype != np.float32:
+                raise ValueError(f"{name} moves float32 tensors that no operation has made, got {p!r}")
+            if not p.data.flags.c_contiguous or not p.data.flags.writeable:
+                raise ValueError(f"parameters of {name} must be writeable and in C order; one of {p.shape} is not")
+            if id(p) in known:
+                raise ValueError(f"{name} got a parameter of shape {p.shape} twice")
+            known.add(id(p))
+        self.param_groups.append({**self.defaults, **group, "params": parameters})
+        self._check(self.param_groups[-1])
+
+    # ---- what the rules differ in ----
+
+    def _check(self, group: Mapping[str, Any]) -> None:
+        for option in ("lr", "weight_decay", "eps", "lr_decay", "initial_accumulator_value"):
+            value = group.get(option, 0.0)
+            if not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"{option} of {type(self).__name__} must be finite and >= 0, got {value}")
+        for option in ("momentum", "alpha", "betas"):
+            values = group.get(option, 0.0)
+            for value in values if isinstance(values, list | tuple) else [values]:
+                if not 0 <= value < 1:
+                    raise ValueError(f"{option} of {type(self).__name__} must be in [0, 1), got {values}")
+
+    def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the core takes, but for what all rules have."""
+        raise NotImplementedError
+
+    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None]:  # noqa: ARG002
+        """Return the names of v and s."""
+        return self._VELOCITY, self._SQUARES
+
+    def _start(self, group: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Array:  # noqa: ARG002
+        return np.zeros(shape, np.float32)
+
+    # ---- steps ----
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def step(self, *, gradient_scale: float = 1.0, grad_norm: float | None = None) -> None:
+        """Move all parameters that have a gradient.
+
+        Parameters
+        ----------
+        gradient_scale : float, default=1.0
+            Factor on all gradients, before clipping: 1 / k after `k` calls of ``backward`` gives the mean of them.
+        grad_norm : float or None, default=None
+            Norm of all gradients together, before that factor, for callers who know it.
+
+        Raises
+        ------
+        ShapeError
+            If a gradient does not have the shape of its parameter.
+        """
+        moved = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        for parameters in moved:
+            for p in parameters:
+                if tuple(p.grad.shape) != p.shape:
+                    raise ShapeError(f"gradient has shape {p.grad.shape}, its parameter {p.shape}")
+        scale = float(gradient_scale)
+        if self.max_norm is not None:
+            if grad_norm is None:
+                grad_norm = math.sqrt(square_sums([p for parameters in moved for p in parameters]).sum())
+            self.grad_norm = scale * grad_norm
+            if self.grad_norm > self.max_norm:
+                scale *= self.max_norm / (self.grad_norm + 1e-6)  # the small number is PyTorch's
+        for group, parameters in zip(self.param_groups, moved, strict=True):
+            if parameters:
+                self._step_group(group, parameters, scale)
+
+    def _step_group(self, group: Mapping[str, Any], parameters: list[Tensor], scale: float) -> None:
+        states = [self._state_of(group, p) for p in parameters]
+        arrays: list[list[Any]] = [
+            [_as_core(p, p.data) for p in parameters],
+            [_gradient_for_core(p) for p in parameters],
+            [_rows(p) for p in parameters],
+            *(
+                [] if name is None else [_as_core(p, state[name]) for p, state in zip(parameters, states, strict=True)]
+                for name in self._state_names(group)
+            ),
+            [state["step"] + 1 for state in states],
+        ]
+        for settings, chosen in self._by_step(group, arrays[-1]):
+            places, gradients, rows, velocities, squares, steps = ([a[i] for i in chosen] if a else [] for a in arrays)
+            core.nn.optimizer_step(
+                places,
+                gradients,
+                rows,
+                velocities,
+                squares,
+                steps,
+                **settings,
+                weight_decay=float(group["weight_decay"]),
+                gradient_scale=scale,
+                clip_value=math.inf if self.clip_value is None else float(self.clip_value),
+                n_threads=n_threads(),
+            )
+        for p, state in zip(parameters, states, strict=True):
+            state["step"] += 1
+            p._version.n_changes += 1
+
+    def _by_step(self, group: Mapping[str, Any], steps: list[int]) -> list[tuple[dict[str, Any], list[int]]]:
+        """Return settings, and the parameters that they are for: those of a rule whose rate depends on the step."""
+        return [({"learning_rate": float(group["lr"]), **self._rule(group)}, list(range(len(steps))))]
+
+    def _state_of(self, group: Mapping[str, Any], p: Tensor) -> State:
+        state = self.state.setdefault(p, {"step": 0})
+        for name in self._state_names(group):
+            if name is not None and name not in state:
+                state[name] = self._start(group, name, p.shape)
+        return state
+
+    # ---- checkpoints ----
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return settings, and copies of the state of each parameter by its position; no parameters themselves."""
+        flat = [p for group in self.param_groups for p in group["params"]]
+        position = {p: i for i, p in enumerate(flat)}
+        copies = {
+            position[p]: {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in state.items()}
+            for p, state in self.state.items()
+        }
+        groups, first = [], 0
+        for group in self.param_groups:
+            numbers = list(range(first, first + len(group["params"])))
+            groups.append({**group, "params": numbers})
+            first += len(numbers)
+        return {"state": copies, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned for an optimizer with the same groups.
+
+        Raises
+        ------
+        ValueError
+            If the groups, their sizes or the shapes differ.
+        """
+        name, groups = type(self).__name__, state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in self.param_groups]
+        if sizes != [len(group["params"]) for group in groups]:
+            raise ValueError(
+                f"state is of groups of {[len(group['params']) for group in groups]} parameters, {name} has {sizes}"
+            )
+        flat = [p for group in self.param_groups for p in group["params"]]
+        loaded: dict[Tensor, State] = {}
+        for i, state in state_dict["state"].items():
+            p = flat[int(i)]
+            loaded[p] = {}
+            for key, value in state.items():
+                if not isinstance(value, np.ndarray):
+                    loaded[p][key] = int(value)
+                elif value.shape != p.shape:
+                    raise ValueError(f"{key} of parameter {i} has shape {value.shape}, the parameter {p.shape}")
+                else:
+                    loaded[p][key] = np.array(value, np.float32, order="C")
+        self.state = loaded
+        for mine, group in zip(self.param_groups, groups, strict=True):
+            mine.update({key: value for key, value in group.items() if key != "params"})
+
+    def __repr__(self) -> str:
+        groups = [{k: v for k, v in g.items() if k != "params"} | {"n": len(g["params"])} for g in self.param_groups]
+        return f"{type(self).__name__}({', '.join(map(str, groups))})"
+
+
+def _flat(array: Array) -> Array:
+    """Return a C-ordered array as one axis, without a copy."""
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _as_core(p: Tensor, array: Array) -> Array:
+    """Return the parameter or an array of its state as the core takes it: rows as rows, everything else flat."""
+    return array if isinstance(p.grad, SparseGradient) else array.reshape(-1)
+
+
+def _gradient_for_core(p: Tensor) -> Array:
+    return np.ascontiguousarray(p.grad.values) if isinstance(p.grad, SparseGradient) else _flat(p.grad)
+
+
+def _rows(p: Tensor) -> NDArray[np.int64] | None:
+    return np.ascontiguousarray(p.grad.rows, np.int64) if isinstance(p.grad, SparseGradient) else None
+
+
+def square_sums(parameters: Iterable[Tensor]) -> NDArray[np.float64]:
+    """Return the sum of squares of each gradient; all parameters have one."""
+    return core.nn.square_sums([_gradient_for_core(p).reshape(-1) for p in parameters], n_threads=n_threads())

@@ -1,0 +1,228 @@
+"""The rules by which parameters are moved; the arithmetic is in the core.
+
+Left out on purpose: amsgrad, dampening, centred RMSprop and its momentum.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlcore.nn._tape import Array
+from mlcore.nn.optim._optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum (Polyak, 1964) or Nesterov's momentum (Sutskever et al., 2013).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See :class:`Optimizer`.
+    lr : float, default=1e-3
+        r in ``v = m v + g; p -= r v``.
+    momentum : float, default=0.0
+        m.
+    weight_decay : float, default=0.0
+        w in ``g += w p``.
+    nesterov : bool, default=False
+        ``p -= r (g + m v)`` instead.
+    max_norm, clip_value : float or None, default=None
+        See :class:`Optimizer`.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        *,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+
+    def _check(self, group: Mapping[str, Any]) -> None:
+        super()._check(group)
+        if group["nesterov"] and group["momentum"] == 0:
+            raise ValueError("nesterov of SGD needs a momentum > 0")
+
+    def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        rule = "sgd" if group["momentum"] == 0 else "nesterov" if group["nesterov"] else "momentum"
+        return {"rule": rule, "momentum": float(group["momentum"])}
+
+    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None]:
+        return (None if group["momentum"] == 0 else "momentum_buffer"), None
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients (Duchi, Hazan and Singer, 2011).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See :class:`Optimizer`.
+    lr : float, default=1e-2
+        r in ``s += g^2; p -= r g / (sqrt(s) + e)``.
+    lr_decay : float, default=0.0
+        The rate of step t is ``r / (1 + (t - 1) lr_decay)``.
+    weight_decay : float, default=0.0
+        w in ``g += w p``.
+    initial_accumulator_value : float, default=0.0
+        s at the start.
+    eps : float, default=1e-10
+        e.
+    max_norm, clip_value : float or None, default=None
+        See :class:`Optimizer`.
+    """
+
+    _SQUARES = "sum"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+        }
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+
+    def _start(self, group: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Array:  # noqa: ARG002
+        return np.full(shape, group["initial_accumulator_value"], np.float32)
+
+    def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"rule": "adagrad", "epsilon": float(group["eps"])}
+
+    def _by_step(self, group: Mapping[str, Any], steps: list[int]) -> list[tuple[dict[str, Any], list[int]]]:
+        parts = []
+        for step in sorted(set(steps)):
+            rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
+            chosen = [i for i, other in enumerate(steps) if other == step]
+            parts.append(({"learning_rate": float(rate), **self._rule(group)}, chosen))
+        return parts
+
+
+class RMSprop(Optimizer):
+    """Steps divided by the root of a moving mean of squared gradients (Tieleman and Hinton, 2012).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See :class:`Optimizer`.
+    lr : float, default=1e-2
+        r in ``s = h s + (1 - h) g^2; p -= r g / (sqrt(s) + e)``.
+    alpha : float, default=0.99
+        h.
+    eps : float, default=1e-8
+        e.
+    weight_decay : float, default=0.0
+        w in ``g += w p``.
+    max_norm, clip_value : float or None, default=None
+        See :class:`Optimizer`.
+    """
+
+    _SQUARES = "square_avg"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        defaults = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+
+    def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"rule": "rmsprop", "rho": float(group["alpha"]), "epsilon": float(group["eps"])}
+
+
+class Adam(Optimizer):
+    """Moving means of the gradient and of its square, both corrected for their start (Kingma and Ba, 2015).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See :class:`Optimizer`.
+    lr : float, default=1e-3
+        r in ``v = b1 v + (1 - b1) g; s = b2 s + (1 - b2) g^2; p -= r v / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e)``.
+    betas : tuple of two floats, default=(0.9, 0.999)
+        b1, b2.
+    eps : float, default=1e-8
+        e.
+    weight_decay : float, default=0.0
+        w in ``g += w p``.
+    max_norm, clip_value : float or None, default=None
+        See :class:`Optimizer`.
+    """
+
+    _VELOCITY, _SQUARES = "exp_avg", "exp_avg_sq"
+    _RULE: ClassVar[str] = "adam"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        defaults = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+
+    def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        beta1, beta2 = group["betas"]
+        return {"rule": self._RULE, "beta1": float(beta1), "beta2": float(beta2), "epsilon": float(group["eps"])}
+
+
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient: ``p -= r w p`` before its step (Loshchilov and Hutter, 2019).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See :class:`Optimizer`.
+    lr, betas, eps : default=1e-3, (0.9, 0.999), 1e-8
+        See :class:`Adam`.
+    weight_decay : float, default=0.01
+        w.
+    max_norm, clip_value : float or None, default=None
+        See :class:`Optimizer`.
+    """
+
+    _RULE = "adamw"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        *,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, max_norm=max_norm, clip_value=clip_value)
