@@ -53,6 +53,9 @@ demo: $(VENV)/.with-demo $(INSTALLED) ## train on real data, print tables, draw 
 	$(BIN)/python examples/word2vec.py
 	$(BIN)/python examples/svm.py
 	$(BIN)/python examples/logistic_regression.py
+	$(BIN)/python examples/attention_regression.py
+	$(BIN)/python examples/digits_cnn.py
+	$(BIN)/python examples/char_transformer.py
 
 # ---- tests -------------------------------------------------------------------------------------------------------------
 test: $(VENV)/.with-test $(VENV)/.installed-$(or $(LEVELS),all) ## native and Python tests, the fast ones

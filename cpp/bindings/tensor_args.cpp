@@ -20,10 +20,11 @@ Shape shape_of(const py::array& array) {
     return shape;
 }
 
-template <class T>
-py::array array_arg(const char* name, py::handle object, const std::string& expected) {
+/// expected() -> text: made only for a message, as it asks Python for the name of a dtype.
+template <class T, class Expected>
+py::array array_arg(const char* name, py::handle object, Expected&& expected) {
     auto array = detail::array_of<T>(object);
-    if (!array) detail::wrong_type(name, expected, object);
+    if (!array) detail::wrong_type(name, expected(), object);
     return *std::move(array);
 }
 
@@ -59,7 +60,7 @@ std::size_t n_entries(const Shape& shape) {
 
 template <class T>
 TensorView<const T> tensor_arg(const char* name, py::handle object, int ndim) {
-    const py::array array = array_arg<T>(name, object, expected_text<T>(ndim));
+    const py::array array = array_arg<T>(name, object, [&] { return expected_text<T>(ndim); });
     if (ndim < 0 ? array.ndim() == 0 : array.ndim() != ndim)
         detail::wrong_value(name, ndim < 0 ? "an array with at least one axis" : expected_text<T>(ndim), object);
     check_c_order(name, array);
@@ -68,7 +69,7 @@ TensorView<const T> tensor_arg(const char* name, py::handle object, int ndim) {
 
 template <class T>
 TensorView<const T> tensor_arg(const char* name, py::handle object, const Shape& shape) {
-    const py::array array = array_arg<T>(name, object, expected_text<T>(shape));
+    const py::array array = array_arg<T>(name, object, [&] { return expected_text<T>(shape); });
     if (shape_of(array) != shape) detail::wrong_value(name, expected_text<T>(shape), object);
     check_c_order(name, array);
     return {static_cast<const T*>(array.data()), shape};
@@ -82,7 +83,7 @@ TensorView<const T> optional_tensor_arg(const char* name, py::handle object, con
 
 template <class T>
 TensorView<T> output_arg(const char* name, py::handle object, const Shape& shape) {
-    py::array array = array_arg<T>(name, object, expected_text<T>(shape));
+    py::array array = array_arg<T>(name, object, [&] { return expected_text<T>(shape); });
     if (shape_of(array) != shape) detail::wrong_value(name, expected_text<T>(shape), object);
     check_c_order(name, array);
     check_writeable(name, array);
@@ -91,14 +92,14 @@ TensorView<T> output_arg(const char* name, py::handle object, const Shape& shape
 
 template <class T>
 StridedView<const T> strided_arg(const char* name, py::handle object, int ndim) {
-    const py::array array = array_arg<T>(name, object, expected_text<T>(ndim));
+    const py::array array = array_arg<T>(name, object, [&] { return expected_text<T>(ndim); });
     if (array.ndim() != ndim) detail::wrong_value(name, expected_text<T>(ndim), object);
     return {static_cast<const T*>(array.data()), shape_of(array), strides_of<T>(name, array)};
 }
 
 template <class T>
 StridedView<T> strided_output_arg(const char* name, py::handle object, const Shape& shape) {
-    py::array array = array_arg<T>(name, object, expected_text<T>(shape));
+    py::array array = array_arg<T>(name, object, [&] { return expected_text<T>(shape); });
     if (shape_of(array) != shape) detail::wrong_value(name, expected_text<T>(shape), object);
     check_writeable(name, array);
     return {static_cast<T*>(array.mutable_data()), shape, strides_of<T>(name, array)};

@@ -10,10 +10,10 @@
 namespace mlcore::nn {
 namespace {
 
-constexpr std::size_t depth = 384;                // terms of a sum before C is touched: a panel of B is then 48 KiB
-constexpr std::size_t most_rows = 16 * tile_rows; // of a packed block of A: 344 KiB, within L2
-constexpr std::size_t few_rows = 8 * tile_rows;   // up to here a product does not pay for a packed copy of B
-constexpr double flops_per_ns = 50;               // of one thread, for the estimate of what a task costs
+constexpr std::size_t depth = 384;               // terms of a sum before C is touched: a panel of B is then 48 KiB
+constexpr std::size_t most_rows = 8 * tile_rows; // of a packed block of A: 172 KiB, well within L2
+constexpr std::size_t few_rows = 8 * tile_rows;  // up to here a product does not pay for a packed copy of B
+constexpr double flops_per_ns = 50;              // of one thread, for the estimate of what a task costs
 
 std::size_t n_panels(std::size_t cols) { return (cols + tile_cols - 1) / tile_cols; }
 

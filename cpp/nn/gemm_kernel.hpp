@@ -24,13 +24,21 @@ inline constexpr std::size_t tile_cols = 2 * simd::lanes;
 template <std::size_t M>
 void multiply_tile(const float* a, const float* b, std::size_t n_k, float* c, std::size_t stride, bool accumulate) {
     using simd::Floats, simd::lanes;
+    constexpr std::size_t ahead = 16; // steps by which panels are fetched before they are read
     Floats sums[M][2];
+    for (std::size_t i = 0; i < M; ++i) { // the tile itself is far away too, and needed at the end
+        __builtin_prefetch(c + i * stride, 1);
+        __builtin_prefetch(c + i * stride + lanes, 1);
+    }
 #pragma GCC unroll 14
     for (std::size_t i = 0; i < M; ++i) {
         sums[i][0] = accumulate ? simd::load(c + i * stride) : Floats{};
         sums[i][1] = accumulate ? simd::load(c + i * stride + lanes) : Floats{};
     }
     for (std::size_t k = 0; k < n_k; ++k, a += M, b += tile_cols) {
+        __builtin_prefetch(a + ahead * M);
+        __builtin_prefetch(b + ahead * tile_cols);
+        __builtin_prefetch(b + ahead * tile_cols + lanes);
         const Floats left = simd::load(b), right = simd::load(b + lanes);
 #pragma GCC unroll 14
         for (std::size_t i = 0; i < M; ++i) {

@@ -25,6 +25,7 @@ PAGES = Path(__file__).parents[2] / "docs"
         "mlcore.linear_model._logistic",
         "mlcore.linear_model._logistic_path",
         "mlcore.linear_model._ridge",
+        "mlcore.nn._summary",
         "mlcore.svm._linear_svc",
         "mlcore.svm._linear_svr",
         "mlcore.svm._one_class",
@@ -38,7 +39,7 @@ def test_examples(name):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", ["embedding", "linear_model", "svm"])
+@pytest.mark.parametrize("name", ["embedding", "linear_model", "nn", "svm", "training"])
 def test_snippets(name, tmp_path, monkeypatch):
     """All of a page in one namespace, from top to bottom."""
     snippets = re.findall(r"^```python\n(.*?)^```", (PAGES / f"{name}.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from nn_twins import assert_close, finite_difference_check
-from nn_twins.linear import ACTIVATIONS, linear_backward, linear_forward
 
 from mlcore import nn
 from mlcore.nn import functional as F
+from nn_twins import assert_close, finite_difference_check
+from nn_twins.linear import ACTIVATIONS, linear_backward, linear_forward
 
 
 def problem(shape=(3, 7), n_out=5, dtype=np.float64, seed=0):
@@ -88,7 +88,9 @@ def test_as_in_pytorch(activation):
     theirs = {
         "identity": lambda z: z,
         "gelu_tanh": lambda z: torch.nn.functional.gelu(z, approximate="tanh"),
-        **{name: getattr(torch.nn.functional, name) for name in ("relu", "gelu", "silu", "tanh", "sigmoid", "softplus")},
+        **{
+            name: getattr(torch.nn.functional, name) for name in ("relu", "gelu", "silu", "tanh", "sigmoid", "softplus")
+        },
     }[activation]
     arrays = problem((4, 6, 300), 70, np.float32)
     ours = [nn.Tensor(a, requires_grad=True) for a in arrays]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlcore._native import core
 from mlcore.nn import ShapeError, Tensor, manual_seed, no_grad, threads
 from mlcore.nn._recurrent import GRU, LSTM, RNN
 from mlcore.nn.functional._recurrent import lstm
@@ -255,8 +256,6 @@ def test_bad_input():
 
 
 def test_the_core_checks_what_it_is_given():
-    from mlcore._native import core
-
     x, h0 = draw(6, 3), None
     weights = [[draw(16, 3), draw(16, 4), None, None]]
     sizes = {"n_batch": 2, "n_steps": 3, "n_threads": 1}

@@ -34,7 +34,14 @@ def check_gradient(function, *leaves, step=1e-2, tolerance=2e-3):
         assert abs(got - expected) <= tolerance * scale, f"input {i}: {got}, differences {expected}"
 
 
-SHAPES = [((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 4), (3, 1)), ((), (3,)), ((200, 200), (200, 200)), ((200, 200), (200,))]
+SHAPES = [
+    ((3, 4), (3, 4)),
+    ((3, 4), (4,)),
+    ((2, 1, 4), (3, 1)),
+    ((), (3,)),
+    ((200, 200), (200, 200)),
+    ((200, 200), (200,)),
+]
 
 
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)

@@ -1,6 +1,5 @@
 # Submodule `nn` of every _core_<level> extension module.
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ def activation_backward(
 ) -> Floats: ...
 def add(a: Floats, b: Floats, *, n_threads: int) -> Floats: ...
 def mul(a: Floats, b: Floats, *, n_threads: int) -> Floats: ...
-def scale(a: Floats, factor: float, *, n_threads: int) -> Floats: ...
+def scale(a: Floats, factor: float, *, out: Floats | None = None, n_threads: int) -> Floats: ...
 def sum_rows(x: Floats, *, n_threads: int) -> Floats: ...
 
 # ---- attention (bind_nn_attention.cpp) ----
@@ -84,3 +83,227 @@ def attention_weights(
     causal: bool,
     n_threads: int,
 ) -> Floats: ...
+def pair_attention(
+    score: str,
+    a: Floats,
+    c: Floats,
+    w: Floats,
+    v: Floats,
+    bias: Floats | None,
+    lengths: NDArray[np.int64] | None,
+    *,
+    n_threads: int,
+) -> tuple[Floats, Floats]: ...
+def pair_attention_backward(
+    score: str,
+    a: Floats,
+    c: Floats,
+    w: Floats,
+    v: Floats,
+    bias: Floats | None,
+    lengths: NDArray[np.int64] | None,
+    weights: Floats,
+    out: Floats,
+    dout: Floats,
+    *,
+    needs: Sequence[bool],
+    n_threads: int,
+) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None, Floats]: ...
+
+# ---- recurrent layers (bind_nn_recurrent.cpp) ----
+
+def pack_sequences(x: Floats, lengths: NDArray[np.int64] | None, *, n_threads: int) -> Floats: ...
+def unpack_sequences(
+    packed: Floats,
+    lengths: NDArray[np.int64] | None,
+    *,
+    n_batch: int,
+    n_steps: int,
+    batch_first: bool,
+    n_threads: int,
+) -> Floats: ...
+def recurrent_forward(
+    kind: str,
+    x: Floats,
+    h0: Floats | None,
+    c0: Floats | None,
+    weights: Sequence[Sequence[Floats | None]],
+    lengths: NDArray[np.int64] | None,
+    *,
+    n_batch: int,
+    n_steps: int,
+    keep: bool,
+    n_threads: int,
+) -> tuple[Floats, Floats, Floats | None, Floats | None, Floats | None]: ...
+def recurrent_backward(
+    kind: str,
+    x: Floats,
+    h0: Floats | None,
+    c0: Floats | None,
+    weights: Sequence[Sequence[Floats | None]],
+    lengths: NDArray[np.int64] | None,
+    *,
+    n_batch: int,
+    n_steps: int,
+    y: Floats,
+    gates: Floats | None,
+    cells: Floats | None,
+    dy: Floats | None,
+    dh_n: Floats | None,
+    dc_n: Floats | None,
+    needs_x: bool,
+    needs_states: bool,
+    needs_weights: bool,
+    n_threads: int,
+) -> tuple[
+    Floats | None,
+    Floats | None,
+    Floats | None,
+    list[tuple[Floats, Floats, Floats | None, Floats | None]],
+]: ...
+
+# ---- optimizers (bind_nn_optim.cpp) ----
+
+def optimizer_step(
+    parameters: Sequence[Floats],
+    gradients: Sequence[Floats],
+    rows: Sequence[NDArray[np.int64] | None],
+    velocities: Sequence[Floats],
+    squares: Sequence[Floats],
+    steps: Sequence[int],
+    *,
+    rule: str,
+    learning_rate: float,
+    momentum: float = 0.0,
+    rho: float = 0.0,
+    beta1: float = 0.0,
+    beta2: float = 0.0,
+    epsilon: float = 0.0,
+    weight_decay: float = 0.0,
+    gradient_scale: float = 1.0,
+    clip_value: float = ...,
+    n_threads: int,
+) -> None: ...
+def square_sums(arrays: Sequence[Floats], *, n_threads: int) -> NDArray[np.float64]: ...
+def blend(targets: Sequence[Floats], sources: Sequence[Floats], *, weight: float, n_threads: int) -> None: ...
+
+# ---- convolution, pooling, batch norm (bind_nn_convolution.cpp) ----
+
+Spans = tuple[NDArray[np.int64], NDArray[np.int64], Floats]  # begins, ends, divisors
+
+def convolution(
+    x: Floats,
+    weight: Floats,
+    bias: Floats | None,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    activation: str,
+    keep_input: bool,
+    n_threads: int,
+) -> tuple[Floats, Floats | None]: ...
+def convolution_backward(
+    x: Floats,
+    weight: Floats,
+    dy: Floats,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    wanted: tuple[bool, bool, bool],
+    n_threads: int,
+) -> tuple[Floats | None, Floats | None, Floats | None]: ...
+def max_pool(
+    x: Floats,
+    *,
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    output_size: Sequence[int],
+    n_threads: int,
+) -> tuple[Floats, NDArray[np.int32]]: ...
+def max_pool_backward(dy: Floats, where: NDArray[np.int32], *, shape: Sequence[int], n_threads: int) -> Floats: ...
+def average_pool(x: Floats, *, rows: Spans, cols: Spans, n_threads: int) -> Floats: ...
+def average_pool_backward(
+    dy: Floats, *, rows: Spans, cols: Spans, shape: Sequence[int], n_threads: int
+) -> Floats: ...
+def batch_statistics(x: Floats, *, n_threads: int) -> tuple[Floats, Floats]: ...
+def batch_normalize(
+    x: Floats, mean: Floats, inverse: Floats, weight: Floats | None, bias: Floats | None, *, n_threads: int
+) -> Floats: ...
+def batch_norm_backward(
+    dy: Floats,
+    x: Floats,
+    mean: Floats,
+    inverse: Floats,
+    weight: Floats | None,
+    *,
+    of_batch: bool,
+    want_dx: bool,
+    n_threads: int,
+) -> tuple[Floats | None, Floats, Floats]: ...
+
+# ---- norms, dropout, rows of a table (bind_nn_elementwise.cpp) ----
+
+Ids = NDArray[np.int64]
+
+def layer_norm(
+    x: Floats, weight: Floats | None, bias: Floats | None, *, epsilon: float, centered: bool, n_threads: int
+) -> tuple[Floats, Floats | None, Floats]: ...
+def layer_norm_backward(
+    x: Floats,
+    dy: Floats,
+    mean: Floats | None,
+    rstd: Floats,
+    weight: Floats | None,
+    *,
+    want_input: bool,
+    want_weight: bool,
+    want_bias: bool,
+    n_threads: int,
+) -> tuple[Floats | None, Floats | None, Floats | None]: ...
+def dropout(x: Floats, residual: Floats | None, *, p: float, seed: int, n_threads: int) -> Floats: ...
+def gaussian_noise(x: Floats, *, std: float, seed: int, n_threads: int) -> Floats: ...
+def gather_rows(table: Floats, ids: Ids, *, n_threads: int) -> Floats: ...
+def scatter_add_rows(rows: Floats, ids: Ids, *, n_rows: int, skipped: int = -1, n_threads: int) -> Floats: ...
+
+# ---- softmax, losses (bind_nn_softmax.cpp) ----
+
+def softmax(x: Floats, *, n_threads: int) -> Floats: ...
+def softmax_backward(y: Floats, dy: Floats, *, n_threads: int) -> Floats: ...
+def log_softmax(x: Floats, *, n_threads: int) -> Floats: ...
+def log_softmax_backward(y: Floats, dy: Floats, *, n_threads: int) -> Floats: ...
+def logsumexp(x: Floats, *, n_threads: int) -> Floats: ...
+def logsumexp_backward(x: Floats, lse: Floats, dlse: Floats, *, n_threads: int) -> Floats: ...
+def cross_entropy(
+    x: Floats,
+    target: Ids | Floats,
+    *,
+    class_weight: Floats | None = None,
+    row_factor: Floats | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    gamma: float = 0.0,
+    reduction: str,
+    with_gradient: bool,
+    n_threads: int,
+) -> tuple[Floats, Floats | None]: ...
+def pointwise_loss(
+    x: Floats,
+    target: Floats,
+    *,
+    weight: Floats | None = None,
+    positive_weight: Floats | None = None,
+    dy: Floats | None = None,
+    kind: str,
+    beta: float = 1.0,
+    gamma: float = 2.0,
+    alpha: float = -1.0,
+    reduction: str,
+    with_gradient: bool,
+    n_threads: int,
+) -> tuple[Floats, Floats | None]: ...

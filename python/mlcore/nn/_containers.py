@@ -94,7 +94,7 @@ class Residual(Module):
     def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
         """Add the output of the module to its input."""
         x = as_tensor(input)
-        y = self.module(x)
+        y: Tensor = self.module(x)
         if y.shape != x.shape:
             raise ShapeError(f"the module turned shape {x.shape} into {y.shape}; a residual needs one shape")
         return x + y

@@ -12,7 +12,6 @@ from mlcore.nn._linear import Linear
 from mlcore.nn._module import Module
 from mlcore.nn._norm import LayerNorm
 from mlcore.nn._tape import Tensor, as_tensor
-from mlcore.nn.functional._dropout import dropout_add
 
 
 class _Sublayers(Module):
@@ -29,18 +28,24 @@ class _Sublayers(Module):
         batch_first: bool,
         norm_first: bool,
         bias: bool,
+        *,
+        has_memory: bool,
     ) -> None:
         super().__init__()
         self.d_model, self.nhead, self.norm_first = d_model, nhead, norm_first
         self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first)
+        if has_memory:  # here for PyTorch's order of parameters
+            self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, activation=activation)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias)
         self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
+        if has_memory:
+            self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
 
     def _add(self, residual: Tensor, x: Tensor) -> Tensor:
-        return dropout_add(x, residual, self.dropout.p, self.training)
+        return self.dropout(x, residual)  # type: ignore[no-any-return]
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.linear1(x)))  # type: ignore[no-any-return]
@@ -87,7 +92,16 @@ class TransformerEncoderLayer(_Sublayers):
         bias: bool = True,
     ) -> None:
         super().__init__(
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            bias,
+            has_memory=False,
         )
 
     def forward(
@@ -152,10 +166,17 @@ class TransformerDecoderLayer(_Sublayers):
         bias: bool = True,
     ) -> None:
         super().__init__(
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            bias,
+            has_memory=True,
         )
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first)
-        self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
 
     def forward(
         self,

@@ -1,5 +1,72 @@
-"""The operations that layers are made of."""
+"""The operations that layers are made of, under PyTorch's names where it has them.
 
+All take tensors or NumPy arrays (float32; ids and classes are integers) and return tensors.
+"""
+
+from mlcore.nn.functional._activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from mlcore.nn.functional._attention import scaled_dot_product_attention
+from mlcore.nn.functional._batch_norm import batch_norm
+from mlcore.nn.functional._convolution import conv1d, conv2d
+from mlcore.nn.functional._cross_entropy import cross_entropy, focal_loss, nll_loss
+from mlcore.nn.functional._dropout import dropout, gaussian_noise
+from mlcore.nn.functional._embedding import embedding
 from mlcore.nn.functional._linear import linear
+from mlcore.nn.functional._losses import (
+    binary_cross_entropy_with_logits,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    sigmoid_focal_loss,
+    smooth_l1_loss,
+)
+from mlcore.nn.functional._norm import layer_norm, rms_norm
+from mlcore.nn.functional._pair_attention import additive_attention, kernel_regression
+from mlcore.nn.functional._pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
+from mlcore.nn.functional._position import rotary_embedding
+from mlcore.nn.functional._recurrent import gru, lstm, rnn
+from mlcore.nn.functional._softmax import log_softmax, logsumexp, softmax
 
-__all__ = ["linear"]
+__all__ = [
+    "adaptive_avg_pool2d",
+    "additive_attention",
+    "avg_pool1d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "embedding",
+    "focal_loss",
+    "gaussian_noise",
+    "gelu",
+    "gru",
+    "huber_loss",
+    "kernel_regression",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsumexp",
+    "lstm",
+    "max_pool1d",
+    "max_pool2d",
+    "mse_loss",
+    "nll_loss",
+    "relu",
+    "rms_norm",
+    "rnn",
+    "rotary_embedding",
+    "scaled_dot_product_attention",
+    "sigmoid",
+    "sigmoid_focal_loss",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "tanh",
+]

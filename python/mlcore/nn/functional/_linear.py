@@ -6,7 +6,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, grad_enabled, record
 
 
 def linear(
@@ -63,7 +63,7 @@ def linear(
         None if b is None else np.ascontiguousarray(b.data),
         None if r is None else np.ascontiguousarray(r.data),
         activation=activation,
-        keep_input=any(needed),
+        keep_input=grad_enabled() and any(needed),
         n_threads=n_threads(),
     )
 
