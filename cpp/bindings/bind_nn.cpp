@@ -86,24 +86,12 @@ void register_nn(py::module_& parent) {
     m.def("empty", [](const Shape& shape) { return pooled_array<float>(shape); }, py::arg("shape"));
     m.def("idle_bytes", [] { return shared_pool().idle_bytes(); });
     m.def("release_memory", [] { shared_pool().release(); });
-#ifdef MLCORE_NN_ATTENTION
     register_nn_attention(m);
-#endif
-#ifdef MLCORE_NN_CONVOLUTION
     register_nn_convolution(m);
-#endif
-#ifdef MLCORE_NN_ELEMENTWISE
     register_nn_elementwise(m);
-#endif
-#ifdef MLCORE_NN_OPTIM
     register_nn_optim(m);
-#endif
-#ifdef MLCORE_NN_RECURRENT
     register_nn_recurrent(m);
-#endif
-#ifdef MLCORE_NN_SOFTMAX
     register_nn_softmax(m);
-#endif
 }
 
 } // namespace mlcore

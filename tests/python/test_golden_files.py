@@ -26,6 +26,7 @@ from mlcore import (
     Word2Vec,
 )
 from mlcore._io import FORMAT_VERSION
+from mlcore.nn import NeuralClassifier, NeuralRegressor
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -100,7 +101,7 @@ def test_word2vec(path):
     assert len(model.partial_fit(["Wort für Wort"] * 2).loss_curve_) == 4
 
 
-# ---- kernel machines, linear models ----------------------------------------------------------------------------------
+# ---- kernel machines, linear models, networks ------------------------------------------------------------------------
 
 POINTS = np.array([[i % 7 - 3.0, (i * i) % 5 - 2.0, float(i % 3)] for i in range(24)])
 NUMBERS = POINTS @ [1.0, -2.0, 0.5] + np.sin(np.arange(24))
@@ -129,14 +130,23 @@ def linear_models():
     yield "elastic-net", ElasticNet(alpha=0.2).fit(POINTS, NUMBERS)
 
 
+def neural_models():
+    options = {"hidden_layer_sizes": (8, 4), "max_iter": 20, "random_state": 0}
+    yield "classifier", NeuralClassifier(**options).fit(POINTS, NAMES)
+    yield "regressor", NeuralRegressor(**options).fit(POINTS, NUMBERS)
+
+
 def points_answer(model):
     X = POINTS @ POINTS.T if getattr(model, "kernel", None) == "precomputed" else POINTS
-    return model.decision_function(X) if hasattr(model, "decision_function") else model.predict(X)
+    for method in ("decision_function", "predict_proba"):
+        if hasattr(model, method):
+            return getattr(model, method)(X)
+    return model.predict(X)
 
 
 @pytest.mark.parametrize(
     "path",
-    sorted([*GOLDEN.glob("v*-svm-*.safetensors"), *GOLDEN.glob("v*-linear-*.safetensors")]),
+    sorted(path for family in ("svm", "linear", "neural") for path in GOLDEN.glob(f"v*-{family}-*.safetensors")),
     ids=lambda path: path.stem,
 )
 def test_models_of_points(path):
@@ -150,7 +160,7 @@ def test_models_of_points(path):
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["gbdt", "word2vec", "svm", "linear"])
+@pytest.mark.parametrize("family", ["gbdt", "word2vec", "svm", "linear", "neural"])
 def test_there_are_golden_files_of_every_version(family):
     versions = {path.stem.split("-")[0] for path in GOLDEN.glob(f"v*-{family}-*.safetensors")}
     assert versions == {f"v{version}" for version in range(1, FORMAT_VERSION + 1)}
@@ -162,6 +172,7 @@ if __name__ == "__main__":
         ("word2vec", word2vec_models(), word2vec_answer),
         ("svm", svm_models(), points_answer),
         ("linear", linear_models(), points_answer),
+        ("neural", neural_models(), points_answer),
     ):
         for name, model in models:
             path = GOLDEN / f"v{FORMAT_VERSION}-{family}-{name}.safetensors"

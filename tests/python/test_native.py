@@ -149,7 +149,7 @@ def stub_names(body, inside=""):
             yield inside + node.target.id
 
 
-@pytest.mark.parametrize("module", ["__init__", "boosting", "embedding", "linear_model", "svm"])
+@pytest.mark.parametrize("module", ["__init__", "boosting", "embedding", "linear_model", "nn", "svm"])
 def test_stubs_name_what_the_core_offers(module):
     stub = ast.parse((Path(mlcore.__file__).parent / "_core" / f"{module}.pyi").read_text())
     native = _native.core if module == "__init__" else getattr(_native.core, module)

@@ -243,3 +243,26 @@ def test_seeds():
     assert nn.generator().next_seed() == later
     with pytest.raises(ValueError, match="seed"):
         nn.manual_seed(-1)
+
+
+def test_a_training_step_allocates_nothing_after_the_first():
+    net = nn.Sequential(nn.Linear(64, 256, activation="gelu"), nn.Dropout(0.1), nn.LayerNorm(256), nn.Linear(256, 10))
+    x, y = np.ones((512, 64), np.float32), np.arange(512) % 10
+    optimizer = nn.optim.AdamW(net.parameters())
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+
+    nn.release_memory()
+    assert nn.idle_memory() == 0
+    step()
+    step()
+    idle = nn.idle_memory()
+    assert idle > 0
+    for _ in range(3):
+        step()
+        assert nn.idle_memory() == idle  # all that was taken has come back, and nothing was added
+    nn.release_memory()
+    assert nn.idle_memory() == 0

@@ -6,6 +6,7 @@ from mlcore.nn._arithmetic import concatenate, stack
 from mlcore.nn._attention import MultiheadAttention
 from mlcore.nn._averaging import EMA, SWA
 from mlcore.nn._batch_norm import BatchNorm1d, BatchNorm2d
+from mlcore.nn._batches import ArrayBatches
 from mlcore.nn._classifier import NeuralClassifier
 from mlcore.nn._containers import Flatten, Identity, ModuleList, Residual, Sequential
 from mlcore.nn._convolution import Conv1d, Conv2d
@@ -33,7 +34,16 @@ from mlcore.nn._pooling import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1
 from mlcore.nn._position import PositionalEncoding
 from mlcore.nn._recurrent import GRU, LSTM, RNN
 from mlcore.nn._regressor import NeuralRegressor
-from mlcore.nn._runtime import Generator, generator, manual_seed, random_stream, set_num_threads, threads
+from mlcore.nn._runtime import (
+    Generator,
+    generator,
+    idle_memory,
+    manual_seed,
+    random_stream,
+    release_memory,
+    set_num_threads,
+    threads,
+)
 from mlcore.nn._serialization import load_weights, save_weights
 from mlcore.nn._summary import summary
 from mlcore.nn._tape import ShapeError, SparseGradient, Tensor, as_tensor, grad_enabled, no_grad
@@ -49,6 +59,7 @@ __all__ = [
     "SWA",
     "AdaptiveAvgPool2d",
     "AdditiveAttention",
+    "ArrayBatches",
     "AvgPool1d",
     "AvgPool2d",
     "BCEWithLogitsLoss",
@@ -108,12 +119,14 @@ __all__ = [
     "functional",
     "generator",
     "grad_enabled",
+    "idle_memory",
     "init",
     "load_weights",
     "manual_seed",
     "no_grad",
     "optim",
     "random_stream",
+    "release_memory",
     "save_weights",
     "set_num_threads",
     "stack",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlcore._base import effective_n_jobs
+from mlcore._native import core
 
 _n_threads: ContextVar[int | None] = ContextVar("mlcore.nn n_threads", default=None)
 
@@ -43,6 +44,16 @@ def threads(n_jobs: int | None) -> Iterator[None]:
         yield
     finally:
         _n_threads.reset(token)
+
+
+def idle_memory() -> int:
+    """Return how many bytes of freed arrays are kept for the next operations, at most 1 GiB."""
+    return core.nn.idle_bytes()
+
+
+def release_memory() -> None:
+    """Give the memory that is kept for the next operations back to the system."""
+    core.nn.release_memory()
 
 
 class Generator:

@@ -23,7 +23,7 @@ from mlcore.nn.functional._losses import (
 from mlcore.nn.functional._norm import layer_norm, rms_norm
 from mlcore.nn.functional._pair_attention import additive_attention, kernel_regression
 from mlcore.nn.functional._pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
-from mlcore.nn.functional._position import rotary_embedding
+from mlcore.nn.functional._position import rotary_embedding, sinusoids
 from mlcore.nn.functional._recurrent import gru, lstm, rnn
 from mlcore.nn.functional._softmax import log_softmax, logsumexp, softmax
 
@@ -65,6 +65,7 @@ __all__ = [
     "sigmoid",
     "sigmoid_focal_loss",
     "silu",
+    "sinusoids",
     "smooth_l1_loss",
     "softmax",
     "softplus",
