@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlcore.boosting import GBDTClassifier, GBDTRegressor
     from mlcore.embedding import KeyedVectors, Phrases, Word2Vec
     from mlcore.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+    from mlcore.nn import NeuralClassifier, NeuralRegressor
     from mlcore.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 __version__: str = _core.build_info()["version"]
@@ -31,6 +32,8 @@ __all__ = [
     "LinearSVC",
     "LinearSVR",
     "LogisticRegression",
+    "NeuralClassifier",
+    "NeuralRegressor",
     "NuSVC",
     "NuSVR",
     "OneClassSVM",
@@ -58,6 +61,8 @@ _HOME = {
     "LinearSVC": "mlcore.svm",
     "LinearSVR": "mlcore.svm",
     "LogisticRegression": "mlcore.linear_model",
+    "NeuralClassifier": "mlcore.nn",
+    "NeuralRegressor": "mlcore.nn",
     "NuSVC": "mlcore.svm",
     "NuSVR": "mlcore.svm",
     "OneClassSVM": "mlcore.svm",

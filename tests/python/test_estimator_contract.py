@@ -21,6 +21,8 @@ from mlcore import (
     LinearSVC,
     LinearSVR,
     LogisticRegression,
+    NeuralClassifier,
+    NeuralRegressor,
     NuSVC,
     NuSVR,
     OneClassSVM,
@@ -28,7 +30,6 @@ from mlcore import (
     Ridge,
     Word2Vec,
 )
-from mlcore.nn import NeuralClassifier, NeuralRegressor
 
 # All rows in a batch: else copies of a row would come in other batches than one row with a weight. The data of some
 # checks is not scaled, which stops units that have a flat side.

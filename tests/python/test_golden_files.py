@@ -20,13 +20,14 @@ from mlcore import (
     LinearSVC,
     LinearSVR,
     LogisticRegression,
+    NeuralClassifier,
+    NeuralRegressor,
     NuSVC,
     OneClassSVM,
     Ridge,
     Word2Vec,
 )
 from mlcore._io import FORMAT_VERSION
-from mlcore.nn import NeuralClassifier, NeuralRegressor
 
 GOLDEN = Path(__file__).parent / "golden"
 

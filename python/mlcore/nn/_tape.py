@@ -392,6 +392,14 @@ def as_tensor(data: Any) -> Tensor:
     return data if isinstance(data, Tensor) else Tensor(data)
 
 
+def float_tensor(data: Any, name: str) -> Tensor:
+    """Return `data` as a Tensor of float32, or raise TypeError that calls it `name`."""
+    tensor = as_tensor(data)
+    if tensor.dtype != np.float32:
+        raise TypeError(f"{name} must be float32, got {tensor.dtype}")
+    return tensor
+
+
 def record(
     op: str,
     data: Array,

@@ -6,14 +6,12 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, record
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
 
 
 def _class_rows(op: str, x: Tensor) -> Array:
     """Return (N, C, ...) or (C,) as rows of classes."""
-    if x.dtype != np.float32:
-        raise TypeError(f"input of {op} must be float32, got {x.dtype}")
     if x.ndim == 0 or x.size == 0:
         raise ShapeError(f"input of {op} has shape {x.shape}: expected (N, C), (N, C, ...) or (C,), not empty")
     moved = x.data if x.ndim < 3 else np.moveaxis(x.data, 1, -1)
@@ -48,7 +46,7 @@ def _cross_entropy(
     gamma: float,
 ) -> Tensor:
     check_reduction(op, reduction)
-    x, t = as_tensor(input), as_tensor(target)
+    x, t = float_tensor(input, f"input of {op}"), as_tensor(target)
     rows = _class_rows(op, x)
     targets, shape = _class_targets(op, x, without_gradient(op, "target", t))
     w = without_gradient(op, "weight", weight)
@@ -190,7 +188,7 @@ def nll_loss(
         As :func:`cross_entropy`.
     """
     check_reduction("nll_loss", reduction)
-    x = as_tensor(input)
+    x = float_tensor(input, "input of nll_loss")
     rows = _class_rows("nll_loss", x)
     targets, shape = _class_targets("nll_loss", x, without_gradient("nll_loss", "target", target))
     if targets.dtype != np.int64:

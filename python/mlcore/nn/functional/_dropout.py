@@ -4,14 +4,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
-
-
-def _float_input(op: str, input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
-    x = as_tensor(input)
-    if x.dtype != np.float32:
-        raise TypeError(f"{op} takes float32, got {x.dtype}")
-    return x
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, record
 
 
 def check_probability(p: float) -> None:
@@ -54,8 +47,8 @@ def dropout(
         If `residual` has another shape.
     """
     check_probability(p)
-    x = _float_input("dropout", input)
-    r = None if residual is None else _float_input("dropout", residual)
+    x = float_tensor(input, "input of dropout")
+    r = None if residual is None else float_tensor(residual, "residual of dropout")
     if r is not None and r.shape != x.shape:
         raise ShapeError(f"residual of dropout has shape {r.shape}, but input has shape {x.shape}")
     drops = training and p > 0
@@ -104,7 +97,7 @@ def gaussian_noise(
     """
     if not std >= 0:
         raise ValueError(f"std of gaussian_noise must be at least 0, got {std}")
-    x = _float_input("gaussian_noise", input)
+    x = float_tensor(input, "input of gaussian_noise")
     if not training or std == 0:
         return x
     seed = generator().next_seed()

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, record
 
 
 def normalized_sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -28,9 +28,7 @@ def _norm(
     epsilon: float,
     centered: bool,
 ) -> Tensor:
-    x, sizes = as_tensor(input), normalized_sizes(normalized_shape)
-    if x.dtype != np.float32:
-        raise TypeError(f"input of {op} must be float32, got {x.dtype}")
+    x, sizes = float_tensor(input, f"input of {op}"), normalized_sizes(normalized_shape)
     if x.shape[-len(sizes) :] != sizes:
         raise ShapeError(f"input of {op} has shape {x.shape}, which does not end with normalized_shape {sizes}")
     w = None if weight is None else as_tensor(weight)

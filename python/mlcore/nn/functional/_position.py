@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
-from mlcore.nn._tape import Array, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, ShapeError, Tensor, float_tensor, record
 
 
 def sinusoids(n_positions: int, d_model: int, base: float = 10000.0) -> Array:
@@ -60,9 +60,7 @@ def rotary_embedding(input: Tensor | Array, positions: Any = None, base: float =
     -----
     Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021.
     """
-    x = as_tensor(input)
-    if x.dtype != np.float32:
-        raise TypeError(f"rotary_embedding takes float32, got {x.dtype}")
+    x = float_tensor(input, "input of rotary_embedding")
     if x.ndim < 2 or x.shape[-1] % 2:
         raise ShapeError(f"rotary_embedding takes (..., T, D) with an even D, got shape {x.shape}")
     places = None if positions is None else _places(positions, x.shape)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, grad_enabled, record_many
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, grad_enabled, record_many
 
 Weights = Sequence[Sequence[Tensor | Array | None]]  # W_ih, W_hh, b_ih, b_hh for each direction of each layer
 Lengths = Any  # Tensor, array or list of integers, or None
@@ -149,8 +149,6 @@ class _Batch:
             raise ShapeError(
                 f"input has shape {x.shape}; expected (T, B, I), (B, T, I) with batch_first, or (T, I) for one sequence"
             )
-        if x.dtype != np.float32:
-            raise TypeError(f"input must be of float32, got {x.dtype}")
         self.batched = x.ndim == 3
         self.batch_first = batch_first and self.batched
         axes = x.shape[:2] if self.batched else (x.shape[0], 1)
@@ -229,7 +227,7 @@ def _run(
     batch_first: bool,
     lengths: Lengths,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    x = as_tensor(input_)
+    x = float_tensor(input_, "input")
     batch = _Batch(x, batch_first, lengths)
     directions = 2 if bidirectional else 1
     parts = _check_weights(kind, weights, directions, x.shape[-1])

@@ -6,13 +6,11 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, record
 
 
 def _axis_last(op: str, x: Tensor, dim: int) -> Array:
     """Return the values in C order with axis `dim` moved to the end."""
-    if x.dtype != np.float32:
-        raise TypeError(f"{op} takes float32, got {x.dtype}")
     if not -x.ndim <= dim < x.ndim:
         raise ShapeError(f"dim={dim} of {op} is not an axis of input with shape {x.shape}")
     if x.shape[dim] == 0:
@@ -53,7 +51,7 @@ def softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch'
     >>> F.softmax([-10000.0, -1000.0, -34343.0], dim=0).numpy()
     array([0., 1., 0.], dtype=float32)
     """
-    x = as_tensor(input)
+    x = float_tensor(input, "input of softmax")
     y = core.nn.softmax(_axis_last("softmax", x, dim), n_threads=n_threads())
 
     def backward(dy: Array) -> Gradients:
@@ -83,7 +81,7 @@ def log_softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTo
     ShapeError
         If there is no such axis, or nothing in it.
     """
-    x = as_tensor(input)
+    x = float_tensor(input, "input of log_softmax")
     y = core.nn.log_softmax(_axis_last("log_softmax", x, dim), n_threads=n_threads())
 
     def backward(dy: Array) -> Gradients:
@@ -115,7 +113,7 @@ def logsumexp(input: Tensor | Array, dim: int, keepdim: bool = False) -> Tensor:
     ShapeError
         If there is no such axis, or nothing in it.
     """
-    x = as_tensor(input)
+    x = float_tensor(input, "input of logsumexp")
     rows = _axis_last("logsumexp", x, dim)
     lse = core.nn.logsumexp(rows, n_threads=n_threads())
     out = np.expand_dims(lse, dim) if keepdim else lse
