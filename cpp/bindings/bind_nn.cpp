@@ -14,8 +14,6 @@ namespace {
 using namespace bindings;
 using namespace nn;
 
-MatrixView<const float> as_matrix(const TensorView<const float>& x) { return row_major(x.data, x.rows(), x.last()); }
-
 /// C (m, n) = A (m, k) B (k, n) of any layout.
 py::array_t<float> py_matmul(py::object a, py::object b, int n_threads) {
     const MatrixView<const float> A = matrix_arg<float>("a", a), B = matrix_arg<float>("b", b, {});
@@ -31,7 +29,7 @@ py::array_t<float> py_matmul(py::object a, py::object b, int n_threads) {
 /// (n, m, k) times (n, k, l); a batch of one is used for all of the other.
 py::array_t<float> py_matmul_batched(py::object a, py::object b, int n_threads) {
     const auto A = strided_arg<float>("a", a, 3), B = strided_arg<float>("b", b, 3);
-    const std::size_t n = std::max(A.shape[0], B.shape[0]);
+    const std::size_t n = A.shape[0] == 1 ? B.shape[0] : A.shape[0];
     if (A.shape[2] != B.shape[1] || (A.shape[0] != n && A.shape[0] != 1) || (B.shape[0] != n && B.shape[0] != 1))
         throw ValueError("a of shape " + shape_text(A.shape) + " cannot be multiplied with b of shape " +
                          shape_text(B.shape));
@@ -71,7 +69,9 @@ py::tuple py_linear(py::object x, py::object weight, py::object bias, py::object
     }
     const MatrixView<float> Y = row_major(out.mutable_data(), m, W.shape[0]);
     const MatrixView<const float> left = row_major(X.data, m, X.last());
-    run(n_threads, 0, [&](const RunContext& ctx) { gemm(ctx, left, transposed(as_matrix(W)), Y, false, epilogue); });
+    run(n_threads, 0, [&](const RunContext& ctx) {
+        gemm(ctx, left, transposed(row_major(W.data, W.shape[0], W.shape[1])), Y, false, epilogue);
+    });
     return py::make_tuple(std::move(out), std::move(before));
 }
 
@@ -79,6 +79,7 @@ py::tuple py_linear(py::object x, py::object weight, py::object bias, py::object
 
 void register_nn(py::module_& parent) {
     auto m = parent.def_submodule("nn", "Kernels of neural networks.");
+    shared_pool(); // made now, so that no process is forked while a thread makes it
     m.def("matmul", &py_matmul, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("n_threads"));
     m.def("matmul_batched", &py_matmul_batched, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("n_threads"));
     m.def("linear", &py_linear, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual"), py::kw_only(),

@@ -56,17 +56,22 @@ ConvolutionShape convolution_shape(const Shape& x, const Shape& w, const Pair& s
     if (w[0] == 0 || w[1] == 0 || w[2] == 0 || w[3] == 0 || w[0] % g != 0 || x[1] != w[1] * g)
         throw ValueError("x of shape " + shape_text(x) + " does not fit weight of shape " + shape_text(w) + " with " +
                          std::to_string(g) + " groups");
+    double padded = static_cast<double>(x[1]); // entries of an image with its padding
     const auto axis = [&](std::size_t i) {
         const std::size_t s = size_arg("stride", stride[i], 1), d = size_arg("dilation", dilation[i], 1);
         const std::size_t before = size_arg("padding", padding[2 * i], 0);
         const std::size_t n_in = x[i + 2], kernel = w[i + 2];
-        const std::size_t n_out = n_windows(n_in, kernel, s, d, before, size_arg("padding", padding[2 * i + 1], 0));
+        const std::size_t behind = size_arg("padding", padding[2 * i + 1], 0);
+        const std::size_t n_out = n_windows(n_in, kernel, s, d, before, behind);
+        padded *= static_cast<double>(n_in + before + behind);
         return ConvolutionAxis{n_in, kernel, n_out, s, d, before};
     };
     const ConvolutionShape shape{x[0], x[1], w[0], g, axis(0), axis(1)};
     const double size = static_cast<double>(shape.n * shape.filters) * static_cast<double>(shape.rows.n_out) *
                         static_cast<double>(shape.cols.n_out);
-    if (size > static_cast<double>(address_space / sizeof(float))) throw std::bad_alloc();
+    // Windows are at most a few times as large as that: their sizes do not wrap around.
+    constexpr double most = static_cast<double>(address_space / sizeof(float)) / 64;
+    if (size > most || padded > most) throw std::bad_alloc();
     return shape;
 }
 
@@ -120,11 +125,9 @@ py::tuple py_convolution_backward(py::object x, py::object weight, py::object dy
 }
 
 bool meets_entry(const PoolingAxis& a, std::size_t out) {
-    for (std::size_t tap = 0; tap < a.n_kernel; ++tap) {
-        const std::size_t at = out * a.stride + tap * a.dilation;
-        if (at >= a.padding && at - a.padding < a.n_in) return true;
-    }
-    return false;
+    const std::size_t at = out * a.stride, before = at < a.padding ? a.padding - at : 0;
+    const std::size_t tap = (before + a.dilation - 1) / a.dilation; // the first that is not in the padding
+    return tap < a.n_kernel && at + tap * a.dilation - a.padding < a.n_in;
 }
 
 /// Returns (y, the place of each largest entry within its plane).

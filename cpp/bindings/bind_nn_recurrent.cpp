@@ -18,9 +18,18 @@ namespace {
 using namespace bindings;
 using namespace nn;
 
-SequenceLayout layout_of(py::handle lengths, std::size_t n_batch, std::size_t n_steps) {
+/// n_rows: of the packed rows, where they are there already.
+SequenceLayout layout_of(py::handle lengths, std::size_t n_batch, std::size_t n_steps,
+                         std::optional<std::size_t> n_rows = {}) {
     const auto given = optional_span_arg<std::int64_t>("lengths", lengths);
-    return given ? SequenceLayout(n_batch, n_steps, *given) : SequenceLayout(n_batch, n_steps);
+    if (given && given->size() != n_batch)
+        throw ValueError("lengths has " + std::to_string(given->size()) + " entries for " + std::to_string(n_batch) +
+                         " sequences");
+    if (given) return SequenceLayout(n_batch, n_steps, *given);
+    if (n_rows && (n_batch == 0 || *n_rows / n_batch != n_steps || *n_rows % n_batch != 0))
+        throw ValueError(std::to_string(n_batch) + " sequences of " + std::to_string(n_steps) + " steps do not have " +
+                         std::to_string(*n_rows) + " rows");
+    return SequenceLayout(n_batch, n_steps);
 }
 
 /// (N, F) from x (B, T, F) of any strides.
@@ -38,7 +47,7 @@ py::array_t<float> py_pack(py::object x, py::object lengths, int n_threads) {
 py::array_t<float> py_unpack(py::object packed, py::object lengths, std::size_t n_batch, std::size_t n_steps,
                              bool batch_first, int n_threads) {
     const auto P = tensor_arg<float>("packed", packed, 2);
-    const SequenceLayout layout = layout_of(lengths, n_batch, n_steps);
+    const SequenceLayout layout = layout_of(lengths, n_batch, n_steps, P.shape[0]);
     const std::size_t F = P.shape[1];
     static_cast<void>(tensor_arg<float>("packed", packed, {layout.n_rows(), F}));
     auto x = batch_first ? pooled_array<float>({n_batch, n_steps, F}) : pooled_array<float>({n_steps, n_batch, F});
@@ -54,19 +63,21 @@ py::array_t<float> py_unpack(py::object packed, py::object lengths, std::size_t 
 struct Call {
     RecurrentCell cell;
     RecurrentSizes sizes;
+    TensorView<const float> x;
     SequenceLayout layout;
-    TensorView<const float> x, h0, c0;
+    TensorView<const float> h0, c0;
     std::size_t B, N, D, I, H;
+    std::vector<std::vector<py::object>> all; // keeps what `weights` looks at alive
     std::vector<RecurrentWeights> weights;
     bool has_bias;
     Shape states;
 
     Call(const std::string& kind, py::handle x_arg, py::handle h0_arg, py::handle c0_arg, py::handle weights_arg,
          py::handle lengths, std::size_t n_batch, std::size_t n_steps)
-        : cell(parse_recurrent_cell(kind)), sizes(recurrent_sizes(cell)), layout(layout_of(lengths, n_batch, n_steps)),
-          x(tensor_arg<float>("x", x_arg, 2)), B(n_batch), N(layout.n_rows()), I(x.shape[1]) {
+        : cell(parse_recurrent_cell(kind)), sizes(recurrent_sizes(cell)), x(tensor_arg<float>("x", x_arg, 2)),
+          layout(layout_of(lengths, n_batch, n_steps, x.shape[0])), B(n_batch), N(layout.n_rows()), I(x.shape[1]) {
         static_cast<void>(tensor_arg<float>("x", x_arg, {N, I}));
-        const auto all = weights_arg.cast<std::vector<std::vector<py::object>>>();
+        all = weights_arg.cast<std::vector<std::vector<py::object>>>();
         D = all.size();
         if (D < 1 || D > 2 || all[0].size() != 4)
             throw ValueError("weights must be one or two lists of W_ih, W_hh, b_ih and b_hh");

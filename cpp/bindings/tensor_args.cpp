@@ -29,6 +29,7 @@ py::array array_arg(const char* name, py::handle object, Expected&& expected) {
 }
 
 void check_c_order(const char* name, const py::array& array) {
+    if (array.size() > 0) static_cast<void>(detail::element_stride(name, array, 0, 1)); // refuses what is not aligned
     if (!(array.flags() & py::array::c_style) && array.size() > 0)
         throw ValueError(std::string(name) + " must be in C order, got " + describe(array) + " with other strides");
 }

@@ -31,7 +31,7 @@ struct TensorView {
     std::size_t rows() const { return shape.empty() || last() == 0 ? 0 : size() / last(); }
 };
 
-/// A C-ordered array of T (float, std::int64_t, std::int32_t, bool as std::uint8_t ...) with `ndim` axes (-1: any
+/// A C-ordered array of T (float, std::int64_t, std::int32_t, bool) with `ndim` axes (-1: any
 /// number, one at least). Throws TypeError for another dtype, ValueError for another layout; the messages name it.
 template <class T = float>
 TensorView<const T> tensor_arg(const char* name, py::handle object, int ndim = -1);

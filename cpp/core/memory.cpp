@@ -1,7 +1,12 @@
 #include "core/memory.hpp"
 
+#include <iterator>
+
 #ifdef __linux__
 #include <sys/mman.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
 #endif
 
 namespace mlcore {
@@ -45,18 +50,25 @@ Pool::Block Pool::take(std::size_t bytes) {
 }
 
 void Pool::give_back(void* data, std::size_t bytes) noexcept {
-    {
-        const std::lock_guard lock(mutex_);
-        if (bytes <= max_idle_bytes_ - idle_bytes_) {
-            try {
-                idle_.emplace(bytes, data);
-                idle_bytes_ += bytes;
-                return;
-            } catch (const std::bad_alloc&) {
-                // No memory for the book-keeping: let the block go.
-            }
+    std::unique_lock lock(mutex_);
+    while (bytes <= max_idle_bytes_ && bytes > max_idle_bytes_ - idle_bytes_) {
+        const auto [old_bytes, old] = *std::prev(idle_.end());
+        idle_.erase(std::prev(idle_.end()));
+        idle_bytes_ -= old_bytes;
+        lock.unlock();
+        detail::free_aligned(old, old_bytes);
+        lock.lock();
+    }
+    if (bytes <= max_idle_bytes_) {
+        try {
+            idle_.emplace(bytes, data);
+            idle_bytes_ += bytes;
+            return;
+        } catch (const std::bad_alloc&) {
+            // No memory for the book-keeping: let the block go.
         }
     }
+    lock.unlock();
     detail::free_aligned(data, bytes);
 }
 
@@ -73,7 +85,13 @@ std::size_t Pool::idle_bytes() const noexcept {
 }
 
 Pool& shared_pool() {
-    static Pool* const pool = new Pool(std::size_t{1} << 30);
+    static Pool* const pool = [] {
+        auto* made = new Pool(std::size_t{1} << 30);
+#if defined(__unix__) || defined(__APPLE__)
+        pthread_atfork([] { shared_pool().lock(); }, [] { shared_pool().unlock(); }, [] { shared_pool().unlock(); });
+#endif
+        return made;
+    }();
     return *pool;
 }
 

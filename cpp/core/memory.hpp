@@ -65,7 +65,8 @@ class Buffer {
     std::size_t size_ = 0;
 };
 
-/// Keeps blocks that were given back, up to a bound of idle bytes, and hands them out again. For memory of recurring
+/// Keeps blocks that were given back, up to a bound of idle bytes (the largest idle ones go first), and hands them out
+/// again. For memory of recurring
 /// sizes (histograms, scratch rows). All members may be called from any thread. A pool must outlive its blocks.
 class Pool {
   public:
@@ -112,11 +113,15 @@ class Pool {
     Pool& operator=(const Pool&) = delete;
     ~Pool() { release(); }
 
-    /// A block of `bytes` or more (at most twice as many): an idle one if any fits. Throws std::bad_alloc.
+    /// A block of `bytes` or more (about twice as many at most): an idle one if any fits. Throws std::bad_alloc.
     Block take(std::size_t bytes);
 
     /// Frees all idle blocks.
     void release() noexcept;
+
+    /// Around a fork, so that the child finds no mutex that a thread it does not have holds.
+    void lock() noexcept { mutex_.lock(); }
+    void unlock() noexcept { mutex_.unlock(); }
 
     std::size_t idle_bytes() const noexcept;
 

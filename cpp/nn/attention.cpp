@@ -68,7 +68,7 @@ class ForwardTask {
   public:
     ForwardTask(const Attention& a, std::uint64_t seed, std::size_t n)
         : a_(a), seed_(seed), n_(n), panels_(n_panels(n)), width_(padded(a.value_depth)),
-          queries_(panels_ * panel * a.depth), out_(panels_ * panel * width_), keys_(left_size(key_block, a.depth)),
+          queries_(panels_ * panel * a.depth), out_(panels_ * panel * width_), keys_(key_block * a.depth),
           values_(key_block * width_), tile_(key_block * panel), maximum_(3 * panels_ * panel),
           room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
 
@@ -149,7 +149,7 @@ void attention_weights(const RunContext& ctx, const Attention& a, const float* l
     parallel_tasks(ctx, a.batch * a.heads * panels, work, [&](std::size_t task, int) {
         const std::size_t head = task / panels, b = head / a.heads, h = head % a.heads;
         const std::size_t first = task % panels * panel, n = std::min(panel, a.n_queries - first);
-        Scratch<float> queries(panel * a.depth), keys(left_size(key_block, a.depth)), tile(key_block * panel),
+        Scratch<float> queries(panel * a.depth), keys(key_block * a.depth), tile(key_block * panel),
             room(key_block * panel);
         pack_queries(a.q.head(b, h) + static_cast<std::ptrdiff_t>(first) * a.q.row_stride, a.q.row_stride, n, a.depth,
                      a.scale * log2_e, queries.data());

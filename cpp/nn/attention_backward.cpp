@@ -33,8 +33,8 @@ class BackwardTask {
           panels_(n_panels(a.n_queries)), width_(padded(a.depth)), value_width_(padded(a.value_depth)),
           queries_(panels_ * panel * a.depth), query_rows_(panels_ * panel * width_),
           douts_(panels_ * panel * a.value_depth), dout_rows_(panels_ * panel * value_width_),
-          statistics_(2 * panels_ * panel), keys_(left_size(key_block, a.depth)), key_rows_(key_block * width_),
-          values_(left_size(key_block, a.value_depth)), dkeys_(key_block * width_), dvalues_(key_block * value_width_),
+          statistics_(2 * panels_ * panel), keys_(key_block * a.depth), key_rows_(key_block * width_),
+          values_(key_block * a.value_depth), dkeys_(key_block * width_), dvalues_(key_block * value_width_),
           weights_(query_panels * key_block * panel), dscores_(query_panels * key_block * panel),
           room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
 

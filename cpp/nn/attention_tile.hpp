@@ -98,38 +98,6 @@ void product(std::size_t m, std::size_t n, const float* a, const float* b, const
 
 // ---- packing ----
 
-/// out[d * width + i] = rows[i][d] for i < m <= width, else 0. `out` needs room for a vector more than that.
-inline void interleave(const float* rows, std::ptrdiff_t row_stride, std::size_t m, std::size_t depth, float* out,
-                       std::size_t width) {
-    using simd::Floats, simd::lanes;
-    for (std::size_t first = 0; first < width; first += lanes) {
-        const std::size_t n = first < m ? std::min(lanes, m - first) : 0;
-        const float* from = rows + static_cast<std::ptrdiff_t>(first) * row_stride;
-        float* to = out + first;
-        std::size_t d = 0;
-        for (; d + lanes <= depth; d += lanes) {
-            Floats v[lanes];
-            const float* at = from + d;
-            if (n == lanes)
-                for (std::size_t i = 0; i < lanes; ++i, at += row_stride) v[i] = simd::load(at);
-            else
-                for (std::size_t i = 0; i < lanes; ++i, at += row_stride) v[i] = i < n ? simd::load(at) : Floats{};
-            nn::detail::transpose(v);
-            // What a vector holds too much the next one overwrites.
-            for (std::size_t j = 0; j < lanes; ++j) simd::store(to + (d + j) * width, v[j]);
-        }
-        for (; d < depth; ++d) {
-            Floats v{};
-            for (std::size_t i = 0; i < n; ++i)
-                v[i] = from[static_cast<std::ptrdiff_t>(i) * row_stride + static_cast<std::ptrdiff_t>(d)];
-            simd::store(to + d * width, v);
-        }
-    }
-}
-
-/// Room that pack_left needs for n rows.
-inline std::size_t left_size(std::size_t n, std::size_t depth) { return n * depth + simd::lanes; }
-
 /// Rows of a head as a left factor whose rows they are: cut as by product(), each tile interleaved.
 inline void pack_left(const float* rows, std::ptrdiff_t row_stride, std::size_t n, std::size_t depth, float* out) {
     const std::size_t n_tiles = (n + tile_rows - 1) / tile_rows;

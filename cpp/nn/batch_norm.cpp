@@ -15,7 +15,7 @@ using simd::Floats, simd::lanes;
 constexpr std::size_t block_rows = 128; // of (n, channels) data
 constexpr double ns_per_value = 0.15;
 
-/// The sum of f(j) over [0, n) for vectors and for the rest: f gets a place, and whether it is a vector.
+/// The sum of the lanes and of the rest.
 [[gnu::always_inline]] inline float total(Floats sums, float rest) {
     float sum = rest;
     for (std::size_t l = 0; l < lanes; ++l) sum += sums[l];

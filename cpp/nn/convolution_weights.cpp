@@ -10,6 +10,7 @@
 #include "core/parallel.hpp"
 #include "nn/convolution_window.hpp"
 #include "nn/gemm_kernel.hpp"
+#include "nn/vector_functions.hpp"
 
 #include <algorithm>
 #include <array>
@@ -138,9 +139,8 @@ struct PanelSum {
                 plan.window.fill(x + ((image + i) * shape.groups + group) * input_size, block.row, block.n_rows,
                                  block.col, block.n_cols, window + i * plan.window.image_size());
                 const float* gradient = dy + ((image + i) * shape.filters + group * filters + first) * pixels;
-                detail::interleave(gradient + block.row * shape.cols.n_out + block.col,
-                                   static_cast<std::ptrdiff_t>(pixels), n_filters, block.pixels(),
-                                   panel + i * block.pixels() * tile_cols, tile_cols);
+                interleave(gradient + block.row * shape.cols.n_out + block.col, static_cast<std::ptrdiff_t>(pixels),
+                           n_filters, block.pixels(), panel + i * block.pixels() * tile_cols, tile_cols);
             }
             add_pixels(panel, n * block.pixels(), dw + plan.k() * tile_cols);
             for (std::size_t t = 0; t < tiles; ++t) {
@@ -153,40 +153,36 @@ struct PanelSum {
     }
 };
 
-/// Depthwise: a window of one channel, and dy with zeros where two rows of the window adjoin; each tap is an inner
-/// product of the two. dw: (taps), added to.
-void add_depthwise(const Plan& plan, const float* input, const float* gradient, float* window, float* spread,
-                   float* dw) {
+/// Depthwise: a window of one channel; each tap is an inner product of its places with dy, row by row. dw: (taps),
+/// added to.
+void add_depthwise(const Plan& plan, const float* input, const float* gradient, float* window, float* dw) {
     using simd::Floats, simd::lanes;
     const std::size_t pitch = plan.window.row_length();
     for (std::size_t s = 0; s < plan.strips.size(); ++s) {
         const auto block = plan.strips[s];
         plan.window.fill(input, block.row, block.n_rows, block.col, block.n_cols, window);
-        const std::size_t n = (block.n_rows - 1) * pitch + block.n_cols;
-        std::fill_n(spread, n + slack, 0.0f);
-        for (std::size_t r = 0; r < block.n_rows; ++r)
-            detail::copy_run(gradient + (block.row + r) * plan.shape.cols.n_out + block.col, spread + r * pitch,
-                             block.n_cols);
         for (std::size_t k = 0; k < plan.k(); ++k) {
-            const float* places = window + plan.offsets[k];
-            Floats even{}, odd{};
-            for (std::size_t j = 0; j < n; j += 2 * lanes) {
-                even = simd::fma(simd::load(places + j), simd::load(spread + j), even);
-                odd = simd::fma(simd::load(places + j + lanes), simd::load(spread + j + lanes), odd);
+            Floats sums{};
+            for (std::size_t r = 0; r < block.n_rows; ++r) {
+                const float* places = window + plan.offsets[k] + r * pitch;
+                const float* dy = gradient + (block.row + r) * plan.shape.cols.n_out + block.col;
+                std::size_t j = 0;
+                for (; j + lanes <= block.n_cols; j += lanes)
+                    sums = simd::fma(simd::load(places + j), simd::load(dy + j), sums);
+                if (const std::size_t left = block.n_cols - j; left > 0)
+                    sums = simd::fma(vf::load_first(places + j, left), vf::load_first(dy + j, left), sums);
             }
-            dw[k] += simd::sums(even + odd, Floats{}, Floats{}, Floats{})[0];
+            dw[k] += simd::sums(sums, Floats{}, Floats{}, Floats{})[0];
         }
     }
 }
 
 void depthwise_weight_gradient(const RunContext& ctx, const Plan& plan, const float* x, const float* dy, float* dw) {
     const ConvolutionShape& shape = plan.shape;
-    const std::size_t spread_size = plan.strips.rows * plan.window.row_length() + slack;
     const double work = static_cast<double>(shape.n * shape.out_pixels() * plan.k()) * 0.1;
-    std::vector<Scratch<float>> windows, spreads;
+    std::vector<Scratch<float>> windows;
     for (int t = 0; t < threads_for(ctx, work * static_cast<double>(shape.channels)); ++t) {
         windows.emplace_back(plan.window.image_size() + slack);
-        spreads.emplace_back(spread_size);
         std::fill_n(windows.back().data(), windows.back().size(), 0.0f);
     }
     parallel_tasks(ctx, shape.channels, work, [&](std::size_t channel, int thread) {
@@ -195,8 +191,7 @@ void depthwise_weight_gradient(const RunContext& ctx, const Plan& plan, const fl
         std::fill_n(sums, plan.k(), 0.0f);
         for (std::size_t i = 0; i < shape.n; ++i)
             add_depthwise(plan, x + (i * shape.channels + channel) * shape.in_pixels(),
-                          dy + (i * shape.channels + channel) * shape.out_pixels(), windows[t].data(),
-                          spreads[t].data(), sums);
+                          dy + (i * shape.channels + channel) * shape.out_pixels(), windows[t].data(), sums);
     });
 }
 

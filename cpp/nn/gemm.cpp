@@ -86,7 +86,7 @@ void pack_rows(MatrixView<const float> A, std::size_t row, std::size_t m, std::s
 void multiply_few_rows(const RunContext& ctx, MatrixView<const float> A, MatrixView<const float> B,
                        const Result& result) {
     const std::size_t m = A.rows, n_k = A.cols, columns = n_panels(B.cols);
-    Scratch<float> rows(m * n_k + simd::lanes);
+    Scratch<float> rows(m * n_k);
     for (std::size_t k = 0; k < n_k; k += depth) pack_rows(A, 0, m, k, std::min(depth, n_k - k), rows.data() + k * m);
     const MatrixView<const float> columns_of_B = transposed(B);
     const double work = (2.0 * static_cast<double>(m) / flops_per_ns + 0.3) * static_cast<double>(n_k * tile_cols);
@@ -130,10 +130,11 @@ void multiply(const RunContext& ctx, MatrixView<const float> A, const PackedMatr
     block = std::min(block, tiles) * tile_rows;
     const std::size_t row_blocks = (m + block - 1) / block;
     const std::size_t column_blocks = std::clamp<std::size_t>((wanted + row_blocks - 1) / row_blocks, 1, columns);
-    const std::size_t room = block * std::min(depth, n_k) + simd::lanes;
-    Scratch<float> blocks(threads * room);
+    const std::size_t room = block * std::min(depth, n_k);
     const std::size_t n_tasks = row_blocks * column_blocks;
-    parallel_tasks(ctx, n_tasks, work / static_cast<double>(n_tasks), [&](std::size_t task, int thread) {
+    const double ns = work / static_cast<double>(n_tasks);
+    Scratch<float> blocks(static_cast<std::size_t>(threads_for(ctx, static_cast<double>(n_tasks) * ns)) * room);
+    parallel_tasks(ctx, n_tasks, ns, [&](std::size_t task, int thread) {
         const std::size_t row = task / column_blocks * block, part = task % column_blocks;
         const std::size_t height = std::min(block, m - row), end = columns * (part + 1) / column_blocks;
         float* rows = blocks.data() + static_cast<std::size_t>(thread) * room;

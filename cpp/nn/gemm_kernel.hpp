@@ -65,88 +65,14 @@ inline TileKernel tile_kernel(std::size_t m) {
     return kernels[m - 1];
 }
 
-namespace detail {
-
-/// Rows become columns: v[i][j] <-> v[j][i] of a square of vectors, by interleaving halves.
-[[gnu::always_inline]] inline void transpose(simd::Floats (&v)[simd::lanes]) {
-    using simd::Floats, simd::lanes;
-    Floats w[lanes];
-#pragma GCC unroll 4
-    for (std::size_t stage = 1; stage < lanes; stage *= 2) {
-#pragma GCC unroll 16
-        for (std::size_t i = 0; i < lanes / 2; ++i) {
-            const Floats a = v[i], b = v[i + lanes / 2];
-#if defined(__AVX512F__)
-            w[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            w[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-#elif defined(__AVX__)
-            w[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-            w[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-#else
-            w[2 * i] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-            w[2 * i + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-#endif
-        }
-#pragma GCC unroll 16
-        for (std::size_t i = 0; i < lanes; ++i) v[i] = w[i];
-    }
-}
-
-/// panel[k * width + i] = rows[i * row_stride + k] for i < m, k < n_k; 0 for m <= i < width. The entries of a row lie
-/// side by side.
-inline void interleave(const float* rows, std::ptrdiff_t row_stride, std::size_t m, std::size_t n_k, float* panel,
-                       std::size_t width) {
-    using simd::Floats, simd::lanes;
-    std::size_t done = 0; // columns of the panel that are filled
-    for (; done < width; done += lanes) {
-        const std::size_t n = std::min(lanes, width - done), present = m > done ? std::min(n, m - done) : 0;
-        const float* from = rows + static_cast<std::ptrdiff_t>(done) * row_stride;
-        std::size_t k = 0;
-        for (; k + lanes <= n_k; k += lanes) {
-            Floats v[lanes] = {};
-            if (present == lanes)
-                for (std::size_t i = 0; i < lanes; ++i)
-                    v[i] = simd::load(from + static_cast<std::ptrdiff_t>(i) * row_stride + k);
-            else
-                for (std::size_t i = 0; i < present; ++i)
-                    v[i] = simd::load(from + static_cast<std::ptrdiff_t>(i) * row_stride + k);
-            transpose(v);
-            float* out = panel + k * width + done;
-            if (n == lanes)
-                for (std::size_t j = 0; j < lanes; ++j) simd::store(out + j * width, v[j]);
-            else
-                for (std::size_t j = 0; j < lanes; ++j) std::memcpy(out + j * width, &v[j], n * sizeof(float));
-        }
-        for (; k < n_k; ++k)
-            for (std::size_t i = 0; i < n; ++i)
-                panel[k * width + done + i] =
-                    i < present ? from[static_cast<std::ptrdiff_t>(i) * row_stride + static_cast<std::ptrdiff_t>(k)]
-                                : 0.0f;
-    }
-}
-
-} // namespace detail
+/// panel[k * width + i] = rows[i * row_stride + k] for i < m, 0 for m <= i < width; k < n_k. The entries of a row lie
+/// side by side. Nothing beyond the panel is written.
+void interleave(const float* rows, std::ptrdiff_t row_stride, std::size_t m, std::size_t n_k, float* panel,
+                std::size_t width);
 
 /// A panel of `width` from m <= width rows of A and its columns [k, k + n_k): panel[(t - k) * width + i] = A(row + i,
 /// t). The same with transposed(B) packs columns of B.
-inline void pack_panel(MatrixView<const float> A, std::size_t row, std::size_t m, std::size_t k, std::size_t n_k,
-                       float* panel, std::size_t width) {
-    const float* from = &A(row, k);
-    if (A.col_stride == 1) return detail::interleave(from, A.row_stride, m, n_k, panel, width);
-    if (A.row_stride == 1 && m == tile_cols && width == tile_cols) { // sizes that the compiler knows
-        for (std::size_t t = 0; t < n_k; ++t, from += A.col_stride, panel += tile_cols)
-            std::memcpy(panel, from, tile_cols * sizeof(float));
-        return;
-    }
-    if (A.row_stride == 1 && m == tile_rows && width == tile_rows) {
-        for (std::size_t t = 0; t < n_k; ++t, from += A.col_stride, panel += tile_rows)
-            std::memcpy(panel, from, tile_rows * sizeof(float));
-        return;
-    }
-    for (std::size_t t = 0; t < n_k; ++t, from += A.col_stride, panel += width) {
-        for (std::size_t i = 0; i < m; ++i) panel[i] = from[static_cast<std::ptrdiff_t>(i) * A.row_stride];
-        for (std::size_t i = m; i < width; ++i) panel[i] = 0;
-    }
-}
+void pack_panel(MatrixView<const float> A, std::size_t row, std::size_t m, std::size_t k, std::size_t n_k, float* panel,
+                std::size_t width);
 
 } // namespace mlcore::nn

@@ -117,7 +117,7 @@ double pointwise_loss(const RunContext& ctx, const PointwiseLoss& problem, float
         });
     case Loss::divergence:
         return sum([](Floats x, Floats t, std::size_t, std::size_t) {
-            return Point{t > 0 ? t * (vf::log(t) - x) : Floats{}, -t};
+            return Point{t == 0 ? Floats{} : t * (vf::log(t) - x), -t}; // NaN for t < 0
         });
     case Loss::log_divergence:
         return sum([](Floats x, Floats t, std::size_t, std::size_t) {

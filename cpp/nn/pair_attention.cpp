@@ -4,6 +4,7 @@
 #include "core/parallel.hpp"
 #include "core/vecmath.hpp"
 #include "nn/gemm.hpp"
+#include "nn/softmax_row.hpp"
 
 #include <algorithm>
 #include <array>
@@ -46,9 +47,9 @@ void transpose(const RunContext& ctx, std::size_t batch, std::size_t n, std::siz
 /// Scores to weights; zeros where no score is finite.
 void softmax(float* row, std::size_t n) {
     float top = -infinity;
-    for (std::size_t k = 0; k < n; ++k) top = row[k] < top ? top : row[k]; // NaN is kept
+    for (std::size_t k = 0; k < n; ++k) top = row[k] < top ? top : row[k];
     if (top == -infinity) {
-        std::fill_n(row, n, 0.0f);
+        std::fill_n(row, n, empty_row_value(row, n, 0.0f));
         return;
     }
     std::array<float, chunk> sums{};
@@ -126,6 +127,11 @@ void feature_gradients(const RunContext& ctx, const PairAttention& p, const floa
 
 std::ptrdiff_t step(std::size_t n) { return static_cast<std::ptrdiff_t>(n); }
 
+MatrixView<const float> first_cols(MatrixView<const float> A, std::size_t n) {
+    A.cols = n;
+    return A;
+}
+
 } // namespace
 
 void pair_attention(const RunContext& ctx, const PairAttention& p, float* weights, float* out) {
@@ -135,9 +141,17 @@ void pair_attention(const RunContext& ctx, const PairAttention& p, float* weight
         scores<Additive>(ctx, p, keys.data(), weights);
     else
         scores<Distance>(ctx, p, keys.data(), weights);
-    gemm_batched(ctx, p.batch, row_major<const float>(weights, p.n_queries, p.n_keys), step(p.n_queries * p.n_keys),
-                 row_major(p.values, p.n_keys, p.value_depth), step(p.n_keys * p.value_depth),
-                 row_major(out, p.n_queries, p.value_depth), step(p.n_queries * p.value_depth));
+    if (!p.lengths)
+        return gemm_batched(ctx, p.batch, row_major<const float>(weights, p.n_queries, p.n_keys),
+                            step(p.n_queries * p.n_keys), row_major(p.values, p.n_keys, p.value_depth),
+                            step(p.n_keys * p.value_depth), row_major(out, p.n_queries, p.value_depth),
+                            step(p.n_queries * p.value_depth));
+    for (std::size_t b = 0; b < p.batch; ++b) // values that are padding may be anything, NaN too
+        gemm(ctx,
+             first_cols(row_major<const float>(weights + b * p.n_queries * p.n_keys, p.n_queries, p.n_keys),
+                        n_seen(p, b)),
+             row_major(p.values + b * p.n_keys * p.value_depth, n_seen(p, b), p.value_depth),
+             row_major(out + b * p.n_queries * p.value_depth, p.n_queries, p.value_depth));
 }
 
 void pair_attention_backward(const RunContext& ctx, const PairAttention& p, const float* weights, const float* out,
@@ -156,7 +170,9 @@ void pair_attention_backward(const RunContext& ctx, const PairAttention& p, cons
         for (std::size_t d = 0; d < p.value_depth; ++d)
             delta += dout[row * p.value_depth + d] * out[row * p.value_depth + d];
         float* ds = dscores + row * p.n_keys;
-        for (std::size_t k = 0; k < p.n_keys; ++k) ds[k] = weights[row * p.n_keys + k] * (ds[k] - delta);
+        const std::size_t seen = n_seen(p, row / p.n_queries);
+        for (std::size_t k = 0; k < seen; ++k) ds[k] = weights[row * p.n_keys + k] * (ds[k] - delta);
+        std::fill(ds + seen, ds + p.n_keys, 0.0f);
     });
     if (!gradients.da && !gradients.dc && !gradients.dw) return;
 

@@ -86,7 +86,7 @@ struct CellGradientRow {
     float* dc;                  // in: gradient by c'; out: by c
     float* dh_direct;           // out: the part of the gradient by h that does not go through the products
     float* dgates;              // out
-    float* bias_sums;           // a vector of z_step entries for each block: += dgates
+    float* bias_sums;           // a vector of sums_step entries for each block: += dgates
     std::size_t sums_step;
 };
 

@@ -31,40 +31,6 @@ class RowTiles {
     std::size_t n_rows_, count_;
 };
 
-/// panel[k * M + i] = rows[i * stride + k] for i < M, k < n.
-template <std::size_t M>
-void interleave_rows(const float* rows, std::size_t stride, std::size_t n, float* panel) {
-    using simd::Floats, simd::lanes;
-    static_assert(M <= lanes);
-    std::size_t k = 0;
-    for (; k + lanes <= n; k += lanes) {
-        Floats v[lanes] = {};
-#pragma GCC unroll 16
-        for (std::size_t i = 0; i < M; ++i) v[i] = simd::load(rows + i * stride + k);
-        detail::transpose(v);
-#pragma GCC unroll 16
-        for (std::size_t j = 0; j < lanes; ++j) {
-            float* to = panel + (k + j) * M;
-            if ((k + j) * M + lanes <= n * M)
-                simd::store(to, v[j]); // what it writes beyond M entries, the next one writes over
-            else
-                std::memcpy(to, &v[j], M * sizeof(float));
-        }
-    }
-    for (; k < n; ++k)
-        for (std::size_t i = 0; i < M; ++i) panel[k * M + i] = rows[i * stride + k];
-}
-
-using InterleaveRows = void (*)(const float* rows, std::size_t stride, std::size_t n, float* panel);
-
-/// For m rows, 1 <= m <= tile_rows.
-inline InterleaveRows interleave_rows_kernel(std::size_t m) {
-    static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {
-        return std::array<InterleaveRows, tile_rows>{&interleave_rows<I + 1>...};
-    }(std::make_index_sequence<tile_rows>{});
-    return kernels[m - 1];
-}
-
 /// Rows of a matrix as the left factor of the products of a step: tile after tile, each with all K terms.
 class PackedRows {
   public:
@@ -78,7 +44,8 @@ class PackedRows {
         const RowTiles tiles(n_rows);
         for (std::size_t i = 0; i < tiles.count(); ++i) {
             const std::size_t row = tiles.begin(i), m = tiles.height(i);
-            interleave_rows_kernel(m)(from + row * row_stride, row_stride, n, data_.data() + row * K_ + k * m);
+            interleave(from + row * row_stride, static_cast<std::ptrdiff_t>(row_stride), m, n,
+                       data_.data() + row * K_ + k * m, m);
         }
     }
 

@@ -71,7 +71,7 @@ void logsumexp(const RunContext& ctx, const float* x, std::size_t m, std::size_t
         const float* from = x + row * n;
         const float most = row_max(from, n);
         if (std::isinf(most)) {
-            lse[row] = most < 0 ? empty_row_value(from, n, most) : most;
+            lse[row] = empty_row_value(from, n, most);
             return;
         }
         const double sum = sum_exp(from, n, most, [](std::size_t, Floats e, std::size_t) { return e; });

@@ -32,7 +32,7 @@ inline float row_max(const float* x, std::size_t n) {
     return result;
 }
 
-/// What a row gets whose row_max is -infinity: NaN if there is one in it, else `value`.
+/// What a row gets whose row_max is infinite: NaN if there is one in it, else `value`.
 inline float empty_row_value(const float* x, std::size_t n, float value) {
     for (std::size_t j = 0; j < n; ++j)
         if (x[j] != x[j]) return x[j];
