@@ -399,3 +399,17 @@ class TestLayers:
                 Conv2d(*arguments)
         with pytest.raises(ShapeError, match=r"Conv2d\(4, 6.*has 3 channels"):
             Conv2d(4, 6, 3)(leaf((2, 3, 8, 8)))
+
+
+def test_a_window_larger_than_memory() -> None:
+    x = np.zeros((1, 4, 2, 2), np.float32)
+    with pytest.raises(MemoryError):
+        conv2d(x, x, padding=2**30 - 1, dilation=2**31 - 1)
+
+
+def test_depthwise_weights_see_only_what_a_tap_meets() -> None:
+    x = np.ones((1, 1, 1, 8), np.float32)
+    x[..., -1] = np.inf
+    w = Tensor(np.ones((1, 1, 1, 3), np.float32), requires_grad=True)
+    conv2d(x, w).backward(np.ones((1, 1, 1, 6), np.float32))
+    np.testing.assert_array_equal(w.grad.ravel(), [6, 6, np.inf])

@@ -102,3 +102,14 @@ def test_as_in_pytorch(activation):
     z.sum().backward()
     for tensor, other in zip(ours, tensors, strict=True):
         assert_close(tensor.grad, other.grad.numpy())
+
+
+def test_no_inputs_give_the_bias():
+    y = F.linear(np.zeros((2, 0), np.float32), np.zeros((3, 0), np.float32), np.float32([1, 2, 3]))
+    np.testing.assert_array_equal(y.data, [[1, 2, 3], [1, 2, 3]])
+
+
+def test_arrays_that_are_not_aligned_are_refused():
+    x = np.zeros(4 * 6 + 1, np.uint8)[1:].view(np.float32).reshape(2, 3)
+    with pytest.raises(ValueError, match="aligned"):
+        F.linear(x, np.zeros((3, 3), np.float32))

@@ -339,3 +339,9 @@ def test_bad_input(call, error, message):
 def test_layer_is_named_in_errors():
     with pytest.raises(ShapeError, match=r"CrossEntropyLoss.*\(3,\)"):
         layers.CrossEntropyLoss()(normal(4, 3), np.arange(3))
+
+
+def test_nan_is_not_hidden() -> None:
+    for row in ([np.inf, np.nan], [np.nan, np.inf], [-np.inf, np.nan]):
+        assert np.isnan(F.logsumexp(np.float32([row]), 1).data).all()
+    assert np.isnan(losses.kl_div(np.float32([[0.5]]), np.float32([[np.nan]])).data).all()

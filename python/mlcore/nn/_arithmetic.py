@@ -132,13 +132,15 @@ def neg(x: Tensor) -> Tensor:
 
 def power(x: Tensor, exponent: float) -> Tensor:
     """Return x ** exponent, for a number as exponent."""
+    if not isinstance(exponent, int | float | np.number):
+        raise TypeError(f"the exponent of a tensor must be a number, got {type(exponent).__name__}")
     p = np.float32(exponent)
     with np.errstate(divide="ignore", invalid="ignore"):
         out = np.power(x.data, p, out=_empty(x.data))
 
     def backward(dy: Array) -> Gradients:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return [dy * (p * np.power(x.data, p - np.float32(1)))]
+            return [dy * (p * np.power(x.data, p - np.float32(1))) if p != 0 else np.zeros(x.shape, np.float32)]
 
     return record("**", out, (x,), backward, saved=(x,))
 
@@ -181,7 +183,11 @@ def absolute(x: Tensor) -> Tensor:
 
 def masked_fill(x: Tensor, mask: Any, value: float) -> Tensor:
     """Return x with `value` where `mask` (bool, broadcast to x) is True."""
-    m = np.broadcast_to(np.asarray(mask.data if isinstance(mask, Tensor) else mask, dtype=bool), x.shape)
+    given = np.array(mask.data if isinstance(mask, Tensor) else mask, dtype=bool)  # ours: it may be changed outside
+    try:
+        m = np.broadcast_to(given, x.shape)
+    except ValueError:
+        raise ShapeError(f"a mask of shape {given.shape} does not broadcast to {x.shape}") from None
     return record("masked_fill", np.where(m, np.float32(value), x.data), (x,), lambda dy: [np.where(m, 0, dy)])
 
 
@@ -254,6 +260,9 @@ def matmul(a: Any, b: Any) -> Tensor:
 def _matmul(x: Array, y: Array) -> Array:
     if x.ndim == 2 and y.ndim == 2:
         return core.nn.matmul(x, y, n_threads=n_threads())
+    if x.size == 0 or y.size == 0:
+        empty: Array = np.matmul(x, y)  # zeros, or nothing
+        return empty
     try:
         batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     except ValueError:
@@ -316,7 +325,7 @@ def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return x[index]: all that NumPy takes."""
     plain = tuple(i.data if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
-    basic = all(i is None or i is Ellipsis or isinstance(i, int | slice) for i in plain)
+    basic = all(i is None or i is Ellipsis or isinstance(i, int | np.integer | slice) for i in plain)
     try:
         data = np.asarray(x.data[plain])
     except IndexError as error:

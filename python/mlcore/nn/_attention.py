@@ -222,6 +222,11 @@ class MultiheadAttention(Module):
 
 def _shown(name: str, mask: Any) -> NDArray[Any]:
     """Return a mask of PyTorch's layer, where True hides, as one where True shows; float32 as it is."""
+    if isinstance(mask, Tensor) and mask.requires_grad:
+        raise ValueError(
+            f"no gradient flows to {name} of MultiheadAttention: give mask.detach(), or call "
+            "scaled_dot_product_attention, which has one"
+        )
     values = np.asarray(mask.data if isinstance(mask, Tensor) else mask)
     if values.dtype == np.bool_:
         return ~values

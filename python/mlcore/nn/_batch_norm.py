@@ -45,13 +45,14 @@ class _BatchNorm(Module):
             raise ShapeError(f"input of shape {x.shape} must be {self.shapes} with {self.num_features} channels")
         by_batch = self.training or not self.track_running_stats
         momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats:
-            n_batches = int(self.num_batches_tracked) + 1
-            self.num_batches_tracked = np.array(n_batches, np.int64)
-            if self.momentum is None:  # the plain mean over all batches
-                momentum = 1 / n_batches
+        n_batches = int(self.num_batches_tracked) + 1 if self.track_running_stats else 0
+        if self.training and self.track_running_stats and self.momentum is None:  # the plain mean over all batches
+            momentum = 1 / n_batches
         mean, variance = (self.running_mean, self.running_var) if self.track_running_stats else (None, None)
-        return batch_norm(x, mean, variance, self.weight, self.bias, by_batch, momentum, self.eps)
+        y = batch_norm(x, mean, variance, self.weight, self.bias, by_batch, momentum, self.eps)
+        if self.training and self.track_running_stats:
+            self.num_batches_tracked = np.array(n_batches, np.int64)
+        return y
 
     def reset_running_stats(self) -> None:
         """Forget the running statistics."""

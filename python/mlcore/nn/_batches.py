@@ -44,7 +44,8 @@ class Ragged:
     def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         first = self.items[rows[0]]
         shape = (len(rows), int(self.lengths[rows].max()), *first.shape[1:])
-        padded = np.full(shape, self.padding, first.dtype)
+        dtype = np.dtype(np.int64) if first.dtype.kind == "u" else first.dtype  # room for a negative padding
+        padded = np.full(shape, self.padding, dtype)
         for place, row in enumerate(rows):
             padded[place, : self.lengths[row]] = self.items[row]
         return padded

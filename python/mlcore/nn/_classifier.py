@@ -187,6 +187,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
             factors = sums.sum() / (len(sums) * np.maximum(sums, np.finfo(np.float64).tiny))
         else:
             factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
+                raise ValueError("class_weight must be finite, not negative and not all zero")
         return np.asarray(weight * factors[target])
 
     def decision_function(self, X: Any) -> Floats:

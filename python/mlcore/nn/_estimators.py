@@ -1,6 +1,7 @@
 """What NeuralClassifier and NeuralRegressor share: from parameters and data to a trained module."""
 
 import copy
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from numbers import Integral, Real
@@ -20,7 +21,7 @@ from mlcore.nn._history import History
 from mlcore.nn._linear import Linear
 from mlcore.nn._module import Module
 from mlcore.nn._runtime import Generator, random_stream, threads
-from mlcore.nn._tape import Tensor, no_grad
+from mlcore.nn._tape import ShapeError, Tensor, as_tensor, no_grad
 from mlcore.nn._trainer import Trainer
 from mlcore.nn.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, weight_decay_groups
 
@@ -182,6 +183,7 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         factors = self._row_factors(target, np.ones(len(X)) if weight is None else weight)
         is_weighted = not (factors == factors[0]).all()
         if is_weighted:
+            factors = factors / factors.max()  # the mean of huge ones could overflow
             columns.append((factors / factors.mean()).astype(np.float32))
         with threads(effective_n_jobs(self.n_jobs)), random_stream(generator):
             self.module_ = self._make_module()
@@ -189,7 +191,14 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     def _train(self, columns: list[NDArray[Any]], target: NDArray[Any], validation: Any) -> None:
         def step(module: Module, batch: tuple[Any, ...]) -> Tensor:
-            losses = self._row_losses(module(batch[0]), batch[-1])
+            output = as_tensor(module(batch[0]))
+            if output.shape[0] != len(batch[0]) or output.size != len(batch[0]) * self._sizes[1]:
+                raise ShapeError(
+                    f"the network returns shape {output.shape} for {len(batch[0])} rows and {self._sizes[1]} outputs"
+                )
+            losses = self._row_losses(output, batch[-1])
+            if losses.shape != (len(batch[0]),):
+                raise ShapeError(f"a loss must return one value a row, shape ({len(batch[0])},), got {losses.shape}")
             if len(batch) == 3:
                 losses = losses * batch[1]
             return losses.mean()
@@ -223,8 +232,10 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     def _split(self, X: Any, target: Any, weight: Any, seed: int) -> tuple[Any, Any, Any, tuple[Any, Any]]:
         classes = None
+        n_held = math.ceil(self.validation_fraction * len(X))
         if target.dtype.kind == "i" and np.bincount(target).min() >= 2:
-            classes = target
+            n_classes = len(np.unique(target))
+            classes = target if min(n_held, len(X) - n_held) >= n_classes else None
         kept, held = train_test_split(
             np.arange(len(X)), test_size=self.validation_fraction, random_state=seed % 2**32, stratify=classes
         )

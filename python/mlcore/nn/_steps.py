@@ -9,21 +9,29 @@ from numpy.typing import NDArray
 
 from mlcore.nn._batches import Batch, n_rows_of
 from mlcore.nn._module import Module
-from mlcore.nn._tape import Tensor, no_grad
+from mlcore.nn._tape import ShapeError, Tensor, no_grad
 
 Metric = Callable[[Any, Any], float]
 """Takes output and target of a batch as arrays, returns a mean over its rows."""
 
 
 def accuracy(output: NDArray[Any], target: NDArray[Any]) -> float:
-    """Return the share of rows whose largest output (n, n_classes) is at the class (n,), or (n,) > 0 where it is 1."""
-    chosen = output.argmax(axis=-1) if output.ndim > target.ndim else (output > 0).astype(target.dtype)
+    """Return the share of targets that are met.
+
+    The choice is the largest output along the axis of classes, (n, n_classes) or (n, n_classes, ...) as in
+    cross_entropy; where outputs have the shape of the target, output > 0.
+    """
+    chosen = output.argmax(axis=1) if output.ndim == target.ndim + 1 else (output > 0).astype(target.dtype)
+    if chosen.shape != target.shape or (output.ndim > target.ndim and output.shape[1] < 2):
+        raise ShapeError(f"accuracy of outputs of shape {output.shape} for a target of shape {target.shape}")
     counted = target != -100  # padding
     return float((chosen == target)[counted].mean()) if counted.any() else 0.0
 
 
 def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> float:
     """Return the mean distance of outputs and targets."""
+    if output.shape != target.shape:
+        raise ShapeError(f"mean_absolute_error of outputs of shape {output.shape}, targets of shape {target.shape}")
     return float(np.abs(output - target).mean())
 
 
@@ -151,10 +159,11 @@ class Position:
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
     """Within the block the model evaluates, and nothing is recorded."""
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]  # parts may be frozen in evaluation
     model.eval()
     try:
         with no_grad():
             yield
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            object.__setattr__(module, "training", was_training)

@@ -162,6 +162,11 @@ class Tensor:
         if isinstance(data, Tensor):
             data = data.data
         if not isinstance(data, np.ndarray | np.generic):
+            if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
+                raise TypeError(
+                    f"got a {type(data).__name__} of tensors: take one of them, or join them with nn.stack or "
+                    "nn.concatenate"
+                )
             data = np.asarray(data)
             if data.dtype == np.float64:
                 data = data.astype(np.float32)
@@ -331,7 +336,7 @@ def _sum(a: Array, b: Array) -> Array:
     """Return a + b, where it pays on all threads."""
     if a.size >= 1 << 15 and a.flags.c_contiguous and b.flags.c_contiguous:
         return core.nn.add(a, b, n_threads=n_threads())
-    return a + b
+    return np.asarray(a + b)  # NumPy gives a number for arrays without axes
 
 
 class _Sweep:
@@ -341,7 +346,7 @@ class _Sweep:
         self.retain = retain
         self.waiting: dict[Node, list[Any]] = {}  # gradients by outputs that have arrived
         self.summed: set[int] = set()  # those of them that are sums made here: nobody else holds them
-        self.taken: dict[int, Any] = {}  # arrays that a leaf holds: a second leaf gets a copy
+        self.taken: dict[int, Any] = {}  # arrays that a leaf holds, and perhaps others: never changed in place
         self.queue: list[tuple[int, Node]] = []  # the last operation first
 
     def run(self, tensor: Tensor, gradient: Array) -> None:
@@ -377,13 +382,17 @@ class _Sweep:
         if leaf.grad is not None:
             if isinstance(leaf.grad, SparseGradient) or isinstance(gradient, SparseGradient):
                 leaf.grad = leaf.grad + gradient
+            elif id(leaf.grad) in self.taken:  # came in this walk: a node that waits may hold it too
+                leaf.grad = _sum(leaf.grad, gradient)
             else:
                 leaf.grad += gradient
             return
         if not isinstance(gradient, SparseGradient):
+            gradient = np.asarray(gradient)
             if id(gradient) in self.taken or isinstance(gradient.base, np.ndarray) or not gradient.flags.c_contiguous:
                 gradient = gradient.copy(order="C")
-            self.taken[id(gradient)] = gradient
+            else:
+                self.taken[id(gradient)] = gradient
         leaf.grad = gradient
 
 

@@ -128,7 +128,10 @@ class Trainer:
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        for name, value in (("max_epochs", max_epochs), ("accumulate", accumulate)):
+        counts = {"max_epochs": max_epochs, "accumulate": accumulate}
+        if checkpoint_every is not None:
+            counts["checkpoint_every"] = checkpoint_every
+        for name, value in counts.items():
             if not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"{name} of Trainer must be an int >= 1, got {value!r}")
         if schedule_every not in ("step", "epoch"):

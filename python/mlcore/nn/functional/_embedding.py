@@ -54,6 +54,8 @@ def embedding(
     numbers = np.asarray(ids.data, np.int64, order="C")
     y = core.nn.gather_rows(np.ascontiguousarray(w.data), numbers, n_threads=n_threads())
 
+    sparse = sparse and w._node is None  # operations that the table comes from want a gradient of all of it
+
     def backward(dy: Array) -> Gradients:
         d = np.asarray(dy, order="C")
         if not sparse:

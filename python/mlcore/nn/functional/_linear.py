@@ -81,4 +81,5 @@ def linear(
             gradients.append(core.nn.sum_rows(rows, n_threads=threads) if needed[2] else None)
         return [*gradients, dz] if len(gradients) < len(needed) else gradients
 
-    return record("linear", y, parents, backward, saved=(x, w))
+    output_saved = activation != "identity" and z is None
+    return record("linear", y, parents, backward, saved=(x, w), output_saved=output_saved)

@@ -237,7 +237,7 @@ class OneCycleLR(Schedule):
     def _between(self, n_steps: int, start: float, top: float, end: float) -> float:
         n_steps = min(n_steps, self.total_steps - 1)
         if n_steps <= self.top:
-            a, b, done = start, top, n_steps / self.top
+            a, b, done = start, top, n_steps / self.top if self.top > 0 else 1.0
         else:
             a, b, done = top, end, (n_steps - self.top) / (self.total_steps - 1 - self.top)
         return a + (b - a) * (done if self.is_linear else (1 - math.cos(math.pi * done)) / 2)
