@@ -13,7 +13,7 @@ import numpy as np
 from mlcore import nn
 from mlcore.nn import functional as F
 
-STEPS, SIZE, HEADS, LAYERS, EPOCHS = 128, 128, 4, 2, 4
+STEPS, SIZE, HEADS, LAYERS, EPOCHS = 64, 96, 4, 2, 3
 
 
 def text_from(argv):
@@ -23,7 +23,7 @@ def text_from(argv):
     files = sorted(Path(find_spec("numpy").origin).parent.rglob("*.py"))
     sources = [path.read_text("utf-8") for path in files if "tests" not in path.parts]
     texts = [text for source in sources for text in re.findall(r'"""(.*?)"""', source, re.DOTALL)]
-    return "\n".join(sorted({text for text in texts if len(text) > 400 and text.isascii()}))[:600_000]
+    return "\n".join(sorted({text for text in texts if len(text) > 400 and text.isascii()}))[:400_000]
 
 
 class CharTransformer(nn.Module):

@@ -32,7 +32,7 @@ model = nn.Sequential(
 )
 print(nn.summary(model, X_train[:1]))
 optimizer = nn.optim.AdamW(model.parameters(), lr=2e-3)
-options = {"max_epochs": 40, "batch_size": 64, "metrics": "accuracy", "patience": 10, "random_state": 0}
+options = {"max_epochs": 15, "batch_size": 64, "metrics": "accuracy", "patience": 5, "random_state": 0}
 trainer = nn.Trainer(model, cross_entropy, optimizer=optimizer, augment=moved, **options)
 start = time.perf_counter()
 trainer.fit(X_train, y_train, X_val=X_val, y_val=y_val)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, grad_enabled, record
 
 Sizes = int | Sequence[int]  # one for all axes, or one an axis
 
@@ -191,7 +191,7 @@ def _convolution(
         None if b is None else np.ascontiguousarray(b.data),
         **options,
         activation=activation,
-        keep_input=any(t.requires_grad for t in parents),
+        keep_input=grad_enabled() and any(t.requires_grad for t in parents),
         n_threads=n_threads(),
     )
     shape = (*x.shape[: -n_axes - 1], w.shape[0], *y.shape[4 - n_axes :])
