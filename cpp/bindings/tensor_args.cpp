@@ -29,7 +29,9 @@ py::array array_arg(const char* name, py::handle object, Expected&& expected) {
 }
 
 void check_c_order(const char* name, const py::array& array) {
-    if (array.size() > 0) static_cast<void>(detail::element_stride(name, array, 0, 1)); // refuses what is not aligned
+    const auto item = static_cast<std::uintptr_t>(array.itemsize());
+    if (array.size() > 0 && reinterpret_cast<std::uintptr_t>(array.data()) % item != 0)
+        detail::wrong_value(name, "an aligned array (numpy.require(x, requirements='CA') makes one)", array);
     if (!(array.flags() & py::array::c_style) && array.size() > 0)
         throw ValueError(std::string(name) + " must be in C order, got " + describe(array) + " with other strides");
 }

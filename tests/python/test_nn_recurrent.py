@@ -290,7 +290,7 @@ def test_the_core_checks_what_it_is_given():
             core.nn.recurrent_backward("lstm", x, None, None, weights, None, **sizes, **(given | wrong), **asked)
     with pytest.raises(TypeError):
         core.nn.recurrent_backward("lstm", x, None, None, weights, None, **sizes, **(given | {"gates": None}), **asked)
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match="do not have 5 rows"):
         core.nn.unpack_sequences(x[:5], None, n_batch=2, n_steps=3, batch_first=True, n_threads=1)
 
 
