@@ -361,3 +361,24 @@ def test_schedules_refuse_what_they_cannot_follow():
         optim.SequentialLR(optimizer, [optim.StepLR(optimizer, 1)], [3])
     with pytest.raises(ValueError, match="warmup_steps"):
         optim.warmup_cosine(optimizer, 10, 10)
+
+
+def test_state_of_another_kind_of_optimizer():
+    p = Parameter(np.ones(3, np.float32))
+    p.grad = np.ones(3, np.float32)
+    other = optim.AdamW([p])
+    other.step()
+    with pytest.raises(ValueError, match=r"another kind of optimizer.*betas"):
+        optim.SGD([p]).load_state_dict(other.state_dict())
+    state = other.state_dict()
+    state["state"][7] = state["state"].pop(0)
+    with pytest.raises(ValueError, match="parameter 7, AdamW has 1"):
+        other.load_state_dict(state)
+
+
+def test_sequential_schedules_set_rates_alone():
+    optimizer = optim.SGD([Parameter(np.ones(3, np.float32))], lr=0.1, momentum=0.9)
+    line, cycle = optim.LinearLR(optimizer), optim.OneCycleLR(optimizer, 0.1, 10)
+    with pytest.raises(ValueError, match="cycle_momentum=False"):
+        optim.SequentialLR(optimizer, [line, cycle], [5])
+    optim.OneCycleLR(optimizer, 0.1, 10, pct_start=0.1).step()  # its first part is one step long

@@ -233,7 +233,7 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If the groups, their sizes or the shapes differ.
+            If the groups, their sizes, settings or the shapes differ.
         """
         name, groups = type(self).__name__, state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
@@ -241,9 +241,16 @@ class Optimizer:
             raise ValueError(
                 f"state is of groups of {[len(group['params']) for group in groups]} parameters, {name} has {sizes}"
             )
+        for mine, group in zip(self.param_groups, groups, strict=True):
+            if differing := (set(mine) ^ set(group)) - {"initial_lr"}:  # that one a schedule adds
+                raise ValueError(
+                    f"state is of another kind of optimizer: only one of it and {name} has {sorted(differing)}"
+                )
         flat = [p for group in self.param_groups for p in group["params"]]
         loaded: dict[Tensor, State] = {}
         for i, state in state_dict["state"].items():
+            if not 0 <= int(i) < len(flat):
+                raise ValueError(f"state is of a parameter {i}, {name} has {len(flat)}")
             p = flat[int(i)]
             loaded[p] = {}
             for key, value in state.items():

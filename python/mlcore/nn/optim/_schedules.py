@@ -272,6 +272,8 @@ class SequentialLR(Schedule):
             raise ValueError(
                 f"{len(schedules)} schedules need {len(schedules) - 1} ascending milestones, got {list(milestones)}"
             )
+        if any(isinstance(schedule, OneCycleLR) and schedule.cycle_momentum for schedule in schedules):
+            raise ValueError("SequentialLR sets learning rates alone: give OneCycleLR cycle_momentum=False")
         self.schedules, self.milestones = list(schedules), [0, *milestones]
         super().__init__(optimizer)
 
