@@ -13,7 +13,7 @@ import numpy as np
 from mlcore import nn
 from mlcore.nn import functional as F
 
-STEPS, SIZE, HEADS, LAYERS, EPOCHS = 64, 96, 4, 2, 3
+STEPS, SIZE, HEADS, LAYERS, EPOCHS = 64, 96, 4, 2, 5
 
 
 def text_from(argv):
