@@ -285,6 +285,7 @@ def compare(work: Training, epochs: int) -> list[Any]:
 def main() -> None:
     p = parser(__doc__ or "", PARTS)
     p.add_argument("--epochs", type=int, default=None, help="passes over the data; else as each training has it")
+    p.add_argument("--batches", type=int, default=None, help="batches of an epoch; else all")
     args = p.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
@@ -292,7 +293,10 @@ def main() -> None:
     print(machine(args.threads, ["torch"]))
     parts: dict[str, Callable[[], Iterator[Training]]] = {name: globals()[name] for name in args.parts or PARTS}
     for name, make in parts.items():
-        rows = [compare(work, args.epochs or work.epochs) for work in make()]
+        rows = []
+        for work in make():
+            work.batches = work.batches[: args.batches]
+            rows.append(compare(work, args.epochs or work.epochs))
         columns = ["training", "epochs", "mlcore s/epoch", "PyTorch s/epoch", "times PyTorch"]
         if rows:
             table(name, [*columns, "mlcore figure", "PyTorch figure", "curves apart"], rows)

@@ -17,31 +17,31 @@ from mlcore.nn._tape import Tensor, as_tensor
 class _Sublayers(Module):
     """What both layers share: the feed-forward part, and residuals around each part."""
 
+    _has_memory = False
+
     def __init__(
         self,
         d_model: int,
         nhead: int,
-        dim_feedforward: int,
-        dropout: float,
-        activation: str,
-        layer_norm_eps: float,
-        batch_first: bool,
-        norm_first: bool,
-        bias: bool,
-        *,
-        has_memory: bool,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.d_model, self.nhead, self.norm_first = d_model, nhead, norm_first
         self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first)
-        if has_memory:  # here for PyTorch's order of parameters
+        if self._has_memory:  # here for PyTorch's order of parameters
             self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, activation=activation)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias)
         self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
-        if has_memory:
+        if self._has_memory:
             self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
 
     def _add(self, residual: Tensor, x: Tensor) -> Tensor:
@@ -78,31 +78,6 @@ class TransformerEncoderLayer(_Sublayers):
     bias : bool, default=True
         Whether linear layers and norms have one.
     """
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            d_model,
-            nhead,
-            dim_feedforward,
-            dropout,
-            activation,
-            layer_norm_eps,
-            batch_first,
-            norm_first,
-            bias,
-            has_memory=False,
-        )
 
     def forward(
         self,
@@ -153,30 +128,7 @@ class TransformerDecoderLayer(_Sublayers):
         As in :class:`TransformerEncoderLayer`.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            d_model,
-            nhead,
-            dim_feedforward,
-            dropout,
-            activation,
-            layer_norm_eps,
-            batch_first,
-            norm_first,
-            bias,
-            has_memory=True,
-        )
+    _has_memory = True
 
     def forward(
         self,
