@@ -1,0 +1,168 @@
+"""Labels and weights of rows, checked and encoded in the same way for every estimator.
+
+Labels keep their type exactly: a nullable or Arrow column gives the plain type that holds the same values (integers
+beyond 2^53 included, which a detour by float64 would merge). Every label of `y` is a class, those of rows without
+weight too, as in scikit-learn: a bag of rows drawn by weights then has the same classes as all others.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.int32]
+
+
+def read_labels(y: Any, owner: str) -> NDArray[Any]:
+    """Return labels as an array of shape (n_samples,) of the plain type that holds the same values.
+
+    Parameters
+    ----------
+    y : array-like, pandas, polars or Arrow column of shape (n_samples,)
+    owner : str
+        Who asks, for messages.
+
+    Raises
+    ------
+    ValueError
+        If `y` is None, has missing values, is no single column, or holds numbers that are no labels.
+    TypeError
+        If labels are of types that cannot be ordered among each other.
+    """
+    if y is None:
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None")
+    y = _plain(y, owner)
+    y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name="y"), warn=True)
+    assert_all_finite(y, input_name="y", estimator_name=owner)
+    if y.dtype.kind not in "biuU":  # these are labels whatever they hold
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise TypeError(f"labels of {owner} must be of one type: {error}") from error
+    return np.asarray(y)
+
+
+def _plain(y: Any, owner: str) -> Any:
+    """Return a pandas column of an extension type as an array of the NumPy type that holds the same values."""
+    if getattr(y, "ndim", 1) == 2 and hasattr(y, "iloc") and y.shape[1] == 1:
+        y = _only_column(y)
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, np.dtype) or not hasattr(y, "isna") or not hasattr(y, "to_numpy"):
+        return y
+    if y.isna().any():
+        raise ValueError(f"y of {owner} has missing values: Input y contains NaN")
+    kind = getattr(dtype, "kind", "O")
+    plain = getattr(dtype, "numpy_dtype", None)
+    if kind in "biuf" and isinstance(plain, np.dtype):
+        return y.to_numpy(dtype=plain)
+    categories = getattr(dtype, "categories", None)
+    if categories is not None:  # a categorical column: its categories may be of an extension type again
+        return np.asarray(_plain(categories.to_series(), owner))[y.cat.codes.to_numpy()]
+    return y.to_numpy()
+
+
+def _only_column(y: Any) -> Any:
+    """Return the only column of a frame, with scikit-learn's warning that a column was expected."""
+    column_or_1d(np.zeros((len(y), 1)), warn=True)
+    return y.iloc[:, 0]
+
+
+def encode_labels(y: NDArray[Any], owner: str) -> tuple[NDArray[Any], Codes]:
+    """Return the sorted labels of `y` (n_classes,), and the position of each row's label in them (n_samples,).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two labels.
+    TypeError
+        If labels are of types that cannot be ordered among each other.
+    """
+    try:
+        classes, codes = _unique(y)
+    except TypeError as error:
+        raise TypeError(f"labels of {owner} must be of one type: {error}") from error
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must hold at least 2 classes for {owner}, got 1 class: {classes.tolist()}. Were the rows sorted by "
+            "class before they were split? train_test_split(..., stratify=y) keeps all classes in each part"
+        )
+    return classes, codes
+
+
+def _unique(y: NDArray[Any]) -> tuple[NDArray[Any], Codes]:
+    """np.unique with the inverse; whole numbers in a small range are counted instead of sorted."""
+    if y.dtype.kind in "biuf" and len(y):
+        low, high = int(y.min()), int(y.max())
+        if high - low < 2 * len(y) and low > -(2**53) and high < 2**53:
+            places = y.astype(np.int64) - low
+            present = np.flatnonzero(np.bincount(places))
+            code_of = np.zeros(high - low + 1, dtype=np.int32)
+            code_of[present] = np.arange(len(present), dtype=np.int32)
+            return (present + low).astype(y.dtype), code_of[places]
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes, codes.reshape(-1).astype(np.int32)
+
+
+def known_codes(y: NDArray[Any], classes: NDArray[Any], name: str) -> Codes:
+    """Return the position of each label in the classes of a fitted model.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of them; `name` is that of `y` in the message.
+    """
+    labels, codes = np.unique(y, return_inverse=True)
+    code_of = {label: code for code, label in enumerate(classes.tolist())}
+    if unknown := [label for label in labels.tolist() if label not in code_of]:
+        raise ValueError(f"{name} holds classes that the model does not know: {unknown}; it knows {classes.tolist()}")
+    return np.array([code_of[label] for label in labels.tolist()], dtype=np.int32)[codes.reshape(-1)]
+
+
+def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weight") -> Floats | None:
+    """Return the weights of rows as float64 (n_samples,), or None where none are given.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, if their number is not that of the rows of `X`, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    weight: Floats = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError(f"{name} of {owner} must have a weight that is not zero, got zeros only")
+    return weight
+
+
+def class_factors(
+    class_weight: Any, classes: NDArray[Any], codes: Codes, weight: Floats | None, owner: str
+) -> Floats | None:
+    """Return the factor on the weights of each class (n_classes,), or None where `class_weight` is None.
+
+    A factor of 0 takes a class out of the fit; it stays one of the classes. "balanced" makes the sums of weights of
+    all classes that have a weight the same, and leaves the sum over all rows as it is.
+
+    Raises
+    ------
+    ValueError
+        If a factor is negative or not finite, names no class, or leaves no weight at all.
+    """
+    if class_weight is None:
+        return None
+    sums = np.bincount(codes, weights=weight, minlength=len(classes))
+    present = sums > 0
+    if isinstance(class_weight, str):  # "balanced"
+        factors = np.ones(len(classes))
+        factors[present] = sums.sum() / (present.sum() * sums[present])
+    else:
+        factors = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
+    if not (np.isfinite(factors).all() and (factors >= 0).all()):
+        raise ValueError(f"class_weight of {owner} must be finite and >= 0, got {class_weight!r}")
+    if not (factors[present] > 0).any():
+        raise ValueError(f"class_weight of {owner} must leave weight to one class at least, got {class_weight!r}")
+    return factors
