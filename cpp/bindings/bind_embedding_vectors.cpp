@@ -3,6 +3,7 @@
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
 #include "embedding/nearest.hpp"
+#include "embedding/subwords.hpp"
 #include "embedding/vector_file.hpp"
 
 #include <algorithm>
@@ -91,7 +92,7 @@ py::tuple py_parse_vectors(py::object data, bool binary, bool has_header, std::i
     });
     const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(file.rows), static_cast<py::ssize_t>(file.cols)};
     return py::make_tuple(to_numpy(std::move(file.values), shape), to_numpy(std::move(file.begins)),
-                          to_numpy(std::move(file.ends)));
+                          to_numpy(std::move(file.ends)), file.has_more);
 }
 
 py::bytes py_format_vectors(py::object utf8, py::object offsets, py::object vectors, bool binary, int n_threads) {
@@ -101,6 +102,33 @@ py::bytes py_format_vectors(py::object utf8, py::object offsets, py::object vect
     return join(run(n_threads, 0, [&](const RunContext& ctx) {
         return binary ? format_binary(ctx, words, rows) : format_text(ctx, words, rows);
     }));
+}
+
+py::tuple py_subword_means(py::object utf8, py::object offsets, py::object own, py::object buckets, std::size_t cols,
+                           int min_n, int max_n, std::size_t n_buckets, int n_threads) {
+    const PackedWords words{span_arg<std::uint8_t>("utf8", utf8), span_arg<std::int64_t>("offsets", offsets)};
+    const PackedRows own_rows{span_arg<std::uint8_t>("own", own), cols};
+    const PackedRows bucket_rows{span_arg<std::uint8_t>("buckets", buckets), cols};
+    const std::size_t n_words = words.offsets.empty() ? 0 : words.offsets.size() - 1;
+    py::array_t<float> out({static_cast<py::ssize_t>(n_words), static_cast<py::ssize_t>(cols)});
+    float* data = out.mutable_data();
+    const std::size_t bad = run(n_threads, 0, [&](const RunContext& ctx) {
+        return subword_means(ctx, words, {min_n, max_n, n_buckets}, own_rows, bucket_rows, data);
+    });
+    return py::make_tuple(out, bad == n_words ? std::int64_t{-1} : static_cast<std::int64_t>(bad));
+}
+
+py::array_t<std::int64_t> py_ngram_rows(const std::string& word, int min_n, int max_n, std::size_t n_buckets) {
+    check_ngrams({min_n, max_n, n_buckets});
+    std::vector<std::int64_t> rows;
+    append_ngrams(word, {min_n, max_n, n_buckets}, rows);
+    return to_numpy(std::move(rows));
+}
+
+py::tuple py_parse_fasttext_entries(py::object data, std::size_t n_entries) {
+    FasttextEntries entries = parse_fasttext_entries(bytes_arg(data), n_entries);
+    return py::make_tuple(to_numpy(std::move(entries.begins)), to_numpy(std::move(entries.ends)),
+                          to_numpy(std::move(entries.counts)), entries.n_bytes);
 }
 
 } // namespace
@@ -114,6 +142,12 @@ void register_embedding_vectors(py::module_& m) {
           py::arg("n_threads"));
     m.def("parse_vectors", &py_parse_vectors, py::arg("data"), py::kw_only(), py::arg("binary"), py::arg("has_header"),
           py::arg("limit"), py::arg("n_threads"));
+    m.def("subword_means", &py_subword_means, py::arg("utf8"), py::arg("offsets"), py::arg("own"), py::arg("buckets"),
+          py::kw_only(), py::arg("cols"), py::arg("min_n"), py::arg("max_n"), py::arg("n_buckets"),
+          py::arg("n_threads"));
+    m.def("ngram_rows", &py_ngram_rows, py::arg("word"), py::kw_only(), py::arg("min_n"), py::arg("max_n"),
+          py::arg("n_buckets"));
+    m.def("parse_fasttext_entries", &py_parse_fasttext_entries, py::arg("data"), py::arg("n_entries"));
     m.def("format_vectors", &py_format_vectors, py::arg("utf8"), py::arg("offsets"), py::arg("vectors"), py::kw_only(),
           py::arg("binary"), py::arg("n_threads"));
 }

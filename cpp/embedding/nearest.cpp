@@ -260,7 +260,7 @@ class Search {
         for (std::size_t p = 0; p < queries_.n_terms(); ++p) {
             const double product = exact_dot(queries_.terms.row(p * queries_.n_queries + query).data, vector, dim);
             const double lengths = std::sqrt(squared_lengths[p]) * std::sqrt(length);
-            const double cosine = lengths > 0 ? product / lengths : 0;
+            const double cosine = lengths > 0 ? std::clamp(product / lengths, -1.0, 1.0) : 0; // rounding
             if (!queries_.product) return static_cast<float>(cosine);
             (p < queries_.n_positive ? score : divisor) *= (1 + cosine) / 2;
         }
@@ -338,7 +338,8 @@ void cosines(const RunContext& ctx, const UnitRows& table, MatrixView<const floa
             terms.multiply(table.rows, begin, end, tile.data());
             for (std::size_t j = 0; j < count; ++j)
                 for (std::size_t r = begin; r < end; ++r)
-                    out[(first + j) * n_rows + r] = tile[(r - begin) * terms.size() + j] * table.inverse_norms[r];
+                    out[(first + j) * n_rows + r] = // rounding may lead out of the range of cosines
+                        std::clamp(tile[(r - begin) * terms.size() + j] * table.inverse_norms[r], -1.0F, 1.0F);
         });
     }
 }

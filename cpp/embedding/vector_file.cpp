@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace mlcore::embedding {
 namespace {
@@ -142,7 +143,22 @@ class Groups {
 
 // ---- reading text ----
 
-/// One number; p is then behind it. False where there is none, or one that no float32 comes near.
+/// Whether a decimal number, not 0, that is out of float64's range is so because it is small: its first digit that is
+/// not 0 stands behind the decimal point once the exponent has moved that.
+bool is_tiny(const char* begin, const char* end) {
+    const char* const exponent_at = std::find_if(begin, end, [](char c) { return c == 'e' || c == 'E'; });
+    const char* const point = std::find(begin, exponent_at, '.');
+    const char* const first = std::find_if(begin, exponent_at, [](char c) { return c >= '1' && c <= '9'; });
+    const bool is_negative = exponent_at != end && exponent_at + 1 != end && exponent_at[1] == '-';
+    const char* digits = exponent_at == end ? end : exponent_at + 1;
+    if (digits != end && (*digits == '-' || *digits == '+')) ++digits;
+    std::int64_t exponent = 0;
+    if (std::from_chars(digits, end, exponent).ec == std::errc::result_out_of_range) return is_negative;
+    return (point - first) + (is_negative ? -exponent : exponent) <= 0;
+}
+
+/// One number; p is then behind it. False where there is none, or one that no float32 comes near. What is too small for
+/// float32 or float64 is 0.
 bool parse_number(const char*& p, const char* end, float& value) {
     const char* start = p;
     if (start != end && *start == '+') ++start;
@@ -153,6 +169,7 @@ bool parse_number(const char*& p, const char* end, float& value) {
         const std::from_chars_result again = std::from_chars(start, end, wide);
         stop = again.ptr;
         error = again.ec;
+        if (error == std::errc::result_out_of_range && is_tiny(start, stop)) error = std::errc();
         value = static_cast<float>(wide);
     }
     if (error != std::errc() || (stop != end && !is_blank(*stop))) return false;
@@ -160,23 +177,59 @@ bool parse_number(const char*& p, const char* end, float& value) {
     return true;
 }
 
+/// Where the last `cols` fields of a line begin, or null if there are not so many.
+const char* last_fields(const char* begin, const char* end, std::size_t cols) {
+    const char* p = end;
+    for (std::size_t c = 0; c < cols; ++c) {
+        while (p != begin && is_blank(p[-1])) --p;
+        if (p == begin) return nullptr;
+        while (p != begin && !is_blank(p[-1])) --p;
+    }
+    return p;
+}
+
+/// The end of a word with blanks inside, or of nothing but blanks, before numbers that begin at `numbers`: one blank is
+/// not the word's. `begin` if there is none.
+const char* end_of_spaced_word(const char* begin, const char* numbers) {
+    if (numbers - begin < 2) return begin;
+    const char* end = numbers - 1;
+    if (std::all_of(begin, end, is_blank)) return end;
+    if (is_blank(*begin)) return begin;
+    while (is_blank(end[-1])) --end;
+    return end;
+}
+
+std::optional<std::string> parse_numbers(const char* begin, const char* word_end, const char* end, std::size_t cols,
+                                         float* values) {
+    const char* p = word_end;
+    const auto word = [&] { return quoted(between(begin, word_end)); };
+    for (std::size_t c = 0; c < cols; ++c) {
+        while (p != end && is_blank(*p)) ++p;
+        if (p == end) return "has " + number(c) + " numbers behind " + word() + ", expected " + number(cols);
+        if (!parse_number(p, end, values[c]))
+            return "has " + quoted(between(p, std::find_if(p, end, is_blank))) + " in place " + number(c + 1) +
+                   " behind " + word() + ", which is not a number";
+    }
+    while (p != end && is_blank(*p)) ++p;
+    if (p != end) return "has more than " + number(cols) + " numbers behind " + word();
+    if (!all_usable(values, cols)) return ": " + not_usable(values, cols, between(begin, word_end));
+    return std::nullopt;
+}
+
+/// A word and `cols` numbers. As a rule the word ends at the first blank; where that does not work out, the last `cols`
+/// fields are the numbers and all before them is the word (". . .", "at name@domain.com", " ").
 std::optional<std::string> parse_line(const char* begin, const char* end, std::size_t cols, float* values,
                                       const char*& word_end) {
     word_end = std::find_if(begin, end, is_blank);
-    if (word_end == begin) return "has no word at its beginning";
-    const char* p = word_end;
-    for (std::size_t c = 0; c < cols; ++c) {
-        while (p != end && is_blank(*p)) ++p;
-        if (p == end)
-            return "has " + number(c) + " numbers behind " + quoted(between(begin, word_end)) + ", expected " +
-                   number(cols);
-        if (!parse_number(p, end, values[c]))
-            return "has " + quoted(between(p, std::find_if(p, end, is_blank))) + " in place " + number(c + 1) +
-                   " behind " + quoted(between(begin, word_end)) + ", which is not a number";
-    }
-    while (p != end && is_blank(*p)) ++p;
-    if (p != end) return "has more than " + number(cols) + " numbers behind " + quoted(between(begin, word_end));
-    if (!all_usable(values, cols)) return ": " + not_usable(values, cols, between(begin, word_end));
+    std::optional<std::string> error = "has no word at its beginning";
+    if (word_end != begin) error = parse_numbers(begin, word_end, end, cols, values);
+    if (!error) return error;
+    const char* const numbers = last_fields(begin, end, cols);
+    if (!numbers) return error;
+    const char* const spaced_end = end_of_spaced_word(begin, numbers);
+    if (spaced_end == begin || spaced_end == word_end) return error;
+    if (auto other = parse_numbers(begin, spaced_end, end, cols, values)) return other->front() == ':' ? other : error;
+    word_end = spaced_end;
     return std::nullopt;
 }
 
@@ -186,12 +239,40 @@ const char* end_of_line(const char* begin, const char* end) {
     return newline ? newline : end;
 }
 
-/// Numbers in the first line of a file without header.
+/// Numbers at the end of a line, one field at least being the word; and whether nothing but one word is before them.
+std::pair<std::size_t, bool> count_numbers(const char* begin, const char* end) {
+    end = without_return(begin, end);
+    std::size_t fields = 0, numbers = 0;
+    for (const char* p = std::find_if_not(begin, end, is_blank); p != end; p = std::find_if_not(p, end, is_blank)) {
+        const char* const field_end = std::find_if(p, end, is_blank);
+        float value = 0;
+        numbers = parse_number(p, field_end, value) && p == field_end ? numbers + 1 : 0;
+        p = field_end;
+        ++fields;
+    }
+    const bool has_blank_word = begin != end && is_blank(*begin);
+    if (numbers == fields && !has_blank_word && numbers > 0) --numbers; // a word that is a number
+    return {numbers, numbers + 1 == fields && !has_blank_word};
+}
+
+/// Numbers in a line of a file without header. The first line tells, unless its word may have blanks inside: then it is
+/// what most of the first lines have.
 std::size_t count_columns(const char* p, const char* end) {
-    std::size_t fields = 0;
-    for (end = without_return(p, end_of_line(p, end)); p != end; ++fields)
-        p = std::find_if_not(std::find_if(p, end, is_blank), end, is_blank);
-    return fields == 0 ? 0 : fields - 1; // without the word
+    constexpr std::size_t most_lines = 100;
+    const auto [first, is_plain] = count_numbers(p, end_of_line(p, end));
+    if (is_plain) return first;
+    std::vector<std::size_t> counts;
+    while (p < end && counts.size() < most_lines) {
+        const char* const newline = end_of_line(p, end);
+        counts.push_back(count_numbers(p, newline).first);
+        p = newline == end ? end : newline + 1;
+    }
+    std::size_t best = 0, best_times = 0;
+    for (const std::size_t count : counts) {
+        const auto times = static_cast<std::size_t>(std::count(counts.begin(), counts.end(), count));
+        if (times > best_times || (times == best_times && count > best)) best = count, best_times = times;
+    }
+    return best;
 }
 
 } // namespace
@@ -230,13 +311,14 @@ VectorFile parse_text(const RunContext& ctx, std::span<const char> bytes, std::s
     if (has_header && rows < wanted)
         throw ValueError(number(header.rows) + " vectors are promised, but there are only " + number(rows) +
                          ": the file is truncated or damaged");
-    if (has_header && rows == header.rows && p < last)
-        throw ValueError("line " + number(rows + 2) + " is one more than the " + number(header.rows) +
-                         " vectors that are promised");
     check_room(rows, header.cols, 2, 2, static_cast<std::size_t>(end - header.end) + 2);
 
-    VectorFile out{Buffer<float>(rows * header.cols), rows, header.cols, std::vector<std::int64_t>(rows),
-                   std::vector<std::int64_t>(rows)};
+    VectorFile out{Buffer<float>(rows * header.cols),
+                   rows,
+                   header.cols,
+                   std::vector<std::int64_t>(rows),
+                   std::vector<std::int64_t>(rows),
+                   has_header && rows == header.rows && p < last};
     const double ns = 20.0 * static_cast<double>(header.cols);
     Groups(rows).run(ctx, ns, [&](std::size_t row, std::size_t row_end) -> std::optional<std::string> {
         const char* line = group_begins[row / group_size];
@@ -255,6 +337,23 @@ VectorFile parse_text(const RunContext& ctx, std::span<const char> bytes, std::s
     return out;
 }
 
+namespace {
+
+/// Whether bytes are nothing but whole records of vectors that could be in such a file.
+bool are_records(const char* p, const char* end, std::size_t cols) {
+    std::vector<float> values(cols);
+    while (p != end) {
+        const auto* space = static_cast<const char*>(std::memchr(p, ' ', static_cast<std::size_t>(end - p)));
+        if (!space || space == p || static_cast<std::size_t>(end - space - 1) < cols * sizeof(float)) return false;
+        std::memcpy(values.data(), space + 1, cols * sizeof(float));
+        if (!all_usable(values.data(), cols)) return false;
+        p = std::find_if(space + 1 + cols * sizeof(float), end, [](char c) { return c != '\n'; });
+    }
+    return true;
+}
+
+} // namespace
+
 VectorFile parse_binary(const RunContext& ctx, std::span<const char> bytes, std::size_t limit) {
     const char* const file = bytes.data();
     const char* const end = file + bytes.size();
@@ -263,12 +362,13 @@ VectorFile parse_binary(const RunContext& ctx, std::span<const char> bytes, std:
     check_room(rows, cols, sizeof(float), 2, static_cast<std::size_t>(end - header.end));
     const std::size_t width = cols * sizeof(float);
 
-    VectorFile out{Buffer<float>(rows * cols), rows, cols, std::vector<std::int64_t>(rows),
-                   std::vector<std::int64_t>(rows)};
+    VectorFile out{Buffer<float>(rows * cols),      rows, cols, std::vector<std::int64_t>(rows),
+                   std::vector<std::int64_t>(rows), false};
+    const auto skip_newlines = [end](const char* p) { return std::find_if(p, end, [](char c) { return c != '\n'; }); };
     const char* p = header.end;
     for (std::size_t row = 0; row < rows; ++row) {
         if (row % 65536 == 0) ctx.checkpoint();
-        while (p != end && *p == '\n') ++p; // of the record before
+        p = skip_newlines(p); // of the record before
         const auto* space = static_cast<const char*>(std::memchr(p, ' ', static_cast<std::size_t>(end - p)));
         if (!space || static_cast<std::size_t>(end - space - 1) < width)
             throw ValueError("the bytes end within vector " + number(row + 1) + " of " + number(header.rows) +
@@ -280,10 +380,13 @@ VectorFile parse_binary(const RunContext& ctx, std::span<const char> bytes, std:
         out.ends[row] = space - file;
         p = space + 1 + width;
     }
-    while (p != end && *p == '\n') ++p;
-    if (rows == header.rows && p != end)
-        throw ValueError(number(static_cast<std::size_t>(end - p)) + " bytes more than the " + number(header.rows) +
-                         " vectors that are promised, or the file is not in the binary format");
+    p = skip_newlines(p);
+    if (rows == header.rows && p != end) {
+        if (!are_records(p, end, cols))
+            throw ValueError(number(static_cast<std::size_t>(end - p)) + " bytes more than the " + number(header.rows) +
+                             " vectors that are promised, or the file is not in the binary format");
+        out.has_more = true;
+    }
 
     Groups(rows).run(ctx, 5.0 + 0.3 * static_cast<double>(cols),
                      [&](std::size_t row, std::size_t row_end) -> std::optional<std::string> {

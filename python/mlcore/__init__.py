@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlcore import boosting, embedding, linear_model, nn, svm
     from mlcore._io import load, save
     from mlcore.boosting import GBDTClassifier, GBDTRegressor
-    from mlcore.embedding import KeyedVectors, Phrases, Word2Vec
+    from mlcore.embedding import FastTextVectors, KeyedVectors, Phrases, Word2Vec
     from mlcore.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
     from mlcore.nn import NeuralClassifier, NeuralRegressor
     from mlcore.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
@@ -25,6 +25,7 @@ __all__ = [
     "SVC",
     "SVR",
     "ElasticNet",
+    "FastTextVectors",
     "GBDTClassifier",
     "GBDTRegressor",
     "KeyedVectors",
@@ -54,6 +55,7 @@ __all__ = [
 _FAMILIES = ("boosting", "embedding", "linear_model", "nn", "svm")
 _HOME = {
     "ElasticNet": "mlcore.linear_model",
+    "FastTextVectors": "mlcore.embedding",
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
     "KeyedVectors": "mlcore.embedding",

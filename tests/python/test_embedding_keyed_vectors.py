@@ -282,17 +282,28 @@ def test_numbers_of_terms_that_wrap_round():
 @pytest.mark.parametrize(
     ("ask", "error", "message"),
     [
-        (lambda kv: kv[3], TypeError, "not iterable"),
-        (lambda kv: kv.get_vector(3), TypeError, "a word must be a str, got 3"),
-        (lambda kv: kv[["w1", 3]], TypeError, "words must be str, got 3"),
+        (lambda kv: kv[3.0], TypeError, "not iterable"),
+        (lambda kv: kv[len(kv)], IndexError, f"positions of words go from 0 to {V - 1}, got {V}"),
+        (lambda kv: kv[-1], IndexError, "got -1"),
+        (lambda kv: kv[["w1", 2**70]], IndexError, "got 1180591620717411303424"),
+        (lambda kv: kv.get_vector(3.0), TypeError, "a word must be a str, or its position, got 3.0"),
+        (lambda kv: kv.get_vector(True), TypeError, "a word must be a str, or its position, got True"),
+        (lambda kv: kv[["w1", 3.0]], TypeError, "words must be str, got 3.0"),
         (lambda kv: kv.most_similar(), ValueError, "at least one word or vector"),
         (lambda kv: kv.most_similar([]), ValueError, "at least one word or vector"),
         (lambda kv: kv.most_similar([["w1"], []]), ValueError, "at least one word or vector"),
         (lambda kv: kv.most_similar([["w1"], "w2"]), TypeError, "must be words or vectors, or pairs"),
         (lambda kv: kv.most_similar([["w1"], ["w2"]], [["w3"]]), ValueError, "lists of equally many lists"),
         (lambda kv: kv.most_similar([["w1"], ["w2"]], ["w3", "w4"]), ValueError, "lists of equally many lists"),
-        (lambda kv: kv.most_similar(3), TypeError, "must be words, vectors, or lists of them, got int"),
-        (lambda kv: kv.most_similar([3]), TypeError, "must be words or vectors, or pairs"),
+        (lambda kv: kv.most_similar(3.0), TypeError, "must be words, vectors, or lists of them, got float"),
+        (lambda kv: kv.most_similar([3.0]), TypeError, "must be words or vectors, or pairs"),
+        (lambda kv: kv.most_similar("w1", restrict_vocab=[]), ValueError, "restrict_vocab must name at least one word"),
+        (lambda kv: kv.most_similar("w1", restrict_vocab=["w2", "none"]), KeyError, "'none' is not in the vocabulary"),
+        (lambda kv: kv.add_vectors(["w1"], np.ones((1, D))), ValueError, "'w1' has a vector already: replace=True"),
+        (lambda kv: kv.add_vectors(["new"], np.ones((1, D + 1))), ValueError, f"must have {D} numbers, got {D + 1}"),
+        (lambda kv: kv.add_vectors(["new"], np.ones((2, D))), ValueError, "1 words and 2 vectors"),
+        (lambda kv: kv.add_vectors(["new"], np.full((1, D), np.nan)), ValueError, "that of 'new' has nan"),
+        (lambda kv: kv.add_vectors(["new"], np.ones((1, D)), replace=1), TypeError, "replace must be True or False"),
         (lambda kv: kv.most_similar([("w1", np.nan)]), ValueError, "weight of 'w1' must be finite"),
         (lambda kv: kv.most_similar_cosmul([("w1", 2)]), TypeError, r"must be words or vectors, got \('w1', 2\)"),
         (lambda kv: kv.most_similar([np.ones(4)]), ValueError, r"must have 23 numbers .* shape \(4,\)"),
@@ -308,7 +319,7 @@ def test_numbers_of_terms_that_wrap_round():
         (lambda kv: kv.most_similar("w1", restrict_vocab=0), ValueError, "restrict_vocab must be at least 1"),
         (lambda kv: kv.most_similar("w1", n_jobs=0), ValueError, "n_jobs must be a positive int"),
         (lambda kv: kv.similarity(["a"], ["b"]), TypeError, r"words must be str, got \['a'\]"),
-        (lambda kv: kv.rank("w1", 3), TypeError, "words must be str, got 3"),
+        (lambda kv: kv.rank("w1", 3.0), TypeError, "words must be str, got 3.0"),
         (lambda kv: kv.most_similar([("w1", "w2")]), TypeError, "weight of 'w1' must be a number, got 'w2'"),
         (lambda kv: kv.most_similar([("w1", 10**400)]), ValueError, "weight of 'w1' must be finite, got 1000"),
         (lambda kv: kv.most_similar("w1", topn=2**70), ValueError, "topn must be at most"),
@@ -365,7 +376,10 @@ def test_arrays_are_used_where_they_lie_if_they_can_be(tmp_path):
         return kv.vectors.__array_interface__["data"][0]
 
     array = VECTORS.copy()
-    assert base(KeyedVectors(WORDS, array)) == array.ctypes.data
+    assert base(KeyedVectors(WORDS, array)) != array.ctypes.data  # whoever made it may change it
+    view = array.view()
+    view.flags.writeable = False
+    assert base(KeyedVectors(WORDS, view)) != array.ctypes.data
     assert array.flags.writeable
     array.flags.writeable = False
     assert base(KeyedVectors(WORDS, array)) == array.ctypes.data
@@ -376,6 +390,7 @@ def test_arrays_are_used_where_they_lie_if_they_can_be(tmp_path):
     check(kv.most_similar("w4"), UNIT @ UNIT[4], [4])
     wide = np.ones((V, D + 5), dtype=np.float32)
     wide[:, 2:-3] = array
+    wide.flags.writeable = False
     kv = KeyedVectors(WORDS, wide[:, 2:-3])  # rows apart
     assert base(kv) == wide.ctypes.data + 8
     check(kv.most_similar("w4"), UNIT @ UNIT[4], [4])
@@ -438,3 +453,72 @@ def test_words_are_packed_and_unpacked():
             unpack_words(utf8, np.array(bad, dtype=np.int64))
     with pytest.raises(ValueError, match="packed words"):
         unpack_words(utf8, offsets.astype(np.int32))
+
+
+def test_vectors_do_not_follow_the_array_they_were_made_of():
+    array = VECTORS.copy()
+    kv = KeyedVectors(WORDS, array)
+    before = kv.distances("w1")
+    array *= 10
+    np.testing.assert_array_equal(kv.distances("w1"), before)
+
+
+def test_cosines_stay_in_their_range():
+    rng = np.random.default_rng(0)
+    words = [str(i) for i in range(300)]
+    kv = KeyedVectors([*words, "twin"], np.r_[rows := rng.normal(size=(300, 50)), rows[:1]])
+    assert kv.distances(words).min() == 0
+    assert max(kv.similarity(word, word) for word in words) <= 1
+    assert kv.most_similar("0", topn=1) == [("twin", 1.0)]
+    assert np.abs(kv.most_similar("7", topn=None)).max() <= 1
+
+
+def test_positions_stand_for_words(kv):
+    np.testing.assert_array_equal(kv[3], kv["w3"])
+    np.testing.assert_array_equal(kv[np.int64(3)], kv["w3"])
+    np.testing.assert_array_equal(kv[[3, "w1"]], kv[["w3", "w1"]])
+    np.testing.assert_array_equal(kv[np.array([3, 1])], kv[["w3", "w1"]])
+    assert kv.most_similar(3) == kv.most_similar("w3")
+    assert kv.most_similar([3, ("w1", 2)], [5]) == kv.most_similar(["w3", ("w1", 2)], ["w5"])
+    assert kv.most_similar_cosmul([3], [1]) == kv.most_similar_cosmul(["w3"], ["w1"])
+    assert kv.similarity(3, 4) == kv.similarity("w3", "w4")
+    assert kv.rank(3, 4) == kv.rank("w3", "w4")
+
+
+def test_search_within_a_list_of_words(kv):
+    words = ["w9", "w2", "w5", "w2", "w4"]
+    scores = kv.most_similar("w4", topn=None, restrict_vocab=words)
+    np.testing.assert_allclose(scores, [kv.similarity("w4", word) for word in words], atol=1e-6)
+    found = kv.most_similar("w4", topn=10, restrict_vocab=words)  # without itself
+    best = sorted(
+        {word: kv.similarity("w4", word) for word in words if word != "w4"}.items(), key=lambda item: -item[1]
+    )
+    assert [word for word, _ in found] == [word for word, _ in best]
+    np.testing.assert_allclose([score for _, score in found], [score for _, score in best], atol=1e-6)
+    all_of = kv.most_similar_cosmul(["w1", "w3"], ["w4"], topn=None)
+    found = kv.most_similar_cosmul(["w1", "w3"], ["w4"], topn=2, restrict_vocab=words)
+    for word, score in found:
+        np.testing.assert_allclose(score, all_of[kv.key_to_index[word]], rtol=1e-5)
+    assert {word for word, _ in found} <= set(words)
+    batch = kv.most_similar([["w4"], ["w9"]], restrict_vocab=words)
+    assert batch == [kv.most_similar(["w4"], restrict_vocab=words), kv.most_similar(["w9"], restrict_vocab=words)]
+    assert kv.similar_by_vector(VECTORS[4], restrict_vocab=["w4"]) == [("w4", 1.0)]
+
+
+def test_vectors_can_be_added():
+    kv = KeyedVectors(["a", "b"], [[1, 0], [0, 1]], counts=[5, 4])
+    old = kv.vectors
+    assert kv.add_vectors(["c", "d"], [[1, 1], [-1, 0]], counts=[3, 2]) is kv
+    assert kv.index_to_key == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(kv.counts, [5, 4, 3, 2])
+    np.testing.assert_array_equal(kv["d"], [-1, 0])
+    np.testing.assert_allclose(kv.similarity("c", "b"), 2**-0.5, rtol=1e-6)
+    np.testing.assert_array_equal(old, [[1, 0], [0, 1]])
+    kv.add_vectors("e", [0, -1])
+    np.testing.assert_array_equal(kv.counts, [5, 4, 3, 2, 0])
+    kv.add_vectors(["f", "b"], [[2, 2], [9, 0]], replace=True)
+    assert kv.index_to_key == ["a", "b", "c", "d", "e", "f"]
+    np.testing.assert_array_equal(kv[["b", "f"]], [[9, 0], [2, 2]])
+    np.testing.assert_array_equal(kv.counts, [5, 4, 3, 2, 0, 0])
+    assert kv.similarity("a", "b") == 1
+    assert KeyedVectors(["a"], [[1, 2]]).add_vectors(["b"], [[1, 2]], counts=[7]).counts is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlcore.embedding import KeyedVectors
+from mlcore.embedding import FastTextVectors, KeyedVectors
 
 pytestmark = [
     pytest.mark.peers,
@@ -193,3 +193,15 @@ def test_counts_and_files_without_header(both, tmp_path):
     theirs.save_word2vec_format(str(tmp_path / "v"), fvocab=str(tmp_path / "counts"))
     again = KeyedVectors.load_word2vec_format(tmp_path / "v", fvocab=tmp_path / "counts")
     np.testing.assert_array_equal(again.counts, ours.counts)
+
+
+def test_fasttext_model_of_gensim(tmp_path):
+    texts = [["die", "bäume", "wachsen"], ["der", "baum", "wächst"], ["bäumchen", "die", "wachsen"]] * 5
+    theirs = gensim.models.FastText(texts, vector_size=12, min_count=1, min_n=2, max_n=4, bucket=200, epochs=3, seed=1)
+    gensim.models.fasttext.save_facebook_model(theirs, str(tmp_path / "m.bin"))
+    theirs = gensim.models.fasttext.load_facebook_vectors(str(tmp_path / "m.bin"))
+    ours = FastTextVectors.load_fasttext(tmp_path / "m.bin")
+    assert ours.index_to_key == theirs.index_to_key
+    for word in (*theirs.index_to_key, "baumes", "unbekannt", "日本語", "x"):
+        np.testing.assert_allclose(ours[word], theirs[word], rtol=1e-4, atol=1e-6)  # they sum in float32
+    same_answers(ours.most_similar("baumes"), theirs.most_similar("baumes"))

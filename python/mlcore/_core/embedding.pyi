@@ -92,7 +92,23 @@ def cosines(
 ) -> NDArray[np.float32]: ...
 def parse_vectors(
     data: NDArray[np.uint8], *, binary: bool, has_header: bool, limit: int, n_threads: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]: ...
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], bool]: ...
+def subword_means(
+    utf8: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    own: NDArray[np.uint8],
+    buckets: NDArray[np.uint8],
+    *,
+    cols: int,
+    min_n: int,
+    max_n: int,
+    n_buckets: int,
+    n_threads: int,
+) -> tuple[NDArray[np.float32], int]: ...
+def ngram_rows(word: str, *, min_n: int, max_n: int, n_buckets: int) -> NDArray[np.int64]: ...
+def parse_fasttext_entries(
+    data: NDArray[np.uint8], n_entries: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]: ...
 def format_vectors(
     utf8: NDArray[np.uint8],
     offsets: NDArray[np.int64],

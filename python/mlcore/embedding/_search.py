@@ -1,7 +1,7 @@
 """Questions to the core's search: what users pass becomes blocks of query vectors and rows that are no answers."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from operator import index as as_int
@@ -30,6 +30,8 @@ class Table:
     n_rows: int
     """Only the first ones are searched."""
     n_jobs: int | None
+    subset: NDArray[np.intp] | None = None
+    """If given, only these rows are searched."""
 
     def unit(self, ids: NDArray[Any]) -> NDArray[np.float64]:
         """Return rows of any shape of ids, of unit length (or zero)."""
@@ -69,6 +71,15 @@ class Table:
             Best first; -1 where there are no more.
         scores : array of shape (n_queries, min(k, n_rows))
         """
+        if self.subset is not None:
+            searched = np.unique(self.subset)  # rising: of equal scores the first row is the better one
+            place_of = {row: place for place, row in enumerate(searched.tolist())}
+            part = Table(self.vectors[searched], self.inverse_norms[searched], len(searched), self.n_jobs)
+            inside = [[place_of[row] for row in rows if row in place_of] for rows in excluded]
+            places, scores = part.nearest(
+                terms, k, inside, n_positive=n_positive, n_negative=n_negative, product=product
+            )
+            return np.where(places >= 0, searched.astype(np.int32)[places], np.int32(-1)), scores
         offsets = np.zeros(len(excluded) + 1, dtype=np.int64)
         np.cumsum([len(set(rows)) for rows in excluded], out=offsets[1:])
         return core.embedding.nearest(
@@ -86,10 +97,11 @@ class Table:
         )
 
     def cosines(self, queries: NDArray[Any]) -> Floats:
-        """Cosines of queries (q, d) with the searched rows, (q, n_rows)."""
+        """Cosines of queries (q, d) with the searched rows, (q, n_rows), or with those of `subset` in its order."""
+        searched = slice(self.n_rows) if self.subset is None else self.subset
         return core.embedding.cosines(
-            self.vectors[: self.n_rows],
-            self.inverse_norms[: self.n_rows],
+            self.vectors[searched],
+            self.inverse_norms[searched],
             np.ascontiguousarray(queries, dtype=np.float32),
             n_threads(self.n_jobs),
         )
@@ -103,10 +115,12 @@ class Query:
     negative: list[Term]
 
 
-def parse_queries(positive: Any, negative: Any, vector_size: int, *, weighted: bool) -> tuple[list[Query], bool]:
+def parse_queries(
+    positive: Any, negative: Any, vector_size: int, word_at: Callable[[Any], str], *, weighted: bool
+) -> tuple[list[Query], bool]:
     """Return the queries and whether they came as a batch, that is as lists of lists.
 
-    `weighted`: items may be pairs of a word or a vector and a weight.
+    `word_at` gives the word for a position. `weighted`: items may be pairs of a word or a vector and a weight.
     """
     sides = [_as_list(positive), _as_list(negative)]
     is_batch = any(side and all(isinstance(item, list) for item in side) for side in sides)
@@ -123,8 +137,8 @@ def parse_queries(positive: Any, negative: Any, vector_size: int, *, weighted: b
             raise ValueError("a query must have at least one word or vector, got none")
         queries.append(
             Query(
-                [_as_term(item, 1.0, vector_size, weighted) for item in words],
-                [_as_term(item, -1.0, vector_size, weighted) for item in opposites],
+                [_as_term(item, 1.0, vector_size, weighted, word_at) for item in words],
+                [_as_term(item, -1.0, vector_size, weighted, word_at) for item in opposites],
             )
         )
     return queries, is_batch
@@ -241,16 +255,25 @@ def _as_int(value: Any, name: str) -> int | None:
 def _as_list(side: Any) -> list[Any]:
     if side is None:
         return []
-    if isinstance(side, str) or (isinstance(side, np.ndarray) and side.ndim == 1 and side.dtype.kind in "fiu"):
+    if is_position(side) or isinstance(side, str):
+        return [side]
+    if isinstance(side, np.ndarray) and side.ndim == 1 and side.dtype.kind in "fiu":
         return [side]
     if isinstance(side, list | tuple | np.ndarray):
         return list(side)
     raise TypeError(f"positive and negative must be words, vectors, or lists of them, got {type(side).__name__}")
 
 
-def _as_term(item: Any, weight: float, vector_size: int, weighted: bool) -> Term:
+def is_position(item: Any) -> bool:
+    """Return whether an item names a word by its position."""
+    return isinstance(item, int | np.integer) and not isinstance(item, bool)
+
+
+def _as_term(item: Any, weight: float, vector_size: int, weighted: bool, word_at: Callable[[Any], str]) -> Term:
     if isinstance(item, tuple) and len(item) == 2 and weighted:
         item, weight = item[0], _as_weight(*item)
+    if is_position(item):
+        return word_at(item), weight
     if isinstance(item, str):
         return str(item), weight
     if isinstance(item, np.ndarray) and item.ndim == 1:

@@ -1,6 +1,7 @@
 """What can be asked of word vectors: the half of KeyedVectors that reads and never writes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,9 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlcore.embedding._search import (
     Floats,
+    Query,
     Table,
+    Term,
     as_vectors,
     check_count,
+    is_position,
     pairs,
     parse_queries,
     product_terms,
@@ -49,8 +53,12 @@ class Similarity:
         """The vectors, (n_words, vector_size), read-only."""
         raise NotImplementedError
 
-    def _table(self, restrict_vocab: int | None = None, n_jobs: int | None = None) -> Table:
+    def _table(self, restrict_vocab: int | Sequence[str] | None = None, n_jobs: int | None = None) -> Table:
         raise NotImplementedError
+
+    def _made(self, word: str) -> Floats | None:  # noqa: ARG002
+        """Vector of a word that is not known, (vector_size,), where there is one."""
+        return None
 
     def most_similar(
         self,
@@ -58,7 +66,7 @@ class Similarity:
         negative: Any = None,
         topn: int | None = 10,
         *,
-        restrict_vocab: int | None = None,
+        restrict_vocab: int | Sequence[str] | None = None,
         n_jobs: int | None = None,
     ) -> Any:
         """Find the words most similar to some and least to others.
@@ -69,12 +77,12 @@ class Similarity:
         Parameters
         ----------
         positive, negative : str, array of shape (vector_size,), list of them, or list of such lists
-            Words, or vectors, which are taken as long as they are. An item may be a pair (word, weight); the weight
-            then stands in place of 1 or -1. A list of lists is a batch: one query an item.
+            Words (or their positions), or vectors, which are taken as long as they are. An item may be a pair (word,
+            weight); the weight then stands in place of 1 or -1. A list of lists is a batch: one query an item.
         topn : int or None, default=10
-            How many words to return; None: the similarities of all words instead.
-        restrict_vocab : int or None, default=None
-            Search the first words only, the most frequent ones as a rule.
+            How many words to return; None: the similarities of all words (those of a list in its order) instead.
+        restrict_vocab : int, list of str or None, default=None
+            Search the first words only, the most frequent ones as a rule, or only those of a list.
         n_jobs : int or None, default=None
             Threads; None: all CPUs.
 
@@ -105,8 +113,7 @@ class Similarity:
         """
         k = check_count(topn, "topn", 0)
         table = self._table(restrict_vocab, n_jobs)
-        queries, is_batch = parse_queries(positive, negative, table.vectors.shape[1], weighted=True)
-        self._check_known(words_of(queries))
+        queries, is_batch = self._parse(positive, negative, weighted=True)
         if k is None:
             scores = table.cosines(sum_terms(table, queries, self.key_to_index))
             return scores if is_batch else scores[0]
@@ -121,7 +128,7 @@ class Similarity:
         negative: Any = None,
         topn: int | None = 10,
         *,
-        restrict_vocab: int | None = None,
+        restrict_vocab: int | Sequence[str] | None = None,
         n_jobs: int | None = None,
     ) -> Any:
         """Find the words most similar to some and least to others, by products instead of sums.
@@ -135,8 +142,8 @@ class Similarity:
             Words or vectors. A list of lists is a batch: one query an item.
         topn : int or None, default=10
             How many words to return; None: the scores of all words instead.
-        restrict_vocab : int or None, default=None
-            Search the first words only.
+        restrict_vocab : int, list of str or None, default=None
+            Search the first words only, or those of a list.
         n_jobs : int or None, default=None
             Threads; None: all CPUs.
 
@@ -157,8 +164,7 @@ class Similarity:
         """
         k = check_count(topn, "topn", 0)
         table = self._table(restrict_vocab, n_jobs)
-        queries, is_batch = parse_queries(positive, negative, table.vectors.shape[1], weighted=False)
-        self._check_known(words_of(queries))
+        queries, is_batch = self._parse(positive, negative, weighted=False)
         if k is None:
             all_scores = []
             for query in queries:
@@ -177,7 +183,7 @@ class Similarity:
         word: str | Sequence[str],
         topn: int | None = 10,
         *,
-        restrict_vocab: int | None = None,
+        restrict_vocab: int | Sequence[str] | None = None,
         n_jobs: int | None = None,
     ) -> Any:
         """Find the words most similar to a word, or to each of several.
@@ -204,7 +210,7 @@ class Similarity:
         vector: ArrayLike,
         topn: int | None = 10,
         *,
-        restrict_vocab: int | None = None,
+        restrict_vocab: int | Sequence[str] | None = None,
         n_jobs: int | None = None,
     ) -> Any:
         """Find the words most similar to a vector, or to each of several.
@@ -233,7 +239,7 @@ class Similarity:
 
     def similarity(self, w1: str, w2: str) -> float:
         """Cosine of the vectors of two words. Raises KeyError naming those that are not known."""
-        return _cosine(*self._table().unit(self._rows(self._as_words([w1, w2]))))
+        return _cosine(*self._unit(self._as_words([w1, w2])))
 
     def n_similarity(self, ws1: Sequence[str], ws2: Sequence[str]) -> float:
         """Cosine of the mean vectors of two lists of words.
@@ -241,7 +247,7 @@ class Similarity:
         The vectors are taken as long as they are, so that those of frequent words, which tend to be longer, count for
         more. Raises KeyError naming all words that are not known, ValueError if a list is empty.
         """
-        self._check_known([*self._as_words(ws1), *self._as_words(ws2)])
+        self._made_vectors([*self._as_words(ws1), *self._as_words(ws2)])
         return _cosine(*(self.mean_vector(words, pre_normalize=False).astype(np.float64) for words in (ws1, ws2)))
 
     def mean_vector(
@@ -288,10 +294,9 @@ class Similarity:
         if weight.shape != (len(words),) or not np.isfinite(weight).all():
             raise ValueError(f"weights must be {len(words)} finite numbers as there are words, got {weights!r}")
         if ignore_missing:
-            weight = weight[[word in self.key_to_index for word in words]]
-            words = [word for word in words if word in self.key_to_index]
-        table, rows = self._table(), self._rows(words)
-        vectors = table.unit(rows) if pre_normalize else table.rows(rows)
+            is_known = [word in self.key_to_index or self._made(word) is not None for word in words]
+            weight, words = weight[is_known], list(compress(words, is_known))
+        vectors = self._unit(words) if pre_normalize else self._long(words)
         weight = weight / (np.abs(weight).max(initial=0) or 1)  # of any size: neither sum is out of range then
         mean = (weight @ vectors) / (np.abs(weight).sum() or 1)
         return (to_unit(mean) if post_normalize else mean).astype(np.float32)
@@ -314,7 +319,7 @@ class Similarity:
         words = self._as_words(words)
         if not words:
             raise ValueError("words must hold at least one word, got none")
-        vectors = self._table().unit(self._rows(words))
+        vectors = self._unit(words)
         return words[int(np.argmin(vectors @ vectors.mean(axis=0)))]
 
     def distances(
@@ -347,17 +352,20 @@ class Similarity:
         table = self._table(None, n_jobs)
         others = self._as_words(other_words)
         if isinstance(word_or_vector, str):
-            self._check_known([word_or_vector, *others])
-            queries = table.unit(np.asarray(self.key_to_index[word_or_vector]))
+            self._made_vectors([word_or_vector, *others])
+            queries = self._unit([word_or_vector])[0]
         elif isinstance(word_or_vector, list | tuple | np.ndarray) and all(isinstance(w, str) for w in word_or_vector):
             words = self._as_words(word_or_vector)
-            self._check_known([*words, *others])
-            queries = table.unit(self._rows(words))
+            self._made_vectors([*words, *others])
+            queries = self._unit(words)
         else:
             queries = to_unit(as_vectors(word_or_vector, table.vectors.shape[1], "word_or_vector"))
-        if others:
-            rows = self._rows(others)
-            table = Table(self.vectors[rows], table.inverse_norms[rows], len(rows), n_jobs)
+        if others and not self._made_vectors(others):
+            table = Table(table.vectors, table.inverse_norms, table.n_rows, n_jobs, self._rows(others))
+        elif others:
+            units = self._unit(others).astype(np.float32)
+            inverse_norms = np.asarray(units.any(axis=1), dtype=np.float32)
+            table = Table(units, inverse_norms, len(units), n_jobs)
         distances = 1 - table.cosines(np.atleast_2d(queries))
         return distances[0] if queries.ndim == 1 else distances
 
@@ -381,21 +389,64 @@ class Similarity:
     def _as_words(self, words: Any) -> list[str]:
         if isinstance(words, str):
             raise TypeError(f"words must be a list of words, got the lone word {words!r}")
-        listed: list[str] = list(words)
+        listed = [self._word_at(word) if is_position(word) else word for word in words]
         for word in listed:
             if not isinstance(word, str):
                 raise TypeError(f"words must be str, got {word!r}")
         return listed
 
-    def _check_known(self, words: Sequence[str]) -> None:
-        unknown = [word for word in words if word not in self.key_to_index]
-        if unknown:
+    def _word_at(self, position: Any) -> str:
+        if not 0 <= position < len(self.vectors):
+            raise IndexError(f"positions of words go from 0 to {len(self.vectors) - 1}, got {position}")
+        return str(self.index_to_key[position])
+
+    def _parse(self, positive: Any, negative: Any, *, weighted: bool) -> tuple[list[Query], bool]:
+        """Return queries whose words are all known: those that are made of something else are vectors then."""
+        queries, is_batch = parse_queries(positive, negative, self.vectors.shape[1], self._word_at, weighted=weighted)
+        if made := self._made_vectors(words_of(queries)):
+            units = {word: to_unit(vector.astype(np.float64)) for word, vector in made.items()}
+
+            def replaced(terms: list[Term]) -> list[Term]:
+                return [(units.get(item, item) if isinstance(item, str) else item, weight) for item, weight in terms]
+
+            queries = [Query(replaced(query.positive), replaced(query.negative)) for query in queries]
+        return queries, is_batch
+
+    def _made_vectors(self, words: Sequence[str]) -> dict[str, Floats]:
+        """Return the vectors of those words that are not known. Raises KeyError naming all that have none."""
+        made = {word: self._made(word) for word in words if word not in self.key_to_index}
+        if unknown := [word for word, vector in made.items() if vector is None]:
             raise unknown_words(unknown)
+        return made  # type: ignore[return-value]
+
+    def _unit(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """Vectors of words (n, d), of unit length or zero; unknown words may have one."""
+        return self._vectors_of(words, self._table().unit, to_unit)
+
+    def _long(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """Vectors of words (n, d) as long as they are, but zeros for those that count as zeros."""
+        return self._vectors_of(words, self._table().rows, lambda vector: vector)
+
+    def _vectors_of(
+        self,
+        words: Sequence[str],
+        of_rows: Callable[[NDArray[Any]], NDArray[np.float64]],
+        of_made: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    ) -> NDArray[np.float64]:
+        made = self._made_vectors(words)
+        if not made:
+            return of_rows(self._rows(words))
+        vectors = of_rows(np.array([self.key_to_index.get(word, 0) for word in words], dtype=np.intp))
+        for vector, word in zip(vectors, words, strict=True):
+            if word in made:
+                vector[:] = of_made(made[word].astype(np.float64))
+        return vectors
 
     def _rows(self, words: Sequence[str]) -> NDArray[np.intp]:
-        self._check_known(words)
+        if unknown := [word for word in words if word not in self.key_to_index]:
+            raise unknown_words(unknown)
         return np.array([self.key_to_index[word] for word in words], dtype=np.intp)
 
 
 def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return float(to_unit(a) @ to_unit(b))
+    return float(np.clip(to_unit(a) @ to_unit(b), -1.0, 1.0))  # rounding may lead out of the range

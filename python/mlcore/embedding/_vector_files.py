@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mlcore._io import replacing
 from mlcore._native import core
 from mlcore.embedding._files import blocks, map_file
-from mlcore.embedding._words import index_words, pack_words
+from mlcore.embedding._words import pack_words
 
 _BLOCK = 1 << 21  # numbers formatted at once
 
@@ -39,16 +39,19 @@ def read_vectors(
     """Return the words and vectors of a file. Raises ValueError, naming file and place, and OSError."""
     data = _read(path, None if binary else limit)
     try:
-        vectors, begins, ends = core.embedding.parse_vectors(
+        vectors, begins, ends, has_more = core.embedding.parse_vectors(
             data, binary=binary, has_header=not no_header, limit=-1 if limit is None else limit, n_threads=n_threads
         )
         words = _decode(data, begins, ends, errors)
-        if errors == "strict":
-            index_words(words)
-            return words, vectors
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return _without_repeats(path, words, vectors)
+    if has_more:
+        warnings.warn(
+            f"{path}: more vectors follow than the {len(words)} that the first line announces; they are not read",
+            stacklevel=3,
+        )
+    words, vectors, _ = without_repeats(path, words, vectors)
+    return words, vectors
 
 
 def write_vectors(
@@ -76,16 +79,14 @@ def read_counts(path: Path, words: list[str], errors: str) -> NDArray[np.int64]:
         if not fields:
             continue
         try:
-            word, digits = fields
+            word, digits = line.strip().rsplit(maxsplit=1)  # a word may have blanks inside
             count = int(digits)
             if not 0 <= count < 1 << 63:
                 raise ValueError("no count")
             text = word.decode(errors=errors)
         except ValueError as error:
             raise ValueError(f"{path}: line {number} must be a word and a number, got {line[:80]!r}") from error
-        if errors == "strict" and text in counts:
-            raise ValueError(f"{path}: line {number} has the word {text!r:.100} a second time")
-        counts.setdefault(text, count)  # of words that became equal the first one stays, as of the vectors
+        counts.setdefault(text, count)  # of equal words the first one stays, as of the vectors
     missing = [word for word in words if word not in counts]
     if missing:
         raise ValueError(f"{path}: has no line for {missing[0]!r}")
@@ -136,16 +137,17 @@ def _decode(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDArray[np
     return words
 
 
-def _without_repeats(
-    path: Path, words: list[str], vectors: NDArray[np.float32]
-) -> tuple[list[str], NDArray[np.float32]]:
-    """Leave out words that became equal to earlier ones, or empty, because bytes of them were replaced or ignored."""
+def without_repeats(
+    path: Path, words: list[str], vectors: NDArray[np.float32], counts: NDArray[np.int64] | None = None
+) -> tuple[list[str], NDArray[np.float32], NDArray[np.int64] | None]:
+    """Leave out words that repeat earlier ones, as gensim does, or are empty because bytes of them were ignored."""
     seen: set[str] = {""}
     is_new = [not (word in seen or seen.add(word)) for word in words]  # type: ignore[func-returns-value]
     n_left_out = len(words) - sum(is_new)
     if n_left_out == 0:
-        return words, vectors
+        return words, vectors, counts
     if n_left_out == len(words):
         raise ValueError(f"{path}: no word is left: all {n_left_out} are empty without the bytes that are not UTF-8")
     warnings.warn(f"{path}: {n_left_out} words that are empty or repeat an earlier one are left out", stacklevel=4)
-    return list(compress(words, is_new)), vectors[np.array(is_new)]
+    kept = np.array(is_new)
+    return list(compress(words, is_new)), vectors[kept], None if counts is None else counts[kept]

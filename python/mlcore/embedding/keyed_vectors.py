@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from mlcore._base import StateMixin
 from mlcore._native import core
 from mlcore.embedding._evaluation import Evaluation
-from mlcore.embedding._search import Floats, Table, check_count, n_threads
+from mlcore.embedding._search import Floats, Table, check_count, is_position, n_threads
 from mlcore.embedding._similarity import Similarity
 from mlcore.embedding._vector_files import read_counts, read_vectors, write_counts, write_vectors, writing
-from mlcore.embedding._words import check_packed, index_words, pack_words, unknown_words, unpack_words
+from mlcore.embedding._words import check_packed, index_words, pack_words, unpack_words
 
 _LARGEST = np.float32(1e18)  # entry, as in the core
 
@@ -23,9 +24,10 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     """Words and their vectors.
 
     Made by ``Word2Vec(...).fit(X).keyed_vectors_``, read from a file by :meth:`load_word2vec_format` or
-    :func:`mlcore.load`, or from arrays of your own. It never changes: the lengths of the vectors are computed once, and
-    no second table of unit vectors is kept. ``vectors["word"]`` is a vector, ``"word" in vectors`` and
-    ``len(vectors)`` do what they say, and iteration gives the words.
+    :func:`mlcore.load`, or from arrays of your own. Only :meth:`add_vectors` changes it: the lengths of the vectors are
+    computed once, and no second table of unit vectors is kept. ``vectors["word"]`` is a vector, as is ``vectors[3]``,
+    by position; ``"word" in vectors`` and ``len(vectors)`` do what they say, and iteration gives the words. Wherever a
+    word is asked for, its position may stand instead.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         Each one once.
     vectors : array of shape (n_words, vector_size)
         Finite numbers, none beyond 1e18; a vector shorter than 1e-18 counts as one of zeros, which is similar to
-        nothing. float32 in C order is used as it lies, be it read-only or mapped from a file; anything else is
-        converted.
+        nothing. The array is copied, unless it is float32 in C order that nobody can write to (read-only, or mapped so
+        from a file): then it is used as it lies.
     counts : array of int of shape (n_words,) or None, default=None
         How often each word was seen.
 
@@ -149,20 +151,34 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and word in self.key_to_index
 
-    def __getitem__(self, words: str | Sequence[str]) -> Floats:
-        return self.get_vector(words) if isinstance(words, str) else self.vectors[self._rows(self._as_words(words))]
+    def __getitem__(self, words: str | int | Sequence[str | int]) -> Floats:
+        if isinstance(words, str) or is_position(words):
+            return self.get_vector(words)  # type: ignore[arg-type]
+        listed = self._as_words(words)
+        made = self._made_vectors(listed)
+        vectors: Floats = self._vectors[[self.key_to_index.get(word, 0) for word in listed]]
+        for row, word in enumerate(listed if made else ()):
+            vectors[row] = made.get(word, vectors[row])
+        return vectors
 
     def __repr__(self) -> str:
-        return f"<KeyedVectors: {len(self)} words, {self.vector_size} dimensions>"
+        return f"<{type(self).__name__}: {len(self)} words, {self.vector_size} dimensions>"
 
-    def get_vector(self, word: str, *, norm: bool = False) -> Floats:
-        """Vector of a word, (vector_size,), read-only; of unit length if `norm`. Raises KeyError naming the word."""
+    def get_vector(self, word: str | int, *, norm: bool = False) -> Floats:
+        """Vector of a word or of a position, (vector_size,), read-only; of unit length if `norm`.
+
+        Raises KeyError naming a word that is not known, IndexError for a position that is none.
+        """
+        if is_position(word):
+            word = self._word_at(word)
         if not isinstance(word, str):
-            raise TypeError(f"a word must be a str, got {word!r}")
+            raise TypeError(f"a word must be a str, or its position, got {word!r}")
         row = self.key_to_index.get(word)
-        if row is None:
-            raise unknown_words([word])
-        vector: Floats = self._table().unit(np.asarray(row)).astype(np.float32) if norm else self._vectors[row]
+        vector: Floats
+        if norm:
+            vector = self._unit([word])[0].astype(np.float32)
+        else:
+            vector = self._made_vectors([word])[word] if row is None else self._vectors[row]
         return vector
 
     def get_normed_vectors(self) -> Floats:
@@ -179,6 +195,52 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         rows = self._rows(known)
         return KeyedVectors(known, self._vectors[rows], None if self._counts is None else self._counts[rows])
 
+    def add_vectors(
+        self,
+        words: Sequence[str] | str,
+        vectors: ArrayLike,
+        counts: ArrayLike | None = None,
+        *,
+        replace: bool = False,
+    ) -> Self:
+        """Add words and their vectors behind those that are there.
+
+        Parameters
+        ----------
+        words : sequence of n str, or one str
+        vectors : array of shape (n, vector_size), or (vector_size,) for one word
+            As those of the constructor.
+        counts : array of int of shape (n,) or None, default=None
+            How often each word was seen; without, the new words count 0 if the others have counts.
+        replace : bool, default=False
+            Whether a word that is there already gets the new vector (and count); else it is a ValueError.
+
+        Returns
+        -------
+        self
+            Arrays that were taken from it before stay as they are.
+        """
+        _check_flags(replace=replace)
+        if isinstance(words, str):
+            words, vectors = [words], np.atleast_2d(np.asarray(vectors))
+        added = KeyedVectors(words, vectors, counts)
+        if added.vector_size != self.vector_size:
+            raise ValueError(f"new vectors must have {self.vector_size} numbers, got {added.vector_size}")
+        known = [word for word in added if word in self.key_to_index]
+        if known and not replace:
+            raise ValueError(f"the word {known[0]!r} has a vector already: replace=True gives it the new one")
+        is_new = np.array([word not in self.key_to_index for word in added])
+        rows = self._rows(known)
+        table = np.concatenate([self._vectors, added.vectors[is_new]])
+        table[rows] = added.vectors[~is_new]
+        new_counts = self._counts
+        if new_counts is not None:
+            of_added = np.zeros(len(added), dtype=np.int64) if added.counts is None else added.counts
+            new_counts = np.concatenate([new_counts, of_added[is_new]])
+            new_counts[rows] = of_added[~is_new] if added.counts is not None else new_counts[rows]
+        self._fill(table, new_counts, words=[*self.index_to_key, *compress(added, is_new)])
+        return self
+
     def _norms(self) -> Floats:
         if self._inverse_norms is None:
             norms, first_bad = core.embedding.inverse_norms(self._vectors, n_threads(None))
@@ -191,7 +253,12 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
             self._inverse_norms = norms
         return self._inverse_norms
 
-    def _table(self, restrict_vocab: int | None = None, n_jobs: int | None = None) -> Table:
+    def _table(self, restrict_vocab: int | Sequence[str] | None = None, n_jobs: int | None = None) -> Table:
+        if isinstance(restrict_vocab, list | tuple | np.ndarray):
+            listed = self._as_words(restrict_vocab)
+            if not listed:
+                raise ValueError("restrict_vocab must name at least one word, got none")
+            return Table(self._vectors, self._norms(), len(self), n_jobs, self._rows(listed))
         n_rows = check_count(restrict_vocab, "restrict_vocab", 1) or len(self)
         return Table(self._vectors, self._norms(), min(n_rows, len(self)), n_jobs)
 
@@ -211,6 +278,8 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     ) -> Self:
         """Read vectors that word2vec.c, gensim, fastText (.vec) or GloVe have written.
 
+        A word in a text file may have blanks inside (". . ." of GloVe): the last fields of a line are the vector.
+
         Parameters
         ----------
         path : str or path-like
@@ -223,7 +292,6 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
             Whether a text file begins with the first vector, as GloVe's do.
         errors : {"strict", "replace", "ignore"}, default="strict"
             What to do with words that are not UTF-8 (word2vec.c cuts long words anywhere), as of :meth:`bytes.decode`.
-            Words that are equal then are left out but for the first, with a warning.
         fvocab : str, path-like or None, default=None
             File of the counts: a word and a number a line, as ``word2vec -save-vocab`` writes it.
         n_jobs : int or None, default=None
@@ -233,11 +301,17 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         -------
         KeyedVectors
 
+        Warns
+        -----
+        UserWarning
+            If words repeat earlier ones: the first vector of a word stays. If more vectors follow than the first line
+            announces: they are not read.
+
         Raises
         ------
         ValueError
-            If the file is damaged, truncated or in another format, has a word twice, no word that `errors` leaves, or
-            a number that is not finite or beyond 1e18. The message names the line, word or byte.
+            If the file is damaged, truncated or in another format, has no word that `errors` leaves, or a number that
+            is not finite or beyond 1e18. The message names the line, word or byte.
         OSError
             If the file cannot be read.
         """
@@ -347,7 +421,18 @@ def _checked_vectors(vectors: ArrayLike) -> Floats:
         raise ValueError(f"vectors of KeyedVectors must be a 2-D array, not empty, got shape {array.shape}")
     with np.errstate(over="ignore"):  # infinity then, which is refused by name
         array = array.astype(np.float32, copy=False)
-    return _for_core(array)
+    array = _for_core(array)
+    return array if _is_frozen(array) or not np.may_share_memory(array, np.asarray(vectors)) else array.copy()
+
+
+def _is_frozen(array: Floats) -> bool:
+    """Whether nobody can write to the memory of an array."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return True
 
 
 def _for_core(vectors: Floats) -> Floats:

@@ -521,6 +521,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         """The vectors with all that can be asked of words; shares the memory of `vectors_`."""
         check_is_fitted(self)
         if not hasattr(self, "_keyed_vectors"):
+            self.vectors_.flags.writeable = False  # lengths are computed once
             self._keyed_vectors = KeyedVectors(self.words_, self.vectors_, self.word_counts_)
         return self._keyed_vectors
 
