@@ -32,6 +32,7 @@ FORMAT_VERSION = 1
 
 _CLASSES = {
     "ElasticNet": "mlcore.linear_model",
+    "FastTextVectors": "mlcore.embedding",
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
     "KeyedVectors": "mlcore.embedding",
@@ -331,6 +332,9 @@ def _encode(value: Any, tensors: dict[str, NDArray[Any]], where: str, cls: type)
     if isinstance(value, (list, tuple)):
         items = [_encode(item, tensors, where, cls) for item in value]
         return items if isinstance(value, list) else {"!tuple": items}
+    if isinstance(value, (set, frozenset)):
+        items = [_encode(item, tensors, where, cls) for item in sorted(value, key=repr)]
+        return {"!set" if isinstance(value, set) else "!frozenset": items}
     if isinstance(value, dict):
         if all(isinstance(key, str) and not key.startswith("!") for key in value):
             return {key: _encode(item, tensors, where, cls) for key, item in value.items()}
@@ -360,6 +364,9 @@ def _decode(value: Any, tensors: dict[str, NDArray[Any]]) -> Any:
         return float(value["!float"])
     if "!tuple" in value:
         return tuple(_decode(item, tensors) for item in value["!tuple"])
+    for key, kind in (("!set", set), ("!frozenset", frozenset)):
+        if key in value:
+            return kind(_decode(item, tensors) for item in value[key])
     if "!dict" in value:
         return {_decode(key, tensors): _decode(item, tensors) for key, item in value["!dict"]}
     if "!tensor" in value:

@@ -260,6 +260,16 @@ def test_state_survives(corpus, tmp_path):
     assert isinstance(phrases, StateMixin)
 
 
+@pytest.mark.parametrize("kind", [set, frozenset, list, tuple])
+def test_connector_words_of_any_collection_are_saved(kind, tmp_path):
+    phrases = Phrases(min_count=1, threshold=0.5, connector_words=kind(["of", "the"])).fit(TEXTS)
+    mlcore.save(phrases, tmp_path / "p.safetensors")
+    loaded = mlcore.load(tmp_path / "p.safetensors")
+    assert loaded.connector_words == phrases.connector_words
+    assert type(loaded.connector_words) is kind
+    assert loaded.transform(TEXTS) == phrases.transform(TEXTS)
+
+
 def test_damaged_state(corpus):
     phrases = Phrases(threshold=1.0).fit(corpus)
     state = phrases._get_state()
