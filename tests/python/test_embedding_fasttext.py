@@ -113,6 +113,13 @@ def test_words_without_any_ngram(vectors):
     np.testing.assert_allclose(longer.mean_vector(["the", "x"], ignore_missing=True), longer.mean_vector(["the"]))
 
 
+def test_a_table_of_chosen_words_has_unknown_ones_too(vectors):
+    chosen = vectors.vectors_for_all(["trees", "the", "trees", "日本"])
+    assert chosen.index_to_key == ["trees", "the", "日本"]
+    np.testing.assert_array_equal(chosen.vectors, vectors[["trees", "the", "日本"]])
+    np.testing.assert_array_equal(chosen.counts, [0, 3, 0])
+
+
 @pytest.mark.parametrize("mmap_mode", [None, "r"])
 def test_saved_and_loaded(vectors, mmap_mode, tmp_path):
     mlcore.save(vectors, tmp_path / "m.safetensors")

@@ -456,11 +456,13 @@ def test_words_are_packed_and_unpacked():
 
 
 def test_vectors_do_not_follow_the_array_they_were_made_of():
-    array = VECTORS.copy()
-    kv = KeyedVectors(WORDS, array)
+    array, counts = VECTORS.copy(), np.arange(V)
+    kv = KeyedVectors(WORDS, array, counts)
     before = kv.distances("w1")
     array *= 10
+    counts += 1
     np.testing.assert_array_equal(kv.distances("w1"), before)
+    np.testing.assert_array_equal(kv.counts, np.arange(V))
 
 
 def test_cosines_stay_in_their_range():

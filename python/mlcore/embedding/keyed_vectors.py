@@ -187,13 +187,16 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         return unit
 
     def vectors_for_all(self, words: Iterable[str]) -> "KeyedVectors":
-        """Return the words that are known, in the order given and each once, as a table of their own.
+        """Return the words that have a vector, in the order given and each once, as a table of their own.
 
-        Raises ValueError if none is known.
+        Raises ValueError if none has.
         """
-        known = [word for word in dict.fromkeys(words) if word in self]
-        rows = self._rows(known)
-        return KeyedVectors(known, self._vectors[rows], None if self._counts is None else self._counts[rows])
+        index = self.key_to_index
+        chosen = [word for word in dict.fromkeys(words) if word in index or self._made(word) is not None]
+        counts = None
+        if self._counts is not None:
+            counts = np.array([self._counts[index[word]] if word in index else 0 for word in chosen], dtype=np.int64)
+        return KeyedVectors(chosen, self[chosen] if chosen else np.empty((0, self.vector_size)), counts)
 
     def add_vectors(
         self,
@@ -447,7 +450,7 @@ def _checked_counts(counts: ArrayLike | None) -> NDArray[np.int64] | None:
     array = np.asarray(counts)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise ValueError(f"counts of KeyedVectors must be a 1-D array of int, got {array.dtype} of shape {array.shape}")
-    array = array.astype(np.int64, copy=False)
+    array = array.astype(np.int64)
     if (array < 0).any():
         raise ValueError(f"counts of KeyedVectors must not be negative, got {array.min()}")
     return array
