@@ -1,7 +1,7 @@
 """Fail where an OpenMP pragma starts threads without naming their number, or outside core/parallel.
 
 A region without num_threads takes the process-wide default, so that n_jobs would not hold; one outside
-core/parallel.cpp would miss its exception capture, its stop flag and its fork check.
+core/parallel.cpp would miss its exception capture, its stop flag and its care for forks and missing threads.
 """
 
 import re

@@ -1,11 +1,11 @@
 // How Python enters the core: run(n_threads, seed, f) calls f(const RunContext&) without the GIL. While f runs, the
 // calling thread checks for signals ten times a second, so that Ctrl-C ends f early and raises KeyboardInterrupt. With
-// run(n_threads, seed, report, f) the callable report(done, figure) hears of each iteration, unless it is None. In a
-// child that was forked after the thread pool was used, the first run that wanted threads issues a RuntimeWarning.
+// run(n_threads, seed, report, f) the callable report(done, figure) hears of each iteration, unless it is None. The
+// first run of the process that could not start all its threads issues a RuntimeWarning.
 #pragma once
 
 #include "core/context.hpp"
-#include "core/fork.hpp"
+#include "core/team.hpp"
 
 #include <pybind11/pybind11.h>
 
@@ -72,10 +72,11 @@ inline int checked_threads(int n_threads) {
     return std::min(n_threads, most);
 }
 
-inline void warn_in_forked_child(int n_threads) {
-    if (n_threads == 1 || !in_forked_child() || !take_fork_warning()) return;
-    const char* text = "mlcore used several threads before this process was forked, so it runs on one thread here; "
-                       "start processes with the method 'spawn' or 'forkserver' to keep all threads";
+/// After a run, because its loops find out.
+inline void warn_of_missing_threads() {
+    if (!take_missing_thread_warning()) return;
+    const char* text = "mlcore could not start as many threads as n_jobs asks for (a limit on memory or on processes?) "
+                       "and worked on fewer; results are the same";
     if (PyErr_WarnEx(PyExc_RuntimeWarning, text, 1) != 0) throw py::error_already_set(); // warnings are errors
 }
 
@@ -84,8 +85,6 @@ auto run(int n_threads, std::uint64_t seed, py::handle report, F&& f) {
     using Result = std::invoke_result_t<F&, const RunContext&>;
     static_assert(!std::is_base_of_v<py::handle, Result>, "f runs without the GIL: return C++ values");
     n_threads = checked_threads(n_threads);
-    warn_in_forked_child(n_threads);
-
     StopFlag stop;
     SignalProgress progress(stop, report);
     const RunContext context{n_threads, seed, progress, stop};
@@ -97,9 +96,11 @@ auto run(int n_threads, std::uint64_t seed, py::handle report, F&& f) {
         if constexpr (std::is_void_v<Result>) {
             call();
             progress.rethrow(); // a signal that came too late to stop f is still to be heard
+            warn_of_missing_threads();
         } else {
             Result result = call();
             progress.rethrow();
+            warn_of_missing_threads();
             return result;
         }
     } catch (const py::error_already_set&) {

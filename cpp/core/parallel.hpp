@@ -22,7 +22,7 @@
 namespace mlcore {
 
 /// How many threads a job of this estimated single-thread time is worth: 1 .. ctx.n_threads. It is 1 inside a parallel
-/// loop and in a forked child whose thread pool is gone.
+/// loop.
 int threads_for(const RunContext& ctx, double work_ns) noexcept;
 
 /// What the threads are made with: "OpenMP 201511, /usr/lib/libgomp.so.1".
