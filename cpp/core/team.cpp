@@ -37,7 +37,7 @@ std::atomic<Warning> missing_thread{Warning::none};
 /// What the calling thread knows about room for a team.
 struct Room {
     using Clock = std::chrono::steady_clock;
-    int proven = 1;                                // there is room for a team of so many threads
+    int running = 1;                               // threads of its last team, which libgomp keeps; it ends all others
     int refused = std::numeric_limits<int>::max(); // there was none for one of so many ...
     Clock::time_point retry{};                     // ... which is believed until then
 };
@@ -59,20 +59,24 @@ bool is_forked_child() {
     return after_name && std::sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & 0x40) != 0;
 }
 
-/// libgomp was in the process before this library, so that somebody may have used it. Libraries are listed in the order
-/// of loading, and one that is loaded for the sake of another comes after that.
+bool contains(const dl_phdr_info& library, const void* address) {
+    for (int i = 0; i < library.dlpi_phnum; ++i) {
+        const auto& part = library.dlpi_phdr[i];
+        const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(address) - library.dlpi_addr - part.p_vaddr;
+        if (part.p_type == PT_LOAD && offset < part.p_memsz) return true;
+    }
+    return false;
+}
+
+/// The libgomp that is called from here was in the process before this library, so that somebody may have used it.
+/// Libraries are listed in the order of loading: one that was loaded for the sake of another comes after that.
 bool libgomp_came_first() {
     bool found = false;
     dl_iterate_phdr(
         [](dl_phdr_info* library, std::size_t, void* result) {
-            *static_cast<bool*>(result) = std::strstr(library->dlpi_name, "libgomp") != nullptr;
-            if (*static_cast<bool*>(result)) return 1;
-            const auto here = reinterpret_cast<std::uintptr_t>(&team_is_dead);
-            for (int i = 0; i < library->dlpi_phnum; ++i) {
-                const std::uintptr_t begin = library->dlpi_addr + library->dlpi_phdr[i].p_vaddr;
-                if (library->dlpi_phdr[i].p_type == PT_LOAD && here - begin < library->dlpi_phdr[i].p_memsz) return 1;
-            }
-            return 0;
+            bool& libgomp = *static_cast<bool*>(result);
+            libgomp = contains(*library, reinterpret_cast<const void*>(&omp_get_num_threads));
+            return static_cast<int>(libgomp || contains(*library, &team_is_dead));
         },
         &found);
     return found;
@@ -164,15 +168,17 @@ bool team_is_refused(int) noexcept { return false; }
 
 bool team_can_start(int n_threads) noexcept {
     if (team_is_dead.load(std::memory_order_relaxed)) return false;
-    if (n_threads <= room.proven) return true;
-    if (n_threads >= room.refused && Room::Clock::now() < room.retry) return false;
-    if (threads_can_start(static_cast<std::size_t>(n_threads) - 1)) {
-        room = {.proven = n_threads};
-        return true;
+    if (n_threads > room.running) {
+        if (n_threads >= room.refused && Room::Clock::now() < room.retry) return false;
+        if (!threads_can_start(static_cast<std::size_t>(n_threads - room.running))) {
+            room.refused = std::min(room.refused, n_threads);
+            room.retry = Room::Clock::now() + refusal_lasts;
+            return false;
+        }
+        if (n_threads >= room.refused) room.refused = Room().refused;
     }
-    room.refused = std::min(room.refused, n_threads);
-    room.retry = Room::Clock::now() + refusal_lasts;
-    return false;
+    room.running = n_threads;
+    return true;
 }
 
 bool team_is_refused(int n_threads) noexcept {

@@ -3,8 +3,8 @@
 //     libgomp in the parent. A handler therefore ends the forking thread's team before each fork; parent and child
 //     start new ones when they need them. Two kinds of children cannot be helped that way: those forked from inside a
 //     parallel region, and those that load this library only after the fork.
-//   - No room for a thread (address space, a limit on processes): libgomp ends the whole process. Before the first team
-//     of a size, as many threads are started for a trial.
+//   - No room for a thread (address space, a limit on processes): libgomp ends the whole process. Before a team
+//     that is larger than the last one, the threads that it needs are started for a trial.
 // Where the answer is no, the parallel loops start plain threads for each loop anew. That is dearer, but inherits
 // nothing, and a thread that cannot be started is then no disaster.
 #pragma once
@@ -21,8 +21,8 @@
 
 namespace mlcore {
 
-/// True if the calling thread may start a team of n_threads >= 2, itself included. The first call for more threads than
-/// before costs some 50 us a thread, any other next to nothing.
+/// True if the calling thread may start a team of n_threads >= 2, itself included, which it then does. A call for more
+/// threads than the last time costs some 50 us for each, any other next to nothing.
 bool team_can_start(int n_threads) noexcept;
 
 /// True if team_can_start(n_threads) is known to be false, so that threads cost more than usual.

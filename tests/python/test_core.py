@@ -1,4 +1,4 @@
-"""The foundation as Python meets it: errors, threads, Ctrl-C, fork, arrays without copies, random numbers."""
+"""The foundation as Python meets it: errors, threads, Ctrl-C, arrays without copies, random numbers."""
 
 import textwrap
 import threading
@@ -142,112 +142,6 @@ def test_signal_whose_handler_returns_does_not_stop_a_run(run_python):
         """)
     )
     assert result.stdout == "heard\n", result.stderr
-
-
-# ---- fork: also in processes of their own ---------------------------------------------------------------------------
-
-FORK = textwrap.dedent("""
-    import os, signal, sys, warnings
-    import numpy as np
-    from mlcore._native import core
-    x = np.arange(100_000.0)
-    expected = x.sum()
-
-    def child_warnings(n_threads=2):
-        "Run in the child; gives the warnings, and ends the child where it hangs."
-        signal.alarm(60)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for _ in range(3):
-                assert core.testing.parallel_sum(x, n_threads) == expected
-        return [(w.category.__name__, str(w.message)) for w in caught]
-
-    def fork(work):
-        "Exit status of a forked child that runs work()."
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python >= 3.12 warns of any fork in a process with threads
-            child = os.fork()
-        if child == 0:
-            try:
-                work()
-                os._exit(0)
-            except BaseException as error:
-                print(repr(error), file=sys.stderr, flush=True)
-                os._exit(1)
-        return os.waitpid(child, 0)[1]
-""")
-
-
-def run_fork(run_python, code):
-    result = run_python(FORK + textwrap.dedent(code))
-    assert result.returncode == 0, result.stderr
-    assert not result.stderr
-
-
-def test_forked_child_runs_after_the_parent_did_and_warns_once(run_python):
-    run_fork(
-        run_python,
-        """
-        assert core.testing.parallel_sum(x, 2) == expected
-        def work():
-            (warning,) = child_warnings()
-            assert warning[0] == "RuntimeWarning" and "'spawn' or 'forkserver'" in warning[1], warning
-        assert fork(work) == 0
-        assert core.testing.parallel_sum(x, 2) == expected  # the parent goes on as before
-        assert child_warnings() == []
-        """,
-    )
-
-
-def test_forked_child_of_an_unused_parent_is_not_restricted(run_python):
-    run_fork(
-        run_python,
-        """
-        core.testing.parallel_sum(x, 1)
-        def work():
-            assert child_warnings() == []
-        assert fork(work) == 0
-        """,
-    )
-
-
-def test_child_of_a_forked_child_runs(run_python):
-    run_fork(
-        run_python,
-        """
-        core.testing.parallel_sum(x, 2)
-        def work():
-            assert len(child_warnings()) == 1
-            assert fork(child_warnings) == 0
-        assert fork(work) == 0
-        """,
-    )
-
-
-def test_one_thread_in_a_forked_child_needs_no_warning(run_python):
-    run_fork(
-        run_python,
-        """
-        core.testing.parallel_sum(x, 2)
-        def work():
-            assert child_warnings(n_threads=1) == []
-        assert fork(work) == 0
-        """,
-    )
-
-
-def test_multiprocessing_pool_by_fork(run_python):
-    run_fork(
-        run_python,
-        """
-        import multiprocessing
-        core.testing.parallel_sum(x, 2)
-        warnings.simplefilter("ignore")
-        with multiprocessing.get_context("fork").Pool(2) as pool:
-            results = pool.starmap_async(core.testing.parallel_sum, [(x, 2)] * 4).get(timeout=60)
-        assert results == [expected] * 4
-        """,
-    )
 
 
 # ---- arrays without copies -------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ model = t.model_of(n_jobs=2).fit(texts)
 expected = t.digest(t.model_of().fit(texts))
 sys.stdout.flush()
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the fork itself, and that the child runs on one thread
+    warnings.simplefilter("ignore")  # of the fork itself
     child = os.fork()
     if child == 0:
         model.fit(texts)

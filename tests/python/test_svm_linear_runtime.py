@@ -108,7 +108,7 @@ model = t.LinearSVC(loss="hinge", n_jobs=2)
 expected = t.digest(model, X, y)
 sys.stdout.flush()
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the fork itself, and that the child runs on one thread
+    warnings.simplefilter("ignore")  # of the fork itself
     child = os.fork()
     if child == 0:
         os._exit(0 if t.digest(model, X, y) == expected else 1)

@@ -178,7 +178,7 @@ model = t.SVC(n_jobs=2).fit(X, y)
 expected = t.digest(model, X)
 sys.stdout.flush()
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the fork itself, and that the child runs on one thread
+    warnings.simplefilter("ignore")  # of the fork itself
     child = os.fork()
     if child == 0:
         same = t.digest(model, X) == expected and t.digest(model.fit(X, y), X) == expected
