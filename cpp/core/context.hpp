@@ -6,6 +6,7 @@
 #include "core/progress.hpp"
 
 #include <cstdint>
+#include <thread>
 
 namespace mlcore {
 
@@ -14,11 +15,14 @@ struct RunContext {
     std::uint64_t seed;
     Progress& progress;
     StopFlag& stop;
+    std::thread::id caller = std::this_thread::get_id(); // the thread that the run was started on
 
-    /// Between steps of a serial loop: gives the outside a turn, throws Interrupted if it asked for a stop.
-    /// Only for the calling thread, outside parallel regions (those poll by themselves).
+    bool on_calling_thread() const noexcept { return std::this_thread::get_id() == caller; }
+
+    /// Between steps of a long serial section, on any thread: throws Interrupted if a stop was asked for. The calling
+    /// thread first gives the outside a turn.
     void checkpoint() const {
-        progress.poll();
+        if (on_calling_thread()) progress.poll();
         if (stop.requested()) throw Interrupted();
     }
 };

@@ -4,7 +4,8 @@
 //   - the first exception of a worker cancels its siblings and is rethrown on the calling thread, after the join;
 //   - Ctrl-C is seen: the calling thread polls between pieces of work, all threads leave, Interrupted is thrown;
 //   - parallel_reduce gives the same bits for any number of threads;
-//   - a loop inside another parallel loop runs on the thread that reached it.
+//   - a loop inside another parallel loop runs on the thread that reached it;
+//   - on a machine that is busy with other things, work is not left to threads that do not get to run.
 // The only OpenMP region of the project is in parallel.cpp.
 #pragma once
 
@@ -31,8 +32,9 @@ std::string thread_runtime();
 namespace detail {
 
 /// Runs call(body, slot) for every slot in [0, n_slots), each once, slot 0 on the calling thread, on a team of
-/// n_threads >= n_slots. call must not throw.
-void run_slots(int n_slots, int n_threads, void (*call)(void* body, int slot), void* body);
+/// n_threads >= n_slots or, where no team can start or the machine is busy, on as many other threads as the work is
+/// worth. call must not throw.
+void run_slots(int n_slots, int n_threads, double work_ns, void (*call)(void* body, int slot), void* body);
 
 /// True on a thread that is working for a region of two or more slots.
 bool inside_region() noexcept;
@@ -42,15 +44,15 @@ class Region {
   public:
     explicit Region(const RunContext& ctx) : ctx_(ctx), may_poll_(!inside_region()) {}
 
-    /// Asked by each slot before each piece of work; the calling thread's slot also gives the outside a turn.
-    bool keep_going(int slot) {
-        if (slot == 0 && may_poll_) ctx_.progress.poll();
+    /// Asked before each piece of work; the calling thread also gives the outside a turn.
+    bool keep_going() {
+        if (may_poll_ && ctx_.on_calling_thread()) ctx_.progress.poll();
         return !failed_.load(std::memory_order_relaxed) && !ctx_.stop.requested();
     }
 
     /// body(slot) for every slot, then the join, then the rethrow.
     template <class Body>
-    void run(int n_slots, Body&& body) {
+    void run(std::size_t n_slots, double work_ns, Body&& body) {
         auto guarded = [&](int slot) {
             try {
                 body(slot);
@@ -59,7 +61,9 @@ class Region {
             }
         };
         using Guarded = decltype(guarded);
-        run_slots(n_slots, ctx_.n_threads, [](void* g, int slot) { (*static_cast<Guarded*>(g))(slot); }, &guarded);
+        run_slots(
+            static_cast<int>(n_slots), ctx_.n_threads, work_ns,
+            [](void* g, int slot) { (*static_cast<Guarded*>(g))(slot); }, &guarded);
         if (error_) std::rethrow_exception(error_);
         if (ctx_.stop.requested()) throw Interrupted();
     }
@@ -83,13 +87,13 @@ inline std::size_t items_for(double target_ns, double ns_per_item) {
 template <class F>
 void parallel_tasks(const RunContext& ctx, std::size_t n_tasks, double ns_per_task, F&& f) {
     if (n_tasks == 0) return;
-    const auto wanted = static_cast<std::size_t>(threads_for(ctx, static_cast<double>(n_tasks) * ns_per_task));
-    const std::size_t n_slots = std::min(wanted, n_tasks);
+    const double work_ns = static_cast<double>(n_tasks) * ns_per_task;
+    const std::size_t n_slots = std::min(static_cast<std::size_t>(threads_for(ctx, work_ns)), n_tasks);
     const std::size_t grain = std::clamp<std::size_t>(n_tasks / (8 * n_slots), 1, detail::items_for(10e3, ns_per_task));
     std::atomic<std::size_t> next{0};
     detail::Region region(ctx);
-    region.run(static_cast<int>(n_slots), [&](int slot) {
-        while (region.keep_going(slot)) {
+    region.run(n_slots, work_ns, [&](int slot) {
+        while (region.keep_going()) {
             const std::size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
             if (begin >= n_tasks) break;
             const std::size_t end = std::min(begin + grain, n_tasks);
@@ -106,14 +110,14 @@ void parallel_ranges(const RunContext& ctx, std::size_t n, double ns_per_item, F
     if (n == 0) return;
     constexpr std::size_t unit = 64;
     const std::size_t n_units = (n + unit - 1) / unit;
-    const auto wanted = static_cast<std::size_t>(threads_for(ctx, static_cast<double>(n) * ns_per_item));
-    const std::size_t n_slots = std::min(wanted, n_units);
+    const double work_ns = static_cast<double>(n) * ns_per_item;
+    const std::size_t n_slots = std::min(static_cast<std::size_t>(threads_for(ctx, work_ns)), n_units);
     const std::size_t step = (detail::items_for(200e3, ns_per_item) / unit + 1) * unit;
     detail::Region region(ctx);
-    region.run(static_cast<int>(n_slots), [&](int slot) {
+    region.run(n_slots, work_ns, [&](int slot) {
         const auto s = static_cast<std::size_t>(slot);
         const std::size_t last = std::min(n, n_units * (s + 1) / n_slots * unit);
-        for (std::size_t begin = n_units * s / n_slots * unit; begin < last && region.keep_going(slot); begin += step)
+        for (std::size_t begin = n_units * s / n_slots * unit; begin < last && region.keep_going(); begin += step)
             f(begin, std::min(begin + step, last), slot);
     });
 }

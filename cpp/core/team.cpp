@@ -5,7 +5,6 @@
 #ifndef MLCORE_PLAIN_THREADS
 #include <algorithm>
 #include <cctype>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -34,9 +33,10 @@ std::atomic<Warning> missing_thread{Warning::none};
 
 #ifndef MLCORE_PLAIN_THREADS
 
+using Clock = std::chrono::steady_clock;
+
 /// What the calling thread knows about room for a team.
 struct Room {
-    using Clock = std::chrono::steady_clock;
     int running = 1;                               // threads of its last team, which libgomp keeps; it ends all others
     int refused = std::numeric_limits<int>::max(); // there was none for one of so many ...
     Clock::time_point retry{};                     // ... which is believed until then
@@ -155,6 +155,25 @@ bool threads_can_start(std::size_t n) {
     return enough;
 }
 
+// ---- a busy machine ----
+
+/// What the joins of the calling thread tell.
+struct Joins {
+    static constexpr int late_counts = 4, too_many = 12; // three in a row, or one in four for long
+    static constexpr std::chrono::milliseconds first_pause{250}, longest_pause{2000};
+    int late = 0;
+    std::chrono::milliseconds pause = first_pause;
+    Clock::time_point until{}; // no teams before
+};
+thread_local Joins joins;
+
+bool machine_is_busy() {
+    if (joins.until == Clock::time_point{}) return false;
+    if (Clock::now() < joins.until) return true;
+    joins.until = {}; // the next join tells: one that is late is enough
+    return false;
+}
+
 #endif
 
 } // namespace
@@ -162,17 +181,17 @@ bool threads_can_start(std::size_t n) {
 #ifdef MLCORE_PLAIN_THREADS
 
 bool team_can_start(int) noexcept { return false; }
-bool team_is_refused(int) noexcept { return false; }
+void note_join(bool, std::chrono::nanoseconds, std::chrono::nanoseconds) noexcept {}
 
 #else
 
 bool team_can_start(int n_threads) noexcept {
-    if (team_is_dead.load(std::memory_order_relaxed)) return false;
+    if (team_is_dead.load(std::memory_order_relaxed) || machine_is_busy()) return false;
     if (n_threads > room.running) {
-        if (n_threads >= room.refused && Room::Clock::now() < room.retry) return false;
+        if (n_threads >= room.refused && Clock::now() < room.retry) return false;
         if (!threads_can_start(static_cast<std::size_t>(n_threads - room.running))) {
             room.refused = std::min(room.refused, n_threads);
-            room.retry = Room::Clock::now() + refusal_lasts;
+            room.retry = Clock::now() + refusal_lasts;
             return false;
         }
         if (n_threads >= room.refused) room.refused = Room().refused;
@@ -181,8 +200,15 @@ bool team_can_start(int n_threads) noexcept {
     return true;
 }
 
-bool team_is_refused(int n_threads) noexcept {
-    return team_is_dead.load(std::memory_order_relaxed) || n_threads >= room.refused;
+void note_join(bool all_had_begun, std::chrono::nanoseconds share, std::chrono::nanoseconds join) noexcept {
+    // Waking up and a share as large as the caller's are no delay.
+    const bool is_late = !all_had_begun && join > 2 * share + std::chrono::microseconds(300);
+    joins.late = is_late ? joins.late + Joins::late_counts : std::max(0, joins.late - 1);
+    if (joins.late == 0) joins.pause = Joins::first_pause;
+    if (joins.late < Joins::too_many) return;
+    joins.until = Clock::now() + joins.pause;
+    joins.pause = std::min(2 * joins.pause, Joins::longest_pause);
+    joins.late = Joins::too_many - Joins::late_counts;
 }
 
 #endif

@@ -5,9 +5,13 @@
 //     parallel region, and those that load this library only after the fork.
 //   - No room for a thread (address space, a limit on processes): libgomp ends the whole process. Before a team
 //     that is larger than the last one, the threads that it needs are started for a trial.
-// Where the answer is no, the parallel loops start plain threads for each loop anew. That is dearer, but inherits
-// nothing, and a thread that cannot be started is then no disaster.
+//   - (It survives, but it is slow:) a machine that is busy with other things. A join waits for members that do not get
+//     to run, ten milliseconds for work of a few microseconds. After some late joins there is no team for a while.
+// Where the answer is no, the parallel loops start plain threads for each loop anew, for large pieces of work only.
+// That inherits nothing, and a thread that cannot be started or does not get to run is not waited for.
 #pragma once
+
+#include <chrono>
 
 // The thread sanitizer does not see libgomp's barriers and would report every join as a race; plain threads it knows.
 #if defined(__has_feature)
@@ -25,8 +29,9 @@ namespace mlcore {
 /// threads than the last time costs some 50 us for each, any other next to nothing.
 bool team_can_start(int n_threads) noexcept;
 
-/// True if team_can_start(n_threads) is known to be false, so that threads cost more than usual.
-bool team_is_refused(int n_threads) noexcept;
+/// Told after the region of a team: whether all members had begun when the calling thread had done its share, how long
+/// that took, and how long the join then.
+void note_join(bool all_had_begun, std::chrono::nanoseconds share, std::chrono::nanoseconds join) noexcept;
 
 /// Told by the parallel loops when a plain thread could not be started.
 void note_missing_thread() noexcept;
