@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <type_traits>
@@ -77,6 +78,11 @@ void check_csr(const CsrView<T, Index>& x, std::size_t n_stored) {
     if (used > n_stored)
         throw ValueError("indptr of a CSR matrix ends at " + std::to_string(used) + ", but only " +
                          std::to_string(n_stored) + " entries are stored");
+    // As unsigned numbers negative ones are the largest: a maximum, which is taken many at a time, finds both.
+    using Unsigned = std::make_unsigned_t<Index>;
+    Unsigned largest = 0;
+    for (std::size_t k = 0; k < used; ++k) largest = std::max(largest, static_cast<Unsigned>(x.indices[k]));
+    if (used == 0 || largest < x.cols) return;
     for (std::size_t k = 0; k < used; ++k)
         if (x.indices[k] < 0 || static_cast<std::size_t>(x.indices[k]) >= x.cols)
             throw ValueError("column index " + std::to_string(x.indices[k]) + " of a CSR matrix is outside its " +

@@ -15,6 +15,7 @@ Matrix: TypeAlias = Dense | Sparse
 def canonical_csr(X: Any) -> sp.csr_array:
     """Return CSR with sorted columns, no place named twice and indices of one type; the user's own matrix stays."""
     csr = sp.csr_array(X)
+    csr.prune()  # users may leave room behind the last entry
     if not csr.has_canonical_format:
         if csr is X or np.shares_memory(csr.data, X.data):
             csr = csr.copy()

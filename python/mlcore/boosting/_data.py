@@ -12,8 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import validate_data
 
+from mlcore._matrix import canonical_csr
+from mlcore._sparse import validate_rows
 from mlcore.boosting._tables import ArrayTable, Categories, Codes, Floats, Table, float_type, wrap_frame
 
 _MAX_FLOAT32_CODE = 2**24  # from here on float32 skips whole numbers
@@ -34,14 +35,14 @@ def read(estimator: Any, X: Any, *, reset: bool, may_hold_text: bool) -> Table |
     """
     table = wrap_frame(X)
     if table is not None:
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        validate_rows(estimator, X, reset=reset, skip_check_array=True)
         for count, what in zip(table.shape, ("sample", "feature"), strict=True):
             if count == 0:
                 raise ValueError(
                     f"Found array with 0 {what}(s) (shape={table.shape}) while a minimum of 1 is required."
                 )
         return table
-    checked = validate_data(
+    checked = validate_rows(
         estimator,
         X,
         reset=reset,
@@ -54,7 +55,9 @@ def read(estimator: Any, X: Any, *, reset: bool, may_hold_text: bool) -> Table |
             raise ValueError(
                 f"categorical features of {type(estimator).__name__} must come in an array or a frame, got sparse X"
             )
-        return _canonical_csr(checked)
+        if checked.dtype not in (np.float32, np.float64):
+            checked = checked.astype(float_type(checked.dtype))
+        return canonical_csr(checked)
     return ArrayTable(checked)
 
 
@@ -144,20 +147,6 @@ def check_categorical(estimator: Any, table: Table | sp.csr_array, wanted: Any) 
     if unknown:
         raise ValueError(f"{owner} must be names of columns of X, got also {unknown}")
     return np.isin(np.asarray(names, dtype=object), wanted.astype(object))
-
-
-def _canonical_csr(X: Any) -> sp.csr_array:
-    """Return CSR with float values, sorted columns and no doubles, leaving the user's own matrix alone."""
-    csr = sp.csr_array(X)
-    if csr.data.dtype not in (np.float32, np.float64):
-        csr = csr.astype(float_type(csr.data.dtype))
-    if not csr.has_canonical_format:
-        if csr is X or np.shares_memory(csr.data, X.data):
-            csr = csr.copy()
-        csr.sum_duplicates()
-    if csr.indices.dtype != csr.indptr.dtype:
-        csr.indices = csr.indices.astype(csr.indptr.dtype)
-    return csr
 
 
 def _by_frequency(codes: Codes, values: Categories, weight: Floats | None) -> tuple[Codes, Categories]:

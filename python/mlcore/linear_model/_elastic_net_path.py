@@ -13,6 +13,7 @@ from mlcore._base import effective_n_jobs, seed_from
 from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._sparse import check_sparse
 from mlcore.linear_model._data import READ
 from mlcore.linear_model._least_squares import COUNT, check_finite, make_problem
 
@@ -235,6 +236,8 @@ def _path(
     is_number = isinstance(alphas, Integral)
     if is_number and params["l1_ratio"] == 0:
         raise ValueError(f"with l1_ratio=0 of {owner} no alpha makes all coefficients zero: give alphas as an array")
+    check_sparse(X, owner)
+    check_sparse(y, owner, "y")
     X, y = check_X_y(X, y, multi_output=True, y_numeric=True, estimator=owner, **READ)
     problem = make_problem(X, y, sample_weight, owner)
     n_targets, n_features = problem.Y.shape[1], problem.n_features

@@ -6,11 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._matrix import Floats, Matrix, for_core
 from mlcore._native import core
+from mlcore._sparse import validate_rows
 from mlcore.linear_model._data import READ, is_sparse
 
 COUNT = 2**31 - 1
@@ -125,7 +126,7 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         if not continuing:
             self._clear_fitted()
         try:
-            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **READ)
+            X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True, **READ)
             self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
         except BaseException:
             self._clear_fitted()
@@ -146,7 +147,7 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         array of shape (n_samples,) or (n_samples, n_targets)
         """
         check_is_fitted(self)
-        X = for_core(validate_data(self, X, reset=False, **READ))
+        X = for_core(validate_rows(self, X, reset=False, **READ))
         coef = np.atleast_2d(self.coef_)
         table = np.empty((coef.shape[0], coef.shape[1] + 1))
         table[:, :-1] = coef

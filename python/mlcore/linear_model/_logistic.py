@@ -13,11 +13,12 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
+from mlcore._sparse import validate_rows
 from mlcore.linear_model._data import READ, Rows, classification_rows, is_sparse
 from mlcore.linear_model._logistic_fit import (
     EXACT_SOLVERS,
@@ -239,7 +240,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         owner = type(self).__name__
         n_threads = effective_n_jobs(self.n_jobs)
         seed = seed_from(self.random_state)
-        X, y = validate_data(self, X, y, **READ)
+        X, y = validate_rows(self, X, y, **READ)
         rows = classification_rows(X, y, sample_weight, self.class_weight, owner)
         has_l1 = self.l1_ratio > 0 and np.inf > self.C
         solver = choose_solver(self.solver, rows, has_l1=has_l1, owner=owner)
@@ -299,7 +300,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
     def _scores(self, X: Any) -> Floats:
         """Scores, shape (n_samples, 1) or (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = for_core(validate_data(self, X, reset=False, **READ))
+        X = for_core(validate_rows(self, X, reset=False, **READ))
         return core.linear_model.logistic_decision(X, self._coef_and_intercept(), effective_n_jobs(self.n_jobs))
 
     def decision_function(self, X: Any) -> Floats:

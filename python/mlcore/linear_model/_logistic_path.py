@@ -14,6 +14,7 @@ from mlcore._base import effective_n_jobs, seed_from
 from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._sparse import check_sparse
 from mlcore.linear_model._data import READ, Rows, classification_rows
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
 
@@ -137,6 +138,7 @@ def logistic_path(
     n_threads = effective_n_jobs(n_jobs)
     seed = seed_from(random_state)
     grid = None if isinstance(Cs, Integral) else _given_grid(Cs)
+    check_sparse(X, _OWNER)
     X, y = check_X_y(X, y, estimator=_OWNER, **READ)
     rows = classification_rows(X, y, sample_weight, class_weight, _OWNER)
     null = _null_model(rows, fit_intercept=fit_intercept)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._sparse import validate_rows
 from mlcore.nn import _arithmetic  # noqa: F401 - gives tensors their operators
 from mlcore.nn._containers import Sequential
 from mlcore.nn._history import History
@@ -226,8 +227,8 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         own = self.module is not None
         options = {"dtype": "numeric" if own else np.float32, "allow_nd": own, "order": "C", "reset": reset}
         if isinstance(y, str):
-            return _narrow(validate_data(self, X, **options))
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=False, **options)
+            return _narrow(validate_rows(self, X, **options))
+        X, y = validate_rows(self, X, y, multi_output=True, y_numeric=False, **options)
         return _narrow(X), y
 
     def _split(self, X: Any, target: Any, weight: Any, seed: int) -> tuple[Any, Any, Any, tuple[Any, Any]]:

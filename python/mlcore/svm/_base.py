@@ -14,12 +14,13 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._sparse import validate_rows
 from mlcore.svm._kernel import Kernel, call_kernel, check_range, check_square, check_symmetric, fit_kernel
 from mlcore.svm._model_file import LibsvmModel, read_model, write_model
 from mlcore.svm._rows import Rows, alike, read
@@ -101,7 +102,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         name, n_threads = type(self).__name__, effective_n_jobs(self.n_jobs)
         is_callable = callable(self.kernel)
         if is_callable:
-            validate_data(self, X, skip_check_array=True)  # whatever the callable takes: only names are looked at
+            validate_rows(self, X, skip_check_array=True)  # whatever the callable takes: only names are looked at
             rows, n = X, _num_samples(X)
         else:
             rows = read(self, X, reset=True, accept_sparse=self.kernel != "precomputed")
@@ -205,7 +206,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         rows: Rows
         vectors = self.support_vectors_
         if kernel.name == "callable":
-            validate_data(self, X, reset=False, skip_check_array=True)
+            validate_rows(self, X, reset=False, skip_check_array=True)
             rows = vectors = call_kernel(self, X, vectors)
         elif kernel.name == "precomputed":
             try:

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from mlcore._matrix import Floats
+from mlcore._sparse import check_sparse
 from mlcore.svm._base import BaseSVM
 from mlcore.svm._model_file import LibsvmModel, whole_labels
 
@@ -112,6 +113,7 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
     def _blocks(self, X: Any) -> Iterator[Any]:
         """Parts of X such that the decision values of all pairs of classes do not fill the memory."""
         check_is_fitted(self)
+        check_sparse(X, type(self).__name__)
         rows, n = max(1024, _BLOCK // len(self.intercept_)), _num_samples(X)
         if n <= rows or not hasattr(X, "shape"):
             yield X

@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import validate_data
 
 from mlcore._matrix import Dense, Floats, canonical_csr
+from mlcore._sparse import validate_rows
 
 Rows: TypeAlias = Dense | sp.csr_array
 
@@ -20,7 +20,7 @@ def read(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool = True) -> 
     Float32 and float64 arrays are not copied, whatever their strides; a CSR matrix is only if its columns are not in
     order or name a place twice.
     """
-    checked = validate_data(
+    checked = validate_rows(
         estimator,
         X,
         reset=reset,

@@ -1,0 +1,203 @@
+"""Sparse matrices whose attributes lie: a ValueError that says what is wrong, in every method, and never a crash.
+
+In a process of its own: the fault that is tested for ends the process.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from mlcore import Lasso
+from mlcore._matrix import canonical_csr
+from mlcore._sparse import check_sparse
+
+ESTIMATORS = {
+    "GBDTClassifier": ("fit predict predict_proba decision_function score apply staged_predict X_val", {}),
+    "GBDTRegressor": ("fit predict score apply staged_predict X_val", {}),
+    "SVC": ("fit predict decision_function score", {}),
+    "NuSVC": ("fit predict decision_function score", {"nu": 0.1}),
+    "SVR": ("fit predict score", {}),
+    "NuSVR": ("fit predict score", {}),
+    "OneClassSVM": ("fit predict decision_function score_samples", {}),
+    "LinearSVC": ("fit predict decision_function score", {}),
+    "LinearSVR": ("fit predict score", {}),
+    "LogisticRegression": ("fit predict predict_proba predict_log_proba decision_function score", {}),
+    "Ridge": ("fit predict score", {}),
+    "Lasso": ("fit predict score", {}),
+    "ElasticNet": ("fit predict score", {}),
+}
+
+ATTACK = """
+import warnings
+import numpy as np
+import mlcore
+from test_sparse import forged, matrix, ESTIMATORS
+warnings.simplefilter("ignore")
+X, y = matrix(), np.arange(60) % 3
+attacks = list(forged())
+for name, (methods, params) in ESTIMATORS.items():
+    make = lambda: getattr(mlcore, name)(**params)
+    model = make().fit(X, y)
+    calls = {
+        "fit": lambda bad: make().fit(bad, y),
+        "score": lambda bad: model.score(bad, y),
+        "X_val": lambda bad: make().set_params(n_estimators=1).fit(X, y, X_val=bad, y_val=y),
+        "staged_predict": lambda bad: list(model.staged_predict(bad)),
+    }
+    for method in methods.split():
+        for what, bad in attacks:
+            print(name, method, what, flush=True)  # the last line says where the process ended
+            try:
+                calls.get(method, getattr(model, method, None))(bad)
+            except ValueError as error:
+                assert "X of " + name + " is no valid sparse matrix" in str(error), str(error)
+            else:
+                raise AssertionError("no error")
+print("refused")
+"""
+
+
+def matrix():
+    return sp.random_array((60, 4), density=0.6, format="csr", rng=np.random.default_rng(0))
+
+
+def forged():
+    """Yield what is wrong, and the matrix."""
+
+    def having(kind, attribute, *entries):
+        X = matrix().asformat(kind)
+        values = np.array(getattr(X, attribute))
+        for place, value in entries:
+            values[place] = value
+        setattr(X, attribute, values)
+        return X
+
+    for kind in ("csr", "csc", "bsr"):
+        n = len(matrix().asformat(kind).indptr) - 1
+        for value in (100_000, -5, 2**31 - 1, -(2**31)):
+            yield f"{kind} indptr {value}", having(kind, "indptr", (n // 2, value))
+            yield f"{kind} last indptr {value}", having(kind, "indptr", (n, value))
+            yield f"{kind} indices {value}", having(kind, "indices", (3, value))
+        yield f"{kind} first indptr", having(kind, "indptr", (0, 1))
+        yield f"{kind} indices", having(kind, "indices", (-1, 60))
+        for attribute, change in (
+            ("indptr", lambda a: a[:-1]),
+            ("indptr", lambda a: np.append(a, a[-1])),
+            ("indptr", lambda a: a.astype(float)),
+            ("indptr", lambda a: a.reshape(1, -1)),
+            ("indices", lambda a: a[:-1]),
+            ("indices", lambda a: a.astype(float)),
+            ("data", lambda a: a[:-1]),
+        ):
+            X = matrix().asformat(kind)
+            setattr(X, attribute, change(getattr(X, attribute)))
+            yield f"{kind} {attribute} changed", X
+        wide = matrix().asformat(kind)
+        wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+        wide.indices[5] = 2**62
+        yield f"{kind} int64", wide
+    yield "coo row", having("coo", "row", (2, 60))
+    yield "coo col", having("coo", "col", (2, -1))
+    X = matrix().tocoo()
+    X.data = X.data[:-1]
+    yield "coo data", X
+    yield "dia", having("dia", "offsets", (0, 2))
+    X = matrix().todia()
+    X.data = X.data[:-1]
+    yield "dia data", X
+    X = matrix().tolil()
+    X.rows[7] = [4]
+    X.data[7] = [1.0]
+    yield "lil place", X
+    X = matrix().tolil()
+    X.data[7] = [1.0] * 9
+    yield "lil lengths", X
+    X = matrix().todok()
+    X._dict[(60, 0)] = 1.0
+    yield "dok", X
+
+
+def run(code):
+    folder = Path(__file__).parent
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=folder, check=False
+    )
+    last = process.stdout.splitlines()[-1:]
+    assert (process.returncode, last) == (0, ["refused"]), process.stderr[-500:]
+
+
+def test_every_method_refuses_a_matrix_that_lies():
+    run(ATTACK)
+
+
+PATHS = """
+import numpy as np, scipy.sparse as sp, warnings
+from mlcore import Ridge, SVC
+from mlcore.linear_model import enet_path, lasso_path, logistic_path
+from test_sparse import forged, matrix
+warnings.simplefilter("ignore")
+X, y = matrix(), np.arange(60.0)
+callable_kernel = SVC(kernel=lambda A, B: (A @ B.T).toarray()).fit(X, y % 3)
+for what, bad in forged():
+    for call in (
+        lambda: lasso_path(bad, y),
+        lambda: enet_path(bad, y),
+        lambda: logistic_path(bad, y > 30),
+        lambda: SVC(kernel="precomputed").fit(bad, y > 30),
+        lambda: SVC(kernel=lambda A, B: (A @ B.T).toarray()).fit(bad, y > 30),
+        lambda: callable_kernel.predict(bad),
+        lambda: Ridge().fit(X, bad),
+        lambda: lasso_path(X, bad),
+    ):
+        try:
+            call()
+        except ValueError as error:
+            assert "is no valid sparse matrix" in str(error), (what, str(error))
+        else:
+            raise AssertionError(what)
+print("refused")
+"""
+
+
+def test_functions_and_kernels_and_targets_refuse_them_too():
+    run(PATHS)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "coo", "dia", "lil", "dok"])
+@pytest.mark.parametrize("size", [(60, 4), (3, 0), (0, 3), (1, 1)])
+def test_what_is_valid_passes(kind, size):
+    X = sp.random_array(size, density=0.5, format="csr", rng=np.random.default_rng(0)).asformat(kind)
+    check_sparse(X, "Lasso")
+    check_sparse(sp.csr_matrix(X).asformat(kind), "Lasso")
+
+
+def test_the_message_says_who_and_what():
+    X = matrix()
+    X.indices = X.indices.copy()
+    X.indices[9] = -3
+    with pytest.raises(
+        ValueError,
+        match=r"X of Lasso is no valid sparse matrix in CSR format: indices must be from 0 to 3, got -3 at position 9",
+    ):
+        Lasso().fit(X, np.arange(60))
+
+
+def test_room_behind_the_last_entry_is_no_error_and_is_not_read():
+    X = matrix()
+    y = np.arange(60.0)
+    roomy = X.copy()
+    roomy.indices = np.append(roomy.indices, np.full(9, 77, dtype=roomy.indices.dtype))
+    roomy.data = np.append(roomy.data, np.full(9, 1e300))
+    np.testing.assert_array_equal(Lasso().fit(roomy, y).coef_, Lasso().fit(X, y).coef_)
+    assert len(roomy.data) == len(X.data) + 9
+
+
+def test_canonical_csr_leaves_the_users_matrix():
+    X = sp.csr_array((np.ones(3), np.array([2, 0, 0]), np.array([0, 3])), shape=(1, 3))
+    made = canonical_csr(X)
+    assert made.toarray().tolist() == [[2, 0, 1]]
+    assert X.indices.tolist() == [2, 0, 0]
