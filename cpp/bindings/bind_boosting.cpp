@@ -116,6 +116,7 @@ std::shared_ptr<Forest> forest_from_state(const py::dict& state) {
         values = copy<T>(span_arg<T>(name, get(name)));
     });
     arrays.n_features = span_arg<std::int64_t>("n_features", get("n_features"), 1)[0];
+    const py::gil_scoped_release no_gil;
     return std::make_shared<Forest>(std::move(arrays));
 }
 

@@ -3,12 +3,14 @@
 Everything else an estimator needs (parameters, tags, input checks) comes from scikit-learn.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
 from mlcore._native import core
+from mlcore._state import Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
 
 
 def effective_n_jobs(n_jobs: int | None) -> int:
@@ -47,8 +49,12 @@ class StateMixin:
     """State of an estimator as plain values: NumPy arrays, numbers, strings, and lists and dicts of them.
 
     pickle, copy, joblib and :func:`mlcore.save` all go through `_get_state` and `_set_state`. An estimator that holds
-    an object of the C++ core overrides both, to put arrays in its place and back.
+    an object of the C++ core overrides both, to put arrays in its place and back. `_state_spec` describes that state:
+    files are compared with it before anything is built from them, and models before they are written.
     """
+
+    _state_spec: ClassVar[Spec] = {}
+    """What the fitted attributes are, in the form that `_get_state` returns."""
 
     _private_state: tuple[str, ...] = ()
     """Fitted attributes without a trailing underscore."""
@@ -66,11 +72,19 @@ class StateMixin:
         for name in self._fitted_attributes():
             delattr(self, name)
 
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        """Raise ValueError where parts of a state, as `_state_spec` says each, do not fit each other or parameters."""
+
+    def _check_loaded(self, *, is_mapped: bool) -> None:
+        """Raise ValueError where what was built from the state of a file, mapped or not, cannot serve every call."""
+
     def _get_state(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return {name: pack_csr(value) if sp.issparse(value) else value for name, value in vars(self).items()}
 
     def _set_state(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update(
+            {name: unpack_csr(value) if is_packed_csr(name, value) else value for name, value in state.items()}
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return self._get_state()

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mlcore._base import StateMixin
+from mlcore._state import check_entries
 
 FORMAT_VERSION = 1
 
@@ -111,6 +112,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
     params: dict[str, Any] = estimator.get_params(deep=False) if _has_params(cls) else {}  # type: ignore[attr-defined]
     kept = set(estimator._fitted_attributes())
     state = {name: value for name, value in estimator._get_state().items() if name in kept}
+    _check(estimator, state)
     tensors: dict[str, NDArray[Any]] = {}
     header = {
         "format_version": FORMAT_VERSION,
@@ -177,18 +179,30 @@ def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
         raise ValueError(f"{path} holds a {name!r}, a class that mlcore {_library_version()} does not have")
     cls = getattr(import_module(_CLASSES[name]), name)
     try:
-        params = {key: _decode(value, tensors) for key, value in header["params"].items()}
-        state = {key: _decode(value, tensors) for key, value in header["state"].items()}
+        decode = Decoder(tensors)
+        params = {key: decode(value) for key, value in header["params"].items()}
+        state = {key: decode(value) for key, value in header["state"].items()}
         estimator = cls(**params) if _has_params(cls) else cls.__new__(cls)
+        _check(estimator, state)
         estimator._set_state(state)
-        # Else a forged file could put values in the place of methods.
-        if foreign := sorted(set(state).difference(estimator._fitted_attributes())):
-            raise ValueError(f"{foreign[0]!r} is no fitted attribute")
+        if state:
+            estimator._check_loaded(is_mapped=mmap_mode is not None)
+    except MemoryError:
+        raise
     except RecursionError as error:
         raise ValueError(f"{path} is damaged: its values are nested too deep") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except Exception as error:  # what constructors and checks make of values of other types
         raise ValueError(f"{path} does not hold a valid {name}: {error}") from error
     return estimator
+
+
+def _check(estimator: StateMixin, state: dict[str, Any]) -> None:
+    """Raise ValueError unless the parameters are valid and the state, if there is one, is as its class describes it."""
+    if _has_params(type(estimator)):
+        estimator._validate_params()  # type: ignore[attr-defined]
+    if state or not _has_params(type(estimator)):
+        sizes = check_entries(estimator._state_spec, state, type(estimator).__name__)
+        estimator._check_state(state, sizes)
 
 
 def _is_registered(cls: type) -> bool:
@@ -348,6 +362,8 @@ def _encode(value: Any, tensors: dict[str, NDArray[Any]], where: str, cls: type)
             return {"!tensor": name}
         if value.dtype.kind in "OUT":
             items = [_encode(item, tensors, where, cls) for item in value.ravel().tolist()]
+            if value.dtype.kind == "U":
+                _check_width(items)
             return {"!array": items, "dtype": "U" if value.dtype.kind == "U" else "O", "shape": list(value.shape)}
     raise ValueError(
         f"{where} of {cls.__name__} cannot be saved: {value!r} is a {type(value).__name__}, and a model file holds "
@@ -355,24 +371,44 @@ def _encode(value: Any, tensors: dict[str, NDArray[Any]], where: str, cls: type)
     )
 
 
-def _decode(value: Any, tensors: dict[str, NDArray[Any]]) -> Any:
-    if isinstance(value, list):
-        return [_decode(item, tensors) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "!float" in value:
-        return float(value["!float"])
-    if "!tuple" in value:
-        return tuple(_decode(item, tensors) for item in value["!tuple"])
-    for key, kind in (("!set", set), ("!frozenset", frozenset)):
-        if key in value:
-            return kind(_decode(item, tensors) for item in value[key])
-    if "!dict" in value:
-        return {_decode(key, tensors): _decode(item, tensors) for key, item in value["!dict"]}
-    if "!tensor" in value:
-        return tensors[value["!tensor"]]
-    if "!array" in value:
-        flat = np.empty(len(value["!array"]), dtype=object)
-        flat[:] = [_decode(item, tensors) for item in value["!array"]]
-        return (flat.astype(str) if value["dtype"] == "U" else flat).reshape(value["shape"])
-    return {key: _decode(item, tensors) for key, item in value.items()}
+class Decoder:
+    """The way back. Raises ValueError, TypeError and KeyError for what :func:`_encode` does not write."""
+
+    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self._left = dict(tensors)  # each is written once: many names for one would make much out of a small file
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "!float" in value:
+            return float(value["!float"])
+        if "!tuple" in value:
+            return tuple(self(item) for item in value["!tuple"])
+        for key, kind in (("!set", set), ("!frozenset", frozenset)):
+            if key in value:
+                return kind(self(item) for item in value[key])
+        if "!dict" in value:
+            return {self(key): self(item) for key, item in value["!dict"]}
+        if "!tensor" in value:
+            if value["!tensor"] not in self._left:
+                raise ValueError(f"tensor {value['!tensor']!r:.80} is missing, or named twice")
+            return self._left.pop(value["!tensor"])
+        if "!array" in value:
+            items = [self(item) for item in value["!array"]]
+            if value["dtype"] == "U":
+                _check_width(items)
+            flat = np.empty(len(items), dtype=object)
+            flat[:] = items
+            return (flat.astype(str) if value["dtype"] == "U" else flat).reshape(value["shape"])
+        return {key: self(item) for key, item in value.items()}
+
+
+def _check_width(texts: list[str]) -> None:
+    """Raise ValueError if an array of texts, as wide as the longest, would take far more memory than the texts."""
+    n_letters, longest = sum(map(len, texts)), max(map(len, texts), default=0)
+    if len(texts) * longest > 64 * n_letters + (1 << 24):
+        raise ValueError(
+            f"an array of {len(texts)} texts of up to {longest} letters is too wide: make it one of dtype object"
+        )

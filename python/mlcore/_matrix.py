@@ -12,9 +12,19 @@ Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any], tuple[int, i
 Matrix: TypeAlias = Dense | Sparse
 
 
-def canonical_csr(X: Any) -> sp.csr_array:
-    """Return CSR with sorted columns, no place named twice and indices of one type; the user's own matrix stays."""
+def float_type(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Return the smallest of float32 and float64 that holds every value of a NumPy type (of long integers: most)."""
+    return np.float32 if np.can_cast(dtype, np.float32) else np.float64
+
+
+def canonical_csr(X: Any, *, make_float: bool = False) -> sp.csr_array:
+    """Return CSR with sorted columns, no place named twice and indices of one type; the user's own matrix stays.
+
+    With `make_float` values of other types become floats.
+    """
     csr = sp.csr_array(X)
+    if make_float and csr.dtype not in (np.float32, np.float64):
+        csr = csr.astype(float_type(csr.dtype))
     csr.prune()  # users may leave room behind the last entry
     if not csr.has_canonical_format:
         if csr is X or np.shares_memory(csr.data, X.data):

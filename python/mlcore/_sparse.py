@@ -47,8 +47,11 @@ def check_sparse(X: Any, owner: str, name: str = "X") -> None:
     name : str, default="X"
         What it is, for messages.
     """
-    if not sp.issparse(X):
-        return
+    if sp.issparse(X):
+        _check(X, owner, name)
+
+
+def _check(X: Any, owner: str, name: str) -> None:
     problem = f"Expected 2D array, got {X.ndim}D" if X.ndim != 2 else _CHECKS[X.format](X)
     if problem:
         raise ValueError(f"{name} of {owner} is no valid sparse matrix in {X.format.upper()} format: {problem}")

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from mlcore._state import Labels, Spec
 from mlcore.boosting._estimator import BaseGBDT
 from mlcore.boosting._losses import CustomLoss, Link, Loss
 from mlcore.boosting._tables import Floats
@@ -141,6 +142,9 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     >>> bool(model.score(X[1::2], y[1::2]) > 0.9)
     True
     """
+
+    _links = ("logit", "softmax")
+    _state_spec: ClassVar[Spec] = {"classes_": Labels(), **BaseGBDT._state_spec}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGBDT._parameter_constraints,

@@ -15,7 +15,7 @@ from sklearn.utils import assert_all_finite
 
 from mlcore._matrix import canonical_csr
 from mlcore._sparse import validate_rows
-from mlcore.boosting._tables import ArrayTable, Categories, Codes, Floats, Table, float_type, wrap_frame
+from mlcore.boosting._tables import ArrayTable, Categories, Codes, Floats, Table, wrap_frame
 
 _MAX_FLOAT32_CODE = 2**24  # from here on float32 skips whole numbers
 
@@ -55,9 +55,7 @@ def read(estimator: Any, X: Any, *, reset: bool, may_hold_text: bool) -> Table |
             raise ValueError(
                 f"categorical features of {type(estimator).__name__} must come in an array or a frame, got sparse X"
             )
-        if checked.dtype not in (np.float32, np.float64):
-            checked = checked.astype(float_type(checked.dtype))
-        return canonical_csr(checked)
+        return canonical_csr(checked, make_float=True)
     return ArrayTable(checked)
 
 

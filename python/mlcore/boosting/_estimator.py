@@ -16,11 +16,12 @@ from sklearn.utils.validation import _check_monotonic_cst, _check_sample_weight,
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import for_core
 from mlcore._native import core
+from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
 from mlcore.boosting._data import check_categorical, encode, fit_categories, read, take_rows
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
 from mlcore.boosting._tables import Categories, Floats
-from mlcore.boosting._trees import to_frame
+from mlcore.boosting._trees import FOREST, check_forest, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,20 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
     """Parameters, fit and predict of both estimators."""
 
     _private_state = ("_forest", "_link", "_seed")
+    _links: ClassVar[tuple[Link, ...]]
+    """Those that the losses have."""
+
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "_seed": Int(),
+        "_link": Text(),
+        "_forest": Dict(FOREST),
+        "n_iter_": Int(),
+        "is_categorical_": Array("b1", ("n_features",)),
+        "categories_": ListOf(OneOf(Nothing(), Distinct()), "n_features"),
+        "train_score_": Array("f8", ("n_scores",)),
+        "validation_score_": Array("f8", ("n_validation_scores",)),
+    }
     _forest: "core.boosting.Forest"
     _link: Link
     _seed: int
@@ -400,6 +415,20 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        n_classes = sizes.get("n_classes", 2)
+        n_outputs = 1 if n_classes == 2 else n_classes
+        if state["_link"] not in self._links or (state["_link"] == "softmax") != (n_outputs > 1):
+            raise ValueError(f"_link {state['_link']!r} is not one for {n_outputs} outputs")
+        if sizes["n_outputs"] != n_outputs or sizes["n_offsets"] - 1 != state["n_iter_"] * n_outputs:
+            raise ValueError(
+                f"{sizes['n_offsets'] - 1} trees of {sizes['n_outputs']} outputs are not those of {state['n_iter_']} "
+                f"iterations with {n_outputs}"
+            )
+        check_forest(state["_forest"], state["categories_"])
+        if state["is_categorical_"].tolist() != [categories is not None for categories in state["categories_"]]:
+            raise ValueError("is_categorical_ and categories_ do not agree")
 
     def _get_state(self) -> dict[str, Any]:
         state = super()._get_state()

@@ -87,7 +87,7 @@ class Scores:
         """Take over the scores of a model with `n_iterations` iterations, less those of iterations it did not keep."""
         self.restart(0)
         for i, score in enumerate(train[: n_iterations + 1]):
-            self.record(float(score), float(validation[i]) if len(validation) else None)
+            self.record(float(score), float(validation[i]) if i < len(validation) else None)
 
     @property
     def best(self) -> int:

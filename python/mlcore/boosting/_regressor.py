@@ -143,6 +143,8 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     True
     """
 
+    _links = ("identity", "log")
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGBDT._parameter_constraints,
         "loss": [

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._matrix import float_type
+
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.intp]
 Categories: TypeAlias = NDArray[Any]  # float64, or objects that are all str
@@ -199,11 +201,6 @@ class PolarsTable:
 
     def _name(self, j: int) -> str:
         return f"column {self._frame.columns[j]!r}"
-
-
-def float_type(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
-    """Return the smallest of float32 and float64 that holds every value of a NumPy type (of long integers: most)."""
-    return np.float32 if np.can_cast(dtype, np.float32) else np.float64
 
 
 def _as_categories(given: Any, column: str) -> Categories:

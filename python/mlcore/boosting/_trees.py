@@ -1,12 +1,45 @@
-"""Trees as a table for people."""
+"""Trees as arrays, as files hold them, and as a table for people."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._state import Array, Spec
+
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FOREST: Spec = {
+    "n_features": Array("i8", (1,), low=1),
+    "baseline": Array("f8", ("n_outputs",), is_finite=True),
+    "tree_offset": Array("i8", ("n_offsets",), low=0),
+    "feature": Array("i4", ("n_nodes",)),
+    "threshold": Array("f8", ("n_nodes",)),
+    "left": Array("i4", ("n_nodes",)),
+    "right": Array("i4", ("n_nodes",)),
+    "default_left": Array("u1", ("n_nodes",)),
+    "category_offset": Array("i8", ("n_nodes",)),
+    "category_size": Array("i4", ("n_nodes",)),
+    "value": Array("f8", ("n_nodes",), is_finite=True),
+    "gain": Array("f8", ("n_nodes",)),
+    "cover": Array("f8", ("n_nodes",)),
+    "count": Array("f8", ("n_nodes",)),
+    "category_words": Array("u4", ("n_words",)),
+}
+"""The arrays of a forest; the core checks that its trees are trees."""
+
+
+def check_forest(trees: dict[str, NDArray[Any]], categories: list[NDArray[Any] | None]) -> None:
+    """Raise ValueError where splits are on features that are not there, or on sets of other categories."""
+    if trees["n_features"][0] != len(categories):
+        raise ValueError(f"the trees are for {trees['n_features'][0]} features, and there are {len(categories)}")
+    is_categorical = (trees["feature"] >= 0) & (trees["category_offset"] >= 0)
+    feature, n_words = trees["feature"][is_categorical], trees["category_size"][is_categorical]
+    expected = np.array([0 if known is None else (max(len(known), 1) + 31) // 32 for known in categories])
+    if feature.max(initial=-1) >= len(categories) or (n_words != expected[feature]).any() or (n_words < 1).any():
+        raise ValueError("the trees have splits on other categories than there are")
 
 
 def to_frame(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._state import Array, Tuple
+
 
 def pack_words(words: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the words as bytes and offsets.
@@ -61,12 +63,18 @@ def unpack_words(utf8: NDArray[Any], offsets: NDArray[Any]) -> list[str]:
         raise ValueError(f"the packed words are not UTF-8: {error}") from error
 
 
-def check_packed(utf8: NDArray[Any], offsets: NDArray[Any]) -> None:
-    """Raise ValueError unless the two arrays may be cut into words."""
+PACKED_WORDS = Tuple(Array("u1", ("n_bytes",)), Array("i8", ("n_offsets",)))
+"""What :func:`pack_words` returns, in the description of a state."""
+
+
+def check_packed(utf8: NDArray[Any], offsets: NDArray[Any], n_words: int | None = None) -> None:
+    """Raise ValueError unless the two arrays may be cut into words, `n_words` of them if a number is given."""
     if utf8.dtype != np.uint8 or utf8.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1 or offsets.size == 0:
         raise ValueError("packed words must be a 1-D array of uint8 and a non-empty 1-D array of int64")
     if offsets[0] != 0 or offsets[-1] != utf8.size or bool((offsets[1:] < offsets[:-1]).any()):
         raise ValueError("the offsets of packed words must rise from 0 to the number of bytes")
+    if n_words is not None and len(offsets) != n_words + 1:
+        raise ValueError(f"there must be {n_words} words, got {len(offsets) - 1}")
 
 
 def index_words(words: list[str]) -> dict[str, int]:

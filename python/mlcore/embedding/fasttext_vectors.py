@@ -3,17 +3,18 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore._state import Array, Int, Spec
 from mlcore.embedding._fasttext_file import read_fasttext
 from mlcore.embedding._search import Floats, n_threads
 from mlcore.embedding._vector_files import without_repeats
 from mlcore.embedding._words import pack_words
-from mlcore.embedding.keyed_vectors import KeyedVectors
+from mlcore.embedding.keyed_vectors import LARGEST, KeyedVectors
 
 
 class FastTextVectors(KeyedVectors):
@@ -48,6 +49,12 @@ class FastTextVectors(KeyedVectors):
        TACL 2017.
     """
 
+    _state_spec: ClassVar[Spec] = {
+        **KeyedVectors._state_spec,
+        "ngrams": Array("u1", ("n_buckets", lambda sizes: 4 * sizes["vector_size"])),
+        "min_n": Int(0, 2**31 - 1),
+        "max_n": Int(0, 2**31 - 1),
+    }
     min_n: int
     max_n: int
     _ngrams: NDArray[np.uint8]
@@ -162,11 +169,12 @@ class FastTextVectors(KeyedVectors):
 
     def _set_state(self, state: dict[str, Any]) -> None:
         super()._set_state(state)
-        ngrams = state["ngrams"]
-        width = 4 * self.vector_size
-        if not isinstance(ngrams, np.ndarray) or ngrams.dtype != np.uint8 or ngrams.shape[1:] != (width,):
-            raise ValueError(f"ngrams must be rows of {width} bytes, got {getattr(ngrams, 'shape', ngrams)!r}")
-        self._set_ngrams(ngrams.reshape(-1), state["min_n"], state["max_n"])
+        self._set_ngrams(state["ngrams"].reshape(-1), state["min_n"], state["max_n"])
+
+    def _check_loaded(self, *, is_mapped: bool) -> None:
+        super()._check_loaded(is_mapped=is_mapped)
+        if not is_mapped and not np.abs(self.ngram_vectors).max(initial=0.0) <= LARGEST:  # of NaN, too
+            raise ValueError(f"ngrams must be finite and at most {LARGEST:g}")
 
 
 def _means(

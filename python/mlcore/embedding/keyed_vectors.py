@@ -4,20 +4,21 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlcore._base import StateMixin
 from mlcore._native import core
+from mlcore._state import Array, Nothing, OneOf, Sizes, Spec
 from mlcore.embedding._evaluation import Evaluation
 from mlcore.embedding._search import Floats, Table, check_count, is_position, n_threads
 from mlcore.embedding._similarity import Similarity
 from mlcore.embedding._vector_files import read_counts, read_vectors, write_counts, write_vectors, writing
-from mlcore.embedding._words import check_packed, index_words, pack_words, unpack_words
+from mlcore.embedding._words import PACKED_WORDS, check_packed, index_words, pack_words, unpack_words
 
-_LARGEST = np.float32(1e18)  # entry, as in the core
+LARGEST = np.float32(1e18)  # entry, as in the core
 
 
 class KeyedVectors(Similarity, Evaluation, StateMixin):
@@ -72,6 +73,11 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     'car'
     """
 
+    _state_spec: ClassVar[Spec] = {
+        "vectors": Array("f4", ("n_words", "vector_size")),
+        "counts": OneOf(Nothing(), Array("i8", ("n_words",), low=0)),
+        "words": PACKED_WORDS,
+    }
     _vectors: Floats
     _counts: NDArray[np.int64] | None
     _words: list[str] | None
@@ -251,7 +257,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
                 row = self._vectors[first_bad]
                 raise ValueError(
                     "vectors of KeyedVectors must be finite in float32 and not beyond 1e18, but that of "
-                    f"{self.index_to_key[first_bad]!r} has {row[~(np.abs(row) <= _LARGEST)][0]:g}"
+                    f"{self.index_to_key[first_bad]!r} has {row[~(np.abs(row) <= LARGEST)][0]:g}"
                 )
             self._inverse_norms = norms
         return self._inverse_norms
@@ -399,15 +405,19 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
 
     def _set_state(self, state: dict[str, Any]) -> None:
         """Take the arrays without reading the vectors, which may be mapped; they are checked when first used."""
-        vectors, counts, (utf8, offsets) = state["vectors"], state["counts"], state["words"]
-        if vectors.ndim != 2 or vectors.dtype != np.float32 or vectors.size == 0:
-            raise ValueError(f"vectors must be a 2-D array of float32, got {vectors.dtype} of shape {vectors.shape}")
-        check_packed(utf8, offsets)
-        if len(offsets) != len(vectors) + 1:
-            raise ValueError(f"{len(vectors)} vectors do not fit {len(offsets) - 1} words")
-        if counts is not None and (counts.dtype != np.int64 or counts.shape != (len(vectors),)):
-            raise ValueError(f"counts must be {len(vectors)} int64, got {counts.dtype} of shape {counts.shape}")
-        self._fill(_for_core(vectors), counts, packed=(utf8, offsets))
+        vectors, counts, packed = state["vectors"], state["counts"], tuple(state["words"])
+        self._fill(_for_core(vectors), counts, packed=packed)
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        if sizes["n_words"] < 1 or sizes["vector_size"] < 1:
+            raise ValueError(f"vectors must not be empty, got shape {state['vectors'].shape}")
+        utf8, offsets = state["words"]
+        check_packed(utf8, offsets, sizes["n_words"])
+
+    def _check_loaded(self, *, is_mapped: bool) -> None:
+        if not is_mapped:  # else nothing is read before it is used
+            self._norms()
+            index_words(self.index_to_key)
 
 
 def _check_flags(**flags: Any) -> None:

@@ -17,9 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._native import core
+from mlcore._state import Array, Int, Sizes, Spec, Tuple
 from mlcore.embedding._corpus import as_paths, batches, check_texts, open_corpus
 from mlcore.embedding._files import Lines
-from mlcore.embedding._words import pack_words, unpack_words
+from mlcore.embedding._words import PACKED_WORDS, check_packed, pack_words, unpack_words
 
 ENGLISH_CONNECTOR_WORDS = (
     *("a", "an", "the"),  # articles
@@ -102,6 +103,12 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
     """
 
     _private_state = ("_finder",)
+    _state_spec: ClassVar[Spec] = {
+        "phrases_": Tuple(*PACKED_WORDS.entries, Array("i8", ("n_starts",), low=0)),
+        "scores_": Array("f8", ("n_phrases",)),
+        "phrase_counts_": Array("i8", ("n_phrases",), low=0),
+        "n_words_": Int(),
+    }
     phrases_: list[tuple[str, ...]]
     scores_: NDArray[np.float64]
     phrase_counts_: NDArray[np.int64]
@@ -277,10 +284,18 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         if "phrases_" in state:
             utf8, offsets, starts = state["phrases_"]
             state = {**state, "phrases_": _unpack_phrases(unpack_words(utf8, offsets), starts)}
-            for name in ("scores_", "phrase_counts_"):
-                if len(state[name]) != len(state["phrases_"]):
-                    raise ValueError(f"{name} has {len(state[name])} entries for {len(state['phrases_'])} phrases")
         super()._set_state(state)
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        utf8, offsets, starts = state["phrases_"]
+        check_packed(utf8, offsets)
+        if len(starts) != sizes["n_phrases"] + 1:
+            raise ValueError(f"there are {len(starts) - 1} phrases, and scores of {sizes['n_phrases']}")
+        _check_starts(starts, len(offsets) - 1)
+
+    def _check_loaded(self, *, is_mapped: bool) -> None:  # noqa: ARG002
+        self._check_parameters()
+        self._get_finder()
 
 
 class _Stream:
@@ -318,9 +333,14 @@ def _scores(
 
 
 def _unpack_phrases(words: list[str], starts: NDArray[np.int64]) -> list[tuple[str, ...]]:
-    if starts.ndim != 1 or starts.size == 0 or starts[0] != 0 or starts[-1] != len(words):
+    _check_starts(starts, len(words))
+    bounds = starts.tolist()
+    return [tuple(words[begin:end]) for begin, end in pairwise(bounds)]
+
+
+def _check_starts(starts: NDArray[np.int64], n_words: int) -> None:
+    """Raise ValueError unless words may be cut at `starts` into phrases."""
+    if starts.ndim != 1 or starts.size == 0 or starts[0] != 0 or starts[-1] != n_words:
         raise ValueError("the starts of phrases must rise from 0 to the number of their words")
     if (np.diff(starts) < 2).any():
         raise ValueError("a phrase must have two words or more")
-    bounds = starts.tolist()
-    return [tuple(words[begin:end]) for begin, end in pairwise(bounds)]

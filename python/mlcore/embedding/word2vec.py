@@ -19,12 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._native import core
 from mlcore._progress import logger
+from mlcore._state import Array, Int, ListOf, Number, Optional, Sizes, Spec
 from mlcore.embedding._corpus import batches, check_texts, open_corpus
 from mlcore.embedding._likelihood import WordModel
-from mlcore.embedding._state import check_arrays
 from mlcore.embedding._training import Task, train
 from mlcore.embedding._vocabulary import build_vocabulary, grow_vocabulary
-from mlcore.embedding._words import pack_words, unpack_words
+from mlcore.embedding._words import PACKED_WORDS, check_packed, index_words, pack_words, unpack_words
 from mlcore.embedding.keyed_vectors import KeyedVectors
 
 
@@ -146,6 +146,17 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     """
 
     _private_state = ("_seed", "_vocabulary", "_keyed_vectors")
+    _state_spec: ClassVar[Spec] = {
+        "_seed": Int(),
+        "vectors_": Array("f4", ("n_words", "vector_size"), is_finite=True),
+        "context_vectors_": Array("f4", ("n_outputs", "vector_size"), is_finite=True),
+        "words_": PACKED_WORDS,
+        "word_counts_": Array("i8", ("n_words",), low=1),
+        "n_words_": Int(1),
+        "loss_curve_": ListOf(Number()),
+        "tree_leaves_": Optional(Array("i4", ("n_leaves",))),
+        "tree_inner_": Optional(Array("i4", ("n_inner",))),
+    }
     _seed: int
     vectors_: NDArray[np.float32]
     context_vectors_: NDArray[np.float32]
@@ -580,5 +591,26 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     def _set_state(self, state: dict[str, Any]) -> None:
         if "words_" in state:
             state = {**state, "words_": unpack_words(*state["words_"])}
-            check_arrays(state)
         super()._set_state(state)
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        n_words = sizes["n_words"]
+        n_outputs = n_words
+        utf8, offsets = state["words_"]
+        check_packed(utf8, offsets, n_words)
+        if "tree_leaves_" in state or "tree_inner_" in state:
+            n_outputs -= 1
+            if "tree_leaves_" not in state or len(state["tree_leaves_"]) != n_words or "tree_inner_" not in state:
+                raise ValueError(f"tree_leaves_ and tree_inner_ must be those of {n_words} words")
+            core.embedding.check_tree(state["tree_leaves_"], state["tree_inner_"])
+        if n_words < 2 or sizes["vector_size"] < 1 or sizes["n_outputs"] != n_outputs:
+            raise ValueError(
+                f"vectors_ of shape {state['vectors_'].shape} and context_vectors_ of shape "
+                f"{state['context_vectors_'].shape} are not those of one model"
+            )
+        if state["word_counts_"].sum(dtype=np.float64) > 2**62:
+            raise ValueError("word_counts_ must have a sum below 2**62")
+
+    def _check_loaded(self, *, is_mapped: bool) -> None:  # noqa: ARG002
+        index_words(self.words_)
+        self._get_vocabulary()

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from mlcore._base import effective_n_jobs, seed_from
 from mlcore._matrix import Floats
 from mlcore._native import core
+from mlcore._state import Array, Int, ListOf, Number, OneOf, Spec
 from mlcore.linear_model._elastic_net_path import check_gram
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
@@ -35,6 +36,12 @@ class _CoordinateDescent(BaseLeastSquares):
     selection: str
     n_iter_: int | list[int]
     dual_gap_: float | Floats
+
+    _state_spec: ClassVar[Spec] = {
+        **BaseLeastSquares._state_spec,
+        "n_iter_": OneOf(Int(), ListOf(Int(), "n_targets")),
+        "dual_gap_": OneOf(Number(), Array("f8", ("n_targets",))),
+    }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "alpha": [Interval(Real, 0, None, closed="left")],

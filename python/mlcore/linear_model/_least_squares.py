@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -12,6 +12,7 @@ from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._matrix import Floats, Matrix, for_core
 from mlcore._native import core
 from mlcore._sparse import validate_rows
+from mlcore._state import FEATURES, Array, Number, OneOf, Sizes, Spec
 from mlcore.linear_model._data import READ, is_sparse
 
 COUNT = 2**31 - 1
@@ -77,6 +78,13 @@ def check_finite(values: Any, problem: Problem, owner: str) -> None:
 class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     """Fit and predict of a linear model with squared loss."""
 
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "coef_": OneOf(
+            Array("f8", ("n_features",), is_finite=True), Array("f8", ("n_targets", "n_features"), is_finite=True)
+        ),
+        "intercept_": OneOf(Number(is_finite=True), Array("f8", ("n_targets",), is_finite=True)),
+    }
     coef_: Floats
     intercept_: float | Floats
     n_features_in_: int
@@ -160,14 +168,6 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         tags.input_tags.sparse = True
         return tags
 
-    def _set_state(self, state: dict[str, Any]) -> None:
-        if "coef_" in state:
-            coef, intercept = np.asarray(state["coef_"]), np.asarray(state["intercept_"])
-            n_targets = 1 if coef.ndim == 1 else len(coef)
-            fits = coef.ndim in (1, 2) and coef.shape[-1] == state["n_features_in_"]
-            if not fits or coef.dtype != np.float64 or intercept.size not in (1, n_targets):
-                raise ValueError(
-                    f"coef_ of shape {coef.shape} and intercept_ of shape {intercept.shape} do not fit "
-                    f"{state['n_features_in_']} features"
-                )
-        super()._set_state(state)
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
+        if np.ndim(state["coef_"]) == 1 and np.size(state["intercept_"]) != 1:
+            raise ValueError(f"intercept_ must be one number for one target, got {np.size(state['intercept_'])}")

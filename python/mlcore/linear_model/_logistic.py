@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -19,6 +18,7 @@ from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._sparse import validate_rows
+from mlcore._state import FEATURES, Array, Csr, Labels, Number, OneOf, Sizes, Spec, Text
 from mlcore.linear_model._data import READ, Rows, classification_rows, is_sparse
 from mlcore.linear_model._logistic_fit import (
     EXACT_SOLVERS,
@@ -137,6 +137,17 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
     optimality_: float
     solver_: str
     n_features_in_: int
+
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "classes_": Labels(),
+        "coef_": OneOf(Array("f8", ("n_outputs", "n_features"), is_finite=True), Csr(("n_outputs", "n_features"))),
+        "intercept_": Array("f8", ("n_outputs",), is_finite=True),
+        "n_iter_": Array("i4", (1,), low=0),
+        "loss_curve_": Array("f8", ("n_recorded",)),
+        "optimality_": Number(),
+        "solver_": Text(),
+    }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "C": [Interval(Real, 0, None, closed="right")],
@@ -374,30 +385,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         tags.input_tags.sparse = True
         return tags
 
-    def _get_state(self) -> dict[str, Any]:
-        state = super()._get_state()
-        coef: Any = state.get("coef_")
-        if is_sparse(coef):
-            csr = sp.csr_array(coef)
-            shape = [int(size) for size in csr.shape]
-            state["coef_"] = {"data": csr.data, "indices": csr.indices, "indptr": csr.indptr, "shape": shape}
-        return state
-
-    def _set_state(self, state: dict[str, Any]) -> None:
-        coef = state.get("coef_")
-        if isinstance(coef, dict):
-            parts = (coef["data"], coef["indices"], coef["indptr"])
-            state = {**state, "coef_": sp.csr_array(parts, shape=tuple(coef["shape"]))}
-        if "coef_" in state:
-            _check_shapes(state["coef_"], state["intercept_"], state["classes_"], state["n_features_in_"])
-        super()._set_state(state)
-
-
-def _check_shapes(coef: Any, intercept: Any, classes: Any, n_features: int) -> None:
-    """Refuse the state of a forged file."""
-    n_outputs = 1 if len(classes) == 2 else len(classes)
-    if coef.shape != (n_outputs, n_features) or intercept.shape != (n_outputs,) or len(classes) < 2:
-        raise ValueError(
-            f"coef_ of shape {coef.shape} and intercept_ of shape {intercept.shape} do not fit {len(classes)} classes "
-            f"and {n_features} features"
-        )
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
+        n_classes = sizes["n_classes"]
+        n_outputs = 1 if n_classes == 2 else n_classes
+        if sizes["n_outputs"] != n_outputs:
+            raise ValueError(f"coef_ must have {n_outputs} rows for {n_classes} classes, got {sizes['n_outputs']}")

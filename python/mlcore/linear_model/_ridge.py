@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from mlcore._base import effective_n_jobs
 from mlcore._matrix import Floats
 from mlcore._native import core
+from mlcore._state import Array, Spec, Text
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
 
@@ -84,6 +85,12 @@ class Ridge(BaseLeastSquares):
 
     n_iter_: NDArray[np.int32]
     solver_: str
+
+    _state_spec: ClassVar[Spec] = {
+        **BaseLeastSquares._state_spec,
+        "n_iter_": Array("i4", ("n_solved",), low=0),
+        "solver_": Text(),
+    }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],

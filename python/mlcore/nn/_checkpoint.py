@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlcore._io import _checksum, _decode, _encode, _library_version, read_tensors, replacing, write_tensors
+from mlcore._io import Decoder, _checksum, _encode, _library_version, read_tensors, replacing, write_tensors
 from mlcore.nn._tape import Tensor
 
 FORMAT_VERSION = 1
@@ -51,7 +51,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise ValueError(f"{path} is a checkpoint of format {version}, this mlcore reads up to {FORMAT_VERSION}")
         if metadata.get(_CHECKSUM) != _checksum(text, tensors):
             raise ValueError(f"{path} is damaged: its checksum does not match")
-        state: dict[str, Any] = _unpack(_decode(header["state"], tensors))
+        state: dict[str, Any] = _unpack(Decoder(tensors)(header["state"]))
     except (TypeError, KeyError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     return state

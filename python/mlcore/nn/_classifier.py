@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from mlcore._state import Labels, Spec
 from mlcore.nn._estimators import BaseNeuralEstimator, Floats
 from mlcore.nn._tape import Tensor
 from mlcore.nn.functional._cross_entropy import cross_entropy
@@ -101,6 +102,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
 
     classes_: NDArray[Any]
 
+    _state_spec: ClassVar[Spec] = {"classes_": Labels(), **BaseNeuralEstimator._state_spec}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNeuralEstimator._parameter_constraints,
         "loss": [StrOptions({"cross_entropy"}), callable],

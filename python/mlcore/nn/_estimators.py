@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._sparse import validate_rows
+from mlcore._state import FEATURES, Array, Dict, Int, MapOf, Sizes, Spec, Tuple
 from mlcore.nn import _arithmetic  # noqa: F401 - gives tensors their operators
 from mlcore.nn._containers import Sequential
 from mlcore.nn._history import History
@@ -44,6 +45,13 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
     """Parameters, training and outputs of both estimators."""
 
     _private_state: tuple[str, ...] = ("_sizes",)
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "_sizes": Tuple(Int(1, 2**31 - 1), Int(1, 2**31 - 1)),
+        "n_iter_": Int(),
+        "history_": Dict(History._state_spec),
+        "module_": MapOf(Array("f4", is_finite=True)),
+    }
     module_params: dict[str, Any] | None
     module_: Module
     history_: History
@@ -257,9 +265,19 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             return module
         if options:
             raise ValueError("module_params are for a module of your own; the default has hidden_layer_sizes")
-        sizes = [n_inputs, *np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()]
-        hidden = [Linear(a, b, activation=self.activation) for a, b in pairwise(sizes)]
-        return Sequential(*hidden, Linear(sizes[-1], n_outputs))
+        sizes = self._layer_sizes(n_inputs, n_outputs)
+        hidden = [Linear(a, b, activation=self.activation) for a, b in pairwise(sizes[:-1])]
+        return Sequential(*hidden, Linear(sizes[-2], sizes[-1]))
+
+    def _layer_sizes(self, n_inputs: int, n_outputs: int) -> list[int]:
+        """Return how many numbers go into each layer of the default module, and out of the last one."""
+        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
+        if not all(isinstance(size, int) and 1 <= size < 2**31 for size in hidden):
+            raise ValueError(
+                f"hidden_layer_sizes of {type(self).__name__} must be whole numbers >= 1, got "
+                f"{self.hidden_layer_sizes!r:.100}"
+            )
+        return [n_inputs, *hidden, n_outputs]
 
     def _make_optimizer(self) -> Optimizer:
         groups = weight_decay_groups(self.module_, float(self.weight_decay))
@@ -277,6 +295,23 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate(parts).reshape(len(X), -1).astype(np.float64)
 
     # ---- state ----
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        """Compare the sizes of the layers before any is built."""
+        n_inputs, n_outputs = state["_sizes"]
+        if n_inputs != sizes["n_features"] or n_outputs != sizes.get("n_classes", n_outputs):
+            raise ValueError(f"_sizes {n_inputs, n_outputs} do not fit {sizes['n_features']} features and the classes")
+        if state["n_iter_"] != len(state["history_"]["epochs"]):
+            raise ValueError(f"history_ must have {state['n_iter_']} epochs, got {len(state['history_']['epochs'])}")
+        if self.module is not None:
+            raise ValueError("a file holds no module of your own")
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i, (a, b) in enumerate(pairwise(self._layer_sizes(n_inputs, n_outputs))):
+            shapes |= {f"{i}.weight": (b, a), f"{i}.bias": (b,)}
+        found = {name: values.shape for name, values in state["module_"].items()}
+        if found != shapes:
+            name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
+            raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
 
     def _get_state(self) -> dict[str, Any]:
         state = dict(vars(self))

@@ -1,10 +1,12 @@
 """What training has recorded, epoch by epoch."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlcore._state import Int, ListOf, MapOf, Nothing, Number, OneOf, Spec, check_entries
 
 
 class History:
@@ -24,6 +26,12 @@ class History:
     best_epoch : int or None
         Position of the epoch with the best monitored figure, if one was monitored.
     """
+
+    _state_spec: ClassVar[Spec] = {
+        "epochs": ListOf(MapOf(Number())),
+        "gradient_flow": ListOf(MapOf(Number())),
+        "best_epoch": OneOf(Nothing(), Int()),
+    }
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
@@ -53,7 +61,8 @@ class History:
         return {"epochs": self.epochs, "gradient_flow": self.gradient_flow, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        check_entries(self._state_spec, state, type(self).__name__)
         self.epochs = [dict(epoch) for epoch in state["epochs"]]
         self.gradient_flow = [dict(epoch) for epoch in state["gradient_flow"]]
         self.best_epoch = state["best_epoch"]

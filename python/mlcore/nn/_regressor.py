@@ -8,6 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 
+from mlcore._state import Flag, Spec
 from mlcore.nn._estimators import BaseNeuralEstimator, Floats
 from mlcore.nn._tape import Tensor
 from mlcore.nn.functional._losses import huber_loss, l1_loss, mse_loss
@@ -97,6 +98,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
     _is_1d: bool
     _private_state = (*BaseNeuralEstimator._private_state, "_is_1d")
 
+    _state_spec: ClassVar[Spec] = {**BaseNeuralEstimator._state_spec, "_is_1d": Flag()}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNeuralEstimator._parameter_constraints,
         "loss": [StrOptions(set(_LOSSES)), callable],

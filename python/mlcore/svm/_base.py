@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
@@ -21,7 +20,17 @@ from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import validate_rows
-from mlcore.svm._kernel import Kernel, call_kernel, check_range, check_square, check_symmetric, fit_kernel
+from mlcore._state import FEATURES, Array, Csr, Dict, Int, Number, OneOf, Optional, Sizes, Spec, Text, Tuple
+from mlcore.svm._kernel import (
+    COMPUTED,
+    LARGEST_DEGREE,
+    Kernel,
+    call_kernel,
+    check_range,
+    check_square,
+    check_symmetric,
+    fit_kernel,
+)
 from mlcore.svm._model_file import LibsvmModel, read_model, write_model
 from mlcore.svm._rows import Rows, alike, read
 
@@ -39,6 +48,28 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     _private_state = ("_kernel",)
     _kernel: Kernel
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "_kernel": Dict(
+            {
+                "name": Text((*COMPUTED, "precomputed")),
+                "gamma": Number(0.0, is_finite=True),
+                "degree": Int(0, LARGEST_DEGREE),
+                "coef0": Number(is_finite=True),
+            }
+        ),
+        "dual_coef_": Array("f8", ("n_rows_of_coef", "n_vectors"), is_finite=True),
+        "intercept_": Array("f8", ("n_problems",), is_finite=True),
+        "n_support_": Array("i4", ("n_blocks",), low=0),
+        "support_vectors_": OneOf(
+            Array("f4 f8", ("n_rows", "n_columns"), is_finite=True), Csr(("n_rows", "n_columns"))
+        ),
+        # These a libsvm file does not hold.
+        "support_": Optional(Array("i4", ("n_vectors",), low=0)),
+        "shape_fit_": Optional(OneOf(Tuple(Int()), Tuple(Int(), Int()))),
+        "fit_status_": Optional(Int(0, 1)),
+        "n_iter_": Optional(OneOf(Int(), Array("i8", ("n_problems",), low=0))),
+    }
     support_: NDArray[np.int32]
     support_vectors_: Any
     n_support_: NDArray[np.int32]
@@ -351,19 +382,31 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         state = super()._get_state()
         if "_kernel" in state:
             state["_kernel"] = asdict(state["_kernel"])
-        if isinstance(vectors := state.get("support_vectors_"), sp.csr_array):
-            parts = {"data": vectors.data, "indices": vectors.indices, "indptr": vectors.indptr}
-            state["support_vectors_"] = {"csr": parts, "shape": [int(size) for size in vectors.shape]}
         return state
 
     def _set_state(self, state: dict[str, Any]) -> None:
-        state = dict(state)
         if "_kernel" in state:
-            state["_kernel"] = Kernel(**state["_kernel"])
-        vectors = state.get("support_vectors_")
-        if isinstance(vectors, dict) and set(vectors) == {"csr", "shape"}:
-            parts = vectors["csr"]
-            state["support_vectors_"] = sp.csr_array(
-                (parts["data"], parts["indices"], parts["indptr"]), shape=tuple(vectors["shape"])
-            )
+            state = {**state, "_kernel": Kernel(**state["_kernel"])}
         super()._set_state(state)
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        n_classes, n_vectors = sizes.get("n_classes", 2), sizes["n_vectors"]
+        n_problems, n_blocks = n_classes * (n_classes - 1) // 2, n_classes if "n_classes" in sizes else 1
+        for name, expected in (
+            ("dual_coef_", (n_classes - 1, n_vectors)),
+            ("intercept_", (n_problems,)),
+            ("n_support_", (n_blocks,)),
+        ):
+            if state[name].shape != expected:
+                raise ValueError(f"{name} must have shape {expected}, got {state[name].shape}")
+        if state["n_support_"].sum(dtype=np.int64) != n_vectors:
+            raise ValueError(f"n_support_ {state['n_support_'].tolist()!s:.80} must sum to {n_vectors} support vectors")
+        rows, columns = (0, 0) if state["_kernel"]["name"] == "precomputed" else (n_vectors, sizes["n_features"])
+        if (sizes["n_rows"], sizes["n_columns"]) != (rows, columns):
+            raise ValueError(
+                f"support_vectors_ must have shape {rows, columns}, got {sizes['n_rows'], sizes['n_columns']}"
+            )
+        if state["_kernel"]["name"] == "precomputed" and not (
+            "support_" in state and (state["support_"] < sizes["n_features"]).all()
+        ):
+            raise ValueError(f"support_ must be positions among the {sizes['n_features']} training rows")

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from mlcore._matrix import Floats
 from mlcore._sparse import check_sparse
+from mlcore._state import Array, Labels, Optional, Spec
 from mlcore.svm._base import BaseSVM
 from mlcore.svm._model_file import LibsvmModel, whole_labels
 
@@ -29,6 +30,11 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
     classes_: NDArray[Any]
     class_weight_: Floats
 
+    _state_spec: ClassVar[Spec] = {
+        "classes_": Labels(),
+        "class_weight_": Optional(Array("f8", ("n_classes",), low=0)),
+        **BaseSVM._state_spec,
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSVM._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],

@@ -21,7 +21,8 @@ ROUNDING = 1e-5
 """How far a kernel matrix may be from symmetric, as a share of its largest entry: float32 is allowed for."""
 
 
-_COMPUTED = ("linear", "poly", "rbf", "sigmoid")
+COMPUTED = ("linear", "poly", "rbf", "sigmoid")
+LARGEST_DEGREE = 2**31 - 1  # the core has an int of C
 _LARGEST = 1e36  # differences and sums of a few still fit
 
 
@@ -36,17 +37,17 @@ class Kernel:
 
     def __post_init__(self) -> None:
         """Check what may come from a file. Raises ValueError, TypeError."""
-        if self.name not in (*_COMPUTED, "precomputed", "callable"):
+        if self.name not in (*COMPUTED, "precomputed", "callable"):
             raise ValueError(f"there is no kernel {self.name!r}")
         if not (math.isfinite(self.gamma) and self.gamma >= 0 and math.isfinite(self.coef0)):
             raise ValueError(f"gamma must be finite and >= 0 and coef0 finite, got {self.gamma} and {self.coef0}")
-        if not isinstance(self.degree, int) or self.degree < 0:
-            raise ValueError(f"degree must be an int >= 0, got {self.degree!r}")
+        if not isinstance(self.degree, int) or not 0 <= self.degree <= LARGEST_DEGREE:
+            raise ValueError(f"degree must be an int from 0 to {LARGEST_DEGREE}, got {self.degree!r}")
 
     @property
     def reads_rows(self) -> bool:
         """Whether the core computes it from rows; otherwise it is given a matrix."""
-        return self.name in _COMPUTED
+        return self.name in COMPUTED
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of the core."""

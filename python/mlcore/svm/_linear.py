@@ -17,6 +17,7 @@ from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec
 from mlcore.svm._rows import Rows, read
 
 _MOST_ITERATIONS = (1 << 31) - 1  # of the core
@@ -25,6 +26,16 @@ _MOST_ITERATIONS = (1 << 31) - 1  # of the core
 class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     """Parameters, fit and scores of both linear machines."""
 
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "coef_": OneOf(
+            Array("f8", ("n_features",), is_finite=True),
+            Array("f8", ("n_outputs", "n_features"), is_finite=True),
+            Csr(("n_outputs", "n_features")),
+        ),
+        "intercept_": Array("f8", ("n_outputs",), is_finite=True),
+        "n_iter_": Int(),
+    }
     coef_: Any
     intercept_: Floats
     n_iter_: int
@@ -150,6 +161,13 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             np.ascontiguousarray(np.atleast_1d(self.intercept_), dtype=np.float64),
             n_threads=effective_n_jobs(self.n_jobs),
         )
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        n_classes = sizes.get("n_classes", 2)
+        n_outputs = 1 if n_classes == 2 else n_classes
+        is_flat = isinstance(state["coef_"], np.ndarray) and state["coef_"].ndim == 1
+        if sizes["n_outputs"] != n_outputs or is_flat != ("n_classes" not in sizes):
+            raise ValueError(f"coef_ and intercept_ must be those of {n_outputs} problems, got {sizes['n_outputs']}")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from mlcore._matrix import Floats
 from mlcore._native import core
+from mlcore._state import Labels, Spec
 from mlcore.svm._linear import BaseLinearSVM
 
 
@@ -108,6 +109,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
 
     classes_: NDArray[Any]
 
+    _state_spec: ClassVar[Spec] = {"classes_": Labels(), **BaseLinearSVM._state_spec}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseLinearSVM._parameter_constraints,
         "penalty": [StrOptions({"l1", "l2"})],

@@ -10,6 +10,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval
 
 from mlcore._matrix import Floats
+from mlcore._state import Array, Spec
 from mlcore.svm._base import BaseSVM
 
 
@@ -96,6 +97,8 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
 
     _kind = "one_class"
     offset_: Floats
+
+    _state_spec: ClassVar[Spec] = {**BaseSVM._state_spec, "offset_": Array("f8", (1,), is_finite=True)}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSVM._parameter_constraints,
         "nu": [Interval(Real, 0.0, 1.0, closed="right")],
