@@ -9,15 +9,10 @@ they lie in memory, without a copy, and can be mapped from it without being read
 Left out on purpose: estimators inside estimators, and Python callables (a loss or a scorer of one's own).
 """
 
-import errno
 import json
 import math
 import os
-import secrets
-import stat
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mlcore._base import StateMixin
+from mlcore._replacing import replacing
 from mlcore._state import check_entries
 
 FORMAT_VERSION = 1
@@ -57,6 +53,8 @@ _CLASSES = {
 _KEY = "mlcore"  # of the JSON text in the metadata
 _CHECKSUM = "mlcore_crc32"  # of that text and all arrays
 _HEADER_CHECKSUM = "mlcore_header_crc32"  # of that text and the arrays' types and shapes; older files have none
+
+_LONGEST_HEADER = 99_999_992  # what is longer the reader refuses
 
 _DTYPES = {
     ("BOOL" if kind == "b" else f"{kind.upper()}{8 * size}"): np.dtype(f"<{kind}{size}")
@@ -247,6 +245,11 @@ def write_tensors(file: IO[bytes], tensors: dict[str, NDArray[Any]], metadata: d
         begin, end = end, end + tensor.nbytes
         header[name] = {"dtype": names[tensor.dtype], "shape": tensor.shape, "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
+    if len(text) > _LONGEST_HEADER:
+        raise ValueError(
+            f"a header of {len(text)} bytes is longer than the {_LONGEST_HEADER} that safetensors reads: the model has "
+            "too many texts for a file of this format; use pickle"
+        )
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
     for _, tensor in by_size:
@@ -283,54 +286,6 @@ def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         tensor = data[start + begin : start + end].view(dtype).reshape(shape)
         tensors[name] = np.require(tensor, requirements="A")  # other writers may not align: then a copy
     return tensors
-
-
-@contextmanager
-def replacing(*paths: Path) -> Iterator[list[IO[bytes]]]:
-    """Give files to write to, under other names beside `paths`; move all there at the end, or remove them on an error.
-
-    Links are followed, and a file that is replaced leaves its permissions to the new one.
-    """
-    places = [Path(os.path.realpath(path)) for path in paths]
-    modes = [_mode_of(place) for place in places]
-    parts = [place.with_name(f".{secrets.token_hex(8)}.part") for place in places]  # short: names have a longest length
-    try:
-        with ExitStack() as stack:
-            files: list[IO[bytes]] = []
-            for part, mode in zip(parts, modes, strict=True):
-                files.append(stack.enter_context(part.open("xb")))
-                if mode is not None:
-                    part.chmod(mode)  # before anything secret is in it
-            yield files
-            for file in files:
-                file.flush()
-                os.fsync(file.fileno())
-        for part, place in zip(parts, places, strict=True):
-            part.replace(place)
-    except BaseException:  # KeyboardInterrupt too
-        for part in parts:
-            with suppress(OSError):
-                part.unlink()
-        raise
-    for parent in {place.parent for place in places}:
-        with suppress(OSError):  # so that new names survive a power cut; not every file system lets one sync a folder
-            folder = os.open(parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-
-def _mode_of(place: Path) -> int | None:
-    """Permissions of a file that shall be replaced, None if there is none. Raises OSError if it is not a plain file."""
-    try:
-        mode = place.stat().st_mode
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(mode):
-        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EEXIST
-        raise OSError(code, "only a regular file can be replaced, and this is a folder, device or pipe", str(place))
-    return stat.S_IMODE(mode)
 
 
 # Values that JSON lacks are written as a dict with one key that begins with "!".

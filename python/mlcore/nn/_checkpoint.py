@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlcore._io import Decoder, _checksum, _encode, _library_version, read_tensors, replacing, write_tensors
+from mlcore._io import Decoder, _checksum, _encode, _library_version, read_tensors, write_tensors
+from mlcore._replacing import replacing
 from mlcore.nn._tape import Tensor
 
 FORMAT_VERSION = 1

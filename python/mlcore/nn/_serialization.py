@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from mlcore._io import read_tensors, replacing, write_tensors
+from mlcore._io import read_tensors, write_tensors
+from mlcore._replacing import replacing
 from mlcore.nn._module import Module
 
 

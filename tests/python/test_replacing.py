@@ -1,0 +1,103 @@
+"""Files that are written: whole or not at all, and nothing is left behind by processes that were killed."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import mlcore
+from mlcore import Ridge
+from mlcore._replacing import replacing
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from mlcore._replacing import replacing
+with replacing(Path(sys.argv[1])) as (file,):
+    file.write(b"half of it")
+    file.flush()
+    print("writing", flush=True)
+    time.sleep(120)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process in the middle of a save."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path / "theirs"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def parts(folder):
+    return sorted(folder.glob(".*.part"))
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_next_save_removes_what_a_killed_one_left(end, writer, tmp_path):
+    (left,) = parts(tmp_path)
+    assert left.read_bytes() == b"half of it"
+    writer.send_signal(end)
+    writer.wait(timeout=60)
+    assert parts(tmp_path) == [left]
+    mlcore.save(Ridge(), tmp_path / "ours")
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+def test_what_others_are_writing_stays(writer, tmp_path):
+    (theirs,) = parts(tmp_path)
+    mlcore.save(Ridge(), tmp_path / "ours")
+    assert parts(tmp_path) == [theirs]
+    with replacing(tmp_path / "ours"):  # and what this process is writing
+        assert len(parts(tmp_path)) == 2
+        mlcore.save(Ridge(), tmp_path / "another")
+        assert len(parts(tmp_path)) == 2
+    assert parts(tmp_path) == [theirs]
+
+
+def test_only_files_of_that_name_are_removed(tmp_path):
+    (tmp_path / "other.part").write_text("")
+    (tmp_path / ".mlcore-folder.part").mkdir()
+    (tmp_path / ".mlcore-link.part").symlink_to(tmp_path / "other.part")
+    os.mkfifo(tmp_path / ".mlcore-pipe.part")
+    (tmp_path / ".mlcore-abandoned.part").write_text("")
+    mlcore.save(Ridge(), tmp_path / "ours")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"ours", "other.part", ".mlcore-folder.part", ".mlcore-link.part", ".mlcore-pipe.part"}
+
+
+def test_a_part_that_is_removed_before_it_is_locked_is_made_again(monkeypatch, tmp_path):
+    import fcntl
+
+    flock, seen = fcntl.flock, []
+
+    def slow(file, operation):
+        if not seen:
+            (first,) = parts(tmp_path)
+            first.unlink()
+            seen.append(first)
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    mlcore.save(Ridge(), tmp_path / "ours")
+    assert mlcore.load(tmp_path / "ours").alpha == 1.0
+    assert len(seen) == 1
+    assert parts(tmp_path) == []
+
+
+def test_no_locks_are_no_error(monkeypatch, tmp_path):
+    import fcntl
+
+    def flock(file, operation):
+        raise OSError("not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / ".mlcore-abandoned.part").write_text("")  # nobody can tell: it stays
+    mlcore.save(Ridge(), tmp_path / "ours")
+    assert mlcore.load(tmp_path / "ours").alpha == 1.0
+    assert len(parts(tmp_path)) == 1
