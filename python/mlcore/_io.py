@@ -110,7 +110,6 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
     params: dict[str, Any] = estimator.get_params(deep=False) if _has_params(cls) else {}  # type: ignore[attr-defined]
     kept = set(estimator._fitted_attributes())
     state = {name: value for name, value in estimator._get_state().items() if name in kept}
-    _check(estimator, state)
     tensors: dict[str, NDArray[Any]] = {}
     header = {
         "format_version": FORMAT_VERSION,
@@ -119,6 +118,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
         "params": {name: _encode(value, tensors, f"parameter {name!r}", cls) for name, value in params.items()},
         "state": {name: _encode(value, tensors, f"attribute {name!r}", cls) for name, value in state.items()},
     }
+    _check(estimator, state)  # what load would refuse is not written
     text = json.dumps(header, allow_nan=False)
     with replacing(Path(path)) as (file,):
         checksums = {_CHECKSUM: _checksum(text, tensors), _HEADER_CHECKSUM: _header_checksum(text, tensors)}

@@ -10,7 +10,7 @@ What a table cannot say (the sum of one array is the length of another) is for t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -180,7 +180,8 @@ class OneOf:
 class Array:
     """An array of one of the dtypes (as "f8", or "f4 f8") and of this shape."""
 
-    dtypes: str
+    dtypes: str | None = None
+    """None: any."""
     shape: tuple[Size, ...] | None = None
     """None: any."""
     low: float | None = None
@@ -190,8 +191,9 @@ class Array:
     """Whether NaN and infinity are refused."""
 
     def check(self, value: Any, where: str, sizes: Sizes) -> None:
-        if not isinstance(value, np.ndarray) or value.dtype not in [np.dtype(name) for name in self.dtypes.split()]:
-            raise _wrong(where, f"an array of {' or '.join(self.dtypes.split())}", value)
+        names = [] if self.dtypes is None else self.dtypes.split()
+        if not isinstance(value, np.ndarray) or (names and value.dtype not in [np.dtype(name) for name in names]):
+            raise _wrong(where, f"an array of {' or '.join(names) or 'numbers'}", value)
         if self.shape is not None:
             if value.ndim != len(self.shape):
                 raise _wrong(where, f"an array of {len(self.shape)} dimensions", value)
@@ -291,14 +293,16 @@ class Tuple:
 
 @dataclass(frozen=True)
 class Dict:
-    """A dict with these names."""
+    """A dict with these names, and of any others if there is an entry for them."""
 
-    spec: Spec = field(default_factory=dict)
+    spec: Spec
+    others: Entry | None = None
 
     def check(self, value: Any, where: str, sizes: Sizes) -> None:
         if not isinstance(value, Mapping):
             raise _wrong(where, "a dict", value)
-        _check_dict(self.spec, value, f"{where}.", "the model", sizes)
+        others = {} if self.others is None else {name: self.others for name in value if name not in self.spec}
+        _check_dict({**self.spec, **others}, value, f"{where}.", "the model", sizes)
 
 
 @dataclass(frozen=True)

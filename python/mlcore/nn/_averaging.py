@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mlcore._native import core
+from mlcore._state import Array as ArrayEntry
+from mlcore._state import Int, ListOf, Spec, check_entries
 from mlcore.nn._module import Module
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array
@@ -20,6 +22,8 @@ class WeightAverage:
     n_averaged : int
         How many times weights have been taken in.
     """
+
+    _state_spec: ClassVar[Spec] = {"n_averaged": Int(), "values": ListOf(ArrayEntry("f4", is_finite=True))}
 
     def __init__(self) -> None:
         self.n_averaged = 0
@@ -64,7 +68,8 @@ class WeightAverage:
         return {"n_averaged": self.n_averaged, "values": list(self.values)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        check_entries(self._state_spec, state, type(self).__name__)
         self.n_averaged = int(state["n_averaged"])
         self.values = [np.array(values, np.float32, order="C") for values in state["values"]]
 

@@ -3,11 +3,12 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._state import Array, Int, MapOf, Number, Spec, check_entries
 from mlcore.nn._module import Module, Parameter
 from mlcore.nn._tape import SparseGradient, Tensor
 
@@ -35,6 +36,13 @@ class GradientFlow:
     model : Module
         A layer is a module with parameters of its own; its name is its path.
     """
+
+    _state_spec: ClassVar[Spec] = {
+        "sums": Array("f8", ("n_layers",)),
+        "total": Number(),
+        "n_steps": Int(),
+        "first": MapOf(Number()),
+    }
 
     def __init__(self, model: Module) -> None:
         self.model = model
@@ -71,7 +79,10 @@ class GradientFlow:
         return {"sums": self.sums.copy(), "total": self.total, "n_steps": self.n_steps, "first": self.first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        sizes = check_entries(self._state_spec, state, type(self).__name__)
+        if sizes["n_layers"] != len(self.layers):
+            raise ValueError(f"state is of {sizes['n_layers']} layers, the network has {len(self.layers)}")
         self.sums, self.total, self.n_steps = np.array(state["sums"]), float(state["total"]), int(state["n_steps"])
         self.first = dict(state["first"])
 

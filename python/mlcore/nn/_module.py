@@ -223,6 +223,36 @@ class Module:
             Names what is missing, unexpected or has another shape.
         """
         places = {path: (module, name) for path, module, name in self._state_places()}
+        values = self.check_state_dict(state, strict)
+        with no_grad():
+            for path, value in values.items():
+                module, name = places[path]
+                target = getattr(module, name)
+                if isinstance(target, Tensor):
+                    target.copy_(value)
+                else:
+                    module._buffers[name] = np.array(value, dtype=target.dtype)
+
+    def check_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> dict[str, NDArray[Any]]:
+        """Return the arrays of `state` that :meth:`load_state_dict` would take, and change nothing.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+        strict : bool, default=True
+
+        Returns
+        -------
+        dict of str to array
+
+        Raises
+        ------
+        ValueError
+            As :meth:`load_state_dict`.
+        """
+        if not isinstance(state, Mapping) or not all(isinstance(path, str) for path in state):
+            raise ValueError(f"state of {type(self).__name__} must be arrays by path, got {type(state).__name__}")
+        places = {path: (module, name) for path, module, name in self._state_places()}
         problems = []
         if strict:
             missing, unexpected = sorted(places.keys() - state.keys()), sorted(state.keys() - places.keys())
@@ -240,14 +270,7 @@ class Module:
                 values[path] = value
         if problems:
             raise ValueError(f"state of {type(self).__name__} does not fit: " + "; ".join(sorted(problems)))
-        with no_grad():
-            for path, value in values.items():
-                module, name = places[path]
-                target = getattr(module, name)
-                if isinstance(target, Tensor):
-                    target.copy_(value)
-                else:
-                    module._buffers[name] = np.array(value, dtype=target.dtype)
+        return values
 
     # ---- how it looks ----
     def extra_repr(self) -> str:

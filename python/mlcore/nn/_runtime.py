@@ -12,6 +12,7 @@ import numpy as np
 
 from mlcore._base import effective_n_jobs
 from mlcore._native import core
+from mlcore._state import Int, Spec, check_entries
 
 _n_threads: ContextVar[int | None] = ContextVar("mlcore.nn n_threads", default=None)
 
@@ -56,6 +57,9 @@ def release_memory() -> None:
     core.nn.release_memory()
 
 
+_GENERATOR: Spec = {"seed": Int(), "n_drawn": Int()}
+
+
 class Generator:
     """A stream of seeds. Its whole state is two numbers, so that a checkpoint can hold it.
 
@@ -87,7 +91,8 @@ class Generator:
         return {"seed": self.seed, "n_drawn": self.n_drawn}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to a state of :meth:`get_state`."""
+        """Go back to a state of :meth:`get_state`. Raises ValueError if it is none."""
+        check_entries(_GENERATOR, state, type(self).__name__)
         self.seed, self.n_drawn = int(state["seed"]), int(state["n_drawn"])
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._state import Anything, Int, MapOf, Nothing, Number, OneOf, Spec, check_entries
 from mlcore.nn._batches import Batch, n_rows_of
 from mlcore.nn._module import Module
 from mlcore.nn._tape import ShapeError, Tensor, no_grad
@@ -129,6 +130,16 @@ def _array(value: Any) -> NDArray[Any]:
 class Position:
     """Where an epoch is, and sums over its batches so far."""
 
+    _state_spec: ClassVar[Spec] = {
+        "seed": OneOf(Nothing(), Int(high=2**64 - 1)),
+        "n_batches": Int(),
+        "rows": Number(0.0, is_finite=True),
+        "sums": MapOf(Number()),
+        "seconds": Number(),
+        "rate": Number(),
+        "carry": Anything(),
+    }
+
     def __init__(self) -> None:
         self.seed: int | None = None
         self.n_batches = 0
@@ -152,7 +163,8 @@ class Position:
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        check_entries(self._state_spec, state, type(self).__name__)
         vars(self).update(state)
 
 

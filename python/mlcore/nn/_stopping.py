@@ -1,10 +1,11 @@
 """The best epoch so far, its weights, and when to stop."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mlcore._state import Array, Int, MapOf, Nothing, Number, OneOf, Spec, check_entries
 from mlcore.nn._module import Module
 
 
@@ -22,6 +23,13 @@ class BestSoFar:
     min_delta : float
         An improvement is more than this.
     """
+
+    _state_spec: ClassVar[Spec] = {
+        "value": Number(),
+        "epoch": OneOf(Nothing(), Int()),
+        "n_worse": Int(),
+        "weights": OneOf(Nothing(), MapOf(Array())),
+    }
 
     def __init__(self, monitor: str | None, mode: str, patience: int | None, min_delta: float) -> None:
         if mode not in ("min", "max"):
@@ -58,7 +66,8 @@ class BestSoFar:
         return {"value": self.value, "epoch": self.epoch, "n_worse": self.n_worse, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        check_entries(self._state_spec, state, type(self).__name__)
         self.value, self.epoch, self.n_worse = float(state["value"]), state["epoch"], int(state["n_worse"])
         weights = state["weights"]
         self.weights = None if weights is None else {name: np.asarray(value) for name, value in weights.items()}

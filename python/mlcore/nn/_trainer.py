@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlcore._base import seed_from
 from mlcore._progress import Progress
+from mlcore._state import Int
 from mlcore.nn._averaging import WeightAverage, fresh_statistics, has_running_statistics
 from mlcore.nn._batches import ArrayBatches, Batch, Source, source_of
 from mlcore.nn._checkpoint import read_checkpoint, write_checkpoint
@@ -378,11 +379,31 @@ class Trainer:
 
     def _load(self, state: dict[str, Any]) -> None:
         parts = self._parts()
-        if differing := set(parts) ^ (set(state) - {"generator", "epoch", "n_steps"}):
+        names = {*parts, "generator", "epoch", "n_steps"}
+        if differing := names ^ set(state):
             raise ValueError(
                 f"{self.checkpoint} is of another kind of run: only one of both has {', '.join(sorted(differing))}"
             )
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        self.generator.set_state(state["generator"])
+        before = {name: part.state_dict() for name, part in parts.items()}
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            self._check_loaded(state)
+            self.generator.set_state(state["generator"])
+        except BaseException:  # all or nothing
+            for name, part in parts.items():
+                part.load_state_dict(before[name])
+            raise
         self.epoch, self.n_steps = int(state["epoch"]), int(state["n_steps"])
+
+    def _check_loaded(self, state: dict[str, Any]) -> None:
+        """Raise ValueError where parts that were loaded do not fit each other."""
+        for name in ("epoch", "n_steps"):
+            Int().check(state[name], name, {})
+        if state["epoch"] != len(self.history) or state["epoch"] != len(self.history.gradient_flow):
+            raise ValueError(f"the history has {len(self.history)} epochs, and {state['epoch']} were done")
+        if self._best.weights is not None:
+            self.model.check_state_dict(self._best.weights)
+        shapes = [p.shape for p in self.model.parameters()]
+        if self.average is not None and [values.shape for values in self.average.values] != shapes:
+            raise ValueError("the average is of another network")

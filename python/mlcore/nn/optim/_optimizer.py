@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore._state import Anything, Dict, Int, ListOf, MapOf, Spec, check_entries
+from mlcore._state import Array as ArrayEntry
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array, ShapeError, SparseGradient, Tensor
 
@@ -235,7 +237,9 @@ class Optimizer:
         ValueError
             If the groups, their sizes, settings or the shapes differ.
         """
-        name, groups = type(self).__name__, state_dict["param_groups"]
+        name = type(self).__name__
+        check_entries(_STATE, state_dict, name)
+        groups = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
         if sizes != [len(group["params"]) for group in groups]:
             raise ValueError(
@@ -246,6 +250,7 @@ class Optimizer:
                 raise ValueError(
                     f"state is of another kind of optimizer: only one of it and {name} has {sorted(differing)}"
                 )
+            self._check_loaded(mine, group)
         flat = [p for group in self.param_groups for p in group["params"]]
         loaded: dict[Tensor, State] = {}
         for i, state in state_dict["state"].items():
@@ -264,9 +269,33 @@ class Optimizer:
         for mine, group in zip(self.param_groups, groups, strict=True):
             mine.update({key: value for key, value in group.items() if key != "params"})
 
+    def _check_loaded(self, mine: Mapping[str, Any], group: Mapping[str, Any]) -> None:
+        """Raise ValueError unless the settings of a loaded group are of the kinds of mine, and possible."""
+        for key, value in group.items():
+            if key != "params" and key in mine and _kind(value) != _kind(mine[key]):
+                raise ValueError(f"{key} of {type(self).__name__} is {mine[key]!r}, in the state {value!r:.60}")
+        self._check(group)
+
     def __repr__(self) -> str:
         groups = [{k: v for k, v in g.items() if k != "params"} | {"n": len(g["params"])} for g in self.param_groups]
         return f"{type(self).__name__}({', '.join(map(str, groups))})"
+
+
+_STATE: Spec = {
+    "state": MapOf(Dict({"step": Int(high=2**62)}, others=ArrayEntry()), by_number=True),
+    "param_groups": ListOf(Dict({"params": ListOf(Int())}, others=Anything())),
+}
+
+
+def _kind(setting: Any) -> Any:
+    """What kind of value a setting is; numbers are one, and tuples are as their entries."""
+    if isinstance(setting, list | tuple):
+        return [_kind(item) for item in setting]
+    if isinstance(setting, bool | np.bool_):
+        return bool
+    if isinstance(setting, int | float | np.number):
+        return float if math.isfinite(setting) else "not finite"
+    return type(setting)
 
 
 def _flat(array: Array) -> Array:

@@ -6,8 +6,9 @@ rates are PyTorch's; as the rate is a function of the count alone, the count is 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from mlcore._state import Int, ListOf, Number, Spec, check_entries
 from mlcore.nn.optim._optimizer import Optimizer
 
 
@@ -24,6 +25,11 @@ class Schedule:
     n_steps : int
         Calls of :meth:`step`.
     """
+
+    _state_spec: ClassVar[Spec] = {
+        "n_steps": Int(high=2**53),
+        "base_lrs": ListOf(Number(0.0, is_finite=True)),
+    }
 
     def __init__(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -53,6 +59,9 @@ class Schedule:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned, and set the rates."""
+        check_entries(self._state_spec, state_dict, type(self).__name__)
+        if len(state_dict["base_lrs"]) != len(self.base_lrs):
+            raise ValueError(f"state has {len(state_dict['base_lrs'])} rates for {len(self.base_lrs)} groups")
         self.n_steps, self.base_lrs = int(state_dict["n_steps"]), [float(lr) for lr in state_dict["base_lrs"]]
         self._apply()
 
