@@ -194,6 +194,7 @@ void register_training(py::module_& m) {
         .def_readwrite("min_split_gain", &Params::min_split_gain)
         .def_readwrite("reg_lambda", &Params::reg_lambda)
         .def_readwrite("reg_alpha", &Params::reg_alpha)
+        .def_readwrite("max_delta_step", &Params::max_delta_step)
         .def_readwrite("learning_rate", &Params::learning_rate)
         .def_readwrite("subsample", &Params::subsample)
         .def_readwrite("colsample_bytree", &Params::colsample_bytree)

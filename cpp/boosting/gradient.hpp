@@ -76,6 +76,8 @@ class FixedPoint {
                 static_cast<double>(static_cast<std::int64_t>(p.hessian_count & mask))};
     }
 
+    double hessian_unit() const { return hessian_unit_; }
+
   private:
     // Smallest e with x < 2^e (0 for x = 0).
     static int exponent_above(double x) {

@@ -31,9 +31,9 @@ std::vector<int> draw(std::vector<int> features, double share, std::uint64_t see
 
 } // namespace
 
-Grower::Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params)
+Grower::Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params, double step_share)
     : mapper_(mapper), data_(data), params_(params), layout_(mapper, data), builder_(data, layout_),
-      finder_(mapper, layout_, params), tree_features_(layout_.features()) {}
+      finder_(mapper, layout_, params, step_share), tree_features_(layout_.features()) {}
 
 void Grower::draw_tree_features(std::uint64_t tree_number) {
     if (params_.colsample_bytree >= 1.0) return;

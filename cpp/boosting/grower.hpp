@@ -20,7 +20,8 @@ namespace mlcore::boosting {
 
 class Grower {
   public:
-    Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params);
+    // step_share: see LeafRule.
+    Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params, double step_share = 0.0);
 
     // Grows on the rows that `partition` holds. pairs: one a row of the data. tree_number keys the feature draws.
     // Leaf values are not yet multiplied by the learning rate.

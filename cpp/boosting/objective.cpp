@@ -21,7 +21,7 @@ template <Loss L>
 inline Derivatives derivatives(double y, double F, double parameter) {
     if constexpr (L == Loss::log_loss) {
         const double p = vm::sigmoid_(F);
-        return {p - y, p * (1.0 - p)};
+        return {p - y, p * std::max(1.0 - p, 0x1p-54)}; // never 0 where p rounds to 1: the hessian bounds the step
     } else if constexpr (L == Loss::squared_error) {
         return {F - y, 1.0};
     } else if constexpr (L == Loss::absolute_error) {
@@ -213,6 +213,13 @@ Objective Objective::parse(const std::string& name, int n_outputs, double parame
     throw ValueError("unknown loss '" + name + "'");
 }
 
+double Objective::unit_free_scale(double baseline) const {
+    // At the mean m the hessians of poisson and tweedie are m^(2 - p) in the mean, where p is 1 for poisson.
+    if (loss != Loss::poisson && loss != Loss::tweedie) return 1.0;
+    const double power = loss == Loss::poisson ? 1.0 : parameter, scale = std::exp((power - 2.0) * baseline);
+    return scale > 0.0 && std::isfinite(scale) ? scale : 1.0;
+}
+
 void softmax(const RunContext& ctx, const double* score, std::size_t n, int n_outputs, float* probability) {
     constexpr std::size_t block = 256;
     const auto K = static_cast<std::size_t>(n_outputs);
@@ -243,15 +250,16 @@ void gradients(const Objective& objective, bool newton, const Targets& targets, 
         const float* p = probability + offset;
         for (std::size_t j = 0; j < m; ++j) {
             gradient[j] = p[j] - (y[j] == k ? 1.0f : 0.0f);
-            hessian[j] = p[j] * (1.0f - p[j]);
+            hessian[j] = p[j] * std::max(1.0f - p[j], 0x1p-25f); // as in derivatives()
         }
     } else {
         const double* F = score + offset;
+        const double scale = objective.gradient_scale;
         dispatch(objective.loss, [&]<Loss L>() {
             for (std::size_t j = 0; j < m; ++j) {
                 const Derivatives d = derivatives<L>(y[j], F[j], objective.parameter);
-                gradient[j] = static_cast<float>(d.g);
-                hessian[j] = static_cast<float>(d.h);
+                gradient[j] = static_cast<float>(d.g * scale);
+                hessian[j] = static_cast<float>(d.h * scale);
             }
         });
     }
@@ -328,6 +336,7 @@ double best_leaf_value(const Objective& objective, const Targets& targets, const
         }
     }
     const int positive_class = objective.softmax() ? k : -1;
+    reg_lambda /= objective.gradient_scale; // the search goes over the loss itself
     return dispatch(objective.loss, [&]<Loss L>() {
         return line_search<L>(targets, score, objective.parameter, positive_class, rows, reg_lambda);
     });

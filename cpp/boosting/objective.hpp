@@ -31,10 +31,21 @@ struct Objective {
     Loss loss = Loss::squared_error;
     int n_outputs = 1;      // K trees an iteration; log_loss with 1 is binary
     double parameter = 0.0; // quantile: q; huber: d; tweedie: p
+    // Gradients and hessians are multiplied by this. Those of poisson and tweedie grow with the unit of y, so that
+    // min_child_weight and reg_lambda would mean something else in every unit.
+    double gradient_scale = 1.0;
 
     static Objective parse(const std::string& name, int n_outputs, double parameter);
 
     bool softmax() const { return loss == Loss::log_loss && n_outputs > 1; }
+    // Whether the third derivative is at most the second, which bounds what a Newton step can do (leaf_value.hpp).
+    bool bounds_steps() const {
+        return loss == Loss::log_loss || loss == Loss::poisson || loss == Loss::gamma || loss == Loss::tweedie;
+    }
+    // Trees of an iteration that move the same rows share the way to the minimum: see leaf_value.hpp.
+    double step_share() const { return softmax() ? 2.0 : 1.0; }
+    // The scale at which hessians are one a row in the mean, at the raw score that minimises the loss of all.
+    double unit_free_scale(double baseline) const;
     // Leaves are set to the exact minimiser of the loss instead of a Newton step.
     bool renews_leaves() const { return loss == Loss::absolute_error || loss == Loss::huber || loss == Loss::quantile; }
 };

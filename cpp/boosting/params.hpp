@@ -19,6 +19,7 @@ struct Params {
     double min_split_gain = 0.0;    // a split must gain more than this
     double reg_lambda = 0.0;        // L2 penalty on leaf values
     double reg_alpha = 0.0;         // L1 penalty on leaf values
+    double max_delta_step = 0.0;    // largest leaf value before the learning rate; 0: no limit of this kind
     double learning_rate = 0.1;     // factor on every leaf value
     double subsample = 1.0;         // share of rows drawn for a tree, without replacement
     double colsample_bytree = 1.0;  // share of features drawn for a tree,

@@ -10,10 +10,6 @@ namespace {
 constexpr int max_bins_and_missing = 256;
 constexpr double never = -std::numeric_limits<double>::infinity();
 
-double soft_threshold(double g, double alpha) {
-    return alpha == 0.0 ? g : std::copysign(std::max(std::abs(g) - alpha, 0.0), g);
-}
-
 // One candidate child an entry, in arrays so that the arithmetic vectorises.
 struct Children {
     double g[max_bins_and_missing], h[max_bins_and_missing], n[max_bins_and_missing];
@@ -26,25 +22,16 @@ struct Children {
 
 } // namespace
 
-SplitFinder::SplitFinder(const BinMapper& mapper, const HistogramLayout& layout, const Params& params)
-    : mapper_(mapper), layout_(layout), params_(params) {}
+SplitFinder::SplitFinder(const BinMapper& mapper, const HistogramLayout& layout, const Params& params,
+                         double step_share)
+    : mapper_(mapper), layout_(layout), params_(params), rule_(params, step_share) {}
 
-double SplitFinder::score(double g, double h, double lambda) const {
-    const double t = soft_threshold(g, params_.reg_alpha);
-    return h + lambda > 0.0 ? t * t / (h + lambda) : 0.0;
+double SplitFinder::score(const Sums& s, const Bounds& bounds) const {
+    return params_.monotonic_cst.empty() ? rule_.score(s.g, s.h, params_.reg_lambda)
+                                         : rule_.score_at(s, leaf_value(s, bounds));
 }
 
-// Twice the loss reduction of giving all rows this value; equals score() at the unconstrained optimum.
-double SplitFinder::score_at(const Sums& s, double value) const {
-    return -(2.0 * (s.g * value + params_.reg_alpha * std::abs(value)) + (s.h + params_.reg_lambda) * value * value);
-}
-
-double SplitFinder::leaf_value(const Sums& s, const Bounds& bounds) const {
-    const double h = s.h + params_.reg_lambda;
-    const double value = h > 0.0 ? -soft_threshold(s.g, params_.reg_alpha) / h : 0.0;
-    return std::clamp(value, bounds.lower, bounds.upper);
-}
-
+template <bool limited>
 void SplitFinder::scan_numeric(int f, const PackedPair* bins, const Node& node, Split& best) const {
     const int n_bins = mapper_.n_bins(f);
     const PackedPair missing = bins[mapper_.missing_bin(f)];
@@ -59,11 +46,13 @@ void SplitFinder::scan_numeric(int f, const PackedPair* bins, const Node& node, 
 
     const auto evaluate = [&](int count) {
         for (int t = 0; t < count; ++t) {
-            const double gl = soft_threshold(left.g[t], alpha), gr = soft_threshold(all.g - left.g[t], alpha);
+            const double gl = LeafRule::soft_threshold(left.g[t], alpha);
+            const double gr = LeafRule::soft_threshold(all.g - left.g[t], alpha);
             const double hl = left.h[t], hr = all.h - left.h[t];
             const double nl = left.n[t], nr = all.n - left.n[t];
             const double dl = hl + lambda, dr = hr + lambda;
-            const double sl = dl > 0.0 ? gl * gl / dl : 0.0, sr = dr > 0.0 ? gr * gr / dr : 0.0;
+            const double sl = limited ? rule_.score_limited(gl, dl) : (dl > 0.0 ? gl * gl / dl : 0.0);
+            const double sr = limited ? rule_.score_limited(gr, dr) : (dr > 0.0 ? gr * gr / dr : 0.0);
             const bool ok = (nl >= min_n) & (nr >= min_n) & (hl >= min_h) & (hr >= min_h);
             gain[t] = ok ? sl + sr - node.gain : never;
         }
@@ -106,7 +95,7 @@ void SplitFinder::scan_monotonic(int f, const PackedPair* bins, const Node& node
         if (!big_enough(l) || !big_enough(r)) return;
         const double value_l = leaf_value(l, node.bounds), value_r = leaf_value(r, node.bounds);
         if (direction * (value_r - value_l) < 0) return;
-        const double gain = score_at(l, value_l) + score_at(r, value_r) - node.gain;
+        const double gain = rule_.score_at(l, value_l) + rule_.score_at(r, value_r) - node.gain;
         if (!(gain > best.gain)) return;
         best.gain = gain;
         best.feature = f;
@@ -130,8 +119,7 @@ void SplitFinder::scan_one_hot(int f, const PackedPair* bins, const Node& node, 
     for (int b = 0; b <= missing_bin; ++b) {
         const Sums l = scale_.decode(bins[b]), r = node.sums - l;
         if (l.n <= 0 || r.n <= 0 || !big_enough(l) || !big_enough(r)) continue;
-        const double value_l = leaf_value(l, node.bounds), value_r = leaf_value(r, node.bounds);
-        const double gain = score_at(l, value_l) + score_at(r, value_r) - node.gain;
+        const double gain = score(l, node.bounds) + score(r, node.bounds) - node.gain;
         if (!(gain > best.gain)) continue;
         best = Split{};
         best.gain = gain;
@@ -176,7 +164,7 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
     }
     std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.key < b.key; });
 
-    const double node_gain = score(node.sums.g, node.sums.h, lambda);
+    const double node_gain = rule_.score(node.sums.g, node.sums.h, lambda);
     PackedPair left{};
     double since_cut = 0.0;
     int cut = -1;
@@ -187,7 +175,7 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
         if (!big_enough(l) || !big_enough(r)) continue;
         if (since_cut < params_.min_rows_cat_group || r.n < params_.min_rows_cat_group) continue;
         since_cut = 0.0;
-        const double gain = score(l.g, l.h, lambda) + score(r.g, r.h, lambda) - node_gain;
+        const double gain = rule_.score(l.g, l.h, lambda) + rule_.score(r.g, r.h, lambda) - node_gain;
         if (!(gain > best.gain)) continue;
         best.gain = gain;
         best.feature = f;
@@ -217,8 +205,7 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
 
 SplitFinder::Node SplitFinder::node(const PackedPair& total, const Bounds& bounds) const {
     Node node{scale_.decode(total), bounds, 0.0, 0.0};
-    node.gain = params_.monotonic_cst.empty() ? score(node.sums.g, node.sums.h, params_.reg_lambda)
-                                              : score_at(node.sums, leaf_value(node.sums, bounds));
+    node.gain = score(node.sums, bounds);
     // Rounding can make a worthless split look a few ulps better than none.
     node.least_gain = std::max(params_.min_split_gain, 1e-12 * std::abs(node.gain));
     return node;
@@ -234,8 +221,10 @@ void SplitFinder::scan(int f, const PackedPair* histogram, const Node& node, Spl
             scan_sorted_categories(f, bins, node, best);
     } else if (!params_.monotonic_cst.empty()) {
         scan_monotonic(f, bins, node, best);
+    } else if (rule_.is_limited()) {
+        scan_numeric<true>(f, bins, node, best);
     } else {
-        scan_numeric(f, bins, node, best);
+        scan_numeric<false>(f, bins, node, best);
     }
 }
 

@@ -5,6 +5,8 @@
 //     T(G_L)^2 / (H_L + lambda) + T(G_R)^2 / (H_R + lambda) - T(G)^2 / (H + lambda)        (Chen & Guestrin 2016,
 //     without the 1/2)
 //
+// and with max_delta_step what values up to that can earn (leaf_value.hpp).
+//
 // A numeric feature is scanned twice where the node has missing values: once with them on the right (thresholds
 // rising), once on the left (thresholds falling). A missing value that the node did not see follows the larger child.
 // Ties: lower feature, then missing right before left, then the first met in the scan.
@@ -12,12 +14,12 @@
 
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <span>
 
 #include "boosting/bin_mapper.hpp"
 #include "boosting/gradient.hpp"
 #include "boosting/histogram.hpp"
+#include "boosting/leaf_value.hpp"
 #include "boosting/params.hpp"
 
 namespace mlcore::boosting {
@@ -43,18 +45,16 @@ struct Split {
     }
 };
 
-// Leaf values must stay inside this interval (monotone constraints).
-struct Bounds {
-    double lower = -std::numeric_limits<double>::infinity();
-    double upper = std::numeric_limits<double>::infinity();
-};
-
 class SplitFinder {
   public:
-    SplitFinder(const BinMapper& mapper, const HistogramLayout& layout, const Params& params);
+    // step_share: see LeafRule.
+    SplitFinder(const BinMapper& mapper, const HistogramLayout& layout, const Params& params, double step_share = 0.0);
 
     // The units of the integers of this tree.
-    void set_scale(const FixedPoint& scale) { scale_ = scale; }
+    void set_scale(const FixedPoint& scale) {
+        scale_ = scale;
+        rule_.set_hessian_unit(scale.hessian_unit());
+    }
 
     // What all features of a node share.
     struct Node {
@@ -68,23 +68,25 @@ class SplitFinder {
     // Replaces `best` if feature f has a better split. Call with rising f.
     void scan(int f, const PackedPair* histogram, const Node& node, Split& best) const;
 
-    double leaf_value(const Sums& s, const Bounds& bounds) const;
+    double leaf_value(const Sums& s, const Bounds& bounds) const { return rule_.value(s, bounds); }
     Sums decode(const PackedPair& p) const { return scale_.decode(p); }
     int monotonic(int f) const { return params_.monotonic_cst.empty() ? 0 : params_.monotonic_cst[f]; }
 
   private:
+    template <bool limited>
     void scan_numeric(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_monotonic(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_one_hot(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_sorted_categories(int f, const PackedPair* bins, const Node& node, Split& best) const;
 
-    double score(double g, double h, double lambda) const;
-    double score_at(const Sums& s, double value) const;
+    // What the rows earn as a leaf; under monotone constraints by the value that the bounds leave them.
+    double score(const Sums& s, const Bounds& bounds) const;
     bool big_enough(const Sums& s) const { return s.n >= params_.min_samples_leaf && s.h >= params_.min_child_weight; }
 
     const BinMapper& mapper_;
     const HistogramLayout& layout_;
     const Params& params_;
+    LeafRule rule_;
     FixedPoint scale_;
 };
 

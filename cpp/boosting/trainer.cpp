@@ -72,7 +72,9 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
                  std::vector<double> y, std::vector<double> weight, const Objective& objective, Params params,
                  std::vector<double> baseline)
     : mapper_(std::move(mapper)), objective_(objective), params_(std::move(params)),
-      grower_(*mapper_, checked(*data, *mapper_), params_), partition_(y.size()),
+      grower_(*mapper_, checked(*data, *mapper_), params_,
+              objective.bounds_steps() && params_.newton ? objective.step_share() : 0.0),
+      partition_(y.size()),
       probability_(objective.softmax() ? y.size() * static_cast<std::size_t>(objective.n_outputs) : 0),
       pairs_(y.size()) {
     const std::size_t n = y.size();
@@ -104,6 +106,7 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
     train_.y = std::move(y);
     train_.weight = std::move(weight);
     train_.init(baseline);
+    objective_.gradient_scale = objective_.unit_free_scale(baseline[0]);
     forest_.n_features = mapper_->n_features();
     forest_.baseline = std::move(baseline);
 }
@@ -213,6 +216,31 @@ void Trainer::refine_leaves(const RunContext& ctx, Tree& tree, int k) {
     if (monotone) keep_monotone(tree, directions);
 }
 
+double Trainer::train_loss(const RunContext& ctx) const {
+    if (!loss_) loss_ = train_.loss(ctx, objective_);
+    return *loss_;
+}
+
+// What leaf values are multiplied by. Newton steps are bounded with the learning rate; the value of a leaf that was
+// searched, or of squared error, is the minimum for its rows, and a rate beyond 1 would only pass it.
+double Trainer::leaf_rate() const {
+    if (objective_.loss == Loss::custom || (objective_.bounds_steps() && params_.newton)) return params_.learning_rate;
+    return std::min(params_.learning_rate, 1.0 / objective_.step_share());
+}
+
+// Adds factor times the tree's value to the raw scores of the rows that are not done, by walking the tree.
+template <class IsDone>
+void Trainer::walk(const RunContext& ctx, const Tree& tree, int k, double factor, Rows& table, IsDone&& is_done) const {
+    const BinnedMatrix& data = *table.data;
+    const std::size_t n = table.y.size();
+    double* out = table.score.data() + static_cast<std::size_t>(k) * n;
+    parallel_ranges(ctx, n, 40.0, [&](std::size_t begin, std::size_t end, int) {
+        for (std::size_t i = begin; i < end; ++i)
+            if (!is_done(i))
+                out[i] += factor * tree.nodes[static_cast<std::size_t>(tree.leaf(data, *mapper_, i))].value;
+    });
+}
+
 void Trainer::add_tree(const RunContext& ctx, const Tree& tree, int k) {
     // Rows of the sample: leaf by leaf, in the order of the partition.
     std::vector<const TreeNode*> leaves;
@@ -232,21 +260,12 @@ void Trainer::add_tree(const RunContext& ctx, const Tree& tree, int k) {
     });
 
     // Rows outside the sample, and the validation rows, walk the tree.
-    const auto walk = [&](Rows& table, auto&& is_done) {
-        const BinnedMatrix& data = *table.data;
-        const std::size_t n = table.y.size();
-        double* out = table.score.data() + static_cast<std::size_t>(k) * n;
-        parallel_ranges(ctx, n, 40.0, [&](std::size_t begin, std::size_t end, int) {
-            for (std::size_t i = begin; i < end; ++i)
-                if (!is_done(i)) out[i] += tree.nodes[static_cast<std::size_t>(tree.leaf(data, *mapper_, i))].value;
-        });
-    };
     if (partition_.size() < n_rows()) {
         std::vector<std::uint8_t> in_sample(n_rows(), 0);
         for (const std::uint32_t row : drawn_) in_sample[row] = 1;
-        walk(train_, [&](std::size_t i) { return in_sample[i] != 0; });
+        walk(ctx, tree, k, 1.0, train_, [&](std::size_t i) { return in_sample[i] != 0; });
     }
-    if (has_validation()) walk(validation_, [](std::size_t) { return false; });
+    if (has_validation()) walk(ctx, tree, k, 1.0, validation_, [](std::size_t) { return false; });
 }
 
 void Trainer::grow_output(const RunContext& ctx, const FixedPoint& scale, int k, std::uint64_t iteration) {
@@ -257,14 +276,46 @@ void Trainer::grow_output(const RunContext& ctx, const FixedPoint& scale, int k,
     Tree tree =
         grower_.grow(ctx, partition_, pairs_.data(), scale, iteration * n_outputs() + static_cast<std::uint64_t>(k));
     refine_leaves(ctx, tree, k);
-    for (TreeNode& node : tree.nodes) node.value *= params_.learning_rate;
+    const double rate = leaf_rate();
+    for (TreeNode& node : tree.nodes) node.value *= rate;
     add_tree(ctx, tree, k);
     forest_.append(tree, *mapper_);
+    latest_.push_back(std::move(tree));
+    loss_.reset();
+}
+
+// Multiplies the values of the last iteration by the factor, and takes the rest back out of all raw scores.
+void Trainer::scale_latest(const RunContext& ctx, double factor) {
+    const auto of_all = [](std::size_t) { return false; };
+    for (std::size_t k = 0; k < latest_.size(); ++k) {
+        walk(ctx, latest_[k], static_cast<int>(k), factor - 1.0, train_, of_all);
+        if (has_validation()) walk(ctx, latest_[k], static_cast<int>(k), factor - 1.0, validation_, of_all);
+        for (TreeNode& node : latest_[k].nodes) node.value *= factor;
+    }
+    const std::size_t first_tree = forest_.n_trees() - latest_.size();
+    for (auto i = static_cast<std::size_t>(forest_.tree_offset[first_tree]); i < forest_.n_nodes(); ++i)
+        forest_.value[i] *= factor;
+    loss_.reset();
+}
+
+void Trainer::keep_loss_from_rising(const RunContext& ctx, double before) {
+    constexpr int most_halvings = 20;
+    // Rounding of the mean over rows, in units of the loss that there was to lose.
+    const double noise = 1e-12 * std::max(std::abs(before), std::abs(*initial_loss_));
+    for (int i = 0; !(train_loss(ctx) <= before + noise); ++i) {
+        scale_latest(ctx, i < most_halvings ? 0.5 : 0.0);
+        if (i == most_halvings) return;
+    }
 }
 
 void Trainer::step(const RunContext& ctx) {
     const std::uint64_t iteration = params_.first_iteration + n_iterations();
+    // Trees of a sample may be wrong for the other rows, and better in the mean for that.
+    const bool whole = params_.subsample >= 1.0 && objective_.loss != Loss::custom;
+    const double before = whole ? train_loss(ctx) : 0.0;
+    if (whole && !initial_loss_) initial_loss_ = before;
     draw_rows(ctx, iteration);
+    latest_.clear();
     const Targets targets = repeats_multiply_ ? Targets{train_.y, {}} : train_.targets(); // pack() repeats the rows
     if (objective_.softmax()) softmax(ctx, train_.score.data(), n_rows(), objective_.n_outputs, probability_.data());
     for (int k = 0; k < objective_.n_outputs; ++k) {
@@ -274,6 +325,7 @@ void Trainer::step(const RunContext& ctx) {
         };
         grow_output(ctx, pack(ctx, of_k), k, iteration);
     }
+    if (whole && std::isfinite(before)) keep_loss_from_rising(ctx, before);
 }
 
 void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradient, std::span<const double> hessian) {
@@ -282,6 +334,7 @@ void Trainer::step_custom(const RunContext& ctx, std::span<const double> gradien
         throw ValueError("gradient and hessian must be (n_rows, n_outputs)");
     const std::uint64_t iteration = params_.first_iteration + n_iterations();
     draw_rows(ctx, iteration);
+    latest_.clear();
     for (std::size_t k = 0; k < K; ++k) {
         const Gradients of_k = [&](std::size_t begin, std::size_t end, float* g, float* h) {
             for (std::size_t i = begin; i < end; ++i) {

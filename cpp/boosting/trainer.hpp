@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,16 +35,22 @@ class Trainer {
     void add_validation(std::shared_ptr<const BinnedMatrix> data, std::vector<double> y, std::vector<double> weight);
 
     // Scores (n, K) row-major in and out.
-    void set_scores(std::span<const double> scores) { train_.set_scores(scores, n_outputs()); }
+    void set_scores(std::span<const double> scores) {
+        train_.set_scores(scores, n_outputs());
+        loss_.reset();
+    }
     void set_validation_scores(std::span<const double> scores) { validation_.set_scores(scores, n_outputs()); }
     std::vector<double> scores() const { return train_.scores_by_row(n_outputs()); }
     std::vector<double> validation_scores() const { return validation_.scores_by_row(n_outputs()); }
 
+    // Adds the trees of one iteration. Without sampling of rows the training loss does not rise: leaf values are bounded
+    // for that (leaf_value.hpp), and where that is not enough (monotone constraints, rounding) the iteration is halved
+    // until it does not.
     void step(const RunContext& ctx);
     // gradient, hessian (n, K) row-major, weights included.
     void step_custom(const RunContext& ctx, std::span<const double> gradient, std::span<const double> hessian);
 
-    double train_loss(const RunContext& ctx) const { return train_.loss(ctx, objective_); }
+    double train_loss(const RunContext& ctx) const;
     double validation_loss(const RunContext& ctx) const { return validation_.loss(ctx, objective_); }
 
     std::size_t n_rows() const { return train_.y.size(); }
@@ -72,7 +79,12 @@ class Trainer {
     FixedPoint pack(const RunContext& ctx, const Gradients& gradients);
     void grow_output(const RunContext& ctx, const FixedPoint& scale, int k, std::uint64_t iteration);
     void refine_leaves(const RunContext& ctx, Tree& tree, int k);
+    double leaf_rate() const;
+    template <class IsDone>
+    void walk(const RunContext& ctx, const Tree& tree, int k, double factor, Rows& table, IsDone&& is_done) const;
     void add_tree(const RunContext& ctx, const Tree& tree, int k);
+    void keep_loss_from_rising(const RunContext& ctx, double before);
+    void scale_latest(const RunContext& ctx, double factor);
 
     std::shared_ptr<const BinMapper> mapper_;
     Objective objective_;
@@ -82,6 +94,9 @@ class Trainer {
     std::uint64_t total_count_ = 0;
     bool repeats_multiply_ = false; // count_ multiplies the integers of one copy; else weights act on the gradient
     ForestArrays forest_;
+    std::vector<Tree> latest_;            // the trees of the last iteration
+    mutable std::optional<double> loss_;  // of the training rows as they are; empty: not known
+    std::optional<double> initial_loss_;  // before the first step
 
     Grower grower_;
     Partition partition_;

@@ -41,6 +41,7 @@ class Params:
     max_leaf_nodes: int
     max_depth: int
     min_samples_leaf: float
+    max_delta_step: float
     min_child_weight: float
     min_split_gain: float
     reg_lambda: float

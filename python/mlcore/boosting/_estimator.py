@@ -69,6 +69,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         "min_split_gain": [Interval(Real, 0, None, closed="left")],
         "reg_lambda": [Interval(Real, 0, None, closed="left")],
         "reg_alpha": [Interval(Real, 0, None, closed="left")],
+        "max_delta_step": [Interval(Real, 0, None, closed="left")],
         "max_bins": [Interval(Integral, 2, 255, closed="both")],
         "subsample": [Interval(Real, 0, 1, closed="right")],
         "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
@@ -272,9 +273,9 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         params.max_leaf_nodes = int(self.max_leaf_nodes or 0)
         params.max_depth = int(self.max_depth or 0)
         params.min_samples_leaf = int(self.min_samples_leaf)
-        for name in ("min_child_weight", "min_split_gain", "reg_lambda", "reg_alpha", "learning_rate", "subsample"):
+        for name in ("min_child_weight", "min_split_gain", "reg_lambda", "reg_alpha", "max_delta_step"):
             setattr(params, name, float(getattr(self, name)))
-        for name in ("colsample_bytree", "colsample_bylevel", "colsample_bynode"):
+        for name in ("learning_rate", "subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode"):
             setattr(params, name, float(getattr(self, name)))
         if self.monotonic_cst is not None:
             directions = _check_monotonic_cst(self, self.monotonic_cst)

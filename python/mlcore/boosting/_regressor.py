@@ -58,6 +58,9 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         L2 penalty on leaf values. For XGBoost's default set 1.
     reg_alpha : float, default=0.0
         L1 penalty on leaf values.
+    max_delta_step : float, default=0.0
+        Largest leaf value before the learning rate, as in XGBoost; 0: no limit of this kind. Leaf values are bounded
+        in any case so that the training loss cannot rise.
     max_bins : int, default=255
         Most bins of a feature, 2 to 255; missing values have one more of their own.
     subsample : float, default=1.0
@@ -171,6 +174,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         min_split_gain: float = 0.0,
         reg_lambda: float = 0.0,
         reg_alpha: float = 0.0,
+        max_delta_step: float = 0.0,
         max_bins: int = 255,
         subsample: float = 1.0,
         colsample_bytree: float = 1.0,
@@ -204,6 +208,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         self.min_split_gain = min_split_gain
         self.reg_lambda = reg_lambda
         self.reg_alpha = reg_alpha
+        self.max_delta_step = max_delta_step
         self.max_bins = max_bins
         self.subsample = subsample
         self.colsample_bytree = colsample_bytree
