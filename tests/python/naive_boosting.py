@@ -76,6 +76,18 @@ class Objective:
     n_outputs: int
     parameter: float
 
+    def bounds_steps(self):
+        return self.name in ("log_loss", "poisson", "gamma", "tweedie")
+
+    def step_share(self):
+        """Trees of an iteration that share the way to the minimum; 0: Newton steps are not bounded."""
+        return (2 if self.name == "log_loss" and self.n_outputs > 1 else 1) if self.bounds_steps() else 0
+
+    def scale(self, baseline):
+        """Factor on gradients that makes hessians one a row in the mean, at the baseline."""
+        power = {"poisson": 1.0, "tweedie": self.parameter}.get(self.name, 2.0)
+        return np.exp((power - 2.0) * baseline[0])
+
     def loss(self, y, raw, weight):
         F, a = raw[:, 0], self.parameter
         if self.name == "log_loss" and self.n_outputs > 1:
@@ -146,6 +158,7 @@ class Params(SimpleNamespace):
         self.__dict__.update(
             min_child_weight=1e-3, min_split_gain=0.0, reg_lambda=0.0, reg_alpha=0.0, learning_rate=0.1
         )
+        self.max_delta_step = 0.0
         self.__dict__.update(subsample=1.0, colsample_bytree=1.0, colsample_bylevel=1.0, colsample_bynode=1.0)
         self.__dict__.update(monotonic_cst=[], interaction_cst=[], seed=0, first_iteration=0)
 
@@ -174,6 +187,7 @@ class Grower:
     mapper: BinMapper
     params: Params
     stats: np.ndarray  # (n, 3) gradient, hessian, count of each row
+    step_share: int = 0
     nodes: list = field(default_factory=list)
 
     def grow(self):
@@ -232,13 +246,20 @@ class Grower:
         return np.sign(g) * max(abs(g) - self.params.reg_alpha, 0.0)
 
     def leaf_value(self, sums, node):
-        h = sums[1] + self.params.reg_lambda
-        return min(max(-self.threshold(sums[0]) / h if h > 0 else 0.0, node.lower), node.upper)
+        p, t = self.params, self.threshold(sums[0])
+        h = sums[1] + p.reg_lambda
+        size = abs(t) / h if h > 0 else 0.0
+        if self.step_share and size > 0:  # what the loss itself promises
+            size = min(size, max(np.log1p(size), min(size, 1.0)) / (p.learning_rate * self.step_share))
+        size = min(size, p.max_delta_step or np.inf)
+        return min(max(-np.sign(t) * size, node.lower), node.upper)
 
     def score(self, sums, node, extra_lambda=None):
         if extra_lambda is not None or not len(self.params.monotonic_cst):
             h = sums[1] + self.params.reg_lambda + (extra_lambda or 0.0)
-            return self.threshold(sums[0]) ** 2 / h if h > 0 else 0.0
+            t = abs(self.threshold(sums[0]))
+            v = min(t / h if h > 0 else 0.0, self.params.max_delta_step or np.inf)
+            return v * (2 * t - h * v)
         v = self.leaf_value(sums, node)
         h = sums[1] + self.params.reg_lambda
         return -(2 * (sums[0] * v + self.params.reg_alpha * abs(v)) + h * v * v)
@@ -369,17 +390,18 @@ class Trainer:
             raise NotImplementedError("line search")
         gradient, hessian = self.objective.gradients(self.y, self.raw)
         # Rounded before they are weighted: a weight of 2 is then exactly a second copy.
-        gradient, hessian = gradient.astype(np.float32), hessian.astype(np.float32)
-        self.add_trees(gradient * self.weight[:, None], hessian * self.weight[:, None])
+        scale, weight = self.objective.scale(self.baseline), self.weight[:, None]
+        gradient, hessian = (gradient * scale).astype(np.float32), (hessian * scale).astype(np.float32)
+        self.add_trees(gradient * weight, hessian * weight, self.objective.step_share())
 
     def step_custom(self, gradient, hessian):
         self.add_trees(gradient.astype(np.float32), hessian.astype(np.float32))
 
-    def add_trees(self, gradient, hessian):
+    def add_trees(self, gradient, hessian, step_share=0):
         residual = self.y - self.raw[:, 0]
         for k in range(len(self.baseline)):
             stats = np.column_stack([gradient[:, k], hessian[:, k], self.count]).astype(np.float64)
-            nodes = Grower(self.bins, self.mapper, self.params, stats).grow()
+            nodes = Grower(self.bins, self.mapper, self.params, stats, step_share).grow()
             for node in nodes:
                 if node.feature < 0:
                     renewed = self.objective.renewed_leaf(residual[node.rows], self.weight[node.rows])

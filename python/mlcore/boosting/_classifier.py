@@ -38,7 +38,8 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     n_estimators : int, default=100
         Largest number of boosting iterations. Each adds one tree, or one for each of more than two classes.
     learning_rate : float, default=0.1
-        Factor on every leaf value, > 0.
+        Factor on every leaf value, > 0. No step passes the minimum that the loss promises for its leaf, however large
+        the factor.
     growth : {"leaf", "depth"}, default="leaf"
         Which node is split next: the one with the best gain (as LightGBM does), or all of a level (as XGBoost does).
     newton : bool, default=True
@@ -90,7 +91,9 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     n_iter_no_change : int, default=10
         Iterations without improvement before stopping.
     tol : float, default=1e-7
-        What counts as an improvement of the score.
+        What counts as an improvement of the score: a share of what there was to gain before the first iteration (for
+        ``scoring="loss"`` the distance of the constant model's loss from the least possible one, else the size of its
+        score), so that units do not matter.
     scoring : "loss", str, callable or None, default="loss"
         What is scored: the loss (with its sign changed, so that higher is better), a scorer by scikit-learn's name for
         it, a callable ``scorer(estimator, X, y)``, or None for the `score` method. A callable is given a light

@@ -182,6 +182,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         rows, class_weights = self._training_rows(X, y, sample_weight, continuing=continuing)
         loss = self._get_loss()
         loss.check_target(rows.y, type(self).__name__)
+        loss = loss.fitted_to(rows.y, rows.weight)
         params = self._get_params_for_core(loss)
         params.first_iteration = self.n_iter_ if continuing else 0
 
@@ -194,15 +195,25 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
                 f"early stopping of {type(self).__name__} needs to know how good the model is, and a loss of your own "
                 "gives only its gradient: set scoring to a scorer, or early_stopping=False"
             )
-        scores = Scores(patience=self.n_iter_no_change if stops else None, tol=self.tol)
-        if continuing:
-            scores.resume(self.train_score_, self.validation_score_, self.n_iter_)
-
         validation = None
         if has_validation:
             validation = self._validation_rows(*given, class_weights)
+            loss.check_target(validation.y, type(self).__name__, "y_val")
         elif stops and self.validation_fraction is not None:
-            rows, validation = split(rows, self.validation_fraction, self._seed, stratify=hasattr(self, "classes_"))
+            stratify = hasattr(self, "classes_")
+            kept, validation = split(rows, self.validation_fraction, self._seed, stratify=stratify)
+            if loss.link == "log" and not kept.y.any():  # the only targets above 0 went to the validation rows
+                kept, validation = rows, None
+            rows = kept
+        watched = rows if validation is None else validation
+        scores = Scores(
+            patience=self.n_iter_no_change if stops else None,
+            tol=self.tol,
+            ceiling=-loss.least(watched.y, watched.weight) if self.scoring == "loss" else None,
+            owner=type(self).__name__,
+        )
+        if continuing:
+            scores.resume(self.train_score_, self.validation_score_, self.n_iter_)
 
         n_categories = [0 if c is None else max(len(c), 1) for c in self.categories_]
         self._forest = boost(

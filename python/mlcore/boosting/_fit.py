@@ -1,15 +1,16 @@
 """The boosting loop around the core's trainer: validation split, scores, early stopping."""
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 
 from mlcore._matrix import for_core
 from mlcore._native import core
@@ -39,17 +40,46 @@ class Rows:
         return Rows(take_rows(self.X, rows), self.y[rows], None if self.weight is None else self.weight[rows])
 
 
-def split(rows: Rows, fraction: float, seed: int, *, stratify: bool) -> tuple[Rows, Rows]:
-    """Split rows at random into those to train on and to validate with; `fraction` is a share or a number of rows."""
-    classes = None
-    # A class of one row cannot be on both sides: then the split is a plain one.
-    if stratify and np.bincount(rows.y.astype(np.intp)).min() >= 2:
-        classes = rows.y
-    train, validation = train_test_split(
-        np.arange(len(rows)), test_size=fraction, random_state=seed % 2**32, stratify=classes
-    )
+def split(rows: Rows, fraction: float, seed: int, *, stratify: bool) -> tuple[Rows, Rows | None]:
+    """Split rows at random into those to train on and to validate with; `fraction` is a share or a number of rows.
+
+    With `stratify` each class keeps its share on both sides as far as whole rows can, and one row at least to train on.
+    Without a row to spare nothing is set aside. Raises ValueError if `fraction` is the number of all rows or more.
+    """
+    n = len(rows)
+    if isinstance(fraction, Integral) and fraction >= n:
+        raise ValueError(f"validation_fraction={fraction} must leave rows to train on, but there are {n} rows")
+    wanted = int(fraction) if isinstance(fraction, Integral) else min(math.ceil(fraction * n), n - 1)
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(n)
+    if stratify:
+        codes = rows.y.astype(np.intp)
+        count = np.bincount(codes)
+        by_class = chosen[np.argsort(codes[chosen], kind="stable")]
+        of_class = codes[by_class]
+        place = np.arange(n) - (np.cumsum(count) - count)[of_class]
+        # Rows of a class are spread evenly over [0, 1) from a random start: up to any point each class has its share.
+        order = np.argsort((place + rng.random(len(count))[of_class]) / count[of_class], kind="stable")
+        chosen = by_class[order][(place < count[of_class] - 1)[order]]
+    chosen = chosen[:wanted]
+    if len(chosen) == 0:
+        return rows, None
     # Rising order: rows are then read from memory in one direction.
-    return rows.take(np.sort(train)), rows.take(np.sort(validation))
+    return rows.take(np.setdiff1d(np.arange(n), chosen)), rows.take(np.sort(chosen))
+
+
+def relative_weights(weight: Floats | None) -> Floats | None:
+    """Return weights with a mean of 1, so that a constant factor changes nothing; None if all are the same.
+
+    Whole numbers stay as they are: they are repeats of a row. The penalties and `min_child_weight` compare with sums
+    over rows of weight times hessian, and would mean something else for each unit of the weights.
+    """
+    if weight is None or (weight.max() < 1e6 and weight.sum() < 2**31 and (weight == np.floor(weight)).all()):
+        return weight
+    if weight.min() == weight.max():
+        return None
+    weight = weight / weight.max()
+    return np.asarray(weight / weight.mean())
 
 
 @dataclass
@@ -57,8 +87,8 @@ class Scores:
     """Scores by iteration, higher is better, and when to stop.
 
     The first score is that of the model before the first iteration. Training stops when for `patience` iterations no
-    score was better than the best one so far by more than `tol`; the best iteration is the one to keep. The validation
-    scores are watched, or those of training where there are none.
+    score was better than the best one so far by more than `tol`, a share of what there was to gain at first; the best
+    iteration is the one to keep. The validation scores are watched, or those of training where there are none.
     """
 
     train: list[float] = field(default_factory=list)
@@ -66,6 +96,9 @@ class Scores:
     patience: int | None = None
     """None: never stop."""
     tol: float = 0.0
+    ceiling: float | None = None
+    """Score of a perfect model. None: not known; then the size of the first score is taken for what there is to gain."""
+    owner: str = "the model"
     first: int = 0
     """Iterations that the model had at the first score."""
     _best: int = 0
@@ -76,7 +109,15 @@ class Scores:
         if validation is not None:
             self.validation.append(validation)
         watched = self.validation or self.train
-        if watched[-1] > watched[self._best] + self.tol:
+        if self.patience is not None and math.isnan(watched[-1]):
+            raise ValueError(
+                f"the {'validation' if self.validation else 'training'} score of {self.owner} is NaN after iteration "
+                f"{self.first + len(watched) - 1}, so early stopping cannot tell whether the model gets better. Give "
+                "validation rows on which the score is defined (AUC needs rows of each class), another scoring, or "
+                "early_stopping=False"
+            )
+        to_gain = abs(watched[0]) if self.ceiling is None else self.ceiling - watched[0]
+        if watched[-1] > watched[self._best] + self.tol * max(to_gain, 0.0):
             self._best = len(watched) - 1
 
     def restart(self, n_iterations: int) -> None:
@@ -209,16 +250,17 @@ def boost(task: Task) -> "core.boosting.Forest":
     """
     engine = core.boosting
     train, validation, loss, start = task.train, task.validation, task.loss, task.start
+    weight = relative_weights(train.weight)
     if start is not None and task.n_iterations == 0:
         return start
     X = for_core(train.X)
-    mapper = engine.BinMapper.fit(X, train.weight, task.n_categories, task.max_bins, task.seed, task.n_threads)
-    baseline = loss.baseline(train.y, train.weight) if start is None else start.state()["baseline"]
+    mapper = engine.BinMapper.fit(X, weight, task.n_categories, task.max_bins, task.seed, task.n_threads)
+    baseline = loss.baseline(train.y, weight) if start is None else start.state()["baseline"]
     trainer = engine.Trainer(
         mapper,
         mapper.transform(X, task.n_threads),
         train.y,
-        train.weight,
+        weight,
         engine.Objective(loss.name, loss.n_outputs, loss.parameter),
         task.params,
         baseline,
@@ -246,7 +288,7 @@ def boost(task: Task) -> "core.boosting.Forest":
                 trainer.step()
             else:
                 targets = train.y if task.classes is None else train.y.astype(np.intp)
-                trainer.step_custom(*loss.gradients(targets, trainer.raw_scores(), train.weight))
+                trainer.step_custom(*loss.gradients(targets, trainer.raw_scores(), weight))
             progress.update(**score())
             if scores.should_stop:
                 break

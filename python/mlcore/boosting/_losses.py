@@ -4,7 +4,7 @@ Values, gradients and hessians live in the C++ core; a user's own loss is a call
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ class Loss:
     link: Link
     n_outputs: int = 1
     parameter: float = 0.0
-    """Level of the quantile, slope of Huber, power of Tweedie."""
+    """Level of the quantile, slope of Huber (0: from the targets, see `fitted_to`), power of Tweedie."""
     custom: CustomLoss | None = None
 
     def baseline(self, y: Floats, weight: Floats | None) -> Floats:
@@ -39,16 +39,41 @@ class Loss:
         mean = np.average(y, weights=weight)
         return np.array([np.log(mean) if self.link == "log" else mean])
 
-    def check_target(self, y: Floats, owner: str) -> None:
-        """Raise ValueError if `y` has values that the loss is not defined for."""
-        least = y.min()
+    def fitted_to(self, y: Floats, weight: Floats | None) -> "Loss":
+        """Return the loss with what it takes from the targets: the slope of Huber, if none is given.
+
+        It is the median distance from the median of `y`, so that the loss means the same in any unit; where that is 0,
+        the mean distance; where that is 0 too, 1, as nothing is left to fit.
+        """
+        if self.name != "huber" or self.parameter > 0:
+            return self
+        distance = np.abs(y - weighted_quantile(y, weight, 0.5))
+        slope = weighted_quantile(distance, weight, 0.5) or float(np.average(distance, weights=weight)) or 1.0
+        return replace(self, parameter=slope)
+
+    def least(self, y: Floats, weight: Floats | None) -> float:
+        """Return the mean loss of predictions that equal `y`: the least there is."""
+        if self.name == "poisson":
+            losses = y - _times_log(y, y)
+        elif self.name == "gamma":
+            losses = 1.0 + np.log(y)
+        elif self.name == "tweedie":
+            p = self.parameter
+            losses = y ** (2.0 - p) * (1.0 / (2.0 - p) - 1.0 / (1.0 - p))
+        else:
+            return 0.0
+        return float(np.average(losses, weights=weight))
+
+    def check_target(self, y: Floats, owner: str, name: str = "y") -> None:
+        """Raise ValueError if `y` has values that the loss is not defined for; `name` is what it is called."""
+        least, loss = y.min(), f"loss={self.name!r}"
         if self.name == "gamma" and least <= 0:
-            raise ValueError(f"y of {owner} must be > 0 for loss='gamma', got a smallest value of {least:g}")
+            raise ValueError(f"{name} of {owner} must be > 0 for {loss}, got a smallest value of {least:g}")
         if self.name in ("poisson", "tweedie"):
             if least < 0:
-                raise ValueError(f"y of {owner} must be >= 0 for loss={self.name!r}, got a smallest value of {least:g}")
-            if y.max() == 0:
-                raise ValueError(f"y of {owner} must have a value > 0 for loss={self.name!r}, got zeros only")
+                raise ValueError(f"{name} of {owner} must be >= 0 for {loss}, got a smallest value of {least:g}")
+            if name == "y" and y.max() == 0:  # validation rows may well have none
+                raise ValueError(f"{name} of {owner} must have a value > 0 for {loss}, got zeros only")
 
     def inverse_link(self, raw: Floats) -> Floats:
         """Turn raw scores (n, n_outputs) into predictions: means (n,), or probabilities (n, n_classes)."""
@@ -85,6 +110,11 @@ def inverse_link(link: Link, raw: Floats) -> Floats:
         return np.column_stack([1.0 - positive, positive])
     scores = np.exp(raw - raw.max(axis=1, keepdims=True))
     return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+
+def _times_log(a: Floats, b: Floats) -> Floats:
+    """a log b, and 0 where a is 0."""
+    return a * np.log(np.where(a > 0, b, 1.0))
 
 
 def weighted_quantile(y: Floats, weight: Floats | None, level: float) -> float:

@@ -36,7 +36,8 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     n_estimators : int, default=100
         Largest number of boosting iterations. Each adds one tree, or one for each of more than two classes.
     learning_rate : float, default=0.1
-        Factor on every leaf value, > 0.
+        Factor on every leaf value, > 0. No step passes the minimum that the loss promises for its leaf, however large
+        the factor.
     growth : {"leaf", "depth"}, default="leaf"
         Which node is split next: the one with the best gain (as LightGBM does), or all of a level (as XGBoost does).
     newton : bool, default=True
@@ -78,8 +79,9 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         more.
     quantile : float or None, default=None
         Level of ``loss="quantile"``, in (0, 1); None: 0.5.
-    huber_slope : float, default=1.0
+    huber_slope : float or None, default=None
         ``loss="huber"``: residuals beyond this count by their size, smaller ones by their square; > 0, in units of y.
+        None: the median distance of y from its median, so that half of the rows count by their size at first.
     tweedie_variance_power : float, default=1.5
         ``loss="tweedie"``: the variance goes with this power of the mean; between 1 (Poisson) and 2 (gamma), both
         excluded.
@@ -92,7 +94,9 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     n_iter_no_change : int, default=10
         Iterations without improvement before stopping.
     tol : float, default=1e-7
-        What counts as an improvement of the score.
+        What counts as an improvement of the score: a share of what there was to gain before the first iteration (for
+        ``scoring="loss"`` the distance of the constant model's loss from the least possible one, else the size of its
+        score), so that units do not matter.
     scoring : "loss", str, callable or None, default="loss"
         What is scored: the loss (with its sign changed, so that higher is better), a scorer by scikit-learn's name for
         it, a callable ``scorer(estimator, X, y)``, or None for the `score` method. A callable is given a light
@@ -155,7 +159,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
             callable,
         ],
         "quantile": [Interval(Real, 0, 1, closed="neither"), None],
-        "huber_slope": [Interval(Real, 0, None, closed="neither")],
+        "huber_slope": [Interval(Real, 0, None, closed="neither"), None],
         "tweedie_variance_power": [Interval(Real, 1, 2, closed="neither")],
     }
 
@@ -184,7 +188,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         monotonic_cst: Any = None,
         interaction_cst: Any = None,
         quantile: float | None = None,
-        huber_slope: float = 1.0,
+        huber_slope: float | None = None,
         tweedie_variance_power: float = 1.5,
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float | int | None = 0.1,
@@ -243,7 +247,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
             return Loss("custom", "identity", custom=self.loss)
         parameter = {
             "quantile": 0.5 if self.quantile is None else float(self.quantile),
-            "huber": float(self.huber_slope),
+            "huber": float(self.huber_slope or 0.0),  # 0: from the targets
             "tweedie": float(self.tweedie_variance_power),
         }.get(self.loss, 0.0)
         return Loss(
