@@ -64,7 +64,7 @@ void decision_function(const RunContext& ctx, const Table& X, const DecisionMode
             std::copy(model.intercept.begin(), model.intercept.end(), out + r * n_pairs);
         return;
     }
-    Points support(ctx, model.support_vectors, model.kernel);
+    Points support(ctx, model.support_vectors, model.kernel, Points::View::from_midst);
     const Points points(ctx, X, support);
     if (points.wide()) support.widen();
     const std::vector<std::int32_t> sv_ids = counting(n_sv);
@@ -75,6 +75,18 @@ void decision_function(const RunContext& ctx, const Table& X, const DecisionMode
                            n_outputs);
         first += count;
     }
+    // What is missing where kernel values are less than those of the kernel, by pair: sum_j c_j, and sum_j c_j b(x_j).
+    std::vector<double> level(model.intercept.begin(), model.intercept.end()), sum(n_pairs);
+    const bool moved = !support.offsets().empty();
+    if (moved)
+        for (std::size_t c = 0, sv = 0; c < k; ++c)
+            for (const std::size_t end = k > 1 ? sv + static_cast<std::size_t>(model.n_support[c]) : n_sv; sv < end;
+                 ++sv)
+                for (std::size_t o = 0; o < n_outputs; ++o) {
+                    const double coef = model.dual_coef[o * n_sv + sv];
+                    sum[pair_of(c, o, k)] += coef;
+                    level[pair_of(c, o, k)] += coef * support.offsets()[sv];
+                }
     // Points are the columns, in blocks so that their copy stays small.
     constexpr std::size_t block = 8192;
     for (std::size_t begin = 0; begin < n; begin += block) {
@@ -95,7 +107,8 @@ void decision_function(const RunContext& ctx, const Table& X, const DecisionMode
             if (own.sums.empty()) own.sums = Buffer<double>(n_outputs * width);
             const std::size_t first = panel * width, last = std::min(first + width, columns.size());
             for (std::size_t j = first; j < last; ++j)
-                std::copy(model.intercept.begin(), model.intercept.end(), out + (begin + j) * n_pairs);
+                for (std::size_t p = 0; p < n_pairs; ++p)
+                    out[(begin + j) * n_pairs + p] = moved ? level[p] + sum[p] * points.offsets()[begin + j] : level[p];
             for (std::size_t c = 0; c < k; ++c) {
                 parts[c].panel(columns, panel, own.sums.data(), own.scratch);
                 for (std::size_t o = 0; o < n_outputs; ++o) {

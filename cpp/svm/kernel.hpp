@@ -19,11 +19,19 @@ struct Kernel {
     int degree = 3;
 };
 
+/// By squaring, degree >= 0.
+inline double power(double x, int degree) {
+    double result = 1;
+    for (; degree > 0; degree /= 2, x *= x)
+        if (degree % 2 == 1) result *= x;
+    return result;
+}
+
 /// The kernel between two points with this inner product and these squared norms, in float64.
 inline double kernel_value(const Kernel& kernel, double dot, double norm, double other_norm) {
     switch (kernel.type) {
     case Kernel::Type::poly:
-        return std::pow(kernel.gamma * dot + kernel.coef0, kernel.degree);
+        return power(kernel.gamma * dot + kernel.coef0, kernel.degree);
     case Kernel::Type::rbf:
         return std::exp(-kernel.gamma * std::max(norm + other_norm - 2 * dot, 0.0));
     case Kernel::Type::sigmoid:
@@ -83,6 +91,14 @@ void kernel_values(const Kernel& kernel, std::size_t width, const T* dots, T nor
     default:
         for (std::size_t j = 0; j < width; ++j) out[j] = static_cast<float>(dots[j]);
     }
+}
+
+/// The same for a kernel that is seen from a reference point (reference.hpp): less the offsets of both points, which
+/// cancels, so that all of it is float64 until then.
+inline void moved_kernel_values(const Kernel& kernel, std::size_t width, const double* dots, double norm,
+                                const double* norms, double offset, const double* offsets, float* out) {
+    for (std::size_t j = 0; j < width; ++j)
+        out[j] = static_cast<float>(kernel_value(kernel, dots[j], norm, norms[j]) - (offset + offsets[j]));
 }
 
 } // namespace mlcore::svm

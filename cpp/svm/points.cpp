@@ -124,26 +124,68 @@ void copy_row(const View& X, std::size_t i, const std::vector<double>& centre, T
 
 } // namespace
 
-constexpr double most_float = 1e30; // squared norms from which on float32 could overflow
+// Squared norms out of this range could overflow float32, or leave none of its digits.
+constexpr double least_float = 1e-30, most_float = 1e30;
 
 // ---- Points ---------------------------------------------------------------------------------------------------------
 
-Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel) : table_(X), kernel_(kernel) {
+Points::Points(const RunContext& ctx, const Table& X, const Kernel& kernel, View view) : table_(X), kernel_(kernel) {
+    if (view == View::from_midst) look_from_midst(ctx);
     if (kernel.type == Kernel::Type::precomputed) return;
     if (kernel.type == Kernel::Type::rbf)
         std::visit(
-            [&](const auto& view) {
-                if constexpr (is_dense<std::decay_t<decltype(view)>>) centre_ = middles(ctx, view);
+            [&](const auto& dense) {
+                if constexpr (is_dense<std::decay_t<decltype(dense)>>) centre_ = middles(ctx, dense);
             },
             X);
     const double largest = set_norms(ctx);
-    constexpr double most_scaled = 64; // the error of an exponent stays below some 3e-5
-    wide_ = !(largest < most_float) || (kernel.type == Kernel::Type::rbf && kernel.gamma * largest > most_scaled);
+    constexpr double most_scaled = 64; // the error of an exponent, or of what is raised to a power, stays below 3e-5
+    wide_ =
+        wide_ || !(largest < most_float) || (largest > 0 && largest < least_float) ||
+        (kernel.type != Kernel::Type::linear && (kernel.gamma * largest > most_scaled || !(kernel.gamma < most_float)));
 }
 
 Points::Points(const RunContext& ctx, const Table& X, const Points& like)
-    : table_(X), kernel_(like.kernel_), centre_(like.centre_), wide_(like.wide_) {
-    if (kernel_.type != Kernel::Type::precomputed && !(set_norms(ctx) < most_float)) wide_ = true;
+    : table_(X), kernel_(like.kernel_), centre_(like.centre_), wide_(like.wide_), reference_(like.reference_),
+      point_(like.point_), subtracts_(like.subtracts_) {
+    if (kernel_.type == Kernel::Type::precomputed) return;
+    if (!like.offsets_.empty()) set_offsets(ctx);
+    if (!(set_norms(ctx) < most_float)) wide_ = true;
+}
+
+void Points::look_from_midst(const RunContext& ctx) {
+    reference_ = find_reference(table_, kernel_);
+    const bool dense = std::visit([](const auto& view) { return is_dense<std::decay_t<decltype(view)>>; }, table_);
+    const bool movable = kernel_.type == Kernel::Type::linear && dense; // by taking it off rows as they are copied
+    // Of float32's 7 digits one or two may go to the distance from the origin, where moving costs time.
+    const double most = movable ? 4 : 64;
+    if (!(reference_.size > most * reference_.nearby)) return;
+    subtracts_ = !movable;
+    if (kernel_.type != Kernel::Type::precomputed) {
+        point_ = dense_row(table_, reference_.row);
+        wide_ = subtracts_;
+    }
+    if (movable) centre_ = point_;
+    set_offsets(ctx);
+}
+
+void Points::set_offsets(const RunContext& ctx) {
+    offsets_.resize(size());
+    const bool given = kernel_.type == Kernel::Type::precomputed;
+    double self = 0, square = 0;
+    for (const double x : point_) square += x * x;
+    if (!given) self = kernel_value(kernel_, square, square, square);
+    std::visit(
+        [&](const auto& view) {
+            parallel_ranges(ctx, size(), given ? 5.0 : static_cast<double>(view.cols),
+                            [&](std::size_t begin, std::size_t end, int) {
+                                for (std::size_t i = begin; i < end; ++i)
+                                    offsets_[i] =
+                                        given ? value(i, reference_.row) - value(reference_.row, reference_.row) / 2
+                                              : kernel_with(table_, kernel_, i, point_) - self / 2;
+                            });
+        },
+        table_);
 }
 
 double Points::set_norms(const RunContext& ctx) {
@@ -158,24 +200,46 @@ double Points::set_norms(const RunContext& ctx) {
     return norms_.empty() ? 0 : *std::max_element(norms_.begin(), norms_.end());
 }
 
-double Points::diagonal(std::size_t i) const {
-    if (kernel_.type != Kernel::Type::precomputed) return kernel_value(kernel_, norms_[i], norms_[i], norms_[i]);
+double Points::value(std::size_t i, std::size_t j) const {
     return std::visit(
         [&](const auto& view) {
-            if constexpr (is_dense<std::decay_t<decltype(view)>>) return static_cast<double>(view(i, i));
+            if constexpr (is_dense<std::decay_t<decltype(view)>>) return static_cast<double>(view(i, j));
             return 0.0;
         },
         table_);
+}
+
+double Points::diagonal(std::size_t i) const {
+    const double self = kernel_.type == Kernel::Type::precomputed
+                            ? value(i, i)
+                            : kernel_value(kernel_, norms_[i], norms_[i], norms_[i]);
+    return subtracts_ ? self - 2 * offsets_[i] : self;
 }
 
 // ---- Columns --------------------------------------------------------------------------------------------------------
 
 namespace {
 
+/// Squared norms, and offsets that are to be subtracted, of the points listed; `size` >= their number.
 template <class T>
-void store_norms(const Points& points, std::span<const std::int32_t> ids, std::size_t size, Buffer<T>& out) {
-    out = Buffer<T>(size, T{0});
-    for (std::size_t j = 0; j < ids.size(); ++j) out[j] = static_cast<T>(points.norm(static_cast<std::size_t>(ids[j])));
+void store_norms(const Points& points, std::span<const std::int32_t> ids, std::size_t size, PointValues<T>& out) {
+    out.norms = Buffer<T>(size, T{0});
+    for (std::size_t j = 0; j < ids.size(); ++j)
+        out.norms[j] = static_cast<T>(points.norm(static_cast<std::size_t>(ids[j])));
+    if (!points.subtracts()) return;
+    out.offsets = Buffer<double>(size, 0.0);
+    for (std::size_t j = 0; j < ids.size(); ++j) out.offsets[j] = points.offsets()[static_cast<std::size_t>(ids[j])];
+}
+
+/// Kernel values of row i of `rows` with one panel of `cols` that begins at column `first`.
+template <class T>
+void finish(const Points& points, std::size_t width, const T* dots, const PointValues<T>& rows, std::size_t i,
+            const PointValues<T>& cols, std::size_t first, float* out) {
+    if constexpr (std::is_same_v<T, double>)
+        if (points.subtracts())
+            return moved_kernel_values(points.kernel(), width, dots, rows.norms[i], cols.norms.data() + first,
+                                       rows.offsets[i], cols.offsets.data() + first, out);
+    kernel_values(points.kernel(), width, dots, rows.norms[i], cols.norms.data() + first, out);
 }
 
 template <class T>
@@ -183,7 +247,7 @@ PointValues<T> store_columns(const RunContext& ctx, const Points& points, std::s
     constexpr std::size_t width = panel_width<T>;
     const std::size_t n_panels = (ids.size() + width - 1) / width;
     PointValues<T> stored;
-    store_norms(points, ids, n_panels * width, stored.norms);
+    store_norms(points, ids, n_panels * width, stored);
     std::visit(
         [&](const auto& view) {
             if constexpr (is_dense<std::decay_t<decltype(view)>>) {
@@ -230,7 +294,7 @@ RowBatch::RowBatch(const RunContext& ctx, const Points& points, std::span<const 
     : points_(&points), ids_(ids) {
     if (points.kernel().type == Kernel::Type::precomputed) return;
     const auto store = [&]<class T>(PointValues<T> stored) {
-        store_norms(points, ids, ids.size(), stored.norms);
+        store_norms(points, ids, ids.size(), stored);
         std::visit(
             [&](const auto& view) {
                 if constexpr (is_dense<std::decay_t<decltype(view)>>) {
@@ -281,8 +345,7 @@ void RowBatch::dense_panel(const Columns& columns, std::size_t panel, float* con
         multiply<T>(m, rows.values.data() + begin * n_features, cols.values.data() + panel * width * n_features,
                     n_features, dots);
         for (std::size_t i = 0; i < m; ++i)
-            kernel_values(points_->kernel(), width, dots + i * width, rows.norms[begin + i],
-                          cols.norms.data() + panel * width, out[begin + i]);
+            finish(*points_, width, dots + i * width, rows, begin + i, cols, panel * width, out[begin + i]);
     }
 }
 
@@ -332,7 +395,7 @@ void RowBatch::sparse_panel(const View& X, const Columns& columns, std::size_t p
         }
         simd::store(dots, sums[0]);
         simd::store(dots + L, sums[1]);
-        kernel_values(points_->kernel(), width, dots, rows.norms[i], cols.norms.data() + first, out[i]);
+        finish(*points_, width, dots, rows, i, cols, first, out[i]);
     }
     for (const std::int32_t feature : scratch.used) scratch.slot_of[static_cast<std::size_t>(feature)] = 0;
     scratch.used.clear();
@@ -343,10 +406,16 @@ void RowBatch::precomputed_panel(const Columns& columns, std::size_t panel, floa
     std::visit(
         [&](const auto& view) {
             if constexpr (is_dense<std::decay_t<decltype(view)>>)
-                for (std::size_t i = 0; i < size(); ++i)
-                    for (std::size_t j = first; j < last; ++j)
+                for (std::size_t i = 0; i < size(); ++i) {
+                    const auto row = static_cast<std::size_t>(ids_[i]);
+                    for (std::size_t j = first; j < last; ++j) {
+                        const auto column = static_cast<std::size_t>(columns.ids_[j]);
+                        const auto value = static_cast<double>(view(row, column));
                         out[i][j - first] = static_cast<float>(
-                            view(static_cast<std::size_t>(ids_[i]), static_cast<std::size_t>(columns.ids_[j])));
+                            points_->subtracts() ? value - (points_->offsets()[row] + points_->offsets()[column])
+                                                 : value);
+                    }
+                }
         },
         points_->table());
 }

@@ -16,6 +16,7 @@
 #include "core/simd.hpp"
 #include "core/table.hpp"
 #include "svm/kernel.hpp"
+#include "svm/reference.hpp"
 
 #include <cstdint>
 #include <span>
@@ -37,9 +38,14 @@ inline constexpr std::size_t padded(std::size_t n) {
 /// Columns and RowBatch made from it.
 class Points {
   public:
+    /// What kernel values are wanted: those of the kernel, or, where rows are far from the origin of feature space and
+    /// close to each other, those seen from a row in their midst (reference.hpp). `offsets` say by how much they
+    /// differ.
+    enum class View { from_origin, from_midst };
+
     /// |x|^2 - 2 x.z + |z|^2 cancels: its error is some eps max |x|^2, and it matters on the scale of 1 / gamma. So
     /// dense points are centred for rbf, and multiplied in float64 if they are still far out.
-    Points(const RunContext& ctx, const Table& X, const Kernel& kernel);
+    Points(const RunContext& ctx, const Table& X, const Kernel& kernel, View view = View::from_origin);
     /// Points of another table, to be multiplied with those of `like`: they are read alike. If these are so far out
     /// that they are wide and `like` is not, `like` must be widened.
     Points(const RunContext& ctx, const Table& X, const Points& like);
@@ -51,23 +57,38 @@ class Points {
     bool wide() const { return wide_; }
     const std::vector<double>& centre() const { return centre_; }
     double norm(std::size_t i) const { return norms_.empty() ? 0 : norms_[i]; }
-    /// Kernel of a point with itself.
+    /// Kernel of a point with itself, less what its values are less by.
     double diagonal(std::size_t i) const;
+    /// b of reference.hpp for each point: the kernel is the value plus the offsets of both points. Empty: it is the
+    /// value.
+    const std::vector<double>& offsets() const { return offsets_; }
+    /// Whether the offsets are taken off kernel values; else points were moved, and they need not be.
+    bool subtracts() const { return subtracts_; }
+    /// How large the kernel and distances are. Only of points that are seen from their midst.
+    const Reference& reference() const { return reference_; }
 
   private:
     double set_norms(const RunContext& ctx); // returns the largest
+    void look_from_midst(const RunContext& ctx);
+    void set_offsets(const RunContext& ctx);
+    double value(std::size_t i, std::size_t j) const; // of a precomputed kernel
 
     Table table_; // a view
     Kernel kernel_;
     std::vector<double> centre_; // empty: nothing is subtracted
     std::vector<double> norms_;  // |x - centre|^2; empty where no one asks
     bool wide_ = false;          // multiplied in float64
+    Reference reference_;
+    std::vector<double> point_; // the reference, as a dense point; empty for a precomputed kernel
+    std::vector<double> offsets_;
+    bool subtracts_ = false;
 };
 
-/// Values with squared norms, in the precision of the products.
+/// Values with squared norms, in the precision of the products, and offsets where they are to be subtracted.
 template <class T>
 struct PointValues {
     Buffer<T> values, norms;
+    Buffer<double> offsets;
 };
 
 /// Some points in the role of columns.

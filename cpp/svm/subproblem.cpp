@@ -4,6 +4,7 @@
 #include "svm/points.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace mlcore::svm {
@@ -12,7 +13,9 @@ namespace {
 using simd::Doubles;
 constexpr std::size_t L = simd::lanes_of<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double tau = 1e-12; // curvature of pairs that have none, or less (kernels that are not positive definite)
+/// Curvature of pairs that have none, or less (twins, kernels that are not positive definite), by the kernel of one of
+/// them with itself: far below what rounding leaves of it, so that such a pair goes to a bound.
+double least_curvature(double diagonal) { return std::max(1e-12 * std::abs(diagonal), 1e-300); }
 
 /// 0, 1, 2, ... in the lanes.
 Doubles counting() {
@@ -81,7 +84,8 @@ Subproblem::Best Subproblem::partner(const Side& side) const {
     // The gain of a pair is b^2 / a / 2; gains are compared by cross products, a division costs ten times as much.
     const std::size_t i = side.i.at;
     const float* k_i = kernel_.data() + i * stride_;
-    const Doubles m = simd::broadcast(side.i.value), k_ii = simd::broadcast(diagonal_[i]), least = simd::broadcast(tau);
+    const Doubles m = simd::broadcast(side.i.value), k_ii = simd::broadcast(diagonal_[i]),
+                  least = simd::broadcast(least_curvature(diagonal_[i]));
     Doubles best_square{}, best_a = simd::broadcast(1.0), at{}, place = counting();
     for (std::size_t v = 0; v < padded_; v += L, place += static_cast<double>(L)) {
         Doubles b = m + simd::load(&f_[v]) + simd::load(&side.low[v]);
@@ -128,7 +132,8 @@ std::int64_t Subproblem::solve(bool split, double tol, double share, std::int64_
         if (j.value <= 0) return step; // the gain underflows
 
         const float *k_i = kernel(i), *k_j = kernel(j.at);
-        const double a = std::max(diagonal_[i] + diagonal_[j.at] - 2.0 * static_cast<double>(k_i[j.at]), tau);
+        const double a = std::max(diagonal_[i] + diagonal_[j.at] - 2.0 * static_cast<double>(k_i[j.at]),
+                                  least_curvature(diagonal_[i]));
         const double room_i = y_[i] > 0 ? C_[i] - alpha_[i] : alpha_[i];
         const double room_j = y_[j.at] > 0 ? alpha_[j.at] : C_[j.at] - alpha_[j.at];
         const double wanted = (f_[j.at] - f_[i]) / a, t = std::min({wanted, room_i, room_j});

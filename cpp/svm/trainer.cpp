@@ -2,10 +2,13 @@
 
 #include "core/parallel.hpp"
 #include "svm/solver.hpp"
+#include "svm/tolerance.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -24,9 +27,10 @@ void fill_up(std::span<double> alpha, std::span<const double> C, double sum) {
 }
 
 /// The part of a problem that does not depend on the points: y, C, e and a feasible alpha, for the points `ids`.
-/// label: 1 or -1 for each of them (classification).
+/// label: 1 or -1 for each of them (classification);
+/// middle: is taken off the targets (regression).
 Problem formulate(const TrainParams& params, const Ids& ids, std::span<const double> target, std::span<const double> C,
-                  const std::vector<double>& label) {
+                  const std::vector<double>& label, double middle) {
     const std::size_t n = ids.size();
     Problem problem;
     problem.doubled = params.kind == Kind::epsilon_svr || params.kind == Kind::nu_svr;
@@ -64,7 +68,7 @@ Problem formulate(const TrainParams& params, const Ids& ids, std::span<const dou
         for (const double y : {1.0, -1.0})
             for (const std::int32_t id : ids) {
                 problem.y.push_back(y);
-                problem.e.push_back(y * epsilon - target[static_cast<std::size_t>(id)]);
+                problem.e.push_back(y * epsilon - (target[static_cast<std::size_t>(id)] - middle));
             }
         if (params.kind == Kind::nu_svr)
             for (std::size_t half = 0; half < 2; ++half)
@@ -95,6 +99,41 @@ std::vector<ColumnSet> column_sets(const RunContext& ctx, const Points& points, 
     return sets;
 }
 
+/// sum over v of y alpha times what `of_point` is for the point of v.
+double sum_over(const Problem& problem, const std::vector<double>& alpha, const Ids& ids,
+                const std::vector<double>& of_point) {
+    double sum = 0;
+    for (std::size_t v = 0; v < alpha.size(); ++v)
+        sum += problem.y[v] * alpha[v] * of_point[static_cast<std::size_t>(ids[v % ids.size()])];
+    return sum;
+}
+
+/// The solution of a problem within tol of its unit.
+Solution solve_within(const RunContext& ctx, const Points& points, const Problem& problem, SolverParams params,
+                      double unit, Kind kind, bool report) {
+    constexpr double resolved = 1e-15, least = 1e-6;
+    const double tol = params.tol;
+    const std::int64_t max_iter = params.max_iter;
+    double largest = 0;
+    for (const double e : problem.e) largest = std::max(largest, std::abs(e));
+    const double floor = std::max(resolved * largest, std::numeric_limits<double>::min());
+    params.tol = std::max(tol * unit, floor);
+    Solution solution = solve(ctx, points, problem, params, report);
+    // The margin of nu-SVC is what decision values are divided by: where it is small, the gap must be a part of it.
+    while (kind == Kind::nu_svc && solution.converged && solution.gap > tol * std::max(solution.scale, least * unit) &&
+           params.tol > std::max(tol * least * unit, floor)) {
+        params.tol = std::max({tol * std::clamp(solution.scale / 2, least * unit, unit), params.tol / 100, floor});
+        if (max_iter >= 0) params.max_iter = max_iter - solution.n_iter;
+        Problem again = problem;
+        again.alpha = solution.alpha;
+        const std::int64_t before = solution.n_iter;
+        solution = solve(ctx, points, std::move(again), params, report);
+        solution.n_iter += before;
+    }
+    solution.gap *= tol / params.tol; // in the unit of tol
+    return solution;
+}
+
 /// Coefficients of the points: y alpha, over the margin for nu-SVC.
 std::vector<double> coefficients(const TrainParams& params, const Problem& problem, const Solution& solution) {
     const std::size_t n = problem.doubled ? problem.y.size() / 2 : problem.y.size();
@@ -110,7 +149,7 @@ std::vector<double> coefficients(const TrainParams& params, const Problem& probl
 Model train(const RunContext& ctx, const Table& X, std::span<const double> y, std::span<const double> C,
             const TrainParams& params) {
     const std::size_t n = n_rows(X);
-    const Points points(ctx, X, params.kernel);
+    const Points points(ctx, X, params.kernel, Points::View::from_midst);
     const bool classes = params.kind == Kind::c_svc || params.kind == Kind::nu_svc;
     const std::size_t k = classes ? static_cast<std::size_t>(*std::max_element(y.begin(), y.end())) + 1 : 1;
     std::vector<Ids> members(k);
@@ -141,6 +180,9 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
     const SolverParams solver{
         .tol = params.tol, .max_iter = params.max_iter, .shrinking = params.shrinking, .max_rows = slots};
 
+    TargetScale targets;
+    if (params.kind == Kind::epsilon_svr || params.kind == Kind::nu_svr) targets = target_scale(y, C);
+
     Model model;
     std::vector<std::vector<double>> coef(pairs.size());
     model.intercept.resize(pairs.size());
@@ -157,9 +199,19 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
         if (classes)
             for (const std::int32_t id : ids)
                 label.push_back(y[static_cast<std::size_t>(id)] == static_cast<double>(i) ? 1 : -1);
-        Problem problem = formulate(params, ids, y, C, label);
+        Problem problem = formulate(params, ids, y, C, label, targets.middle);
         problem.sets = std::move(used);
-        const Solution solution = solve(ctx, points, problem, solver, report);
+        const std::span<const double> bounds = std::span(problem.C).first(ids.size());
+        const double unit = tolerance_unit(params, points.reference(), bounds, label, targets.unit);
+        // The kernel that is seen from the midst of the points lacks sums of offsets: reference.hpp.
+        if (!points.offsets().empty()) {
+            const double sum = sum_over(problem, problem.alpha, ids, std::vector<double>(n, 1.0));
+            for (std::size_t v = 0; v < problem.e.size(); ++v)
+                problem.e[v] += sum * points.offsets()[static_cast<std::size_t>(ids[v % ids.size()])];
+        }
+        Solution solution = solve_within(ctx, points, problem, solver, unit, params.kind, report);
+        if (!points.offsets().empty()) solution.rho += sum_over(problem, solution.alpha, ids, points.offsets());
+        solution.rho -= targets.middle;
         const bool scaled = params.kind == Kind::nu_svc;
         coef[p] = coefficients(params, problem, solution);
         model.intercept[p] = -solution.rho / (scaled ? solution.scale : 1);
