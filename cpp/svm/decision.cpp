@@ -75,7 +75,7 @@ void decision_function(const RunContext& ctx, const Table& X, const DecisionMode
                            n_outputs);
         first += count;
     }
-    // What is missing where kernel values are less than those of the kernel, by pair: sum_j c_j, and sum_j c_j b(x_j).
+    // What sums of kernel values lack that are seen from the midst of the support vectors, by pair: reference.hpp.
     std::vector<double> level(model.intercept.begin(), model.intercept.end()), sum(n_pairs);
     const bool moved = !support.offsets().empty();
     if (moved)
@@ -87,6 +87,7 @@ void decision_function(const RunContext& ctx, const Table& X, const DecisionMode
                     sum[pair_of(c, o, k)] += coef;
                     level[pair_of(c, o, k)] += coef * support.offsets()[sv];
                 }
+    for (std::size_t p = 0; p < n_pairs; ++p) level[p] += sum[p] * support.self();
     // Points are the columns, in blocks so that their copy stays small.
     constexpr std::size_t block = 8192;
     for (std::size_t begin = 0; begin < n; begin += block) {

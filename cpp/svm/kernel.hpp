@@ -93,12 +93,18 @@ void kernel_values(const Kernel& kernel, std::size_t width, const T* dots, T nor
     }
 }
 
-/// The same for a kernel that is seen from a reference point (reference.hpp): less the offsets of both points, which
-/// cancels, so that all of it is float64 until then.
-inline void moved_kernel_values(const Kernel& kernel, std::size_t width, const double* dots, double norm,
-                                const double* norms, double offset, const double* offsets, float* out) {
+/// What is to be taken off a kernel value that is seen from a reference point (reference.hpp).
+struct Moved {
+    double self;           // K(r, r)
+    double offset;         // b of the point
+    const double* offsets; // b of the others
+    double of(double value, std::size_t j) const { return (value - self) - (offset + offsets[j]); }
+};
+/// This cancels, so all of it is float64 until then.
+inline void kernel_values(const Kernel& kernel, std::size_t width, const double* dots, double norm, const double* norms,
+                          const Moved& moved, float* out) {
     for (std::size_t j = 0; j < width; ++j)
-        out[j] = static_cast<float>(kernel_value(kernel, dots[j], norm, norms[j]) - (offset + offsets[j]));
+        out[j] = static_cast<float>(moved.of(kernel_value(kernel, dots[j], norm, norms[j]), j));
 }
 
 } // namespace mlcore::svm

@@ -171,21 +171,17 @@ void Points::look_from_midst(const RunContext& ctx) {
 
 void Points::set_offsets(const RunContext& ctx) {
     offsets_.resize(size());
-    const bool given = kernel_.type == Kernel::Type::precomputed;
-    double self = 0, square = 0;
+    const bool given = kernel_.type == Kernel::Type::precomputed, by_differences = kernel_.type == Kernel::Type::linear;
+    double square = 0;
     for (const double x : point_) square += x * x;
-    if (!given) self = kernel_value(kernel_, square, square, square);
-    std::visit(
-        [&](const auto& view) {
-            parallel_ranges(ctx, size(), given ? 5.0 : static_cast<double>(view.cols),
-                            [&](std::size_t begin, std::size_t end, int) {
-                                for (std::size_t i = begin; i < end; ++i)
-                                    offsets_[i] =
-                                        given ? value(i, reference_.row) - value(reference_.row, reference_.row) / 2
-                                              : kernel_with(table_, kernel_, i, point_) - self / 2;
-                            });
-        },
-        table_);
+    self_ = given ? value(reference_.row, reference_.row) : kernel_value(kernel_, square, square, square);
+    parallel_ranges(ctx, size(), given ? 5.0 : 2.0 * static_cast<double>(n_cols(table_)),
+                    [&](std::size_t begin, std::size_t end, int) {
+                        for (std::size_t i = begin; i < end; ++i)
+                            offsets_[i] = given            ? value(i, reference_.row) - self_
+                                          : by_differences ? product_with_difference(table_, i, point_)
+                                                           : kernel_with(table_, kernel_, i, point_) - self_;
+                    });
 }
 
 double Points::set_norms(const RunContext& ctx) {
@@ -213,7 +209,7 @@ double Points::diagonal(std::size_t i) const {
     const double self = kernel_.type == Kernel::Type::precomputed
                             ? value(i, i)
                             : kernel_value(kernel_, norms_[i], norms_[i], norms_[i]);
-    return subtracts_ ? self - 2 * offsets_[i] : self;
+    return subtracts_ ? (self - self_) - 2 * offsets_[i] : self;
 }
 
 // ---- Columns --------------------------------------------------------------------------------------------------------
@@ -237,8 +233,8 @@ void finish(const Points& points, std::size_t width, const T* dots, const PointV
             const PointValues<T>& cols, std::size_t first, float* out) {
     if constexpr (std::is_same_v<T, double>)
         if (points.subtracts())
-            return moved_kernel_values(points.kernel(), width, dots, rows.norms[i], cols.norms.data() + first,
-                                       rows.offsets[i], cols.offsets.data() + first, out);
+            return kernel_values(points.kernel(), width, dots, rows.norms[i], cols.norms.data() + first,
+                                 Moved{points.self(), rows.offsets[i], cols.offsets.data() + first}, out);
     kernel_values(points.kernel(), width, dots, rows.norms[i], cols.norms.data() + first, out);
 }
 
@@ -408,12 +404,12 @@ void RowBatch::precomputed_panel(const Columns& columns, std::size_t panel, floa
             if constexpr (is_dense<std::decay_t<decltype(view)>>)
                 for (std::size_t i = 0; i < size(); ++i) {
                     const auto row = static_cast<std::size_t>(ids_[i]);
+                    const Moved moved{points_->self(), points_->subtracts() ? points_->offsets()[row] : 0,
+                                      points_->offsets().data()};
                     for (std::size_t j = first; j < last; ++j) {
                         const auto column = static_cast<std::size_t>(columns.ids_[j]);
                         const auto value = static_cast<double>(view(row, column));
-                        out[i][j - first] = static_cast<float>(
-                            points_->subtracts() ? value - (points_->offsets()[row] + points_->offsets()[column])
-                                                 : value);
+                        out[i][j - first] = static_cast<float>(points_->subtracts() ? moved.of(value, column) : value);
                     }
                 }
         },

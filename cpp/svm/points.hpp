@@ -59,9 +59,10 @@ class Points {
     double norm(std::size_t i) const { return norms_.empty() ? 0 : norms_[i]; }
     /// Kernel of a point with itself, less what its values are less by.
     double diagonal(std::size_t i) const;
-    /// b of reference.hpp for each point: the kernel is the value plus the offsets of both points. Empty: it is the
-    /// value.
+    /// b of reference.hpp for each point: the kernel is the value plus `self` and the offsets of both points. Empty: it
+    /// is the value.
     const std::vector<double>& offsets() const { return offsets_; }
+    double self() const { return self_; }
     /// Whether the offsets are taken off kernel values; else points were moved, and they need not be.
     bool subtracts() const { return subtracts_; }
     /// How large the kernel and distances are. Only of points that are seen from their midst.
@@ -81,6 +82,7 @@ class Points {
     Reference reference_;
     std::vector<double> point_; // the reference, as a dense point; empty for a precomputed kernel
     std::vector<double> offsets_;
+    double self_ = 0; // kernel of the reference with itself
     bool subtracts_ = false;
 };
 

@@ -65,6 +65,23 @@ double kernel_with(const Table& X, const Kernel& kernel, std::size_t i, const st
         X);
 }
 
+double product_with_difference(const Table& X, std::size_t i, const std::vector<double>& point) {
+    return std::visit(
+        [&](const auto& view) {
+            double sum = 0;
+            if constexpr (is_dense<std::decay_t<decltype(view)>>) {
+                for (std::size_t k = 0; k < point.size(); ++k)
+                    sum += point[k] * (static_cast<double>(view(i, k)) - point[k]);
+            } else {
+                for (const double p : point) sum -= p * p;
+                for (std::size_t t = view.begin(i); t < view.end(i); ++t)
+                    sum += point[static_cast<std::size_t>(view.indices[t])] * static_cast<double>(view.data[t]);
+            }
+            return sum;
+        },
+        X);
+}
+
 Reference find_reference(const Table& X, const Kernel& kernel) {
     const std::size_t n = n_rows(X), m = std::min(n, most_rows);
     const bool given = kernel.type == Kernel::Type::precomputed;

@@ -3,10 +3,11 @@
 // Where rows lie far from the origin of feature space and close to each other, kernel values are large and alike, and
 // float32 keeps nothing of what tells them apart. In a sum with coefficients c that add up to S (0 in most machines),
 //
-//     sum_j c_j K(x_j, x) = sum_j c_j K'(x_j, x) + S b(x) + sum_j c_j b(x_j)       K'(x, z) = K(x, z) - b(x) - b(z)
+//     K(x, z) = K'(x, z) + b(x) + b(z) + K(r, r)                     b(x) = K(x, r) - K(r, r)
+//     sum_j c_j K(x_j, x) = sum_j c_j K'(x_j, x) + S b(x) + sum_j c_j b(x_j) + S K(r, r)
 //
-// With b(x) = K(x, r) - K(r, r) / 2, K' is the kernel seen from r instead of the origin: (phi(x) - phi(r)) . (phi(z) -
-// phi(r)). Its values are as large as the distances to r, whichever kernel it is.
+// K' is the kernel seen from r instead of the origin, (phi(x) - phi(r)) . (phi(z) - phi(r)): its values are as large as
+// the distances to r, whichever kernel it is.
 //
 // The size of kernel values and distances is also what the tolerance of the solver is measured by (tolerance.hpp).
 #pragma once
@@ -34,5 +35,8 @@ std::vector<double> dense_row(const Table& X, std::size_t i);
 
 /// Kernel of row i with a point of as many features, in float64. Not for a precomputed kernel.
 double kernel_with(const Table& X, const Kernel& kernel, std::size_t i, const std::vector<double>& point);
+
+/// point . (row i - point), without the cancellation of x . point - point . point where rows are dense.
+double product_with_difference(const Table& X, std::size_t i, const std::vector<double>& point);
 
 } // namespace mlcore::svm

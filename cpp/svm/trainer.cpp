@@ -204,13 +204,17 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
         const std::span<const double> bounds = std::span(problem.C).first(ids.size());
         const double unit = tolerance_unit(params, points.reference(), bounds, label, targets.unit);
         // The kernel that is seen from the midst of the points lacks sums of offsets: reference.hpp.
-        if (!points.offsets().empty()) {
-            const double sum = sum_over(problem, problem.alpha, ids, std::vector<double>(n, 1.0));
+        const bool moved = !points.offsets().empty();
+        const std::vector<double> ones(moved ? n : 0, 1.0);
+        if (moved) {
+            const double sum = sum_over(problem, problem.alpha, ids, ones);
             for (std::size_t v = 0; v < problem.e.size(); ++v)
                 problem.e[v] += sum * points.offsets()[static_cast<std::size_t>(ids[v % ids.size()])];
         }
         Solution solution = solve_within(ctx, points, problem, solver, unit, params.kind, report);
-        if (!points.offsets().empty()) solution.rho += sum_over(problem, solution.alpha, ids, points.offsets());
+        if (moved)
+            solution.rho += sum_over(problem, solution.alpha, ids, points.offsets()) +
+                            sum_over(problem, solution.alpha, ids, ones) * points.self();
         solution.rho -= targets.middle;
         const bool scaled = params.kind == Kind::nu_svc;
         coef[p] = coefficients(params, problem, solution);
