@@ -29,7 +29,7 @@ void attention_of(int n_threads, const bench::Peaks& peaks, const Shape& s, bool
     const StandaloneRun run(n_threads, 1);
     const std::size_t size = s.batch * s.heads * s.length * s.depth;
     const Buffer<float> q = normal(size, 0), k = normal(size, 1), v = normal(size, 2), dout = normal(size, 3);
-    Buffer<float> out(size), log_sums(size / s.depth), dq(size), dk(size), dv(size);
+    Buffer<float> out(size), log_sums(2 * size / s.depth), dq(size), dk(size), dv(size);
     const auto view = [&](auto* data) {
         const auto row = static_cast<std::ptrdiff_t>(s.depth), head = static_cast<std::ptrdiff_t>(s.length) * row;
         return HeadsView<std::remove_pointer_t<decltype(data)>>{data, static_cast<std::ptrdiff_t>(s.heads) * head, head,

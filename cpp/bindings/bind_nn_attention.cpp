@@ -85,7 +85,7 @@ struct Arguments {
         attention.lengths = lengths_arg(lengths, attention.batch, attention.n_keys);
     }
 
-    Shape rows_shape() const { return {out_shape[0], out_shape[1], out_shape[2]}; }
+    Shape sums_shape() const { return {2, out_shape[0], out_shape[1], out_shape[2]}; }
 };
 
 py::array_t<float> py_attention(py::object q, py::object k, py::object v, py::object out, py::object bias,
@@ -93,7 +93,7 @@ py::array_t<float> py_attention(py::object q, py::object k, py::object v, py::ob
                                 int n_threads) {
     const Arguments args(q, k, v, bias, lengths, scale, causal, dropout);
     const HeadsView<float> O = heads("out", strided_output_arg<float>("out", out, args.out_shape));
-    auto log_sums = pooled_array<float>(args.rows_shape());
+    auto log_sums = pooled_array<float>(args.sums_shape());
     float* sums = log_sums.mutable_data();
     run(n_threads, seed, [&](const RunContext& ctx) { attention(ctx, args.attention, O, sums); });
     return log_sums;
@@ -107,7 +107,7 @@ py::object py_attention_backward(py::object q, py::object k, py::object v, py::o
     const auto O = strided_arg<float>("out", out, 4), dO = strided_arg<float>("dout", dout, 4);
     check_shape("out", O.shape, args.out_shape);
     check_shape("dout", dO.shape, args.out_shape);
-    const auto sums = tensor_arg<float>("log_sums", log_sums, args.rows_shape());
+    const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
     AttentionGradients gradients;
     gradients.dq = optional_heads("dq", dq, args.query_shape);
     gradients.dk = optional_heads("dk", dk, args.key_shape);
@@ -127,7 +127,7 @@ py::object py_attention_backward(py::object q, py::object k, py::object v, py::o
 py::array_t<float> py_attention_weights(py::object q, py::object k, py::object v, py::object log_sums, py::object bias,
                                         py::object lengths, float scale, bool causal, int n_threads) {
     const Arguments args(q, k, v, bias, lengths, scale, causal, 0);
-    const auto sums = tensor_arg<float>("log_sums", log_sums, args.rows_shape());
+    const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
     auto weights = pooled_array<float>(args.score_shape);
     float* to = weights.mutable_data();
     run(n_threads, 0, [&](const RunContext& ctx) { attention_weights(ctx, args.attention, sums.data, to); });

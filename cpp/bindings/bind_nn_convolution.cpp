@@ -192,6 +192,26 @@ std::vector<PoolingSpan> spans_arg(const char* name, const py::tuple& spans, std
     return all;
 }
 
+/// Returns (y, the place of each largest entry within its plane).
+py::tuple py_max_pool_spans(py::object x, const py::tuple& rows, const py::tuple& cols, int n_threads) {
+    const auto X = tensor_arg<float>("x", x, 4);
+    if (X.shape[2] * X.shape[3] > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+        throw ValueError("max_pool takes planes of fewer than 2^31 entries");
+    const auto r = spans_arg("rows", rows, X.shape[2]), c = spans_arg("cols", cols, X.shape[3]);
+    for (const auto& spans : {r, c})
+        for (const PoolingSpan& span : spans)
+            if (span.begin == span.end) throw ValueError("a window of max_pool is empty");
+    const Shape shape{X.shape[0], X.shape[1], r.size(), c.size()};
+    auto out = pooled_array<float>(shape);
+    auto places = pooled_array<std::int32_t>(shape);
+    float* y = out.mutable_data();
+    std::int32_t* where = places.mutable_data();
+    run(n_threads, 0, [&](const RunContext& ctx) {
+        max_pool_spans(ctx, X.shape[0] * X.shape[1], X.shape[2], X.shape[3], r, c, X.data, y, where);
+    });
+    return py::make_tuple(std::move(out), std::move(places));
+}
+
 py::array_t<float> py_average_pool(py::object x, const py::tuple& rows, const py::tuple& cols, int n_threads) {
     const auto X = tensor_arg<float>("x", x, 4);
     const auto r = spans_arg("rows", rows, X.shape[2]), c = spans_arg("cols", cols, X.shape[3]);
@@ -282,6 +302,7 @@ void register_nn_convolution(py::module_& m) {
           py::arg("wanted"), threads);
     m.def("max_pool", &py_max_pool, py::arg("x"), py::kw_only(), py::arg("kernel_size"), py::arg("stride"),
           py::arg("padding"), py::arg("dilation"), py::arg("output_size"), threads);
+    m.def("max_pool_spans", &py_max_pool_spans, py::arg("x"), py::kw_only(), py::arg("rows"), py::arg("cols"), threads);
     m.def("max_pool_backward", &py_max_pool_backward, py::arg("dy"), py::arg("where"), py::kw_only(), py::arg("shape"),
           threads);
     m.def("average_pool", &py_average_pool, py::arg("x"), py::kw_only(), py::arg("rows"), py::arg("cols"), threads);

@@ -7,6 +7,7 @@
 #include "nn/elementwise.hpp"
 #include "nn/embedding.hpp"
 #include "nn/layer_norm.hpp"
+#include "nn/reduce.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -81,6 +82,26 @@ py::array_t<float> py_sum_rows(py::object x, int n_threads) {
     auto out = pooled_array<float>({n});
     float* sums = out.mutable_data();
     run(n_threads, 0, [&](const RunContext& ctx) { sum_rows(ctx, X.data, m, n, sums); });
+    return out;
+}
+
+/// x (outer, n, inner). Returns (outer, inner).
+py::array_t<float> py_sum_axis(py::object x, double factor, int n_threads) {
+    const auto X = tensor_arg<float>("x", x, 3);
+    auto out = pooled_array<float>({X.shape[0], X.shape[2]});
+    float* sums = out.mutable_data();
+    run(n_threads, 0,
+        [&](const RunContext& ctx) { sum_axis(ctx, X.data, X.shape[0], X.shape[1], X.shape[2], factor, sums); });
+    return out;
+}
+
+/// x (outer, n, inner). Returns the sums so far along n, in the same shape.
+py::array_t<float> py_cumulate(py::object x, bool backwards, int n_threads) {
+    const auto X = tensor_arg<float>("x", x, 3);
+    auto out = pooled_array<float>(X.shape);
+    float* sums = out.mutable_data();
+    run(n_threads, 0,
+        [&](const RunContext& ctx) { cumulate(ctx, X.data, X.shape[0], X.shape[1], X.shape[2], backwards, sums); });
     return out;
 }
 
@@ -194,6 +215,8 @@ void register_nn_elementwise(py::module_& m) {
     m.def("scale", &py_scale, py::arg("a"), py::arg("factor"), py::kw_only(), py::arg("out") = py::none(),
           py::arg("n_threads"));
     m.def("sum_rows", &py_sum_rows, py::arg("x"), py::kw_only(), py::arg("n_threads"));
+    m.def("sum_axis", &py_sum_axis, py::arg("x"), py::kw_only(), py::arg("factor") = 1.0, py::arg("n_threads"));
+    m.def("cumulate", &py_cumulate, py::arg("x"), py::kw_only(), py::arg("backwards") = false, py::arg("n_threads"));
     m.def("layer_norm", &py_layer_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::kw_only(),
           py::arg("epsilon"), py::arg("centered"), py::arg("n_threads"));
     m.def("layer_norm_backward", &py_layer_norm_backward, py::arg("x"), py::arg("dy"), py::arg("mean"), py::arg("rstd"),

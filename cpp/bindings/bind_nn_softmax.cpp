@@ -7,6 +7,7 @@
 #include "nn/losses.hpp"
 #include "nn/softmax.hpp"
 
+#include <limits>
 #include <utility>
 
 namespace mlcore {
@@ -45,14 +46,12 @@ py::array_t<float> py_logsumexp(py::object x, int n_threads) {
     return out;
 }
 
-py::array_t<float> py_logsumexp_backward(py::object x, py::object lse, py::object dlse, int n_threads) {
+py::array_t<float> py_logsumexp_backward(py::object x, py::object dlse, int n_threads) {
     const auto X = tensor_arg<float>("x", x);
-    const auto L = tensor_arg<float>("lse", lse, all_but_last(X.shape));
     const auto D = tensor_arg<float>("dlse", dlse, all_but_last(X.shape));
     auto out = pooled_array<float>(X.shape);
     float* dx = out.mutable_data();
-    run(n_threads, 0,
-        [&](const RunContext& ctx) { logsumexp_backward(ctx, X.data, L.data, D.data, X.rows(), X.last(), dx); });
+    run(n_threads, 0, [&](const RunContext& ctx) { logsumexp_backward(ctx, X.data, D.data, X.rows(), X.last(), dx); });
     return out;
 }
 
@@ -106,6 +105,7 @@ py::tuple py_cross_entropy(py::object x, py::object target, py::object class_wei
         double scale = 1; // a batch whose targets are all ignored has loss 0
         if (reduction == Reduction::mean)
             if (const double total = total_weight(ctx, problem); total != 0) scale = 1 / total;
+        if (reduction == Reduction::mean && problem.m == 0) scale = std::numeric_limits<double>::quiet_NaN();
         const double sum = cross_entropy(ctx, problem, static_cast<float>(scale), rows.data,
                                          reduction == Reduction::none ? loss_data : nullptr, gradient_data);
         if (reduction != Reduction::none) *loss_data = static_cast<float>(sum * scale);
@@ -142,7 +142,8 @@ py::tuple py_pointwise_loss(py::object x, py::object target, py::object weight, 
         gradient_data = array.mutable_data();
         gradient = std::move(array);
     }
-    const double scale = reduction == Reduction::mean && problem.n > 0 ? 1 / static_cast<double>(problem.n) : 1;
+    const double count = problem.n > 0 ? static_cast<double>(problem.n) : std::numeric_limits<double>::quiet_NaN();
+    const double scale = reduction == Reduction::mean ? 1 / count : 1;
     run(n_threads, 0, [&](const RunContext& ctx) {
         const double sum = pointwise_loss(ctx, problem, static_cast<float>(scale), D.data,
                                           reduction == Reduction::none ? loss_data : nullptr, gradient_data);
@@ -161,7 +162,7 @@ void register_nn_softmax(py::module_& m) {
     m.def("log_softmax_backward", &py_rows_backward<log_softmax_backward>, py::arg("y"), py::arg("dy"), py::kw_only(),
           py::arg("n_threads"));
     m.def("logsumexp", &py_logsumexp, py::arg("x"), py::kw_only(), py::arg("n_threads"));
-    m.def("logsumexp_backward", &py_logsumexp_backward, py::arg("x"), py::arg("lse"), py::arg("dlse"), py::kw_only(),
+    m.def("logsumexp_backward", &py_logsumexp_backward, py::arg("x"), py::arg("dlse"), py::kw_only(),
           py::arg("n_threads"));
     m.def("cross_entropy", &py_cross_entropy, py::arg("x"), py::arg("target"), py::kw_only(),
           py::arg("class_weight") = py::none(), py::arg("row_factor") = py::none(), py::arg("ignore_index") = -100,

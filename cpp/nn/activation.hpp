@@ -7,6 +7,9 @@
 //   gelu_tanh  x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, the same authors' approximation
 //   silu       x / (1 + e^-x)                                   (Elfwing, Uchibe, Doya 2018)
 //   softplus   log(1 + e^x)
+//   elu        x if x > 0 else e^x - 1                          (Clevert, Unterthiner, Hochreiter 2016)
+//   hardswish  x min(max(x + 3, 0), 6) / 6                      (Howard et al. 2019)
+//   mish       x tanh(log(1 + e^x))                             (Misra 2019)
 #pragma once
 
 #include <cstddef>
@@ -14,7 +17,20 @@
 
 namespace mlcore::nn {
 
-enum class Activation { identity, relu, leaky_relu, sigmoid, tanh, gelu, gelu_tanh, silu, softplus };
+enum class Activation {
+    identity,
+    relu,
+    leaky_relu,
+    sigmoid,
+    tanh,
+    gelu,
+    gelu_tanh,
+    silu,
+    softplus,
+    elu,
+    hardswish,
+    mish
+};
 
 /// "identity", "relu", ... Throws ValueError.
 Activation parse_activation(const std::string& name);

@@ -44,17 +44,17 @@ bool update_softmax(float* tile, std::size_t n, float* maximum, float* sum, floa
 #pragma GCC unroll 4
             for (std::size_t c = 0; c < 4; ++c) {
                 float* at = tile + (i + c) * panel + j;
-                const Floats p = exp2_negative(simd::load(at) - shift);
+                const Floats p = exp_score(simd::load(at) - shift);
                 simd::store(at, p);
                 sums[c] += p;
             }
         for (; i < n; ++i) {
             float* at = tile + i * panel + j;
-            const Floats p = exp2_negative(simd::load(at) - shift);
+            const Floats p = exp_score(simd::load(at) - shift);
             simd::store(at, p);
             sums[0] += p;
         }
-        const Floats factor = exp2_negative(before - shift);
+        const Floats factor = exp_score(before - shift);
         simd::store(maximum + j, top);
         simd::store(sum + j, simd::load(sum + j) * factor + ((sums[0] + sums[1]) + (sums[2] + sums[3])));
         simd::store(factors + j, factor);
@@ -78,7 +78,7 @@ class ForwardTask {
         std::fill_n(maximum_.data(), panels_ * panel, -infinity);
         std::fill_n(sum, panels_ * panel, 0.0f);
         pack_queries(a_.q.head(b, h) + static_cast<std::ptrdiff_t>(first) * a_.q.row_stride, a_.q.row_stride, n_,
-                     a_.depth, a_.scale * log2_e, queries_.data());
+                     a_.depth, a_.scale, queries_.data());
         const std::size_t seen = visible(a_.causal, n_seen(a_, b), 0, first + n_ - 1);
         for (std::size_t k = 0; k < seen; k += key_block) keys(b, h, first, k, std::min(key_block, seen - k));
 
@@ -88,8 +88,12 @@ class ForwardTask {
                        out.head(b, h) + static_cast<std::ptrdiff_t>(first + j) * out.row_stride);
         }
         if (!log_sums) return;
-        float* to = log_sums + (b * a_.heads + h) * a_.n_queries + first;
-        for (std::size_t j = 0; j < n_; ++j) to[j] = sum[j] == 0 ? infinity : maximum_[j] + log2_e * vm::log_(sum[j]);
+        float* tops = log_sums + (b * a_.heads + h) * a_.n_queries + first;
+        float* logs = tops + a_.batch * a_.heads * a_.n_queries;
+        for (std::size_t j = 0; j < n_; ++j) {
+            tops[j] = sum[j] == 0 ? 0 : maximum_[j];
+            logs[j] = sum[j] == 0 ? infinity : vm::log_(sum[j]);
+        }
     }
 
   private:
@@ -152,7 +156,7 @@ void attention_weights(const RunContext& ctx, const Attention& a, const float* l
         Scratch<float> queries(panel * a.depth), keys(key_block * a.depth), tile(key_block * panel),
             room(key_block * panel);
         pack_queries(a.q.head(b, h) + static_cast<std::ptrdiff_t>(first) * a.q.row_stride, a.q.row_stride, n, a.depth,
-                     a.scale * log2_e, queries.data());
+                     a.scale, queries.data());
         float* rows = weights + (head * a.n_queries + first) * a.n_keys;
         std::fill_n(rows, n * a.n_keys, 0.0f);
         const std::size_t seen = visible(a.causal, n_seen(a, b), 0, first + n - 1);
@@ -164,11 +168,10 @@ void attention_weights(const RunContext& ctx, const Attention& a, const float* l
             if (a.bias.data) add_bias(a, a.bias.head(b, h), k, m, first, tile.data(), room.data());
             if (a.causal) hide_later_keys(tile.data(), m, k, first, -infinity);
             for (std::size_t j = 0; j < n; ++j) {
-                const float log_sum = log_sums[head * a.n_queries + first + j];
-                for (std::size_t i = 0; i < m; ++i) {
-                    const float power = (tile[i * panel + j] - log_sum) * 0x1.62e430p-1f;
-                    rows[j * a.n_keys + k + i] = vm::exp_(power);
-                }
+                const float top = log_sums[head * a.n_queries + first + j];
+                const float log_sum = log_sums[(a.batch * a.heads + head) * a.n_queries + first + j];
+                for (std::size_t i = 0; i < m; ++i)
+                    rows[j * a.n_keys + k + i] = vm::exp_((tile[i * panel + j] - top) - log_sum);
             }
         }
     });

@@ -5,8 +5,9 @@
 //
 // Keys are taken in blocks; each query keeps the running maximum and sum of its row (Milakov and Gimelshein, "Online
 // normalizer calculation for softmax", 2018; Dao, Fu, Ermon, Rudra and Re, "FlashAttention", NeurIPS 2022). Of the
-// forward pass only the logarithm of each row's sum is kept, from which the backward pass makes the same tiles of P
-// again. Memory is linear in the lengths.
+// forward pass only maximum m and log s of each row are kept, s the sum of e^(S - m), from which the backward pass
+// makes the same tiles of P again. Apart, because m + log s has lost log s where scores are large: a row that is all
+// hidden by the lowest finite bias would get weights of 1 instead of 1 / n. Memory is linear in the lengths.
 //
 // Tiles lie transposed, keys by queries: a vector then holds one key and as many queries as it has lanes, maximum and
 // sum run down the tile without any exchange between lanes, and the tile is a factor of the next product as it is.
@@ -55,8 +56,8 @@ struct Attention {
     float dropout = 0;   // in [0, 1), rounded to a multiple of 2^-16; drawn by ctx.seed
 };
 
-/// out (B, H, Tq, Dv); log_sums (B, H, Tq) or nullptr: base-2 logarithms of the sums of the rows, infinity for a row
-/// all of whose keys are hidden: its output is 0.
+/// out (B, H, Tq, Dv); log_sums (2, B, H, Tq) or nullptr: maximum of each row and logarithm of its sum, 0 and infinity
+/// for a row all of whose keys are hidden: its output is 0.
 void attention(const RunContext& ctx, const Attention& a, HeadsView<float> out, float* log_sums);
 
 /// What is not asked for has data nullptr.

@@ -33,7 +33,7 @@ class BackwardTask {
           panels_(n_panels(a.n_queries)), width_(padded(a.depth)), value_width_(padded(a.value_depth)),
           queries_(panels_ * panel * a.depth), query_rows_(panels_ * panel * width_),
           douts_(panels_ * panel * a.value_depth), dout_rows_(panels_ * panel * value_width_),
-          statistics_(2 * panels_ * panel), keys_(key_block * a.depth), key_rows_(key_block * width_),
+          statistics_(3 * panels_ * panel), keys_(key_block * a.depth), key_rows_(key_block * width_),
           values_(key_block * a.value_depth), dkeys_(key_block * width_), dvalues_(key_block * value_width_),
           weights_(query_panels * key_block * panel), dscores_(query_panels * key_block * panel),
           room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
@@ -57,13 +57,14 @@ class BackwardTask {
     /// What belongs to the queries, once for all keys.
     void pack() {
         const std::size_t n = a_.n_queries;
-        pack_queries(at(a_.q, b_, h_, 0), a_.q.row_stride, n, a_.depth, a_.scale * log2_e, queries_.data());
+        pack_queries(at(a_.q, b_, h_, 0), a_.q.row_stride, n, a_.depth, a_.scale, queries_.data());
         pack_rows(at(a_.q, b_, h_, 0), a_.q.row_stride, n, panels_ * panel, a_.depth, a_.scale, query_rows_.data());
         pack_queries(at(g_.dout, b_, h_, 0), g_.dout.row_stride, n, a_.value_depth, 1, douts_.data());
         pack_rows(at(g_.dout, b_, h_, 0), g_.dout.row_stride, n, panels_ * panel, a_.value_depth, 1, dout_rows_.data());
-        float *log_sums = statistics_.data(), *deltas = log_sums + panels_ * panel;
-        std::fill_n(log_sums, 2 * panels_ * panel, 0.0f);
-        std::copy_n(g_.log_sums + head_ * n, n, log_sums);
+        float *tops = statistics_.data(), *log_sums = tops + panels_ * panel, *deltas = log_sums + panels_ * panel;
+        std::fill_n(tops, 3 * panels_ * panel, 0.0f);
+        std::copy_n(g_.log_sums + head_ * n, n, tops);
+        std::copy_n(g_.log_sums + (a_.batch * a_.heads + head_) * n, n, log_sums);
         for (std::size_t j = 0; j < n; ++j) {
             const float *o = at(g_.out, b_, h_, j), *d = &dout_rows_[j * value_width_];
             Floats sums{};
@@ -136,14 +137,15 @@ class BackwardTask {
         left_product(m, n, values_.data(), &douts_[p * panel * a_.value_depth], a_.value_depth, dscores);
         if (a_.bias.data) add_bias(a_, a_.bias.head(b_, h_), k, m, first_query, weights, room_.data());
         if (a_.causal) hide_later_keys(weights, m, k, first_query, -infinity);
-        const float *log_sums = &statistics_[p * panel], *deltas = log_sums + panels_ * panel;
+        const float* tops = &statistics_[p * panel];
+        const float *log_sums = tops + panels_ * panel, *deltas = log_sums + panels_ * panel;
         if (a_.dropout > 0) mask_.fill(k, m, first_query, room_.data());
         for (std::size_t j = 0; j < panel; j += lanes) {
-            const Floats log_sum = simd::load(log_sums + j), delta = simd::load(deltas + j);
+            const Floats top = simd::load(tops + j), log_sum = simd::load(log_sums + j), delta = simd::load(deltas + j);
             if (a_.dropout > 0)
                 for (std::size_t i = 0; i < m; ++i) {
                     float *w = weights + i * panel + j, *d = dscores + i * panel + j;
-                    const Floats weight = exp2_negative(simd::load(w) - log_sum);
+                    const Floats weight = exp_score((simd::load(w) - top) - log_sum);
                     const Floats factor = simd::load(&room_[i * panel + j]);
                     simd::store(w, weight * factor);
                     simd::store(d, weight * (simd::load(d) * factor - delta));
@@ -151,7 +153,7 @@ class BackwardTask {
             else
                 for (std::size_t i = 0; i < m; ++i) {
                     float *w = weights + i * panel + j, *d = dscores + i * panel + j;
-                    const Floats weight = exp2_negative(simd::load(w) - log_sum);
+                    const Floats weight = exp_score((simd::load(w) - top) - log_sum);
                     simd::store(w, weight);
                     simd::store(d, weight * (simd::load(d) - delta));
                 }

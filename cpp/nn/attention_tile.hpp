@@ -152,14 +152,17 @@ inline void unpack_row(const float* from, std::size_t depth, float factor, float
 
 // ---- softmax ----
 
-/// 2^x within 2 ulp for x <= 0, 0 below -126; NaN stays NaN.
-[[gnu::always_inline]] inline simd::Floats exp2_negative(simd::Floats x) {
+/// e^x for x <= 0, 0 below -87; NaN stays NaN. A relative error of 2 ulp and of |x| 2^-26: scores are the sums of long
+/// products and know less. The change of base is part of the reduction: two multiply-adds in the place of two
+/// additions, so that a score needs no factor before its distance from the maximum is taken, by which the largest
+/// finite ones would overflow.
+[[gnu::always_inline]] inline simd::Floats exp_score(simd::Floats x) {
     using simd::Floats, simd::fma, simd::broadcast;
     using Integers [[gnu::vector_size(simd::lanes * sizeof(int))]] = int;
     constexpr float rounder = 0x1.8p23f; // adding it moves the nearest integer into the lowest bits
-    const Integers underflow = x < -126;
-    const Floats shifted = x + rounder;
-    const Floats r = x - (shifted - rounder); // |r| <= 1/2
+    const Integers underflow = x < -87;
+    const Floats shifted = fma(x, broadcast(log2_e), broadcast(rounder));
+    const Floats r = fma(x, broadcast(log2_e), rounder - shifted); // |r| <= 1/2
     const Floats r2 = r * r;
     // e^(r ln 2), coefficients of core/vecmath.hpp times powers of ln 2
     const Floats high =
@@ -190,13 +193,13 @@ inline std::size_t visible(bool causal, std::size_t n, std::size_t first_key, st
     return last_query < first_key ? 0 : std::min(n, last_query - first_key + 1);
 }
 
-/// Adds the bias, in units of log 2, to a tile. room: (key_block, panel).
+/// Adds the bias to a tile. room: (key_block, panel).
 inline void add_bias(const Attention& a, const float* head, std::size_t first_key, std::size_t n,
                      std::size_t first_query, float* tile, float* room) {
     const std::size_t queries = std::min(panel, a.n_queries - first_query);
     const MatrixView<const float> B{head, a.n_queries, a.n_keys, a.bias.strides[2], a.bias.strides[3]};
     pack_panel(B, first_query, queries, first_key, n, room, panel);
-    for (std::size_t t = 0; t < n * panel; ++t) tile[t] += log2_e * room[t];
+    for (std::size_t t = 0; t < n * panel; ++t) tile[t] += room[t];
 }
 
 // ---- dropout ----

@@ -110,7 +110,7 @@ struct RowGradient {
     }
 };
 
-/// Sums of dy and of dy (x - mean) over a plane.
+/// Sums of dy and of dy (x - mean) over a piece of a plane.
 void gradient_sums(const float* dy, const float* x, std::size_t n, float mean, float& sum, float& products) {
     Floats sums[2] = {}, dots[2] = {};
     std::size_t j = 0;
@@ -147,7 +147,16 @@ Scratch<float> partial_sums(const RunContext& ctx, const BatchShape& shape, cons
         if (length > 1) {
             for (std::size_t c = 0; c < channels; ++c) {
                 const std::size_t at = (part * channels + c) * length;
-                gradient_sums(dy + at, x + at, length, mean[c], s[c], p[c]);
+                double sum = 0, products = 0;
+                for (std::size_t begin = 0; begin < length; begin += reduce_block) {
+                    float here = 0, product = 0;
+                    gradient_sums(dy + at + begin, x + at + begin, std::min(reduce_block, length - begin), mean[c],
+                                  here, product);
+                    sum += static_cast<double>(here);
+                    products += static_cast<double>(product);
+                }
+                s[c] = static_cast<float>(sum);
+                p[c] = static_cast<float>(products);
             }
             return;
         }

@@ -65,19 +65,24 @@ void add_products(const Strip& s) {
         }
 }
 
-/// db += the sum of a panel of dy over its pixels.
-void add_pixels(const float* dy, std::size_t n_pixels, float* db) {
+/// db (tile_cols) += the sum of a panel of dy over its pixels: pieces in float, their sum in double.
+void add_pixels(const float* dy, std::size_t n_pixels, double* db) {
     using simd::Floats, simd::lanes;
-    Floats even[2] = {}, odd[2] = {};
-    std::size_t j = 0;
-    for (; j + 2 <= n_pixels; j += 2, dy += 2 * tile_cols)
+    constexpr std::size_t piece = 256;
+    for (std::size_t begin = 0; begin < n_pixels; begin += piece) {
+        const std::size_t n = std::min(piece, n_pixels - begin);
+        Floats even[2] = {}, odd[2] = {};
+        std::size_t j = 0;
+        for (; j + 2 <= n; j += 2, dy += 2 * tile_cols)
+            for (std::size_t v = 0; v < 2; ++v) {
+                even[v] += simd::load(dy + v * lanes);
+                odd[v] += simd::load(dy + tile_cols + v * lanes);
+            }
         for (std::size_t v = 0; v < 2; ++v) {
-            even[v] += simd::load(dy + v * lanes);
-            odd[v] += simd::load(dy + tile_cols + v * lanes);
+            if (j < n) even[v] += simd::load(dy + v * lanes);
+            const Floats sum = even[v] + odd[v];
+            for (std::size_t l = 0; l < lanes; ++l) db[v * lanes + l] += static_cast<double>(sum[l]);
         }
-    for (std::size_t v = 0; v < 2; ++v) {
-        if (j < n_pixels) even[v] += simd::load(dy + v * lanes);
-        simd::store(db + v * lanes, simd::load(db + v * lanes) + even[v] + odd[v]);
     }
 }
 
@@ -103,7 +108,7 @@ struct Plan {
 
     std::size_t k() const { return offsets.size(); }
     std::size_t tasks() const { return shape.groups * panels * image_blocks; }
-    std::size_t partial_size() const { return (k() + 1) * tile_cols; } // dw, then db
+    std::size_t partial_size() const { return k() * tile_cols; } // of dw
 };
 
 Plan plan_for(const ConvolutionShape& shape) {
@@ -117,7 +122,7 @@ Plan plan_for(const ConvolutionShape& shape) {
     return {shape, strips, std::move(window), std::move(offsets), panels, image_blocks, images};
 }
 
-/// Sums of one block of images for one panel of filters: dw (channels * taps, tile_cols), then db.
+/// Sums of one block of images for one panel of filters: dw (channels * taps, tile_cols), db (tile_cols).
 struct PanelSum {
     const Plan& plan;
     const float* x;
@@ -126,7 +131,8 @@ struct PanelSum {
     float* panel;  // room: (pixels of a strip, tile_cols)
 
     /// Adds what comes from n images from `image` on.
-    void run(std::size_t group, std::size_t filter_panel, std::size_t image, std::size_t n, float* dw) const {
+    void run(std::size_t group, std::size_t filter_panel, std::size_t image, std::size_t n, float* dw,
+             double* db) const {
         const ConvolutionShape& shape = plan.shape;
         const std::size_t filters = shape.group_filters(), first = filter_panel * tile_cols;
         const std::size_t n_filters = std::min(tile_cols, filters - first);
@@ -142,7 +148,7 @@ struct PanelSum {
                 interleave(gradient + block.row * shape.cols.n_out + block.col, static_cast<std::ptrdiff_t>(pixels),
                            n_filters, block.pixels(), panel + i * block.pixels() * tile_cols, tile_cols);
             }
-            add_pixels(panel, n * block.pixels(), dw + plan.k() * tile_cols);
+            add_pixels(panel, n * block.pixels(), db);
             for (std::size_t t = 0; t < tiles; ++t) {
                 const std::size_t k = plan.k() * t / tiles, height = plan.k() * (t + 1) / tiles - k;
                 strip_kernel(height,
@@ -205,6 +211,7 @@ void convolve_weight_gradient(const RunContext& ctx, const ConvolutionShape& sha
         return depthwise_weight_gradient(ctx, plan, x, dy, dw);
     }
     Scratch<float> partials(plan.tasks() * plan.partial_size());
+    Scratch<double> bias_partials(plan.tasks() * tile_cols);
     const double images = static_cast<double>(shape.n) / static_cast<double>(plan.image_blocks);
     const double work = 2.0 * images * static_cast<double>(shape.out_pixels() * plan.k() * tile_cols) / flops_per_ns;
     std::vector<Scratch<float>> windows, panels;
@@ -217,26 +224,30 @@ void convolve_weight_gradient(const RunContext& ctx, const ConvolutionShape& sha
         const auto t = static_cast<std::size_t>(thread);
         const PanelSum sum{plan, x, dy, windows[t].data(), panels[t].data()};
         float* partial = partials.data() + task * plan.partial_size();
+        double* bias_partial = bias_partials.data() + task * tile_cols;
         std::fill_n(partial, plan.partial_size(), 0.0f);
+        std::fill_n(bias_partial, tile_cols, 0.0);
         const std::size_t block = task % plan.image_blocks, rest = task / plan.image_blocks;
         const std::size_t end = shape.n * (block + 1) / plan.image_blocks;
         for (std::size_t image = shape.n * block / plan.image_blocks; image < end; image += plan.images)
-            sum.run(rest / plan.panels, rest % plan.panels, image, std::min(plan.images, end - image), partial);
+            sum.run(rest / plan.panels, rest % plan.panels, image, std::min(plan.images, end - image), partial,
+                    bias_partial);
     });
 
     const std::size_t filters = shape.group_filters();
     const double cost = 0.5 * static_cast<double>(plan.k() * plan.image_blocks);
     parallel_tasks(ctx, shape.filters, cost, [&](std::size_t filter, int) {
         const std::size_t panel = filter / filters * plan.panels + filter % filters / tile_cols;
-        const float* from =
-            partials.data() + panel * plan.image_blocks * plan.partial_size() + filter % filters % tile_cols;
-        const auto total = [&](std::size_t k) {
-            float sum = 0;
-            for (std::size_t b = 0; b < plan.image_blocks; ++b) sum += from[b * plan.partial_size() + k * tile_cols];
-            return sum;
+        const std::size_t first = panel * plan.image_blocks, lane = filter % filters % tile_cols;
+        const auto total = [&](const auto* from, std::size_t step) {
+            double sum = 0;
+            for (std::size_t b = 0; b < plan.image_blocks; ++b) sum += static_cast<double>(from[b * step]);
+            return static_cast<float>(sum);
         };
-        for (std::size_t k = 0; k < plan.k(); ++k) dw[filter * plan.k() + k] = total(k);
-        if (db) db[filter] = total(plan.k());
+        for (std::size_t k = 0; k < plan.k(); ++k)
+            dw[filter * plan.k() + k] =
+                total(partials.data() + first * plan.partial_size() + k * tile_cols + lane, plan.partial_size());
+        if (db) db[filter] = total(bias_partials.data() + first * tile_cols + lane, tile_cols);
     });
 }
 

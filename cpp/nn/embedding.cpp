@@ -9,6 +9,11 @@
 #include <string>
 
 namespace mlcore::nn {
+namespace {
+
+constexpr std::size_t float_run = 64; // rows whose sum is kept in float
+
+} // namespace
 
 void check_ids(const std::int64_t* ids, std::size_t n, std::size_t n_rows) {
     for (std::size_t i = 0; i < n; ++i)
@@ -40,11 +45,20 @@ void scatter_add_rows(const RunContext& ctx, const float* rows, const std::int64
         float* to = out + r * d;
         std::size_t k = r == 0 ? 0 : ends[r - 1];
         if (k == ends[r] || static_cast<std::int64_t>(r) == skipped) return static_cast<void>(std::fill_n(to, d, 0.0f));
-        std::memcpy(to, rows + order[k] * d, d * sizeof(float));
-        for (++k; k < ends[r]; ++k) {
-            const float* from = rows + order[k] * d;
-            for (std::size_t j = 0; j < d; ++j) to[j] += from[j];
+        // The sums of a few rows in float, theirs in double: a frequent id has millions.
+        Scratch<double> totals(ends[r] - k > float_run ? d : 0);
+        std::fill_n(totals.data(), totals.size(), 0.0);
+        while (true) {
+            const std::size_t end = std::min(k + float_run, ends[r]);
+            std::memcpy(to, rows + order[k] * d, d * sizeof(float));
+            for (++k; k < end; ++k) {
+                const float* from = rows + order[k] * d;
+                for (std::size_t j = 0; j < d; ++j) to[j] += from[j];
+            }
+            for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += static_cast<double>(to[j]);
+            if (k == ends[r]) break;
         }
+        for (std::size_t j = 0; j < totals.size(); ++j) to[j] = static_cast<float>(totals[j]);
     });
 }
 

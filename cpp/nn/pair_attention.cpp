@@ -15,6 +15,7 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr std::size_t chunk = 64; // partial sums of a row: their order does not depend on the width of vectors
+constexpr std::size_t query_run = 64;
 
 struct Additive {
     static constexpr double ns = 2; // of one value
@@ -100,7 +101,12 @@ void feature_gradients(const RunContext& ctx, const PairAttention& p, const floa
         std::fill_n(dc, p.n_keys, 0.0f);
         const float w = p.w[f];
         double total = 0;
+        Scratch<float> run(p.n_keys); // the sums of a few queries, before they meet those of all
         for (std::size_t q = 0; q < p.n_queries; ++q) {
+            if (q % query_run == 0) {
+                for (std::size_t k = 0; k < seen && q > 0; ++k) dc[k] += run[k];
+                std::fill_n(run.data(), seen, 0.0f);
+            }
             const std::size_t row = b * p.n_queries + q;
             const float* ds = dscores + row * p.n_keys;
             const float x = p.a[row * p.features + f];
@@ -110,7 +116,7 @@ void feature_gradients(const RunContext& ctx, const PairAttention& p, const floa
                     const float value = Phi::value(x, c[k + i]);
                     const float gradient = ds[k + i] * Phi::by_a(x, c[k + i], value);
                     by_a[i] += gradient;
-                    dc[k + i] += gradient;
+                    run[k + i] += gradient;
                     values[i] += ds[k + i] * value;
                 }
             float sum = 0;
@@ -120,6 +126,7 @@ void feature_gradients(const RunContext& ctx, const PairAttention& p, const floa
             }
             da[row * p.features + f] = w * sum;
         }
+        for (std::size_t k = 0; k < seen && p.n_queries > 0; ++k) dc[k] += run[k];
         for (std::size_t k = 0; k < p.n_keys; ++k) dc[k] *= Phi::by_c * w;
         dw[task] = static_cast<float>(total);
     });

@@ -112,6 +112,19 @@ void max_pool_plane(const PoolingAxis& rows, const PoolingAxis& cols, const floa
     }
 }
 
+constexpr std::size_t float_window = 64; // entries of a window whose sum is kept in float
+
+template <class Sum>
+double window_sum(const float* plane, std::size_t n_cols, const PoolingSpan& rows, const PoolingSpan& cols) {
+    Sum total = 0;
+    for (std::size_t i = rows.begin; i < rows.end; ++i) {
+        Sum sum = 0;
+        for (std::size_t j = cols.begin; j < cols.end; ++j) sum += static_cast<Sum>(plane[i * n_cols + j]);
+        total += sum;
+    }
+    return static_cast<double>(total);
+}
+
 } // namespace
 
 void max_pool(const RunContext& ctx, std::size_t n_planes, const PoolingAxis& rows, const PoolingAxis& cols,
@@ -128,6 +141,27 @@ void max_pool(const RunContext& ctx, std::size_t n_planes, const PoolingAxis& ro
                              where + plane * n_out);
         else
             max_pool_plane(rows, cols, x + plane * n_in, y + plane * n_out, where + plane * n_out);
+    });
+}
+
+void max_pool_spans(const RunContext& ctx, std::size_t n_planes, std::size_t in_rows, std::size_t in_cols,
+                    std::span<const PoolingSpan> rows, std::span<const PoolingSpan> cols, const float* x, float* y,
+                    std::int32_t* where) {
+    const std::size_t n_out = rows.size() * cols.size();
+    parallel_tasks(ctx, n_planes, static_cast<double>(in_rows * in_cols + n_out) + 10, [&](std::size_t plane, int) {
+        const float* from = x + plane * in_rows * in_cols;
+        std::size_t out = plane * n_out;
+        for (const PoolingSpan& r : rows)
+            for (const PoolingSpan& c : cols) {
+                std::size_t place = r.begin * in_cols + c.begin;
+                for (std::size_t i = r.begin; i < r.end; ++i)
+                    for (std::size_t j = c.begin; j < c.end; ++j) {
+                        const float value = from[i * in_cols + j], best = from[place];
+                        if (value > best || (value != value && best == best)) place = i * in_cols + j;
+                    }
+                y[out] = from[place];
+                where[out++] = static_cast<std::int32_t>(place);
+            }
     });
 }
 
@@ -150,14 +184,10 @@ void average_pool(const RunContext& ctx, std::size_t n_planes, std::size_t in_ro
         float* to = y + plane * rows.size() * cols.size();
         for (const PoolingSpan& r : rows)
             for (const PoolingSpan& c : cols) {
-                float total = 0; // sums of rows first: the sum of a large window stays
-                                 // exact to a few units
-                for (std::size_t i = r.begin; i < r.end; ++i) {
-                    float sum = 0;
-                    for (std::size_t j = c.begin; j < c.end; ++j) sum += from[i * in_cols + j];
-                    total += sum;
-                }
-                *to++ = total / (r.divisor * c.divisor);
+                const bool large = (r.end - r.begin) * (c.end - c.begin) > float_window;
+                const auto total =
+                    large ? window_sum<double>(from, in_cols, r, c) : window_sum<float>(from, in_cols, r, c);
+                *to++ = static_cast<float>(total) / (r.divisor * c.divisor);
             }
     });
 }

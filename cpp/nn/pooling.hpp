@@ -23,15 +23,20 @@ struct PoolingAxis {
 void max_pool(const RunContext& ctx, std::size_t n_planes, const PoolingAxis& rows, const PoolingAxis& cols,
               const float* x, float* y, std::int32_t* where);
 
-/// dx from dy: overwritten. n_in, n_out: entries of a plane of x and of y.
-void max_pool_backward(const RunContext& ctx, std::size_t n_planes, std::size_t n_in, std::size_t n_out,
-                       const float* dy, const std::int32_t* where, float* dx);
-
-/// Entries [begin, end) of an axis; the divisor of a window is the product of its two.
+/// Entries [begin, end) of an axis; the divisor of a window of average_pool is the product of its two.
 struct PoolingSpan {
     std::size_t begin, end;
     float divisor;
 };
+
+/// As max_pool, for windows of any lengths, none empty: the spans are those of the rows and of the columns of y.
+void max_pool_spans(const RunContext& ctx, std::size_t n_planes, std::size_t in_rows, std::size_t in_cols,
+                    std::span<const PoolingSpan> rows, std::span<const PoolingSpan> cols, const float* x, float* y,
+                    std::int32_t* where);
+
+/// dx from dy: overwritten. n_in, n_out: entries of a plane of x and of y.
+void max_pool_backward(const RunContext& ctx, std::size_t n_planes, std::size_t n_in, std::size_t n_out,
+                       const float* dy, const std::int32_t* where, float* dx);
 
 /// in_rows, in_cols: size of a plane of x; the spans are those of the rows and of the columns of y.
 void average_pool(const RunContext& ctx, std::size_t n_planes, std::size_t in_rows, std::size_t in_cols,

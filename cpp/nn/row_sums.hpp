@@ -12,7 +12,7 @@
 namespace mlcore::nn {
 
 /// Entries whose sum is kept in float.
-inline constexpr std::size_t sum_block = 4096;
+inline constexpr std::size_t sum_block = 1024;
 
 /// Sum of the lanes, in a fixed order.
 [[gnu::always_inline]] inline float sum_lanes(simd::Floats v) {

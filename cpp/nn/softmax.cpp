@@ -79,12 +79,19 @@ void logsumexp(const RunContext& ctx, const float* x, std::size_t m, std::size_t
     });
 }
 
-void logsumexp_backward(const RunContext& ctx, const float* x, const float* lse, const float* dlse, std::size_t m,
-                        std::size_t n, float* dx) {
+void logsumexp_backward(const RunContext& ctx, const float* x, const float* dlse, std::size_t m, std::size_t n,
+                        float* dx) {
     for_rows(ctx, m, n, [=](std::size_t row) {
-        const float shift = lse[row], d = dlse[row];
-        if (shift == minus_infinity) return static_cast<void>(std::fill_n(dx + row * n, n, 0.0f));
-        vf::map(x + row * n, dx + row * n, n, [=](Floats v) { return d * simd::exp_negative(v - shift); });
+        const float* from = x + row * n;
+        float* to = dx + row * n;
+        const float most = row_max(from, n);
+        if (most == minus_infinity) return static_cast<void>(std::fill_n(to, n, empty_row_value(from, n, 0)));
+        const double sum = sum_exp(from, n, most, [=](std::size_t j, Floats e, std::size_t count) {
+            store_count(to + j, e, count);
+            return e;
+        });
+        const auto factor = static_cast<float>(static_cast<double>(dlse[row]) / sum);
+        vf::map(to, to, n, [=](Floats e) { return e * factor; });
     });
 }
 

@@ -66,6 +66,13 @@ template <std::size_t I = 0, std::size_t N>
     return (x >= 0 ? Floats{} + 1 : e) / (e + 1);
 }
 
+/// e^x - 1 for x <= 0, all digits kept for small x.
+[[gnu::always_inline]] inline Floats expm1_negative(Floats x) {
+    constexpr std::array c{1.0f, 1 / 2.0f, 1 / 6.0f, 1 / 24.0f, 1 / 120.0f, 1 / 720.0f, 1 / 5040.0f, 1 / 40320.0f};
+    const Floats far = simd::exp_negative(x) - 1, near = x * polynomial(x, c);
+    return x < -0.5f ? far : near;
+}
+
 /// log(1 + e) for e in [0, 1], all digits kept for small e: 2 artanh(s) with s = e / (2 + e).
 [[gnu::always_inline]] inline Floats log1p_unit(Floats e) {
     // (2 artanh(s) / s - 2) / s^2 in powers of s^2 <= 1/9, minimax

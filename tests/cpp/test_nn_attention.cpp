@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 using namespace mlcore;
@@ -128,7 +129,7 @@ struct Results {
     Values out, log_sums, dq, dk, dv, dscores;
 
     explicit Results(const Case& c, int n_threads = 1)
-        : out(c.dout.size(), NAN), log_sums(4 * c.n_queries, NAN), dq(c.q.size(), NAN), dk(c.k.size(), NAN),
+        : out(c.dout.size(), NAN), log_sums(8 * c.n_queries, NAN), dq(c.q.size(), NAN), dk(c.k.size(), NAN),
           dv(c.v.size(), NAN), dscores(4 * c.n_queries * c.n_keys, NAN) {
         const StandaloneRun run(n_threads, c.seed);
         const Attention a = c.attention();
@@ -205,13 +206,25 @@ TEST(weights_add_up) {
     }
 }
 
-TEST(powers_of_two) {
-    for (float x = 0; x > -126; x -= 0.013F) {
-        const double got = tiles::exp2_negative(simd::broadcast(x))[0], expected = std::exp2(static_cast<double>(x));
-        CHECK_CLOSE(got / expected, 1, 3e-7);
+TEST(largest_finite_scores) {
+    // A bias that is the same for all keys changes nothing, the lowest float as little as 0: weights are uniform, for
+    // it absorbs the scores, and so are those that the backward pass makes again.
+    Case c(20, 140, 8, 6), flat(20, 140, 8, 6);
+    c.bias.assign(20 * 140, std::numeric_limits<float>::lowest());
+    std::fill(flat.q.begin(), flat.q.end(), 0.0F);
+    const Results extreme(c), uniform(flat);
+    for (std::size_t i = 0; i < extreme.out.size(); ++i) CHECK_CLOSE(extreme.out[i], uniform.out[i], 1e-6);
+    for (std::size_t i = 0; i < extreme.dv.size(); ++i) CHECK_CLOSE(extreme.dv[i], uniform.dv[i], 1e-6);
+    for (std::size_t i = 0; i < extreme.dscores.size(); ++i) CHECK_CLOSE(extreme.dscores[i], uniform.dscores[i], 1e-6);
+}
+
+TEST(exponentials_of_scores) {
+    for (float x = 0; x > -87; x -= 0.009F) {
+        const double got = tiles::exp_score(simd::broadcast(x))[0], expected = std::exp(static_cast<double>(x));
+        CHECK_CLOSE(got / expected, 1, 3e-7 - 1.6e-8 * static_cast<double>(x)); // x log2(e) knows 25 bits of log2(e)
     }
-    CHECK_EQUAL(tiles::exp2_negative(simd::broadcast(0.0f))[0], 1.0f);
-    CHECK_EQUAL(tiles::exp2_negative(simd::broadcast(-127.0f))[0], 0.0f);
-    CHECK_EQUAL(tiles::exp2_negative(simd::broadcast(-INFINITY))[0], 0.0f);
-    CHECK(std::isnan(tiles::exp2_negative(simd::broadcast(NAN))[0]));
+    CHECK_EQUAL(tiles::exp_score(simd::broadcast(0.0f))[0], 1.0f);
+    CHECK_EQUAL(tiles::exp_score(simd::broadcast(-88.0f))[0], 0.0f);
+    CHECK_EQUAL(tiles::exp_score(simd::broadcast(-INFINITY))[0], 0.0f);
+    CHECK(std::isnan(tiles::exp_score(simd::broadcast(NAN))[0]));
 }

@@ -164,8 +164,8 @@ class TestConvolution:
             conv2d(x, leaf((4, 2, 3, 3)))
         with pytest.raises(ShapeError, match="larger than the input"):
             conv2d(leaf((2, 3, 2, 2)), w)
-        with pytest.raises(ShapeError, match="is empty"):
-            conv2d(np.empty((0, 3, 8, 8), np.float32), w)
+        with pytest.raises(ShapeError, match="empty axis"):
+            conv2d(np.empty((2, 3, 0, 8), np.float32), w)
         with pytest.raises(ShapeError, match="must be"):
             conv2d(leaf((3, 8)), w)
         with pytest.raises(ShapeError, match="bias of shape"):
@@ -280,8 +280,8 @@ class TestPooling:
             max_pool2d(x, 9)
         with pytest.raises(ShapeError, match="must be"):
             avg_pool2d(leaf((8, 8)), 2)
-        with pytest.raises(ShapeError, match="is empty"):
-            max_pool1d(np.empty((0, 3, 8), np.float32), 2)
+        with pytest.raises(ShapeError, match="empty axis"):
+            max_pool1d(np.empty((2, 3, 0), np.float32), 2)
         with pytest.raises(ValueError, match="more than half"):
             max_pool2d(x, 2, padding=2)
         with pytest.raises(ValueError, match="kernel_size"):
@@ -363,8 +363,6 @@ class TestBatchNorm:
             BatchNorm1d(3)(leaf((1, 3)))
         with pytest.raises(ValueError, match="needs running_mean"):
             batch_norm(leaf((2, 3)), None, None)
-        with pytest.raises(ShapeError, match="not empty"):
-            batch_norm(np.empty((0, 3), np.float32), None, None, training=True)
 
 
 class TestLayers:

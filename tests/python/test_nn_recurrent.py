@@ -223,9 +223,8 @@ def test_bad_input():
         module(x.astype(np.float64))
     with pytest.raises(TypeError, match="float32, got int64"):
         module(x.astype(np.int64))
-    for empty in ((0, 2, 3), (5, 0, 3)):
-        with pytest.raises(ValueError, match="no sequences, no steps"):
-            module(np.zeros(empty, np.float32))
+    with pytest.raises(ValueError, match="no steps"):
+        module(np.zeros((0, 2, 3), np.float32))
     with pytest.raises(ValueError, match=r"lengths must be in \[1, 5\], got 0 for sequence 1"):
         module(x, lengths=[5, 0])
     with pytest.raises(ValueError, match=r"lengths must be in \[1, 5\], got 6 for sequence 0"):

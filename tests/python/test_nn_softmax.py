@@ -302,13 +302,11 @@ def test_layers_compute_what_the_functions_do():
     ("call", "error", "message"),
     [
         (lambda: F.softmax(normal(2, 3), 2), ShapeError, r"dim=2 .* \(2, 3\)"),
-        (lambda: F.softmax(normal(2, 0), 1), ShapeError, "nothing"),
         (lambda: F.softmax(np.arange(3), 0), TypeError, "float32"),
         (lambda: F.softmax(np.ones(3), 0), TypeError, "float64"),
         (lambda: classes.cross_entropy(normal(4, 3), np.array([0, 1, 2, 3])), ValueError, "target 3 at position 3"),
         (lambda: classes.cross_entropy(normal(4, 3), np.array([0, 1, 2, -1])), ValueError, "target -1"),
         (lambda: classes.cross_entropy(normal(4, 3), np.arange(3)), ShapeError, r"\(3,\).*\(4, 3\)"),
-        (lambda: classes.cross_entropy(normal(0, 3), np.zeros(0, int)), ShapeError, "empty"),
         (lambda: classes.cross_entropy(normal(4, 3), normal(4, 2)), ShapeError, r"\(4, 2\)"),
         (lambda: classes.cross_entropy(normal(4, 3), np.ones(4, bool)), TypeError, "bool"),
         (lambda: classes.cross_entropy(normal(4, 3), np.zeros(4, int), normal(4)), ShapeError, "3 classes"),
@@ -319,7 +317,6 @@ def test_layers_compute_what_the_functions_do():
         (lambda: classes.focal_loss(normal(4, 3), normal(4, 3)), ValueError, "gamma"),
         (lambda: classes.nll_loss(normal(4, 3), np.array([0, 1, 5, 2])), ValueError, "target 5 at position 2"),
         (lambda: losses.mse_loss(normal(4), normal(5)), ShapeError, r"\(5,\).*\(4,\)"),
-        (lambda: losses.mse_loss(normal(0), normal(0)), ShapeError, "empty"),
         (lambda: losses.huber_loss(normal(4), normal(4), delta=0.0), ValueError, "positive"),
         (
             lambda: losses.binary_cross_entropy_with_logits(normal(4), normal(4), normal(3)),

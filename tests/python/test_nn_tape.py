@@ -73,7 +73,7 @@ def test_operators_broadcast(op, shapes):
         (lambda x: x.sum((0, 2)), lambda x: x.sum((0, 2))),
         (lambda x: x.sum(-1, keepdim=True), lambda x: x.sum(-1, keepdims=True)),
         (lambda x: x.mean(1), lambda x: x.mean(1)),
-        (lambda x: x.max(1), lambda x: x.max(1)),
+        (lambda x: x.max(1).values, lambda x: x.max(1)),
         (lambda x: x.reshape(4, -1), lambda x: x.reshape(4, -1)),
         (lambda x: x.permute(2, 0, 1), lambda x: x.transpose(2, 0, 1)),
         (lambda x: x.transpose(0, -1), lambda x: x.swapaxes(0, -1)),
@@ -225,8 +225,6 @@ def test_wrong_types_and_shapes():
         leaf(3).backward(np.ones(2, np.float32))
     with pytest.raises(nn.ShapeError, match="dim 5"):
         leaf(3).sum(5)
-    with pytest.raises(nn.ShapeError, match="mean over no entries"):
-        Tensor(np.zeros((0, 3), np.float32)).mean()
     with pytest.raises(IndexError, match=r"shape \(3,\)"):
         leaf(3)[7]
 

@@ -2,7 +2,7 @@
 
 from mlcore.nn import functional, init, optim
 from mlcore.nn._activation import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from mlcore.nn._arithmetic import concatenate, stack
+from mlcore.nn._arithmetic import concatenate, stack, where
 from mlcore.nn._attention import MultiheadAttention
 from mlcore.nn._averaging import EMA, SWA
 from mlcore.nn._batch_norm import BatchNorm1d, BatchNorm2d
@@ -132,4 +132,5 @@ __all__ = [
     "stack",
     "summary",
     "threads",
+    "where",
 ]

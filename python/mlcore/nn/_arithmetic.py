@@ -1,20 +1,24 @@
-"""Arithmetic of tensors: operators, sums, and changes of shape. The names and the meaning of `dim` are PyTorch's.
+"""Arithmetic of tensors: operators, elementwise functions, the matrix product. The names are PyTorch's.
 
 They serve what no fused operation covers. Shapes broadcast as in NumPy; the gradient by an operand is summed over the
-axes along which it was repeated.
+axes along which it was repeated. This file also gives tensors all their methods: those of ``_reductions.py``,
+``_shapes.py``, ``_comparisons.py`` and ``_protocols.py`` as well.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore.nn import _comparisons, _protocols, _reductions, _shapes
+from mlcore.nn._reductions import summed_to as _summed_to
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._shapes import concatenate, reshape, stack
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record
 
-Dim = int | tuple[int, ...] | None
+__all__ = ["concatenate", "stack", "where"]
+
 _LARGE = 1 << 15  # entries from which on a call of the core is worth its overhead
 
 
@@ -24,19 +28,6 @@ def _empty(*arrays: NDArray[Any]) -> Array:
         return core.nn.empty(np.broadcast_shapes(*(a.shape for a in arrays)))
     except ValueError:
         raise ShapeError(f"shapes {' and '.join(str(a.shape) for a in arrays)} do not broadcast") from None
-
-
-def _summed_to(gradient: Array, shape: tuple[int, ...]) -> Array:
-    """Return the gradient by an operand of `shape` that was broadcast."""
-    if gradient.shape == shape:
-        return gradient
-    extra = gradient.ndim - len(shape)
-    rows = int(np.prod(gradient.shape[:extra], dtype=np.int64))
-    if gradient.shape[extra:] == shape and gradient.flags.c_contiguous and gradient.size > 0 and len(shape) > 0:
-        return core.nn.sum_rows(gradient.reshape(rows, -1), n_threads=n_threads()).reshape(shape)
-    repeated = tuple(i for i in range(gradient.ndim) if i < extra or shape[i - extra] != gradient.shape[i])
-    summed: Array = gradient.sum(axis=repeated, keepdims=True, dtype=np.float32)
-    return summed.reshape(shape)
 
 
 def _plain(x: Array, y: Array) -> bool:
@@ -50,20 +41,11 @@ def _product(x: Array, y: Array) -> Array:
 
 
 def _operands(a: Any, b: Any, op: str) -> tuple[Tensor, Tensor]:
-    x = as_tensor(a if isinstance(a, Tensor | np.ndarray) else np.float32(a))
-    y = as_tensor(b if isinstance(b, Tensor | np.ndarray) else np.float32(b))
+    x, y = operands(*(v if isinstance(v, Tensor | np.ndarray) else np.float32(v) for v in (a, b)))
     for tensor in (x, y):
         if tensor.dtype != np.float32:
             raise TypeError(f"{op} takes tensors of float32, got {tensor.dtype}")
     return x, y
-
-
-def _dims(x: Tensor, dim: Dim) -> tuple[int, ...]:
-    dims = range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
-    for d in dims:
-        if not -x.ndim <= d < x.ndim:
-            raise ShapeError(f"dim {d} of a tensor with shape {x.shape}")
-    return tuple(d % x.ndim for d in dims)
 
 
 # ---- elementwise ----
@@ -191,42 +173,35 @@ def masked_fill(x: Tensor, mask: Any, value: float) -> Tensor:
     return record("masked_fill", np.where(m, np.float32(value), x.data), (x,), lambda dy: [np.where(m, 0, dy)])
 
 
-# ---- sums ----
-
-
-def total(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Return the sum over `dim` (None: over all)."""
-    dims = _dims(x, dim)
-    out = x.data.sum(axis=dims, keepdims=True, dtype=np.float32)
-    shape = out.shape
-    out = out if keepdim else out.reshape([n for i, n in enumerate(shape) if i not in dims])
-    before = x.shape
-    return record("sum", out, (x,), lambda dy: [np.broadcast_to(dy.reshape(shape), before)])
-
-
-def mean(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """Return the mean over `dim` (None: over all)."""
-    n = int(np.prod([x.shape[d] for d in _dims(x, dim)], dtype=np.int64))
-    if n == 0:
-        raise ShapeError(f"mean over no entries: a tensor of shape {x.shape}, dim {dim}")
-    return mul(total(x, dim, keepdim), 1 / n)
-
-
-def maximum(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
-    """Return the largest entry along `dim`; the first of equal ones gets the gradient."""
-    (d,) = _dims(x, dim)
-    if x.shape[d] == 0:
-        raise ShapeError(f"max over no entries: a tensor of shape {x.shape}, dim {dim}")
-    at = np.expand_dims(x.data.argmax(axis=d), d)
-    out = np.take_along_axis(x.data, at, d)
-    shape = x.shape
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """Return a where `condition` (bool) holds, else b; all broadcast. The gradient goes to what was taken."""
+    c = np.array(condition.data if isinstance(condition, Tensor) else condition)  # ours: it may be changed outside
+    if c.dtype != np.bool_:
+        raise TypeError(f"condition of where must be bool, got {c.dtype}")
+    x, y = _operands(a, b, "where")
+    try:
+        out = np.where(c, x.data, y.data)
+    except ValueError:
+        raise ShapeError(f"shapes {c.shape}, {x.shape} and {y.shape} do not broadcast") from None
+    shapes = [t.shape if t.requires_grad else None for t in (x, y)]
 
     def backward(dy: Array) -> Gradients:
-        dx = np.zeros(shape, np.float32)
-        np.put_along_axis(dx, at, dy.reshape(at.shape), d)
-        return [dx]
+        parts = (np.where(c, dy, np.float32(0)), np.where(c, np.float32(0), dy))
+        return [None if s is None else _summed_to(part, s) for s, part in zip(shapes, parts, strict=True)]
 
-    return record("max", out if keepdim else out.squeeze(d), (x,), backward)
+    return record("where", out, (x, y), backward)
+
+
+def clamp(x: Tensor, min: float | None = None, max: float | None = None) -> Tensor:  # noqa: A002 - PyTorch's names
+    """Return x cut to [min, max], numbers of which one may be None; its gradient is 1 within, both ends included."""
+    if min is None and max is None:
+        raise ValueError("clamp needs min or max")
+    low, high = np.float32(-np.inf if min is None else min), np.float32(np.inf if max is None else max)
+    values = x.data
+    out = np.minimum(np.maximum(values, low, dtype=np.float32), high)  # max where min is larger
+    if x.dtype != np.float32:
+        raise TypeError(f"clamp takes a tensor of float32, got {x.dtype}")
+    return record("clamp", out, (x,), lambda dy: [dy * ((values >= low) & (values <= high))], saved=(x,))
 
 
 # ---- products ----
@@ -279,113 +254,6 @@ def _matmul(x: Array, y: Array) -> Array:
     return out.reshape(*batch, x.shape[-2], y.shape[-1])
 
 
-# ---- shapes: the result looks at the same memory where NumPy can ----
-
-
-def _view(op: str, data: Array, x: Tensor, undo: Any) -> Tensor:
-    out = record(op, data, (x,), lambda dy: [undo(dy)])
-    out._version = x._version
-    return out
-
-
-def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return the entries in C order with another shape; one length may be -1."""
-    try:
-        data = x.data.reshape(shape)
-    except ValueError:
-        raise ShapeError(f"a tensor of shape {x.shape} cannot have shape {tuple(shape)}") from None
-    shape = x.shape
-    return _view("reshape", data, x, lambda dy: dy.reshape(shape))
-
-
-def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
-    """Return the axes in another order."""
-    order = _dims(x, tuple(dims))
-    if sorted(order) != list(range(x.ndim)):
-        raise ShapeError(f"permute takes each axis of shape {x.shape} once, got {tuple(dims)}")
-    return _view("permute", x.data.transpose(order), x, lambda dy: dy.transpose(np.argsort(order)))
-
-
-def swap(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Return a tensor with two axes exchanged."""
-    i, j = _dims(x, (dim0, dim1))
-    return _view("transpose", x.data.swapaxes(i, j), x, lambda dy: dy.swapaxes(i, j))
-
-
-def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return x repeated to `shape` without copies."""
-    try:
-        data = np.broadcast_to(x.data, shape)
-    except ValueError:
-        raise ShapeError(f"a tensor of shape {x.shape} does not broadcast to {tuple(shape)}") from None
-    before = x.shape
-    return _view("expand", data, x, lambda dy: _summed_to(dy, before))
-
-
-def getitem(x: Tensor, index: Any) -> Tensor:
-    """Return x[index]: all that NumPy takes."""
-    plain = tuple(i.data if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
-    basic = all(i is None or i is Ellipsis or isinstance(i, int | np.integer | slice) for i in plain)
-    try:
-        data = np.asarray(x.data[plain])
-    except IndexError as error:
-        raise IndexError(f"{error} (a tensor of shape {x.shape})") from None
-
-    shape = x.shape
-
-    def undo(dy: Array) -> Array:
-        dx = np.zeros(shape, np.float32)
-        if basic:
-            dx[plain] = dy
-        else:
-            np.add.at(dx, plain, dy)
-        return dx
-
-    return _view("[]", data, x, undo) if basic else record("[]", data, (x,), lambda dy: [undo(dy)])
-
-
-def concatenate(tensors: Sequence[Tensor | Array], dim: int = 0) -> Tensor:
-    """Join tensors along an axis (PyTorch's ``cat``).
-
-    Parameters
-    ----------
-    tensors : sequence of Tensor
-        Of one shape but for `dim`.
-    dim : int, default=0
-        The axis.
-    """
-    parts = [as_tensor(t) for t in tensors]
-    if not parts:
-        raise ShapeError("concatenate needs a tensor")
-    (d,) = _dims(parts[0], dim)
-    if any(
-        t.ndim != parts[0].ndim or t.shape[:d] + t.shape[d + 1 :] != parts[0].shape[:d] + parts[0].shape[d + 1 :]
-        for t in parts
-    ):
-        raise ShapeError(f"shapes {', '.join(str(t.shape) for t in parts)} cannot be joined along dim {dim}")
-    ends = np.cumsum([t.shape[d] for t in parts])[:-1]
-    return record("concatenate", np.concatenate([t.data for t in parts], d), parts, lambda dy: np.split(dy, ends, d))
-
-
-def stack(tensors: Sequence[Tensor | Array], dim: int = 0) -> Tensor:
-    """Join tensors of one shape along a new axis."""
-    parts = [as_tensor(t) for t in tensors]
-    if not parts or any(t.shape != parts[0].shape for t in parts):
-        raise ShapeError(f"stack takes tensors of one shape, got {', '.join(str(t.shape) for t in parts)}")
-    d = dim % (parts[0].ndim + 1)
-    return concatenate([reshape(t, (*t.shape[:d], 1, *t.shape[d:])) for t in parts], d)
-
-
-def _varargs(values: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(values[0]) if len(values) == 1 and not isinstance(values[0], int) else values
-
-
-def _flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    first, last = _dims(x, (start_dim, end_dim))
-    merged = int(np.prod(x.shape[first : last + 1], dtype=np.int64))
-    return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
-
-
 _METHODS: dict[str, Any] = {
     "__add__": add,
     "__radd__": add,
@@ -399,22 +267,27 @@ _METHODS: dict[str, Any] = {
     "__pow__": power,
     "__matmul__": matmul,
     "__rmatmul__": lambda x, other: matmul(other, x),
-    "__getitem__": getitem,
     "abs": absolute,
+    "clamp": clamp,
     "exp": exp,
-    "expand": lambda x, *shape: expand(x, _varargs(shape)),
-    "flatten": _flatten,
     "log": log,
     "masked_fill": masked_fill,
-    "max": maximum,
-    "mean": mean,
-    "permute": lambda x, *dims: permute(x, _varargs(dims)),
-    "reshape": lambda x, *shape: reshape(x, _varargs(shape)),
     "sqrt": sqrt,
-    "squeeze": lambda x, dim: reshape(x, [n for i, n in enumerate(x.shape) if i != dim % x.ndim or n != 1]),
-    "sum": total,
-    "transpose": swap,
-    "unsqueeze": lambda x, dim: reshape(x, np.expand_dims(x.data, dim).shape),
+    "where": lambda x, condition, other: where(condition, x, other),
 }
-for _name, _method in _METHODS.items():  # the tape itself knows no operation
-    setattr(Tensor, _name, _method)
+_UFUNCS: dict[Any, Any] = {
+    np.add: add,
+    np.subtract: sub,
+    np.multiply: mul,
+    np.divide: div,
+    np.matmul: matmul,
+    np.negative: neg,
+    np.exp: exp,
+    np.log: log,
+    np.sqrt: sqrt,
+    np.absolute: absolute,
+}
+_protocols.UFUNCS.update(_UFUNCS)
+for _table in (_METHODS, _reductions.METHODS, _shapes.METHODS, _comparisons.METHODS, _protocols.METHODS):
+    for _name, _method in _table.items():  # the tape itself knows no operation
+        setattr(Tensor, _name, _method)

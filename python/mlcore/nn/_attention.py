@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.nn import init
-from mlcore.nn._arithmetic import getitem
 from mlcore.nn._linear import Linear
 from mlcore.nn._module import Module, Parameter
+from mlcore.nn._shapes import getitem
 from mlcore.nn._tape import Array, ShapeError, Tensor, as_tensor
 from mlcore.nn.functional._attention import packed_attention
 from mlcore.nn.functional._linear import linear

@@ -11,6 +11,7 @@ from mlcore.nn.functional._batch_norm import batch_norm
 
 
 class _BatchNorm(Module):
+    _later_state = ("num_batches_tracked",)
     ndims: tuple[int, ...]
     shapes: str
     running_mean: NDArray[np.float32] | None

@@ -7,6 +7,11 @@ from mlcore.nn._module import Module
 from mlcore.nn._tape import ShapeError, Tensor, as_tensor
 
 
+def _places(container: Module) -> list[Module]:
+    """Return the modules in order; one that stands at several places comes at each."""
+    return [module for module in container._modules.values() if module is not None]
+
+
 class Sequential(Module):
     """Modules one after the other; PyTorch's names of the parts: "0", "1", ...
 
@@ -39,10 +44,10 @@ class Sequential(Module):
         return len(self._modules)
 
     def __getitem__(self, i: int) -> Module:
-        return list(self.children())[i]
+        return _places(self)[i]
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return iter(_places(self))
 
 
 class ModuleList(Module):
@@ -70,10 +75,10 @@ class ModuleList(Module):
         return len(self._modules)
 
     def __getitem__(self, i: int) -> Module:
-        return list(self.children())[i]
+        return _places(self)[i]
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return iter(_places(self))
 
 
 class Residual(Module):

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,14 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         values = np.array(data.data if isinstance(data, Tensor) else data, dtype=np.float32, order="C")
-        super().__init__(values, requires_grad=requires_grad)
+        self._start(values, requires_grad)
+
+
+class IncompatibleKeys(NamedTuple):
+    """Names of a state that did not meet: those that the network misses, and those that it does not have."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -42,6 +49,7 @@ class Module:
     """
 
     training: bool
+    _later_state: tuple[str, ...] = ()  # names that older files do not have; they may be missing
     _parameters: dict[str, Parameter | None]
     _modules: "dict[str, Module | None]"
     _buffers: dict[str, NDArray[Any] | None]
@@ -141,8 +149,8 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def children(self) -> "Iterator[Module]":
-        """Yield the modules directly below."""
-        return (child for child in self._modules.values() if child is not None)
+        """Yield the modules directly below, each once."""
+        return iter({id(child): child for child in self._modules.values() if child is not None}.values())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield all parameters with their paths; one that is shared comes once, by its first path."""
@@ -193,21 +201,26 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def _state_places(self) -> "Iterator[tuple[str, Module, str]]":
-        for path, module in self.named_modules():
-            for name in (*module._parameters, *module._buffers):
-                if getattr(module, name) is not None:
-                    yield f"{path}.{name}" if path else name, module, name
+    def _state_places(self, prefix: str = "") -> "Iterator[tuple[str, Module, str]]":
+        for name in (*self._parameters, *self._buffers):
+            if getattr(self, name) is not None:
+                yield prefix + name, self, name
+        for name, child in self._modules.items():
+            if child is not None:
+                yield from child._state_places(f"{prefix}{name}.")
 
     def state_dict(self) -> "OrderedDict[str, NDArray[Any]]":
-        """Return copies of all parameters and buffers by their paths, under the names that PyTorch gives them."""
+        """Return copies of all parameters and buffers by their paths, under the names that PyTorch gives them.
+
+        What is reached by several paths, a tensor or a whole module, comes under each.
+        """
         state: OrderedDict[str, NDArray[Any]] = OrderedDict()
         for path, module, name in self._state_places():
             value = getattr(module, name)
             state[path] = np.array(value.data if isinstance(value, Tensor) else value)
         return state
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
         """Take over what :meth:`state_dict` returned. Either all of it is taken or nothing.
 
         Parameters
@@ -217,13 +230,18 @@ class Module:
         strict : bool, default=True
             Whether missing and unexpected names are errors. A wrong shape always is.
 
+        Returns
+        -------
+        IncompatibleKeys
+            ``missing_keys``, which keep their values, and ``unexpected_keys``, which are left out: empty if `strict`.
+
         Raises
         ------
         ValueError
             Names what is missing, unexpected or has another shape.
         """
         places = {path: (module, name) for path, module, name in self._state_places()}
-        values = self.check_state_dict(state, strict)
+        values, left = self.check_state_dict(state, strict)
         with no_grad():
             for path, value in values.items():
                 module, name = places[path]
@@ -232,9 +250,12 @@ class Module:
                     target.copy_(value)
                 else:
                     module._buffers[name] = np.array(value, dtype=target.dtype)
+        return left
 
-    def check_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> dict[str, NDArray[Any]]:
-        """Return the arrays of `state` that :meth:`load_state_dict` would take, and change nothing.
+    def check_state_dict(
+        self, state: Mapping[str, Any], strict: bool = True
+    ) -> tuple[dict[str, NDArray[Any]], IncompatibleKeys]:
+        """Return the arrays of `state` that :meth:`load_state_dict` would take, and what it would return.
 
         Parameters
         ----------
@@ -243,7 +264,8 @@ class Module:
 
         Returns
         -------
-        dict of str to array
+        values : dict of str to array
+        left : IncompatibleKeys
 
         Raises
         ------
@@ -254,14 +276,18 @@ class Module:
             raise ValueError(f"state of {type(self).__name__} must be arrays by path, got {type(state).__name__}")
         places = {path: (module, name) for path, module, name in self._state_places()}
         problems = []
+        missing = [
+            path for path, (module, name) in places.items() if path not in state and name not in module._later_state
+        ]
+        unexpected = [path for path in state if path not in places]
         if strict:
-            missing, unexpected = sorted(places.keys() - state.keys()), sorted(state.keys() - places.keys())
-            problems += [f"missing: {', '.join(missing)}"] * bool(missing)
-            problems += [f"unexpected: {', '.join(unexpected)}"] * bool(unexpected)
+            problems += [f"missing: {', '.join(sorted(missing))}"] * bool(missing)
+            problems += [f"unexpected: {', '.join(sorted(unexpected))}"] * bool(unexpected)
         values = {}
-        for path in places.keys() & state.keys():
+        for path in (path for path in places if path in state):
             module, name = places[path]
-            value, old = np.asarray(state[path]), getattr(module, name)
+            given, old = state[path], getattr(module, name)
+            value = given.data if isinstance(given, Tensor) else np.asarray(given)
             if value.shape != old.shape:
                 problems.append(f"{path} has shape {value.shape}, the network {old.shape}")
             elif not np.can_cast(value.dtype, old.dtype, "same_kind"):
@@ -270,7 +296,7 @@ class Module:
                 values[path] = value
         if problems:
             raise ValueError(f"state of {type(self).__name__} does not fit: " + "; ".join(sorted(problems)))
-        return values
+        return values, IncompatibleKeys(missing, unexpected)
 
     # ---- how it looks ----
     def extra_repr(self) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from mlcore.nn import init
-from mlcore.nn._arithmetic import add, getitem, reshape, swap
+from mlcore.nn._arithmetic import add
 from mlcore.nn._module import Module, Parameter
+from mlcore.nn._shapes import getitem, reshape, swap
 from mlcore.nn._tape import ShapeError, Tensor, as_tensor
 from mlcore.nn.functional._position import rotary_embedding, sinusoids
 
@@ -72,7 +73,7 @@ class PositionalEncoding(Module):
                 return swap(rotary_embedding(swap(x, 0, -2), places), 0, -2)
             return rotary_embedding(x, places)
         here = slice(offset, offset + n)
-        rows = Tensor(self._table[here]) if self.kind == "sinusoidal" else getitem(self.weight, here)
+        rows = as_tensor(self._table[here]) if self.kind == "sinusoidal" else getitem(self.weight, here)
         return add(x, reshape(rows, (n, *(1,) * (x.ndim - 2), self.d_model)) if time_first else rows)
 
     def extra_repr(self) -> str:

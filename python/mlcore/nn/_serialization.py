@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlcore._io import read_tensors, write_tensors
 from mlcore._replacing import replacing
-from mlcore.nn._module import Module
+from mlcore.nn._module import IncompatibleKeys, Module
 
 
 def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
@@ -29,7 +29,7 @@ def save_weights(module: Module, path: str | os.PathLike[str]) -> None:
         write_tensors(file, module.state_dict(), {"format": "mlcore.nn"})
 
 
-def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = True) -> None:
+def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = True) -> IncompatibleKeys:
     """Read what :func:`save_weights`, or another writer of safetensors, has written. No code from the file is run.
 
     Parameters
@@ -41,6 +41,11 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
     strict : bool, default=True
         Whether names that are missing or unexpected are errors.
 
+    Returns
+    -------
+    IncompatibleKeys
+        Which names were missing and unexpected, as :meth:`Module.load_state_dict`.
+
     Raises
     ------
     ValueError
@@ -49,4 +54,4 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
         If there is no such file or it cannot be read.
     """
     _, tensors = read_tensors(Path(path), is_mapped=False)
-    module.load_state_dict(tensors, strict=strict)
+    return module.load_state_dict(tensors, strict=strict)

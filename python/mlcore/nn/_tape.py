@@ -40,6 +40,10 @@ class ShapeError(ValueError):
         return f"{'.'.join(self.layers)}: {self.message}" if self.layers else self.message
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that a tensor does not have."""
+
+
 def grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
     return getattr(_local, "grad_enabled", True)
@@ -143,7 +147,8 @@ class Tensor:
     Parameters
     ----------
     data : array-like
-        float32, integers or bool; lists and numbers of Python's float become float32.
+        float32, integers or bool; lists and numbers of Python's float become float32. A copy is made: what the caller
+        does with an array afterwards changes no tensor, and no gradient. :func:`as_tensor` shares the memory.
     requires_grad : bool, default=False
         Whether :meth:`backward` shall compute the gradient by it. Only for float32.
 
@@ -159,30 +164,21 @@ class Tensor:
     __array_priority__ = 1000  # ndarray + Tensor is for us to compute
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        if isinstance(data, Tensor):
-            data = data.data
-        if not isinstance(data, np.ndarray | np.generic):
-            if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
-                raise TypeError(
-                    f"got a {type(data).__name__} of tensors: take one of them, or join them with nn.stack or "
-                    "nn.concatenate"
-                )
-            data = np.asarray(data)
-            if data.dtype == np.float64:
-                data = data.astype(np.float32)
-        data = np.asarray(data)
-        if data.dtype != np.float32 and data.dtype.kind not in "iub":
-            raise TypeError(
-                f"a Tensor holds float32, integers or bool, got {data.dtype}; for numbers: x.astype(np.float32)"
-            )
-        if requires_grad and data.dtype != np.float32:
-            raise TypeError(f"only float32 tensors have gradients, got {data.dtype}")
-        self.data: NDArray[Any] = data
+        values = _values(data)
+        is_new = isinstance(data, list | tuple | int | float | np.generic)  # of what else the values may be somebody's
+        self._start(values if is_new else _copy(values), requires_grad)
+
+    def _start(self, values: NDArray[Any], requires_grad: bool = False) -> Self:
+        """Look at `values`, which nobody else changes."""
+        if requires_grad and values.dtype != np.float32:
+            raise TypeError(f"only float32 tensors have gradients, got {values.dtype}")
+        self.data: NDArray[Any] = values
         self.grad: Any = None
         self.requires_grad = requires_grad
         self._node: Node | None = None
         self._output = 0
         self._version = Version()
+        return self
 
     # ---- what it is ----
     @property
@@ -206,6 +202,8 @@ class Tensor:
         return self.data.dtype
 
     def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor without axes has no len()")
         return len(self.data)
 
     def __repr__(self) -> str:
@@ -213,22 +211,15 @@ class Tensor:
         made = f", made_by={self._node.op}" if self._node is not None else ", requires_grad" * self.requires_grad
         return f"Tensor({text}, shape={self.shape}{made})"
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.data, dtype=dtype, copy=copy)
-
     def numpy(self) -> NDArray[Any]:
         """Return the values, read-only where a gradient may depend on them."""
         view = self.data.view()
         view.flags.writeable = view.flags.writeable and not self.requires_grad
         return view
 
-    def item(self) -> float:
-        """Return the only entry as a Python number."""
-        return self.data.item()  # type: ignore[no-any-return]
-
     def detach(self) -> "Tensor":
         """Return a tensor with the same memory and no past."""
-        other = Tensor(self.data)
+        other = wrap(self.data)
         other._version = self._version
         return other
 
@@ -300,7 +291,7 @@ class Tensor:
         self.data *= other.data if isinstance(other, Tensor) else other
         return self
 
-    if TYPE_CHECKING:  # _arithmetic.py adds the operations; what each does stands there
+    if TYPE_CHECKING:  # _arithmetic.py and its like add the operations; what each does stands there
 
         def __add__(self, other: Any) -> "Tensor": ...
         def __radd__(self, other: Any) -> "Tensor": ...
@@ -315,21 +306,81 @@ class Tensor:
         def __matmul__(self, other: Any) -> "Tensor": ...
         def __rmatmul__(self, other: Any) -> "Tensor": ...
         def __getitem__(self, index: Any) -> "Tensor": ...
+        def __eq__(self, other: object) -> Any: ...
+        def __ne__(self, other: object) -> Any: ...
+        def __lt__(self, other: Any) -> "Tensor": ...
+        def __le__(self, other: Any) -> "Tensor": ...
+        def __gt__(self, other: Any) -> "Tensor": ...
+        def __ge__(self, other: Any) -> "Tensor": ...
+        def __hash__(self) -> int: ...
+        def __bool__(self) -> bool: ...
+        def __float__(self) -> float: ...
+        def __int__(self) -> int: ...
+        def __index__(self) -> int: ...
+        def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]: ...
         def abs(self) -> "Tensor": ...
+        def all(self, dim: Any = None, keepdim: bool = False) -> "Tensor": ...
+        def any(self, dim: Any = None, keepdim: bool = False) -> "Tensor": ...
+        def argmax(self, dim: int | None = None, keepdim: bool = False) -> "Tensor": ...
+        def argmin(self, dim: int | None = None, keepdim: bool = False) -> "Tensor": ...
+        def clamp(self, min: Any = None, max: Any = None) -> "Tensor": ...  # noqa: A002
+        def cumsum(self, dim: int) -> "Tensor": ...
         def exp(self) -> "Tensor": ...
         def expand(self, *shape: Any) -> "Tensor": ...
         def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "Tensor": ...
+        def item(self) -> Any: ...
+        def gather(self, dim: int, index: Any) -> "Tensor": ...
         def log(self) -> "Tensor": ...
         def masked_fill(self, mask: Any, value: float) -> "Tensor": ...
-        def max(self, dim: int, keepdim: bool = False) -> "Tensor": ...
-        def mean(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor": ...
+        def max(self, dim: Any = None, keepdim: bool = False) -> Any: ...
+        def mean(self, dim: Any = None, keepdim: bool = False) -> "Tensor": ...
+        def min(self, dim: Any = None, keepdim: bool = False) -> Any: ...
         def permute(self, *dims: Any) -> "Tensor": ...
+        def prod(self, dim: int | None = None, keepdim: bool = False) -> "Tensor": ...
         def reshape(self, *shape: Any) -> "Tensor": ...
         def sqrt(self) -> "Tensor": ...
-        def squeeze(self, dim: int) -> "Tensor": ...
-        def sum(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> "Tensor": ...
+        def squeeze(self, dim: Any = None) -> "Tensor": ...
+        def std(self, dim: Any = None, correction: float = 1, keepdim: bool = False) -> "Tensor": ...
+        def sum(self, dim: Any = None, keepdim: bool = False) -> "Tensor": ...
         def transpose(self, dim0: int, dim1: int) -> "Tensor": ...
         def unsqueeze(self, dim: int) -> "Tensor": ...
+        def var(self, dim: Any = None, correction: float = 1, keepdim: bool = False) -> "Tensor": ...
+        def where(self, condition: Any, other: Any) -> "Tensor": ...
+
+
+def _values(data: Any) -> NDArray[Any]:
+    """Return the values of what a tensor may be made of: an array itself, not a copy."""
+    if isinstance(data, Tensor):
+        return data.data
+    if not isinstance(data, np.ndarray | np.generic):
+        if isinstance(data, list | tuple) and any(isinstance(item, Tensor) for item in data):
+            raise TypeError(
+                f"got a {type(data).__name__} of tensors: take one of them, or join them with nn.stack or "
+                "nn.concatenate"
+            )
+        data = np.asarray(data)
+        if data.dtype == np.float64:
+            data = data.astype(np.float32)
+    values = np.asarray(data)
+    if values.dtype != np.float32 and values.dtype.kind not in "iub":
+        raise TypeError(
+            f"a Tensor holds float32, integers or bool, got {values.dtype}; for numbers: x.astype(np.float32)"
+        )
+    return values
+
+
+def _copy(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of the same layout, from the pool: fresh pages would cost more than copying."""
+    if values.dtype != np.float32 or not values.flags.c_contiguous:
+        return np.array(values)
+    out: Array = core.nn.empty(values.shape)
+    out[...] = values
+    return out
+
+
+def wrap(values: NDArray[Any]) -> Tensor:
+    """Return a tensor that looks at `values`: for results, which nobody else changes."""
+    return Tensor.__new__(Tensor)._start(values)
 
 
 def _sum(a: Array, b: Array) -> Array:
@@ -397,8 +448,26 @@ class _Sweep:
 
 
 def as_tensor(data: Any) -> Tensor:
-    """Return `data` itself if it is a Tensor, else a Tensor around it."""
-    return data if isinstance(data, Tensor) else Tensor(data)
+    """Return `data` itself if it is a Tensor, else a Tensor around it that shares an array's memory.
+
+    What is written into the array later changes the tensor, unseen by the tape: :class:`Tensor` makes a copy.
+    """
+    return data if isinstance(data, Tensor) else wrap(_values(data))
+
+
+def operands(*values: Any) -> tuple[Any, ...]:
+    """Return what an operation computes with as tensors; None stays None.
+
+    Where a gradient may be asked for, arrays are copied: the operation keeps what its gradient needs, and the caller
+    may fill an array again before `backward`. Changes of a Tensor are seen by its version.
+    """
+    keep = Tensor if recording(values) else as_tensor
+    return tuple(v if v is None or isinstance(v, Tensor) else keep(v) for v in values)
+
+
+def recording(values: Sequence[Any]) -> bool:
+    """Whether an operation on these will be on the tape."""
+    return grad_enabled() and any(isinstance(v, Tensor) and v.requires_grad for v in values)
 
 
 def float_tensor(data: Any, name: str) -> Tensor:
@@ -450,7 +519,7 @@ def record_many(
     output_saved: bool = False,
 ) -> tuple[Tensor, ...]:
     """As :func:`record` for several results: `backward` takes a gradient for each, None where none arrived."""
-    tensors = tuple(Tensor(data) for data in outputs)
+    tensors = tuple(wrap(_values(data)) for data in outputs)
     if grad_enabled() and any(p.requires_grad for p in parents):
         node = Node(op, parents, backward, (*saved, *tensors) if output_saved else saved, len(tensors))
         for i, tensor in enumerate(tensors):

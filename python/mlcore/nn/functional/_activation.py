@@ -19,13 +19,13 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, Tensor, as_tensor, float_tensor, record
+from mlcore.nn._tape import Array, Gradients, Tensor, as_tensor, float_tensor, operands, record
 
 _FROM_INPUT = ("gelu", "gelu_tanh", "silu", "softplus")  # the gradient is made from x; from y otherwise
 
 
 def _activation(kind: str, input: Tensor | Array, slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
-    x = float_tensor(input, f"input of {kind}")
+    x = float_tensor(operands(input)[0], f"input of {kind}")
     xs = np.asarray(x.data, order="C")
     y = core.nn.activation(xs, activation=kind, slope=slope, n_threads=n_threads())
     from_input = kind in _FROM_INPUT

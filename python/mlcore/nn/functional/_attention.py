@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore.nn._reductions import sum_over
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
 from mlcore.nn.functional._position import turned
 
 
@@ -71,6 +72,7 @@ def scaled_dot_product_attention(
     scale dS^T Q; dS is the gradient by a float mask that requires one (which costs the whole matrix). P is made again
     in the backward pass from the sums of its rows, dropout from its seed. Dao et al., "FlashAttention", NeurIPS 2022.
     """
+    query, key, value, attn_mask = _operands_and_mask(query, key, value, attn_mask)
     q, k, v = checked_qkv(query, key, value)
     lead = q.shape[:-2]
     out_shape, score_shape = (*lead, q.shape[-2], v.shape[-1]), (*lead, q.shape[-2], k.shape[-2])
@@ -132,9 +134,6 @@ def packed_attention(
     """
     n_parts = {1: (3,), 2: (1, 2), 3: (1, 1, 1)}[len(projected)]
     to_heads = (0, 2, 1, 3) if batch_first else (1, 2, 0, 3)  # from the axes of the input, heads, vectors
-    for t in projected:
-        if t.size == 0:
-            raise ShapeError(f"attention over an empty array: projection of shape {t.shape}")
 
     def split(array: Array, n: int) -> list[Array]:
         shape = array.shape[:2] if array.ndim == 3 else (1, len(array)) if batch_first else (len(array), 1)
@@ -149,6 +148,7 @@ def packed_attention(
     if q.shape[0] != k.shape[0] or k.shape[:3] != v.shape[:3]:
         shapes = " and ".join(str(t.shape) for t in projected)
         raise ShapeError(f"projections of shapes {shapes} do not go together")
+    attn_mask = _operands_and_mask(*projected, attn_mask)[-1]
     mask = None if attn_mask is None else Mask(attn_mask, (*q.shape[:3], k.shape[2]))
     parents = [*projected] if mask is None or mask.tensor is None else [*projected, mask.tensor]
     if rotary:
@@ -174,6 +174,14 @@ def packed_attention(
     return result, pass_.weights(log_sums) if need_weights else None
 
 
+def _operands_and_mask(*values: Any) -> tuple[Any, ...]:
+    """Return as `operands`; the last one is a mask, which may be a list of bools or numbers."""
+    *tensors, mask = values
+    if isinstance(mask, np.ndarray) and mask.dtype not in (np.bool_, np.float32):
+        raise TypeError(f"attn_mask must be bool (True: may be seen) or float32, got {mask.dtype}")
+    return operands(*tensors, mask)
+
+
 def checked_qkv(query: Any, key: Any, value: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Return (..., Tq, D), (..., Tk, D) and (..., Tk, Dv) as tensors, or raise: TypeError, ShapeError."""
     q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
@@ -186,8 +194,6 @@ def checked_qkv(query: Any, key: Any, value: Any) -> tuple[Tensor, Tensor, Tenso
     for name, x in (("query", q), ("key", k), ("value", v)):
         if x.dtype != np.float32:
             raise TypeError(f"{name} must be float32, got {x.dtype}")
-        if x.size == 0:
-            raise ShapeError(f"{name} of shape {x.shape} is empty")
     return q, k, v
 
 
@@ -195,7 +201,7 @@ def checked_lengths(lengths: Any, batch: int, n_keys: int) -> NDArray[np.int64] 
     """Return numbers of keys as int64, or raise: TypeError, ShapeError, ValueError."""
     if lengths is None:
         return None
-    values = np.asarray(lengths.data if isinstance(lengths, Tensor) else lengths)
+    values = np.array(lengths.data if isinstance(lengths, Tensor) else lengths)  # ours: backward needs them
     if values.dtype.kind not in "iu":
         raise TypeError(f"lengths must be integers, got {values.dtype}")
     if values.shape != (batch,):
@@ -210,8 +216,9 @@ class Mask:
     """A mask as what is added to scores."""
 
     def __init__(self, mask: Any, score_shape: tuple[int, ...]) -> None:
-        self.tensor = mask if isinstance(mask, Tensor) and mask.dtype == np.float32 else None
-        values = mask.data if isinstance(mask, Tensor) else np.asarray(mask)
+        mask = as_tensor(mask)
+        self.tensor = mask if mask.dtype == np.float32 else None
+        values = mask.data
         if values.dtype == np.bool_:
             values = np.where(values, np.float32(0), np.float32(-np.inf))
         elif values.dtype != np.float32:
@@ -236,14 +243,14 @@ class Mask:
         """As (B, Tq, Tk), 1 where it is broadcast."""
         if self.values.ndim > 3 and self.values.size > self.values.shape[-1] * self.values.shape[-2]:
             whole = np.broadcast_to(self.values, self.score_shape)
-            return whole.reshape(-1, *self.score_shape[-2:])
-        return self.values.reshape(-1, *self.padded[-2:])
+            return whole.reshape(math.prod(self.score_shape[:-2]), *self.score_shape[-2:])
+        return self.values.reshape(math.prod(self.padded[:-2]), *self.padded[-2:])
 
     def gradient(self, dscores: Array) -> Array:
         """Sum over what the mask was broadcast over."""
         dscores = dscores.reshape(self.score_shape)
         axes = tuple(i for i, n in enumerate(self.padded) if n == 1 and self.score_shape[i] != 1)
-        return dscores.sum(axis=axes, keepdims=True).reshape(self.shape) if axes else dscores.reshape(self.shape)
+        return sum_over(dscores, axes).reshape(self.shape)
 
 
 class _Pass:
@@ -266,7 +273,7 @@ class _Pass:
         bias = None if mask is None else mask.heads()
         self.hidden = (bias, checked_lengths(lengths, q.shape[0], k.shape[2]))
         self.options: dict[str, Any] = {
-            "scale": 1 / math.sqrt(q.shape[3]) if scale is None else float(scale),
+            "scale": 1 / math.sqrt(max(q.shape[3], 1)) if scale is None else float(scale),
             "causal": bool(is_causal),
         }
         self.dropout: dict[str, Any] = {
@@ -300,7 +307,7 @@ def _heads(x: Array, any_strides: bool = False) -> Array:
     elif x.ndim == 3:
         x = x[:, None]
     elif x.ndim > 4:
-        x = x.reshape(-1, *x.shape[-3:])
+        x = x.reshape(math.prod(x.shape[:-3]), *x.shape[-3:])
     if any_strides or x.strides[3] == x.itemsize or x.shape[3] == 1:
         return x
     return np.ascontiguousarray(x)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record
 
 
 def batch_norm(
@@ -48,15 +48,13 @@ def batch_norm(
     Raises
     ------
     ShapeError
-        If shapes do not go together, or the input is empty.
+        If shapes do not go together.
     ValueError
         While training on a single value a channel, or without running statistics otherwise.
     """
-    x = as_tensor(input)
-    w = None if weight is None else as_tensor(weight)
-    b = None if bias is None else as_tensor(bias)
-    if x.ndim < 2 or x.size == 0:
-        raise ShapeError(f"input of shape {x.shape} must be (n, channels, ...) and not empty")
+    x, w, b = operands(input, weight, bias)
+    if x.ndim < 2:
+        raise ShapeError(f"input of shape {x.shape} must be (n, channels, ...)")
     n, channels = x.shape[:2]
     for name, part in (("weight", w), ("bias", b), ("running_mean", running_mean), ("running_var", running_var)):
         if part is not None and part.shape != (channels,):
@@ -64,6 +62,9 @@ def batch_norm(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm needs running_mean and running_var unless it is training")
     m = n * math.prod(x.shape[2:])
+    if x.size == 0:  # nothing to learn from: the running statistics stay
+        zeros = [np.zeros(t.shape, np.float32) for t in (x, w, b) if t is not None]
+        return record("batch_norm", zeros[0].copy(), [t for t in (x, w, b) if t is not None], lambda _: zeros)
     xs = np.ascontiguousarray(x.data).reshape(n, channels, -1)
     if training:
         if m == 1:

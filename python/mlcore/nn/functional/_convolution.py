@@ -7,7 +7,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, grad_enabled, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, grad_enabled, operands, record
 
 Sizes = int | Sequence[int]  # one for all axes, or one an axis
 
@@ -58,7 +58,7 @@ def conv2d(
     Raises
     ------
     ShapeError
-        If shapes do not go together, the batch is empty or the kernel is larger than the padded input.
+        If shapes do not go together or the kernel is larger than the padded input.
     ValueError
         For a stride, padding, dilation or number of groups out of range.
     """
@@ -142,8 +142,8 @@ def _check(x: Tensor, w: Tensor, b: Tensor | None, groups: int, n_axes: int) -> 
         )
     if b is not None and b.shape != w.shape[:1]:
         raise ShapeError(f"bias of shape {b.shape} does not fit weight of shape {w.shape}")
-    if x.size == 0:
-        raise ShapeError(f"input of shape {x.shape} is empty")
+    if 0 in x.shape[-n_axes:] or 0 in w.shape[1:]:
+        raise ShapeError(f"input of shape {x.shape} or weight of shape {w.shape} has an empty axis")
 
 
 def _convolution(
@@ -157,8 +157,7 @@ def _convolution(
     groups: int,
     activation: str,
 ) -> Tensor:
-    x, w = as_tensor(input), as_tensor(weight)
-    b = None if bias is None else as_tensor(bias)
+    x, w, b = operands(input, weight, bias)
     _check(x, w, b, groups, n_axes)
     kernel = w.shape[2:]
     steps, spread = sizes("stride", stride, n_axes, 1), sizes("dilation", dilation, n_axes, 1)
@@ -183,8 +182,16 @@ def _convolution(
         rows = batched if n_axes == 2 else batched[:, :, np.newaxis]
         return np.ascontiguousarray(rows)
 
-    xs, ws = images(x.data), images(w.data)
     parents = [t for t in (x, w, b) if t is not None]
+    if x.size == 0 or w.size == 0:  # no images or no filters
+        places = (
+            (x.shape[i - n_axes] + sum(sides[2 * i : 2 * i + 2]) - spread[i] * (kernel[i] - 1) - 1) // steps[i] + 1
+            for i in range(n_axes)
+        )
+        zeros = [np.zeros(t.shape, np.float32) for t in parents]
+        nothing = np.zeros((*x.shape[: -n_axes - 1], w.shape[0], *places), np.float32)
+        return record(f"conv{n_axes}d", nothing, parents, lambda _: zeros)
+    xs, ws = images(x.data), images(w.data)
     y, z = core.nn.convolution(
         xs,
         ws,

@@ -6,14 +6,14 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
 
 
 def _class_rows(op: str, x: Tensor) -> Array:
     """Return (N, C, ...) or (C,) as rows of classes."""
-    if x.ndim == 0 or x.size == 0:
-        raise ShapeError(f"input of {op} has shape {x.shape}: expected (N, C), (N, C, ...) or (C,), not empty")
+    if x.ndim == 0 or x.shape[min(x.ndim - 1, 1)] == 0:
+        raise ShapeError(f"input of {op} has shape {x.shape}: expected (N, C), (N, C, ...) or (C,), with a class")
     moved = x.data if x.ndim < 3 else np.moveaxis(x.data, 1, -1)
     return np.ascontiguousarray(moved).reshape(-1, moved.shape[-1])
 
@@ -46,7 +46,8 @@ def _cross_entropy(
     gamma: float,
 ) -> Tensor:
     check_reduction(op, reduction)
-    x, t = float_tensor(input, f"input of {op}"), as_tensor(target)
+    x, t, weight = operands(input, target, weight)
+    float_tensor(x, f"input of {op}")
     rows = _class_rows(op, x)
     targets, shape = _class_targets(op, x, without_gradient(op, "target", t))
     w = without_gradient(op, "weight", weight)
@@ -75,7 +76,7 @@ def _cross_entropy(
             return dx if x.ndim == 2 else dx.reshape(x.shape)
         return np.moveaxis(dx.reshape(*shape, x.shape[1]), -1, 1)
 
-    return record_loss(op, x, reduction, evaluate, place, t)
+    return record_loss(op, x, reduction, evaluate, place, [t] if weight is None else [t, weight])
 
 
 def cross_entropy(
@@ -102,7 +103,7 @@ def cross_entropy(
     ignore_index : int, default=-100
         Where the target is this, loss and gradient are 0.
     reduction : {"none", "mean", "sum"}, default="mean"
-        The mean is over the weights of the targets (over N for distributions), and 0 if all are ignored.
+        The mean is over the weights of the targets (over N for distributions); 0 if all are ignored, NaN without rows.
     label_smoothing : float in [0, 1], default=0
         Share of the uniform distribution.
 
@@ -188,7 +189,8 @@ def nll_loss(
         As :func:`cross_entropy`.
     """
     check_reduction("nll_loss", reduction)
-    x = float_tensor(input, "input of nll_loss")
+    x, target, weight = operands(input, target, weight)
+    float_tensor(x, "input of nll_loss")
     rows = _class_rows("nll_loss", x)
     targets, shape = _class_targets("nll_loss", x, without_gradient("nll_loss", "target", target))
     if targets.dtype != np.int64:
@@ -209,6 +211,8 @@ def nll_loss(
     losses = np.where(used, -row_weights * rows[at, classes], np.float32(0))
     total = row_weights.sum(dtype=np.float64)
     scale = 1 / total if reduction == "mean" and total != 0 else 1.0
+    if reduction == "mean" and len(rows) == 0:
+        scale = np.nan
     if reduction == "none":
         loss = losses.reshape(shape)
     else:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, SparseGradient, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, SparseGradient, Tensor, operands, record
 
 
 def embedding(
@@ -42,7 +42,7 @@ def embedding(
     ValueError
         If one is out of range; the message says which, and where.
     """
-    ids, w = as_tensor(input), as_tensor(weight)
+    ids, w = operands(input, weight)
     if ids.dtype.kind not in "iu":
         raise TypeError(f"input of embedding must hold integers, got {ids.dtype}")
     if w.ndim != 2 or w.dtype != np.float32:

@@ -1,12 +1,13 @@
 """Products with a weight, fused with what follows."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, grad_enabled, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, grad_enabled, operands, record
 
 
 def linear(
@@ -43,9 +44,7 @@ def linear(
     ShapeError
         If the shapes do not go together.
     """
-    x, w = as_tensor(input), as_tensor(weight)
-    b = None if bias is None else as_tensor(bias)
-    r = None if residual is None else as_tensor(residual)
+    x, w, b, r = operands(input, weight, bias, residual)
     if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[1]:
         raise ShapeError(f"input of shape {x.shape} does not fit weight of shape {w.shape}: (..., k) and (n, k)")
     if b is not None and b.shape != w.shape[:1]:
@@ -53,7 +52,7 @@ def linear(
     shape = (*x.shape[:-1], w.shape[0])
     if r is not None and r.shape != shape:
         raise ShapeError(f"residual of shape {r.shape} does not fit the result of shape {shape}")
-    n, has_bias = w.shape[0], b is not None
+    n, has_bias, n_rows = w.shape[0], b is not None, math.prod(x.shape[:-1])
     xs, ws = np.ascontiguousarray(x.data), np.ascontiguousarray(w.data)
     parents = [t for t in (x, w, b, r) if t is not None]
     needed = [t.requires_grad for t in parents]  # the residual itself need not stay in memory
@@ -72,10 +71,10 @@ def linear(
         dz: Any = np.ascontiguousarray(dy)
         if activation != "identity":
             dz = core.nn.activation_backward(y if z is None else z, dz, activation=activation, n_threads=threads)
-        rows = dz.reshape(-1, n)
+        rows = dz.reshape(n_rows, n)
         gradients = [
             core.nn.matmul(rows, ws, n_threads=threads).reshape(x.shape) if needed[0] else None,
-            core.nn.matmul(rows.T, xs.reshape(-1, ws.shape[1]), n_threads=threads) if needed[1] else None,
+            core.nn.matmul(rows.T, xs.reshape(n_rows, ws.shape[1]), n_threads=threads) if needed[1] else None,
         ]
         if has_bias:
             gradients.append(core.nn.sum_rows(rows, n_threads=threads) if needed[2] else None)

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
 
 
@@ -24,13 +24,11 @@ def _pointwise(
 ) -> Tensor:
     """Losses of pairs of entries; `symmetric`: a function of x - t, which has a gradient by the target as well."""
     check_reduction(op, reduction)
-    x, t = as_tensor(input), as_tensor(target)
+    x, t, weight, pos_weight = operands(input, target, weight, pos_weight)
     if x.shape != t.shape:
         raise ShapeError(f"target of {op} has shape {t.shape}, but input has shape {x.shape}")
     if x.dtype != np.float32 or t.dtype != np.float32:
         raise TypeError(f"input and target of {op} must be float32, got {x.dtype} and {t.dtype}")
-    if x.size == 0:
-        raise ShapeError(f"input of {op} has shape {x.shape}: it is empty")
     if not symmetric:
         without_gradient(op, "target", t)
 
@@ -64,13 +62,14 @@ def _pointwise(
         return (loss.reshape(x.shape) if reduction == "none" else loss), gradient
 
     if not t.requires_grad:
-        return record_loss(op, x, reduction, evaluate, lambda dx: dx if x.ndim else dx.reshape(()), t)
+        fixed = [v for v in (t, weight, pos_weight) if v is not None]
+        return record_loss(op, x, reduction, evaluate, lambda dx: dx if x.ndim else dx.reshape(()), fixed)
 
     def backward(dy: Array) -> Gradients:
         dys = np.ascontiguousarray(np.broadcast_to(dy, x.shape))
         dx = evaluate("none", dys, True)[1].reshape(x.shape)
         if reduction == "mean":
-            dx = core.nn.scale(dx, 1 / x.size, n_threads=n_threads())
+            dx = core.nn.scale(dx, 1 / max(x.size, 1), n_threads=n_threads())
         return [dx if x.requires_grad else None, -dx]
 
     return record(op, evaluate(reduction, None, False)[0], [x, t], backward, saved=(x, t))
@@ -93,12 +92,12 @@ def mse_loss(
     Returns
     -------
     Tensor () or of input's shape
-        The loss; dx = 2 (x - t), dt = -dx.
+        The loss; dx = 2 (x - t), dt = -dx. The mean of nothing is NaN.
 
     Raises
     ------
     ShapeError
-        If the shapes differ, or are empty.
+        If the shapes differ.
     """
     return _pointwise("mse_loss", "squared", input, target, reduction, symmetric=True)
 
@@ -135,7 +134,7 @@ def smooth_l1_loss(
     Raises
     ------
     ShapeError
-        If the shapes differ, or are empty.
+        If the shapes differ.
     ValueError
         If beta is not positive.
     """
@@ -165,7 +164,7 @@ def huber_loss(
     Raises
     ------
     ShapeError
-        If the shapes differ, or are empty.
+        If the shapes differ.
     ValueError
         If delta is not positive.
     """
@@ -284,5 +283,5 @@ def kl_div(
     if x.ndim == 0:
         raise ShapeError("reduction='batchmean' of kl_div needs an input with an axis of examples")
     total = _pointwise("kl_div", kind, x, target, "sum")
-    factor = np.float32(1 / x.shape[0])
+    factor = np.float32(1 / x.shape[0] if x.shape[0] else np.nan)
     return record("kl_div", np.asarray(total.data * factor), [total], lambda dy: [np.asarray(dy * factor)])

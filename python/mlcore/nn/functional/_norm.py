@@ -8,7 +8,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
 
 
 def normalized_sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -28,11 +28,10 @@ def _norm(
     epsilon: float,
     centered: bool,
 ) -> Tensor:
-    x, sizes = float_tensor(input, f"input of {op}"), normalized_sizes(normalized_shape)
+    x, w, b = operands(input, weight, bias)
+    x, sizes = float_tensor(x, f"input of {op}"), normalized_sizes(normalized_shape)
     if x.shape[-len(sizes) :] != sizes:
         raise ShapeError(f"input of {op} has shape {x.shape}, which does not end with normalized_shape {sizes}")
-    w = None if weight is None else as_tensor(weight)
-    b = None if bias is None else as_tensor(bias)
     for name, t in (("weight", w), ("bias", b)):
         if t is not None and t.shape != sizes:
             raise ShapeError(f"{name} of {op} has shape {t.shape}, but normalized_shape is {sizes}")

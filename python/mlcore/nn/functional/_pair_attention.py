@@ -1,5 +1,6 @@
 """Attention by other scores than inner products: additive, and kernel regression."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,8 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
-from mlcore.nn.functional._attention import Mask, checked_lengths, checked_qkv
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record
+from mlcore.nn.functional._attention import Mask, _operands_and_mask, checked_lengths, checked_qkv
 
 
 def additive_attention(
@@ -56,7 +57,7 @@ def additive_attention(
     weights and dS = P (dO V^T - rowsum(dO O)): dq = sum over keys of dS w (1 - t^2), dk the same over queries, dw = sum
     of dS t, dV = P^T dO. Bahdanau, Cho and Bengio, ICLR 2015.
     """
-    w = as_tensor(weight)
+    query, key, value, w = operands(query, key, value, weight)
     q, k, v = checked_qkv(query, key, value)
     if w.shape != q.shape[-1:] or w.dtype != np.float32:
         raise ShapeError(
@@ -114,8 +115,9 @@ def kernel_regression(
     With P the weights and dS = P (dO V^T - rowsum(dO O)): dq = -width^2 sum over keys of dS (q - k), dk = width^2 sum
     over queries of dS (q - k), dwidth = -width sum of dS |q - k|^2, dV = P^T dO.
     """
+    given = width if width is None or isinstance(width, Tensor | np.ndarray) else np.float32(width)
+    query, key, value, s = operands(query, key, value, given)
     q, k, v = checked_qkv(query, key, value)
-    s = None if width is None else as_tensor(width if isinstance(width, Tensor | np.ndarray) else np.float32(width))
     if s is not None and (s.size != 1 or s.dtype != np.float32):
         raise ShapeError(f"width must be one float32, got shape {s.shape} and {s.dtype}")
     value_of_width = 0.0 if s is None else float(s.data.reshape(()))
@@ -124,7 +126,7 @@ def kernel_regression(
     def gradients_of_width(dw: Array | None) -> list[Array | None]:
         if s is None:
             return []
-        return [None if dw is None else np.full(s.shape, -value_of_width * dw.sum(), np.float32)]
+        return [None if dw is None else np.full(s.shape, -value_of_width * dw.sum(dtype=np.float64), np.float32)]
 
     parents = [] if s is None else [s]
     return _attend("distance", q, k, v, w, parents, gradients_of_width, attn_mask, lengths, need_weights)
@@ -143,7 +145,9 @@ def _attend(
     need_weights: bool,
 ) -> Any:
     lead, n_queries, n_keys = q.shape[:-2], q.shape[-2], k.shape[-2]
-    a, c, values = (np.ascontiguousarray(x.data).reshape(-1, *x.shape[-2:]) for x in (q, k, v))
+    n_lead = math.prod(lead)
+    a, c, values = (np.ascontiguousarray(x.data).reshape(n_lead, *x.shape[-2:]) for x in (q, k, v))
+    *_, attn_mask = _operands_and_mask(q, k, v, *learned, attn_mask)
     mask = None if attn_mask is None else Mask(attn_mask, (*lead, n_queries, n_keys))
     bias = None if mask is None else mask.flat()
     arguments = (score, a, c, np.ascontiguousarray(w), values, bias, checked_lengths(lengths, len(a), n_keys))

@@ -34,7 +34,8 @@ def max_pool2d(
     dilation : int or (int, int), default=1
         Steps from one entry of a window to the next.
     ceil_mode : bool, default=False
-        Whether a last window that reaches beyond the padding counts, if it starts within x or the padding before it.
+        Whether a last window that reaches beyond the padding counts, if it starts within x or the padding before it;
+        it may be the only one, where x is smaller than a window.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def max_pool2d(
     Raises
     ------
     ShapeError
-        If the input has another number of axes, is empty, or smaller than a window.
+        If the input has another number of axes, an empty one, or is smaller than a window.
     ValueError
         For sizes out of range.
     """
@@ -125,7 +126,7 @@ def adaptive_avg_pool2d(input: Tensor | Array, output_size: int | Sequence[int |
     Raises
     ------
     ShapeError
-        If the input has another number of axes or is empty.
+        If the input has another number of axes or an empty one.
     ValueError
         For sizes below 1.
     """
@@ -147,8 +148,8 @@ def _check(x: Tensor, n_axes: int) -> None:
     places = ", ".join(("rows", "columns") if n_axes == 2 else ("length",))
     if x.ndim not in (n_axes + 1, n_axes + 2):
         raise ShapeError(f"input of shape {x.shape} must be (n, channels, {places}) or (channels, {places})")
-    if x.size == 0:
-        raise ShapeError(f"input of shape {x.shape} is empty")
+    if 0 in x.shape[-n_axes:]:
+        raise ShapeError(f"input of shape {x.shape} has an empty axis")
 
 
 def _images(x: Tensor, n_axes: int) -> Array:
@@ -164,12 +165,12 @@ def _n_windows(x: Tensor, n_in: int, kernel: int, stride: int, padding: int, dil
     if 2 * padding > span:
         raise ValueError(f"padding {padding} is more than half of a window of {span}")
     room = n_in + 2 * padding - span
-    if room < 0:
+    n = (-(-room // stride) if ceil_mode else room // stride) + 1
+    if ceil_mode and (n - 1) * stride >= n_in + padding:
+        n -= 1
+    if n < 1:
         raise ShapeError(f"input of shape {x.shape} with padding {padding} is smaller than a window of {span}")
-    if not ceil_mode:
-        return room // stride + 1
-    n = -(-room // stride) + 1
-    return n - 1 if (n - 1) * stride >= n_in + padding else n
+    return n
 
 
 def _max_pool(

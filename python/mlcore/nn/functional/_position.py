@@ -98,7 +98,7 @@ def _rotations_at(places: NDArray[Any], depth: int, base: float) -> tuple[Array,
 
 
 def _places(positions: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    places = np.asarray(positions.data if isinstance(positions, Tensor) else positions)
+    places = np.array(positions.data if isinstance(positions, Tensor) else positions)  # ours: backward needs them
     if places.dtype.kind not in "iu":
         raise TypeError(f"positions must be integers, got {places.dtype}")
     if places.shape != shape[-2:-1]:

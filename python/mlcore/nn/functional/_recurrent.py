@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, grad_enabled, record_many
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, grad_enabled, operands, record_many
 
 Weights = Sequence[Sequence[Tensor | Array | None]]  # W_ih, W_hh, b_ih, b_hh for each direction of each layer
 Lengths = Any  # Tensor, array or list of integers, or None
@@ -153,15 +153,15 @@ class _Batch:
         self.batch_first = batch_first and self.batched
         axes = x.shape[:2] if self.batched else (x.shape[0], 1)
         self.n_batch, self.n_steps = axes if self.batch_first else axes[::-1]
-        if 0 in (*axes, x.shape[-1]):
-            raise ValueError(f"input of shape {x.shape} holds no sequences, no steps or no features")
+        if self.n_steps == 0:
+            raise ValueError(f"input of shape {x.shape} holds no steps")
         self.lengths = None if lengths is None else self._checked(lengths)
         self.sizes: dict[str, Any] = {"n_batch": self.n_batch, "n_steps": self.n_steps}
         # Rows step by step: they are what is in memory already.
         self.as_given = self.lengths is None and (not self.batch_first or 1 in axes)
 
     def _checked(self, lengths: Lengths) -> NDArray[np.int64] | None:
-        given = np.asarray(lengths.data if isinstance(lengths, Tensor) else lengths)
+        given = np.array(lengths.data if isinstance(lengths, Tensor) else lengths)  # ours: backward needs them
         if given.dtype.kind not in "iu":
             raise TypeError(f"lengths must be integers, got {given.dtype}")
         if given.shape != (self.n_batch,):
@@ -176,7 +176,7 @@ class _Batch:
     def pack(self, x: Array) -> Array:
         """Return the packed rows of an array like the input."""
         if self.as_given:
-            return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+            return np.ascontiguousarray(x).reshape(self.n_batch * self.n_steps, x.shape[-1])
         by_sequence = x if self.batch_first else x[:, None].swapaxes(0, 1) if not self.batched else x.swapaxes(0, 1)
         return core.nn.pack_sequences(by_sequence, self.lengths, n_threads=n_threads())
 
@@ -196,7 +196,7 @@ def _check_weights(kind: str, weights: Weights, n_directions: int, n_features: i
     """Return the weights as tensors; all shapes fit."""
     if len(weights) == 0 or len(weights) % n_directions:
         raise ValueError(f"{len(weights)} sets of weights for layers of {n_directions} directions")
-    checked = [[None if w is None else as_tensor(w) for w in part] for part in weights]
+    checked: list[list[Any]] = [list(part) for part in weights]
     first = checked[0][1]
     if any(len(part) != 4 or part[0] is None or part[1] is None for part in checked) or first is None:
         raise ValueError("weights of a direction are W_ih, W_hh, b_ih and b_hh; only the biases may be None")
@@ -217,6 +217,17 @@ def _check_weights(kind: str, weights: Weights, n_directions: int, n_features: i
     return checked
 
 
+def _nothing(
+    kind: str, x: Tensor, n_features: int, state_shape: tuple[int, ...], parents: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return what comes of no sequences: empty results, gradients of zeros."""
+    shapes = [(*x.shape[:-1], n_features), state_shape, state_shape][: 3 if kind == "lstm" else 2]
+    zeros = [np.zeros(t.shape, np.float32) for t in parents]
+    results = [np.zeros(shape, np.float32) for shape in shapes]
+    tensors = record_many(kind, results, parents, lambda *_: zeros)
+    return tensors[0], tensors[1], tensors[2] if len(tensors) > 2 else None
+
+
 def _run(
     kind: str,
     input_: Tensor | Array,
@@ -227,14 +238,16 @@ def _run(
     batch_first: bool,
     lengths: Lengths,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    x = float_tensor(input_, "input")
+    flat = operands(input_, *states, *(w for part in weights for w in part))
+    x, started = float_tensor(flat[0], "input"), flat[1 : len(states) + 1]
+    given = iter(flat[len(states) + 1 :])
+    weights = [[next(given) for _ in part] for part in weights]
     batch = _Batch(x, batch_first, lengths)
     directions = 2 if bidirectional else 1
     parts = _check_weights(kind, weights, directions, x.shape[-1])
     n_layers, hidden = len(parts) // directions, parts[0][1].shape[1]  # type: ignore[union-attr]
     if not 0 <= p < 1:
         raise ValueError(f"dropout must be in [0, 1), got {p}")
-    started = [None if s is None else as_tensor(s) for s in states]
     state_shape: tuple[int, ...] = (n_layers * directions, *([batch.n_batch] if batch.batched else []), hidden)
     for state in started:
         if state is not None and state.shape != state_shape:
@@ -246,6 +259,8 @@ def _run(
     whole_shape = (n_layers, directions, batch.n_batch, hidden)
     by_layer = [None if s is None else np.ascontiguousarray(s.data).reshape(whole_shape) for s in started]
 
+    if batch.n_batch == 0:
+        return _nothing(kind, x, directions * hidden, state_shape, parents)
     rows = batch.pack(x.data)
     layers: list[_Layer] = []
     last: list[tuple[Array, Array | None]] = []

@@ -13,12 +13,13 @@ _REDUCTIONS = ("none", "mean", "sum")
 
 
 def record_loss(
-    op: str, x: Tensor, reduction: str, evaluate: Callable[..., tuple[Any, Any]], place: Any, target: Tensor
+    op: str, x: Tensor, reduction: str, evaluate: Callable[..., tuple[Any, Any]], place: Any, fixed: list[Tensor]
 ) -> Tensor:
     """Return the loss of a kernel as a Tensor.
 
     `evaluate(reduction, dy, with_gradient)` returns the loss and its gradient; `dy` are the gradients by the single
-    losses where these are not reduced. `place` brings the gradient into the shape of x.
+    losses where these are not reduced. `place` brings the gradient into the shape of x. fixed: what it is
+    made from beside x.
     """
     made = x.requires_grad and grad_enabled()
     loss, gradient = evaluate(reduction, None, made and reduction != "none")
@@ -33,7 +34,7 @@ def record_loss(
             dx = core.nn.scale(dx, dy.item(), out=dx, n_threads=n_threads())
         return [place(dx)]
 
-    return record(op, loss, [x], backward, saved=(x, target))
+    return record(op, loss, [x], backward, saved=(x, *fixed))
 
 
 def check_reduction(op: str, reduction: str) -> None:

@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 
 from mlcore._native import core
+from mlcore.nn._axes import one_axis
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, record
+from mlcore.nn._tape import Array, Gradients, Tensor, float_tensor, operands, record
 
 
-def _axis_last(op: str, x: Tensor, dim: int) -> Array:
-    """Return the values in C order with axis `dim` moved to the end."""
-    if not -x.ndim <= dim < x.ndim:
-        raise ShapeError(f"dim={dim} of {op} is not an axis of input with shape {x.shape}")
-    if x.shape[dim] == 0:
-        raise ShapeError(f"{op} over axis {dim} of input with shape {x.shape}: there is nothing in it")
-    return _moved(x.data, dim, -1)
+def _axis_last(op: str, x: Tensor, dim: int) -> tuple[Array, int]:
+    """Return the values in C order with axis `dim` moved to the end, and its number."""
+    try:
+        d = one_axis(dim, x.shape)
+    except AxisError:
+        raise AxisError(f"dim={dim} of {op} is not an axis of input with shape {x.shape}") from None
+    return _moved(x.data.reshape(x.shape or (1,)), d, -1), d
 
 
 def _moved(y: Array, source: int, destination: int) -> Array:
@@ -43,7 +44,7 @@ def softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch'
     Raises
     ------
     ShapeError
-        If there is no such axis, or nothing in it.
+        If there is no such axis.
 
     Examples
     --------
@@ -52,13 +53,14 @@ def softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch'
     array([0., 1., 0.], dtype=float32)
     """
     x = float_tensor(input, "input of softmax")
-    y = core.nn.softmax(_axis_last("softmax", x, dim), n_threads=n_threads())
+    rows, d = _axis_last("softmax", x, dim)
+    y = core.nn.softmax(rows, n_threads=n_threads())
 
     def backward(dy: Array) -> Gradients:
-        rows = _moved(dy, dim, -1)
-        return [_moved(core.nn.softmax_backward(y, rows, n_threads=n_threads()), -1, dim)]
+        rows = _moved(dy.reshape(x.shape or (1,)), d, -1)
+        return [_moved(core.nn.softmax_backward(y, rows, n_threads=n_threads()), -1, d).reshape(x.shape)]
 
-    return record("softmax", _moved(y, -1, dim), [x], backward, output_saved=True)
+    return record("softmax", _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
 
 
 def log_softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch's name
@@ -79,16 +81,17 @@ def log_softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTo
     Raises
     ------
     ShapeError
-        If there is no such axis, or nothing in it.
+        If there is no such axis.
     """
     x = float_tensor(input, "input of log_softmax")
-    y = core.nn.log_softmax(_axis_last("log_softmax", x, dim), n_threads=n_threads())
+    rows, d = _axis_last("log_softmax", x, dim)
+    y = core.nn.log_softmax(rows, n_threads=n_threads())
 
     def backward(dy: Array) -> Gradients:
-        rows = _moved(dy, dim, -1)
-        return [_moved(core.nn.log_softmax_backward(y, rows, n_threads=n_threads()), -1, dim)]
+        rows = _moved(dy.reshape(x.shape or (1,)), d, -1)
+        return [_moved(core.nn.log_softmax_backward(y, rows, n_threads=n_threads()), -1, d).reshape(x.shape)]
 
-    return record("log_softmax", _moved(y, -1, dim), [x], backward, output_saved=True)
+    return record("log_softmax", _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
 
 
 def logsumexp(input: Tensor | Array, dim: int, keepdim: bool = False) -> Tensor:  # noqa: A002 - PyTorch's name
@@ -106,20 +109,23 @@ def logsumexp(input: Tensor | Array, dim: int, keepdim: bool = False) -> Tensor:
     Returns
     -------
     Tensor without that axis
-        L; ``dx_j = dL exp(x_j - L)``.
+        L; ``dx_j = dL softmax(x)_j``. -inf where there is nothing along the axis.
 
     Raises
     ------
     ShapeError
-        If there is no such axis, or nothing in it.
+        If there is no such axis.
     """
-    x = float_tensor(input, "input of logsumexp")
-    rows = _axis_last("logsumexp", x, dim)
-    lse = core.nn.logsumexp(rows, n_threads=n_threads())
-    out = np.expand_dims(lse, dim) if keepdim else lse
+    x = float_tensor(operands(input)[0], "input of logsumexp")
+    rows, axis = _axis_last("logsumexp", x, dim)
+    if rows.shape[-1] == 0:
+        lse = np.full(rows.shape[:-1], -np.inf, np.float32)
+    else:
+        lse = core.nn.logsumexp(rows, n_threads=n_threads())
+    out = np.expand_dims(lse, axis) if keepdim and x.ndim else lse
 
     def backward(dy: Array) -> Gradients:
         d: Any = np.ascontiguousarray(dy).reshape(lse.shape)
-        return [_moved(core.nn.logsumexp_backward(rows, lse, d, n_threads=n_threads()), -1, dim)]
+        return [_moved(core.nn.logsumexp_backward(rows, d, n_threads=n_threads()), -1, axis).reshape(x.shape)]
 
-    return record("logsumexp", out, [x], backward, saved=(x,), output_saved=True)
+    return record("logsumexp", out, [x], backward, saved=(x,))
