@@ -1,13 +1,13 @@
 #include "linear_model/cholesky.hpp"
 
 #include "core/error.hpp"
+#include "linear_model/factorise.hpp"
 
 // GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
-#include <Eigen/Cholesky>
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
 
 } // namespace
 
-Cholesky::Cholesky(Buffer<double> matrix, std::size_t n) : factor_(std::move(matrix)), n_(n) {
+Cholesky::Cholesky(const RunContext& ctx, Buffer<double> matrix, std::size_t n) : factor_(std::move(matrix)), n_(n) {
     std::vector<double> diagonal(n); // the factor overwrites the lower triangle, so the upper one keeps the matrix
     double top = 0;
     for (std::size_t i = 0; i < n; ++i) {
@@ -35,11 +35,9 @@ Cholesky::Cholesky(Buffer<double> matrix, std::size_t n) : factor_(std::move(mat
         for (std::size_t j = 0; j < i; ++j) factor_[j * n + i] = factor_[i * n + j];
     }
     if (top == 0) top = 1;
-    Eigen::Map<Matrix> at(factor_.data(), index(n), index(n));
     for (double ridge = 0; ridge <= 1; ridge = ridge == 0 ? 1e-12 : 100 * ridge) {
         for (std::size_t i = 0; i < n; ++i) factor_[i * n + i] = diagonal[i] + ridge * top;
-        const Eigen::LLT<Eigen::Ref<Matrix>, Eigen::Upper> factorisation(at);
-        if (factorisation.info() == Eigen::Success) return;
+        if (factorise(ctx, factor_.data(), n)) return;
         for (std::size_t i = 0; i < n; ++i)
             for (std::size_t j = 0; j < i; ++j) factor_[i * n + j] = factor_[j * n + i];
     }

@@ -1,6 +1,7 @@
 // Symmetric positive definite systems.
 #pragma once
 
+#include "core/context.hpp"
 #include "core/memory.hpp"
 
 #include <cstddef>
@@ -14,7 +15,7 @@ class Cholesky {
   public:
     Cholesky() = default;
     /// matrix (n, n): the lower triangle is read, and overwritten by the factor.
-    Cholesky(Buffer<double> matrix, std::size_t n);
+    Cholesky(const RunContext& ctx, Buffer<double> matrix, std::size_t n);
 
     std::size_t size() const { return n_; }
     /// v (n_vectors, n) in, the solutions out.

@@ -155,6 +155,7 @@ void gram_of_dense(const RunContext& ctx, const DenseColumns<T>& x, const Column
         Buffer<double> rows_a(row_block * n_a), rows_b(row_block * n_b);
         Matrix sum = Matrix::Zero(static_cast<Eigen::Index>(n_a), static_cast<Eigen::Index>(n_b));
         for (std::size_t begin = 0; begin < n; begin += row_block) {
+            ctx.checkpoint(); // a task may take a second
             const std::size_t end = std::min(begin + row_block, n);
             pack(x, moments, weight, ids.subspan(a, n_a), begin, end, rows_a.data());
             pack(x, moments, weight, ids.subspan(b, n_b), begin, end, rows_b.data());
@@ -251,6 +252,7 @@ ColumnMoments column_moments(const RunContext& ctx, const Columns& x, std::span<
     ColumnMoments moments{std::vector<double>(d), std::vector<double>(d), sum_of_weights(weight, x.n_rows())};
     parallel_ranges(ctx, d, 2 * x.ns_per_column(), [&](std::size_t begin, std::size_t end, int) {
         for (std::size_t j = begin; j < end; ++j) {
+            if (x.ns_per_column() > 1e4) ctx.checkpoint();
             const auto [mean, squares] = moments_of(x, j, weight, moments.weight_sum, fit_intercept);
             moments.mean[j] = mean;
             moments.squares[j] = squares;

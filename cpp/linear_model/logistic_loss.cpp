@@ -238,6 +238,7 @@ std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::s
         partial[task] = Buffer<double>(columns[k].size() * columns[l].stride(), 0.0);
         const std::size_t last = std::min((piece + 1) * cut.blocks_each, n_blocks());
         for (std::size_t first = piece * cut.blocks_each; first < last; first += together) {
+            if (size > 1000) ctx.checkpoint(); // a task may take a second
             const std::size_t until = std::min(first + together, last);
             for (std::size_t block = first; block < until; ++block)
                 weights(pair, block, block * B, std::min((block + 1) * B, design_.n_rows()),

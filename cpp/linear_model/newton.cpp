@@ -32,7 +32,7 @@ class Preconditioner {
         factors_.resize(blocks.size());
         const double ns = 0.1 * static_cast<double>(m * m * m);
         parallel_tasks(ctx, blocks.size(), ns,
-                       [&](std::size_t k, int) { factors_[k] = Cholesky(std::move(blocks[k]), m); });
+                       [&](std::size_t k, int) { factors_[k] = Cholesky(ctx, std::move(blocks[k]), m); });
     }
 
     void apply(const RunContext& ctx, Vector& v) const {

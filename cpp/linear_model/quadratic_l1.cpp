@@ -1,6 +1,5 @@
 #include "linear_model/quadratic_l1.hpp"
 
-#include "core/parallel.hpp"
 #include "linear_model/cholesky.hpp"
 
 #include <algorithm>
@@ -35,7 +34,7 @@ class Descent {
     }
 
     /// Towards the minimum over the variables that are not zero, signs kept.
-    void solve_support() {
+    void solve_support(const RunContext& ctx) {
         std::vector<std::size_t> support;
         for (std::size_t j = 0; j < n_; ++j)
             if ((x_[j] != 0 || l1_[j] == 0) && H_[j * n_ + j] > 0) support.push_back(j);
@@ -48,7 +47,7 @@ class Descent {
             const std::size_t j = support[a];
             step[a] = -(gradient_[j] + (x_[j] > 0 ? l1_[j] : -l1_[j]));
         }
-        Cholesky(std::move(block), m).solve(step.data());
+        Cholesky(ctx, std::move(block), m).solve(step.data());
         double along = 1;
         for (std::size_t a = 0; a < m; ++a) {
             const std::size_t j = support[a];
@@ -90,17 +89,19 @@ void minimise_quadratic_l1(const RunContext& ctx, const Buffer<double>& H, const
                            int most_passes, Vector& x, Vector& gradient) {
     Descent descent(H, l1, x, gradient);
     constexpr int passes_between = 5;
+    const bool passes_take_long = x.size() > 1000;
     for (int pass = 0; pass < most_passes;) {
-        if (!detail::inside_region()) ctx.checkpoint(); // the models of several outputs are minimised side by side
+        ctx.checkpoint();
         if (descent.pass(false) <= tol) return;
         ++pass;
         auto signs = descent.signs();
         for (int i = 0; i < passes_between && pass < most_passes; ++i, ++pass) {
             const double worst = descent.pass(true);
+            if (passes_take_long) ctx.checkpoint();
             if (worst <= tol) break;
             auto now = descent.signs();
             if (i > 0 && now == signs) {
-                descent.solve_support();
+                descent.solve_support(ctx);
                 break;
             }
             signs = std::move(now);

@@ -277,18 +277,19 @@ TEST(what_does_not_fit_is_refused) {
 }
 
 TEST(cholesky_solves_and_survives_a_singular_matrix) {
+    StandaloneRun run;
     Buffer<double> matrix(9);
     const double values[] = {4, 0, 0, 2, 5, 0, 0, 1, 3};
     std::copy_n(values, 9, matrix.data());
-    const Cholesky factor(std::move(matrix), 3);
+    const Cholesky factor(run.context, std::move(matrix), 3);
     double v[] = {4 + 4, 2 + 10 + 3, 2 + 9}; // the matrix times (1, 2, 3)
     factor.solve(v);
     for (int i = 0; i < 3; ++i) CHECK_CLOSE(v[i], i + 1.0, 1e-14);
 
     Buffer<double> ones(4, 1.0);
-    const Cholesky singular(std::move(ones), 2);
+    const Cholesky singular(run.context, std::move(ones), 2);
     double w[] = {2, 2};
     singular.solve(w);
     CHECK_CLOSE(w[0] + w[1], 2, 1e-6);
-    CHECK_THROWS(ValueError, Cholesky(Buffer<double>(1, INFINITY), 1));
+    CHECK_THROWS(ValueError, Cholesky(run.context, Buffer<double>(1, INFINITY), 1));
 }
