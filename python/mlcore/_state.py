@@ -221,6 +221,8 @@ class Labels:
             isinstance(item, str | bool | int | float) and item == item for item in value.tolist()
         ):
             raise _wrong(where, "an array of labels", value)
+        if value.dtype.kind == "f" and not (np.isfinite(value).all() and (value == np.trunc(value)).all()):
+            raise ValueError(f"{where} of floats must be whole numbers, as labels are, got {value.tolist()!s:.80}")
         try:
             is_sorted = bool(np.all(value[:-1] < value[1:]))
         except TypeError as error:

@@ -15,7 +15,7 @@ FOREST: Spec = {
     "n_features": Array("i8", (1,), low=1),
     "baseline": Array("f8", ("n_outputs",), is_finite=True),
     "tree_offset": Array("i8", ("n_offsets",), low=0),
-    "feature": Array("i4", ("n_nodes",)),
+    "feature": Array("i4", ("n_nodes",), low=-1),
     "threshold": Array("f8", ("n_nodes",)),
     "left": Array("i4", ("n_nodes",)),
     "right": Array("i4", ("n_nodes",)),

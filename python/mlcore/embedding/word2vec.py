@@ -25,7 +25,7 @@ from mlcore.embedding._likelihood import WordModel
 from mlcore.embedding._training import Task, train
 from mlcore.embedding._vocabulary import build_vocabulary, grow_vocabulary
 from mlcore.embedding._words import PACKED_WORDS, check_packed, index_words, pack_words, unpack_words
-from mlcore.embedding.keyed_vectors import KeyedVectors
+from mlcore.embedding.keyed_vectors import LARGEST, KeyedVectors
 
 
 class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
@@ -148,7 +148,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     _private_state = ("_seed", "_vocabulary", "_keyed_vectors")
     _state_spec: ClassVar[Spec] = {
         "_seed": Int(),
-        "vectors_": Array("f4", ("n_words", "vector_size"), is_finite=True),
+        "vectors_": Array("f4", ("n_words", "vector_size"), low=-LARGEST, high=LARGEST, is_finite=True),
         "context_vectors_": Array("f4", ("n_outputs", "vector_size"), is_finite=True),
         "words_": PACKED_WORDS,
         "word_counts_": Array("i8", ("n_words",), low=1),

@@ -168,6 +168,8 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         tags.input_tags.sparse = True
         return tags
 
-    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        if sizes.get("n_targets", 1) < 1:
+            raise ValueError("coef_ must have a row for one target at least, got none")
         if np.ndim(state["coef_"]) == 1 and np.size(state["intercept_"]) != 1:
             raise ValueError(f"intercept_ must be one number for one target, got {np.size(state['intercept_'])}")

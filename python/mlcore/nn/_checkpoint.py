@@ -53,6 +53,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         if metadata.get(_CHECKSUM) != _checksum(text, tensors):
             raise ValueError("its checksum does not match")
         state: dict[str, Any] = _unpack(Decoder(tensors)(header["state"]))
+        if not isinstance(state, dict):
+            raise TypeError(f"its state is a {type(state).__name__}")
     except MemoryError:
         raise
     except Exception as error:  # what is made of values of other types

@@ -402,6 +402,14 @@ class Trainer:
             Int().check(state[name], name, {})
         if state["epoch"] != len(self.history) or state["epoch"] != len(self.history.gradient_flow):
             raise ValueError(f"the history has {len(self.history)} epochs, and {state['epoch']} were done")
+        monitor = self._best.monitor
+        needed = {
+            "loss",
+            *self._step.metrics,
+            *({monitor} if monitor and not monitor.startswith("validation_") else ()),
+        }
+        if self._within.n_batches > 0 and (missing := needed.difference(self._within.sums)):
+            raise ValueError(f"sums over the batches so far lack {', '.join(sorted(missing))}")
         if self._best.weights is not None:
             self.model.check_state_dict(self._best.weights)
         shapes = [p.shape for p in self.model.parameters()]

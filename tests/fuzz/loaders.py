@@ -1,0 +1,258 @@
+"""Loaders, and what a user does with what was loaded: none of it may fail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+import mlcore
+from mlcore.nn._serialization import load_weights
+
+from . import seeds
+from .mutations import Forgery, mutate_bytes, mutate_text
+
+_FEW = 2000  # features: rows of more are not made
+
+
+@dataclass
+class Loader:
+    """One way to read a file."""
+
+    name: str
+    files: list[bytes]
+    load: Callable[[Path], Any]
+    use: Callable[[Any], None]
+    suffix: str = ""
+    is_text: bool = False
+    forgeries: list[Forgery] | None = None
+    _n_files: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._n_files = len(self.files)
+
+    def make(self, index: int) -> bytes:
+        """Return file number `index`; the same at any time."""
+        rng = np.random.default_rng([index, sum(map(ord, self.name))])
+        which = int(rng.integers(self._n_files))
+        if self.forgeries and rng.integers(8):
+            return self.forgeries[which].forged(rng)
+        if self.is_text and rng.integers(8):
+            return mutate_text(self.files[which], rng, self.files)
+        return mutate_bytes(self.files[which], rng, self.files)
+
+
+def all_loaders() -> dict[str, Loader]:
+    found = []
+    for name, files in seeds.model_files().items():
+        forgeries = [Forgery(data) for data in files]
+        found.append(Loader(f"model-{name}", files, mlcore.load, use_model, forgeries=forgeries))
+        found.append(Loader(f"mapped-{name}", files, _load_mapped, use_mapped, forgeries=forgeries))
+    for name, files in seeds.libsvm_files().items():
+        cls = getattr(mlcore, name)
+        found.append(Loader(f"libsvm-{name}", files, cls.load_libsvm, use_model, is_text=True))
+    tables = seeds.vector_files()
+    for ending, options in {
+        ".txt": {},
+        ".bin": {"binary": True},
+        ".gz": {},
+        ".xz": {},
+    }.items():
+        for errors in ("strict", "replace"):
+
+            def load(path, options=options, errors=errors):
+                return mlcore.KeyedVectors.load_word2vec_format(path, errors=errors, n_jobs=1, **options)
+
+            is_text = ending == ".txt"
+            found.append(Loader(f"vectors{ending}-{errors}", tables[ending], load, use_model, ending, is_text=is_text))
+    found.append(Loader("vectors-no-header", tables[".txt"], _load_without_header, use_model, is_text=True))
+    found.append(Loader("vectors-counts", tables[".vocab"], _load_counts(tables[".txt"][0]), use_model, is_text=True))
+    files = seeds.weight_files()
+    found.append(Loader("weights", files, _load_weights, _use_network, forgeries=[Forgery(data) for data in files]))
+    files = seeds.checkpoint_files()
+    found.append(Loader("checkpoint", files, _load_checkpoint, _resume, forgeries=[Forgery(data) for data in files]))
+    return {loader.name: loader for loader in found}
+
+
+def _load_mapped(path):
+    return mlcore.load(path, mmap_mode="r")
+
+
+def _load_without_header(path):
+    return mlcore.KeyedVectors.load_word2vec_format(path, no_header=True, limit=3, n_jobs=1)
+
+
+def _load_counts(vectors):
+    def load(path):
+        table = path.with_suffix(".table")
+        if not table.exists():
+            table.write_bytes(vectors)
+        return mlcore.KeyedVectors.load_word2vec_format(table, fvocab=path, n_jobs=1)
+
+    return load
+
+
+def _load_weights(path):
+    network = seeds.network()
+    load_weights(network, path)
+    return network
+
+
+def _use_network(network):
+    network.state_dict()
+    network(seeds.X[:3].astype(np.float32))
+
+
+def _load_checkpoint(path):
+    """Return the trainer that can go on from the file: the kinds refuse each other's."""
+    refusals = []
+    for make in seeds.trainers(path):
+        trainer = make()
+        try:
+            trainer._prepare(trainer._source(*seeds.rows_for_trainers(), shuffle=True), resume=True)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            return trainer
+    raise refusals[0]
+
+
+def _resume(trainer):
+    trainer.checkpoint = None
+    trainer.checkpoint_every = None
+    try:
+        trainer.fit(*seeds.rows_for_trainers())
+    except mlcore.nn.NonFiniteError:
+        pass  # weights and rates of any size are weights and rates
+    trainer.predict(seeds.X[:3].astype(np.float32))
+    list(trainer.history)
+
+
+# ---- models ----------------------------------------------------------------------------------------------------------
+
+WORDS = ["the", "cat", "dog", "字", "a", "ab", "never seen"]
+
+
+def use_mapped(model):
+    """Use a mapped model; what it does not read at load may be refused later."""
+    if isinstance(model, mlcore.KeyedVectors):
+        try:
+            use_model(model)
+        except ValueError:
+            return
+    else:
+        use_model(model)
+
+
+def use_model(model):
+    """Call all that a user could call on a model, fitted or not."""
+    repr(model)
+    if hasattr(model, "get_params"):
+        if "n_jobs" in model.get_params():
+            model.set_params(n_jobs=1)
+        if "verbose" in model.get_params():
+            model.set_params(verbose=0)
+    if isinstance(model, mlcore.KeyedVectors):
+        _use_vectors(model)
+    elif isinstance(model, mlcore.Word2Vec):
+        _use_word2vec(model)
+    elif isinstance(model, mlcore.Phrases):
+        if hasattr(model, "phrases_"):
+            model.transform(["the cat and the dog", ""])
+    elif model.__sklearn_is_fitted__() if hasattr(model, "__sklearn_is_fitted__") else hasattr(model, "n_features_in_"):
+        _use_estimator(model)
+    model._get_state()
+
+
+def _use_estimator(model):
+    if model.n_features_in_ > _FEW:
+        return
+    if getattr(model, "break_ties", False):
+        model.set_params(decision_function_shape="ovr")  # the two exclude each other, whatever is in the file
+    for rows in _rows(model):
+        for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "apply"):
+            if hasattr(model, name):
+                getattr(model, name)(rows)
+        for name in ("staged_predict", "staged_predict_proba", "staged_decision_function"):
+            if hasattr(model, name):
+                list(getattr(model, name)(rows))
+        target = model.predict(rows)
+        if hasattr(model, "score") and (target.dtype.kind != "f" or np.isfinite(target).all()):
+            model.score(rows, target)
+    if hasattr(model, "module_"):
+        list(model.history_)
+        repr(model.history_)
+    for name in ("importance", "trees_to_frame"):
+        if hasattr(model, name):
+            getattr(model, name)()
+    if not hasattr(model, "_kernel") or model._kernel.name == "linear":
+        for name in ("coef_", "sparse_coef_", "feature_importances_", "trees_"):
+            getattr(model, name, None)
+    if hasattr(model, "sparsify"):
+        model.sparsify()
+        model.predict(next(_rows(model)))
+        model.densify()
+    if hasattr(model, "save_libsvm"):
+        _save_libsvm(model)
+
+
+def _save_libsvm(model):
+    path = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
+    path = path / f"fuzz-{id(model)}"
+    try:
+        model.save_libsvm(path)
+    except ValueError as error:
+        if "labels in a libsvm model file are whole numbers" not in str(error):
+            raise
+    else:
+        type(model).load_libsvm(path, n_features=model.n_features_in_)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _rows(model):
+    rng = np.random.default_rng(0)
+    columns = [rng.normal(size=4) for _ in range(model.n_features_in_)]
+    categories = getattr(model, "categories_", [])
+    for j, known in enumerate(categories):
+        if known is not None:
+            unknown = "never seen" if known.dtype == object else 77.0
+            columns[j] = np.array([*known[:3].tolist(), unknown, unknown, unknown, unknown][:4], dtype=object)
+    dense = np.column_stack(columns)
+    yield dense
+    is_precomputed = getattr(getattr(model, "_kernel", None), "name", "") == "precomputed"
+    if dense.dtype != object and not hasattr(model, "module_") and not is_precomputed:
+        yield sp.csr_array(dense.astype(np.float32) * (dense > 0))
+
+
+def _use_word2vec(model):
+    if not hasattr(model, "vectors_"):
+        return
+    model.transform(["the cat", "never seen", ""])
+    known = model.words_[:2]
+    model.score([known, known[::-1]])
+    model.predict_context(known)
+    model.get_feature_names_out()
+    _use_vectors(model.keyed_vectors_)
+
+
+def _use_vectors(vectors):
+    known = [word for word in vectors.index_to_key[:3]] + [word for word in WORDS if word in vectors]
+    vectors.most_similar(known[0], topn=3)
+    vectors.most_similar(positive=known, topn=None)
+    vectors.similarity(known[0], known[-1])
+    vectors.doesnt_match(known)
+    vectors.distances(known[0])
+    vectors.mean_vector(known)
+    vectors.get_normed_vectors()
+    vectors.rank(known[0], known[-1])
+    assert len(vectors.key_to_index) == len(vectors)
+    if isinstance(vectors, mlcore.FastTextVectors):
+        assert vectors.ngram_vectors.shape[1] == vectors.vector_size
+        try:
+            vectors["abc"]
+            vectors.most_similar("abcd")
+        except KeyError:  # no n-grams
+            pass
