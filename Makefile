@@ -17,7 +17,7 @@ SOURCES := $(shell find cpp python -type f -not -name '*.pyc') CMakeLists.txt py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-slow test-peers bench lint format tidy wheel sanitize clean
+.PHONY: help install demo test test-slow test-peers fuzz bench lint format tidy wheel sanitize clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \2/p' $(MAKEFILE_LIST) | awk '{n=$$2; $$1=$$2=""; printf "make %-12s%s\n", n, $$0}'
@@ -68,6 +68,10 @@ test-slow: $(VENV)/.with-test $(INSTALLED) ## the slow Python tests
 
 test-peers: $(VENV)/.with-test $(VENV)/.with-peers $(INSTALLED) ## parity with other libraries
 	$(BIN)/python -m pytest -m peers
+
+fuzz: $(VENV)/.with-test $(INSTALLED) ## damaged and forged files for every loader; FILES=, MINUTES= a loader, ONLY=name
+	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --files $(or $(FILES),20000) \
+	  --minutes $(or $(MINUTES),5) $(if $(ONLY),--only $(ONLY))
 
 sanitize: $(VENV)/.with-core ## native tests under ASan + UBSan, then TSan
 	cmake --workflow --preset asan

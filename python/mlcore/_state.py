@@ -347,7 +347,8 @@ _SHAPE: dict[str, Entry] = {"shape": Tuple(Int(), Int())}
 
 
 def pack_csr(matrix: Any) -> dict[str, Any]:
-    """Return a sparse matrix as plain arrays and its shape."""
+    """Return a sparse matrix as plain arrays and its shape. Raises ValueError if what it says of itself is not true."""
+    check_sparse(matrix, "the model", "an attribute")
     csr = canonical_csr(matrix)
     parts = {"data": csr.data, "indices": csr.indices, "indptr": csr.indptr}
     return {"csr": parts, "shape": [int(size) for size in csr.shape]}

@@ -1,5 +1,6 @@
 """Loaders, and what a user does with what was loaded: none of it may fail."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,10 +123,8 @@ def _load_checkpoint(path):
 def _resume(trainer):
     trainer.checkpoint = None
     trainer.checkpoint_every = None
-    try:
+    with contextlib.suppress(mlcore.nn.NonFiniteError):  # weights and rates of any size are weights and rates
         trainer.fit(*seeds.rows_for_trainers())
-    except mlcore.nn.NonFiniteError:
-        pass  # weights and rates of any size are weights and rates
     trainer.predict(seeds.X[:3].astype(np.float32))
     list(trainer.history)
 
@@ -239,7 +238,7 @@ def _use_word2vec(model):
 
 
 def _use_vectors(vectors):
-    known = [word for word in vectors.index_to_key[:3]] + [word for word in WORDS if word in vectors]
+    known = list(vectors.index_to_key[:3]) + [word for word in WORDS if word in vectors]
     vectors.most_similar(known[0], topn=3)
     vectors.most_similar(positive=known, topn=None)
     vectors.similarity(known[0], known[-1])

@@ -83,7 +83,7 @@ def mutate_text(data, rng, others):
 
 
 class Forgery:
-    """A safetensors file of ours, parsed once; each call of :meth:`forged` changes a copy, and makes checksums right."""
+    """A safetensors file of ours, parsed once; each :meth:`forged` is a changed copy with right checksums."""
 
     def __init__(self, data):
         length = int.from_bytes(data[:8], "little")
@@ -133,7 +133,7 @@ class Forgery:
         elif kind == 7:
             tensor = np.ascontiguousarray(tensor.T)
         elif kind == 8:
-            tensor = tensor.reshape(tensor.shape + (1,)) if rng.integers(2) else tensor.reshape(-1)
+            tensor = tensor.reshape((*tensor.shape, 1)) if rng.integers(2) else tensor.reshape(-1)
         elif kind == 9:
             tensor = tensors[list(tensors)[int(rng.integers(len(tensors)))]]
         elif kind == 10:

@@ -148,7 +148,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     _private_state = ("_seed", "_vocabulary", "_keyed_vectors")
     _state_spec: ClassVar[Spec] = {
         "_seed": Int(),
-        "vectors_": Array("f4", ("n_words", "vector_size"), low=-LARGEST, high=LARGEST, is_finite=True),
+        "vectors_": Array("f4", ("n_words", "vector_size"), low=-float(LARGEST), high=float(LARGEST), is_finite=True),
         "context_vectors_": Array("f4", ("n_outputs", "vector_size"), is_finite=True),
         "words_": PACKED_WORDS,
         "word_counts_": Array("i8", ("n_words",), low=1),
