@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 import mlcore
-from mlcore import SVC, SVR, NuSVC, NuSVR, OneClassSVM
+from mlcore import SVC, SVR, NuSVC, NuSVR, OneClassSVM, _io
 
 ALL = [SVC, NuSVC, SVR, NuSVR, OneClassSVM]
 everyone = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
@@ -329,6 +329,10 @@ def test_forged_files(change, tmp_path, data, monkeypatch):
     model = SVC().fit(sp.csr_array(data[0]), data[1])
     state = model._get_state() | change
     monkeypatch.setattr(SVC, "_get_state", lambda self: state)
-    mlcore.save(model, tmp_path / "forged.safetensors")
+    with pytest.raises(ValueError, match=next(iter(change))):
+        mlcore.save(model, tmp_path / "forged.safetensors")
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr(_io, "_check", lambda estimator, state: None)
+        mlcore.save(model, tmp_path / "forged.safetensors")
     with pytest.raises(ValueError, match="does not hold a valid SVC"):
         mlcore.load(tmp_path / "forged.safetensors")
