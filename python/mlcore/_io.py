@@ -2,8 +2,9 @@
 
 A file is in the safetensors format: arrays as tensors, and in the metadata one JSON text with the version of the
 layout, the class, its parameters and the rest of its state. Nothing in a file is executed: classes are looked up in
-the table below, and values are numbers, strings, lists, dicts and arrays. A checksum finds damage; the core checks the
-arrays again when it takes them, so that a forged file can give a wrong model but no crash. Arrays go to the file as
+the table below, and values are numbers, strings, lists, dicts and arrays. A checksum finds damage; against forged files
+parameters are validated and the state is compared with the description of its class (`_state.py`) before anything is
+built, so that such a file can give a wrong model, but no crash, and none that fails later. Arrays go to the file as
 they lie in memory, without a copy, and can be mapped from it without being read.
 
 Left out on purpose: estimators inside estimators, and Python callables (a loss or a scorer of one's own).

@@ -189,12 +189,27 @@ def _use_estimator(model):
     if not hasattr(model, "_kernel") or model._kernel.name == "linear":
         for name in ("coef_", "sparse_coef_", "feature_importances_", "trees_"):
             getattr(model, name, None)
+    _refit(model, rows)
     if hasattr(model, "sparsify"):
         model.sparsify()
         model.predict(next(_rows(model)))
         model.densify()
     if hasattr(model, "save_libsvm"):
         _save_libsvm(model)
+
+
+def _refit(model, rows):
+    """Go on with a fit, where that is asked for. Parameters and data may not fit each other: that is a ValueError."""
+    if not getattr(model, "warm_start", False):
+        return
+    few = {"n_estimators": getattr(model, "n_iter_", 0), "max_iter": 3, "batch_size": None}
+    if isinstance(few["n_estimators"], int):
+        few["n_estimators"] += 1
+    model.set_params(**{name: value for name, value in few.items() if name in model.get_params()})
+    target = np.resize(model.classes_, 4) if hasattr(model, "classes_") else np.arange(4.0)
+    with contextlib.suppress(ValueError):
+        model.fit(rows, target)
+        model.predict(rows)
 
 
 def _save_libsvm(model):
@@ -235,6 +250,10 @@ def _use_word2vec(model):
     model.predict_context(known)
     model.get_feature_names_out()
     _use_vectors(model.keyed_vectors_)
+    with contextlib.suppress(ValueError):  # parameters that no longer fit
+        few = {"epochs": 1, "window": 2, "negative": 2, "vector_size": model.vectors_.shape[1], "max_vocab_size": None}
+        model.set_params(**few).partial_fit([[*known, "new", "new"]] * 5)
+        model.transform([known])
 
 
 def _use_vectors(vectors):

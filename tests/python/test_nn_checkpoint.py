@@ -216,3 +216,50 @@ def test_damaged_checkpoints_are_refused(tmp_path):
     save_weights(Linear(2, 2), path)
     with pytest.raises(ValueError, match="no checkpoint"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("epoch",), 7),
+        (("epoch",), "1"),
+        (("n_steps",), -1),
+        (("generator", "seed"), 1.5),
+        (("history", "epochs"), [3]),
+        (("best", "weights"), {"body.0.weight": np.zeros((1, 1), np.float32)}),
+        (("best", "n_worse"), None),
+        (("within", "sums"), [1]),
+        (("flow", "sums"), np.zeros(9)),
+        (("optimizer", "param_groups"), []),
+        (("optimizer", "param_groups", 0, "lr"), -1.0),
+        (("optimizer", "param_groups", 0, "lr"), "fast"),
+        (("optimizer", "state", 0, "step"), "many"),
+        (("model", "body.0.weight"), np.zeros((2, 2), np.float32)),
+        (("model",), 3),
+        (("average", "values"), [np.zeros(3, np.float32)]),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(place, value, tmp_path):
+    path = tmp_path / "run"
+    average = {"average": EMA(0.9)} if place[0] == "average" else {}
+    make(path, max_epochs=1, patience=3, **average).fit(*data())
+    state = read_checkpoint(path)
+    node = state
+    for name in place[:-1]:
+        node = node[name]
+    node[place[-1]] = value
+    write_checkpoint(path, state)
+    trainer = make(path, max_epochs=2, patience=3, **({"average": EMA(0.9)} if average else {}))
+    before = trainer.model.state_dict()
+    with pytest.raises(ValueError, match=r"\w"):
+        trainer.fit(*data(), resume=True)
+    for name, values in trainer.model.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])
+    assert len(trainer.history) == 0
+    assert trainer.epoch == 0
+
+
+def test_no_state_at_all(tmp_path):
+    write_checkpoint(tmp_path / "run", [1.0])
+    with pytest.raises(ValueError, match="its state is a list"):
+        read_checkpoint(tmp_path / "run")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import mlcore
 from mlcore import Lasso
 from mlcore._matrix import canonical_csr
 from mlcore._sparse import check_sparse
@@ -134,6 +135,38 @@ def test_every_method_refuses_a_matrix_that_lies():
     run(ATTACK)
 
 
+ALTERED = """
+import numpy as np, warnings
+from mlcore import LinearSVC, LogisticRegression, SVC, SVR
+from test_sparse import matrix
+warnings.simplefilter("ignore")
+X, y = matrix(), np.arange(60) % 3
+for kernel in ("linear", "rbf"):
+    for model in (SVC(kernel=kernel).fit(X, y), SVR(kernel=kernel).fit(X, y)):
+        model.support_vectors_.indptr[5] = 1 << 20
+        for what in ("predict", "coef_")[: 2 if kernel == "linear" else 1]:
+            try:
+                model.predict(X) if what == "predict" else model.coef_
+            except ValueError as error:
+                assert "support_vectors_ of SV" in str(error), str(error)
+            else:
+                raise AssertionError(kernel)
+for model in (LinearSVC().fit(X, y).sparsify(), LogisticRegression().fit(X, y).sparsify()):
+    model.coef_.indices[1] = 1 << 20
+    try:
+        model.predict(X)
+    except ValueError as error:
+        assert "coef_ of L" in str(error), str(error)
+    else:
+        raise AssertionError(model)
+print("refused")
+"""
+
+
+def test_models_whose_sparse_attributes_were_changed():
+    run(ALTERED)
+
+
 PATHS = """
 import numpy as np, scipy.sparse as sp, warnings
 from mlcore import Ridge, SVC
@@ -201,3 +234,12 @@ def test_canonical_csr_leaves_the_users_matrix():
     made = canonical_csr(X)
     assert made.toarray().tolist() == [[2, 0, 1]]
     assert X.indices.tolist() == [2, 0, 0]
+
+
+def test_nothing_reads_rows_past_the_check():
+    """What scikit-learn's checks are given must have been looked at before."""
+    package = Path(mlcore.__file__).parent
+    sources = {str(path.relative_to(package)): path.read_text() for path in package.rglob("*.py")}
+    assert [name for name, text in sources.items() if "validate_data" in text] == ["_sparse.py"]
+    reads = [name for name, text in sources.items() if "check_X_y(" in text and "accept_sparse" in text]
+    assert all("check_sparse(" in sources[name] for name in reads)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
-from mlcore._sparse import validate_rows
+from mlcore._sparse import check_sparse, validate_rows
 from mlcore._state import FEATURES, Array, Csr, Labels, Number, OneOf, Sizes, Spec, Text
 from mlcore.linear_model._data import READ, Rows, classification_rows, is_sparse
 from mlcore.linear_model._logistic_fit import (
@@ -305,6 +305,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
 
     def _coef_and_intercept(self) -> Floats:
         """Return a new array of shape (K, n_features + 1), intercepts in the last column."""
+        check_sparse(self.coef_, type(self).__name__, "coef_")  # which users may change
         coef = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_
         return np.column_stack([coef, self.intercept_]).astype(np.float64, copy=False)
 

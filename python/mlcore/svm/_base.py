@@ -19,7 +19,7 @@ from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
-from mlcore._sparse import validate_rows
+from mlcore._sparse import check_sparse, validate_rows
 from mlcore._state import FEATURES, Array, Csr, Dict, Int, Number, OneOf, Optional, Sizes, Spec, Text, Tuple
 from mlcore.svm._kernel import (
     COMPUTED,
@@ -236,6 +236,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         n_support, coef = self.n_support_, self.dual_coef_
         rows: Rows
         vectors = self.support_vectors_
+        check_sparse(vectors, type(self).__name__, "support_vectors_")  # which users may change
         if kernel.name == "callable":
             validate_rows(self, X, reset=False, skip_check_array=True)
             rows = vectors = call_kernel(self, X, vectors)
@@ -277,6 +278,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if self._kernel.name != "linear":
             raise AttributeError(f"coef_ of {type(self).__name__} is only available with kernel='linear'")
+        check_sparse(self.support_vectors_, type(self).__name__, "support_vectors_")
         coef = self._primal_coef()
         coef.flags.writeable = False
         return coef

@@ -17,6 +17,7 @@ from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec
 from mlcore.svm._rows import Rows, read
 
@@ -154,6 +155,7 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows = read(self, X, reset=False)
         stored: Any = self.coef_
+        check_sparse(stored, type(self).__name__, "coef_")  # which users may change
         coef = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)  # sparsify() was called
         return core.svm.linear_scores(
             for_core(rows),
