@@ -147,12 +147,9 @@ def use_mapped(model):
 
 def use_model(model):
     """Call all that a user could call on a model, fitted or not."""
-    repr(model)
     if hasattr(model, "get_params"):
-        if "n_jobs" in model.get_params():
-            model.set_params(n_jobs=1)
-        if "verbose" in model.get_params():
-            model.set_params(verbose=0)
+        params = model.get_params()
+        model.set_params(**{name: value for name, value in {"n_jobs": 1, "verbose": 0}.items() if name in params})
     if isinstance(model, mlcore.KeyedVectors):
         _use_vectors(model)
     elif isinstance(model, mlcore.Word2Vec):
@@ -170,16 +167,18 @@ def _use_estimator(model):
         return
     if getattr(model, "break_ties", False):
         model.set_params(decision_function_shape="ovr")  # the two exclude each other, whatever is in the file
-    for rows in _rows(model):
-        for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "apply"):
-            if hasattr(model, name):
-                getattr(model, name)(rows)
-        for name in ("staged_predict", "staged_predict_proba", "staged_decision_function"):
-            if hasattr(model, name):
-                list(getattr(model, name)(rows))
-        target = model.predict(rows)
-        if hasattr(model, "score") and (target.dtype.kind != "f" or np.isfinite(target).all()):
-            model.score(rows, target)
+    rows, *others = _rows(model)
+    for other in others:
+        model.predict(other)
+    for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "apply"):
+        if hasattr(model, name):
+            getattr(model, name)(rows)
+    for name in ("staged_predict", "staged_predict_proba", "staged_decision_function"):
+        if hasattr(model, name):
+            list(getattr(model, name)(rows))
+    target = model.predict(rows)
+    if hasattr(model, "score") and (target.dtype.kind != "f" or np.isfinite(target).all()):
+        model.score(rows, target)
     if hasattr(model, "module_"):
         list(model.history_)
         repr(model.history_)
