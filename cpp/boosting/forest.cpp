@@ -171,21 +171,18 @@ void ForestArrays::validate() const {
     for (std::size_t t = 0; t < n_trees(); ++t)
         if (tree_offset[t + 1] <= tree_offset[t]) throw ValueError("damaged model: a tree without nodes");
     std::vector<std::uint8_t> has_parent(nodes, 0);
-    // Tables of categories lie one behind the other, those of one feature have one size: what is built from them is then
-    // no larger than they are, times a constant.
-    std::int64_t next_word = 0;
-    std::vector<std::pair<std::int32_t, std::int32_t>> table_sizes; // of features, by the feature
+    std::vector<std::pair<std::int64_t, std::int64_t>> sets; // where those of splits begin and end
     for (std::size_t t = 0; t < n_trees(); ++t) {
         const std::int64_t size = tree_offset[t + 1] - tree_offset[t];
         for (std::int64_t i = 0; i < size; ++i) {
             const auto at = static_cast<std::size_t>(tree_offset[t] + i);
-            if (category_offset[at] >= 0) {
-                if (feature[at] < 0 || category_size[at] < 1 || category_offset[at] != next_word)
-                    throw ValueError("damaged model: a category set out of its place");
-                next_word += category_size[at];
-                table_sizes.emplace_back(feature[at], category_size[at]);
-            }
+            if (category_offset[at] >= 0 &&
+                (category_size[at] < 0 ||
+                 category_offset[at] > static_cast<std::int64_t>(category_words.size()) - category_size[at]))
+                throw ValueError("damaged model: a category set out of range");
             if (feature[at] < 0) continue;
+            if (category_offset[at] >= 0)
+                sets.emplace_back(category_offset[at], category_offset[at] + category_size[at]);
             if (feature[at] >= n_features) throw ValueError("damaged model: a split on a feature that does not exist");
             // Children come after their parent, so every path ends.
             if (left[at] <= i || left[at] + std::int64_t{1} >= size || right[at] != left[at] + 1)
@@ -197,12 +194,12 @@ void ForestArrays::validate() const {
             if (std::isnan(threshold[at])) throw ValueError("damaged model: a threshold that is not a number");
         }
     }
-    if (next_word != static_cast<std::int64_t>(category_words.size()))
-        throw ValueError("damaged model: category sets do not span category_words");
-    std::sort(table_sizes.begin(), table_sizes.end());
-    for (std::size_t i = 1; i < table_sizes.size(); ++i)
-        if (table_sizes[i].first == table_sizes[i - 1].first && table_sizes[i].second != table_sizes[i - 1].second)
-            throw ValueError("damaged model: category sets of one feature have different sizes");
+    // Each split has a set of its own: what is built from all of them is then no larger than they are, times a
+    // constant.
+    std::sort(sets.begin(), sets.end());
+    for (std::size_t i = 1; i < sets.size(); ++i)
+        if (sets[i].first < sets[i - 1].second)
+            throw ValueError("damaged model: two splits with the same category set");
 }
 
 Forest::Forest(ForestArrays arrays)

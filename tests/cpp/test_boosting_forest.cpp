@@ -169,6 +169,19 @@ TEST(nodes_with_two_parents_are_refused) {
     CHECK_THROWS(ValueError, arrays.validate());
 }
 
+TEST(category_sets_of_two_splits_do_not_overlap) {
+    Random random(6);
+    ForestArrays arrays = random_forest(random, 4, 1, 4, 12, true);
+    arrays.validate();
+    std::vector<std::size_t> splits;
+    for (std::size_t i = 0; i < arrays.n_nodes(); ++i)
+        if (arrays.feature[i] >= 0 && arrays.category_offset[i] >= 0 && arrays.category_size[i] > 0)
+            splits.push_back(i);
+    CHECK(splits.size() > 1);
+    arrays.category_offset[splits.back()] = arrays.category_offset[splits.front()];
+    CHECK_THROWS(ValueError, arrays.validate());
+}
+
 TEST(a_model_without_features_is_refused) {
     Random random(4);
     ForestArrays arrays = random_forest(random, 1, 1, 2, 1, false); // leaves only

@@ -175,7 +175,7 @@ def test_tables_of_categories_do_not_overlap(path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("category_offset", 1, "out of its place"),
+        ("category_offset", 0, "the same category set"),
         ("category_size", 2, "other categories"),
         ("feature", 99, "feature|categories"),
         ("feature", -2, "feature must be from -1"),
