@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import mlcore
+from mlcore import _io
 from mlcore._base import StateMixin
 from mlcore.embedding import Phrases
 from mlcore.embedding import phrases as phrases_module
@@ -272,7 +273,8 @@ def test_connector_words_of_any_collection_are_saved(kind, tmp_path):
 
 def test_damaged_state(corpus):
     phrases = Phrases(threshold=1.0).fit(corpus)
-    state = phrases._get_state()
+    state = {name: value for name, value in phrases._get_state().items() if name in Phrases._state_spec}
+    _io._check(phrases, state)
     utf8, offsets, starts = state["phrases_"]
     for damage in (
         {"phrases_": (utf8, offsets, starts[:-1])},
@@ -282,7 +284,7 @@ def test_damaged_state(corpus):
         {"scores_": phrases.scores_[:-1]},
     ):
         with pytest.raises(ValueError, match=r"phrase|packed"):
-            Phrases()._set_state({**state, **damage})
+            _io._check(phrases, {**state, **damage})
 
 
 def test_a_new_fit_forgets_the_old_one():
