@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 from mlcore._state import Anything, Int, MapOf, Nothing, Number, OneOf, Spec, check_entries
 from mlcore.nn._batches import Batch, n_rows_of
 from mlcore.nn._module import Module
+from mlcore.nn._reduced import watching
 from mlcore.nn._tape import ShapeError, Tensor, no_grad
 
-Metric = Callable[[Any, Any], float]
-"""Takes output and target of a batch as arrays, returns a mean over its rows."""
+Metric = Callable[[Any, Any], Any]
+"""Takes output and target of a batch as arrays, returns a mean over its rows, or (mean, what it was taken over)."""
 
 
-def accuracy(output: NDArray[Any], target: NDArray[Any]) -> float:
-    """Return the share of targets that are met.
+class Figure(NamedTuple):
+    """A loss or metric of one batch."""
+
+    value: float
+    weight: float | None
+    """What it is the mean over: rows, targets that count, their weights. None: it is a sum, as are those of all."""
+
+
+def accuracy(output: NDArray[Any], target: NDArray[Any]) -> Figure:
+    """Return the share of targets that are met, among those that are not -100 (padding).
 
     The choice is the largest output along the axis of classes, (n, n_classes) or (n, n_classes, ...) as in
     cross_entropy; where outputs have the shape of the target, output > 0.
@@ -25,15 +34,15 @@ def accuracy(output: NDArray[Any], target: NDArray[Any]) -> float:
     chosen = output.argmax(axis=1) if output.ndim == target.ndim + 1 else (output > 0).astype(target.dtype)
     if chosen.shape != target.shape or (output.ndim > target.ndim and output.shape[1] < 2):
         raise ShapeError(f"accuracy of outputs of shape {output.shape} for a target of shape {target.shape}")
-    counted = target != -100  # padding
-    return float((chosen == target)[counted].mean()) if counted.any() else 0.0
+    met = (chosen == target)[target != -100]
+    return Figure(float(met.mean()) if met.size else 0.0, met.size)
 
 
-def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> float:
+def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> Figure:
     """Return the mean distance of outputs and targets."""
     if output.shape != target.shape:
         raise ShapeError(f"mean_absolute_error of outputs of shape {output.shape}, targets of shape {target.shape}")
-    return float(np.abs(output - target).mean())
+    return Figure(float(np.abs(output - target).mean(dtype=np.float64)), output.size)
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "mean_absolute_error": mean_absolute_error}
@@ -59,7 +68,8 @@ class Step:
     model : Module
         The network.
     loss : callable or None
-        ``loss(output, target)``, a Tensor with one entry; for batches (inputs..., target).
+        ``loss(output, target)``, a Tensor with one entry, or (mean, what it was taken over); for batches (inputs...,
+        target).
     metrics : dict of callables
         Figures beside it.
     custom : callable or None
@@ -79,25 +89,30 @@ class Step:
             raise ValueError("carry=True needs a step(model, batch, state) that returns (loss, state)")
         self.model, self.loss, self.metrics, self.custom, self.carry = model, loss, metrics, custom, carry
 
-    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, float]]:
-        """Return the loss, the next state, and figures."""
-        if self.custom is None:
-            output, target = self._output_and_target(batch)
-            loss, state = self.loss(output, target), None
-            figures = {name: float(metric(_array(output), _array(target))) for name, metric in self.metrics.items()}
-        elif self.carry:
-            loss, state = self.custom(self.model, batch, state)
-            state, figures = detached(state), {}
-        else:
-            loss, state, figures = self.custom(self.model, batch), None, {}
-        if not isinstance(loss, Tensor) or loss.size != 1:
-            what = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise TypeError(f"the loss of a batch must be a Tensor with one entry, got {what}")
+    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, Figure]]:
+        """Return the loss, the next state, and figures, the loss among them."""
+        weight: Any = None
+        figures: dict[str, Figure] = {}
+        with watching() as watch:
+            if self.custom is None:
+                output, target = self._output_and_target(batch)
+                loss, state = self.loss(output, target), None
+            elif self.carry:
+                loss, state, *more = self.custom(self.model, batch, state)
+                loss, state = (loss, *more) if more else loss, detached(state)
+            else:
+                loss, state = self.custom(self.model, batch), None
+            if isinstance(loss, tuple):
+                loss, weight = _value_and_weight("the loss", loss)
+            if not isinstance(loss, Tensor) or loss.size != 1:
+                what = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
+                raise TypeError(f"the loss of a batch must be a Tensor with one entry, got {what}")
+            figures["loss"] = Figure(loss.item(), watch.weight(loss, n_rows_of(batch)) if weight is None else weight)
+        for name, metric in self.metrics.items():
+            value = metric(_array(output), _array(target))
+            value, weight = _value_and_weight(name, value) if isinstance(value, tuple) else (value, n_rows_of(batch))
+            figures[name] = Figure(float(value), weight)
         return loss, state, figures
-
-    def weight(self, batch: Batch) -> int:
-        """Return how much a batch counts in means over an epoch: its rows."""
-        return n_rows_of(batch)
 
     def _output_and_target(self, batch: Batch) -> tuple[Any, Any]:
         if isinstance(batch, Mapping):
@@ -127,14 +142,24 @@ def _array(value: Any) -> NDArray[Any]:
     return np.asarray(value.data if isinstance(value, Tensor) else value)
 
 
+def _value_and_weight(name: str, pair: tuple[Any, ...]) -> tuple[Any, float]:
+    """Check a pair (mean, what it was taken over)."""
+    if len(pair) != 2 or isinstance(pair[1], Tensor) or not (np.isscalar(pair[1]) or np.ndim(pair[1]) == 0):
+        raise TypeError(f"{name} of a batch must be one value, or a pair (mean, what it was taken over: a number)")
+    weight = float(pair[1])
+    if not 0 <= weight < np.inf:
+        raise ValueError(f"what {name} of a batch was taken over must be finite and >= 0, got {weight}")
+    return pair[0], weight
+
+
 class Position:
     """Where an epoch is, and sums over its batches so far."""
 
     _state_spec: ClassVar[Spec] = {
         "seed": OneOf(Nothing(), Int(high=2**64 - 1)),
         "n_batches": Int(),
-        "rows": Number(0.0, is_finite=True),
         "sums": MapOf(Number()),
+        "weights": MapOf(Number(0.0, is_finite=True)),
         "seconds": Number(),
         "rate": Number(),
         "carry": Anything(),
@@ -143,20 +168,23 @@ class Position:
     def __init__(self) -> None:
         self.seed: int | None = None
         self.n_batches = 0
-        self.rows = 0
         self.sums: dict[str, float] = {}
+        self.weights: dict[str, float] = {}  # of figures that are means
         self.seconds = self.rate = 0.0
         self.carry: Any = None
 
-    def count(self, rows: int, figures: dict[str, float]) -> None:
+    def count(self, figures: Mapping[str, Figure]) -> None:
         """Add the figures of a batch."""
-        self.rows += rows
-        for name, value in figures.items():
-            self.sums[name] = self.sums.get(name, 0.0) + rows * value
+        for name, (value, weight) in figures.items():
+            if weight is not None:
+                self.weights[name] = self.weights.get(name, 0.0) + weight
+            if weight != 0:  # a mean over nothing may be anything
+                self.sums[name] = self.sums.get(name, 0.0) + value * (1.0 if weight is None else weight)
 
     def means(self) -> dict[str, float]:
-        """Return the means over the rows so far."""
-        return {name: total / max(self.rows, 1) for name, total in self.sums.items()}
+        """Return each figure of all batches so far, as if they had been one; the mean over nothing is 0."""
+        names = dict.fromkeys([*self.sums, *self.weights])
+        return {name: self.sums.get(name, 0.0) / (self.weights.get(name, 1.0) or 1.0) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it."""
@@ -164,6 +192,9 @@ class Position:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        if isinstance(state, dict) and "rows" in state:  # of a version in which rows were the weight of all figures
+            rows, state = state["rows"], {name: value for name, value in state.items() if name != "rows"}
+            state["weights"] = dict.fromkeys(state["sums"], rows) if isinstance(state.get("sums"), dict) else None
         check_entries(self._state_spec, state, type(self).__name__)
         vars(self).update(state)
 

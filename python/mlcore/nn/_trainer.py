@@ -36,7 +36,11 @@ class Trainer:
     model : Module
         The network; changed in place.
     loss : callable or None, default=None
-        ``loss(output, target)``: a Tensor with one entry, the mean over the rows. None: `step` computes it.
+        ``loss(output, target)``: a Tensor with one entry. None: `step` computes it. Batches are put together so that
+        history, evaluation and accumulated gradients are those of all rows at once: a loss of
+        :mod:`mlcore.nn.functional` counts by what its mean was taken over (targets that are not ignored, weights of
+        their classes), sums are added up. Any other loss counts by the rows of its batch; where it is the mean over
+        something else, return ``(mean, number)``.
     optimizer : Optimizer, callable or None, default=None
         A callable takes the parameters; None: AdamW with its defaults. Weight decay and clipping are its arguments.
     schedule : callable or None, default=None
@@ -52,14 +56,16 @@ class Trainer:
     bucket_by_length : bool or int array, default=False
         Batches of rows of like length; see :class:`ArrayBatches`.
     accumulate : int, default=1
-        Batches whose mean gradient makes one step.
+        Batches that make one step, with the gradient that they would have as one batch.
     metrics : str, list of str, or dict of callables, default=None
-        Figures beside the loss: "accuracy", "mean_absolute_error", or ``metric(output, target)`` on arrays.
+        Figures beside the loss: "accuracy", "mean_absolute_error", or ``metric(output, target)`` on arrays, which
+        returns a mean over rows, or ``(mean, number)`` of what it was taken over.
     step : callable or None, default=None
-        ``step(model, batch)`` returns the loss, in the place of `loss`: for language models and all else that is not
-        inputs and target. It serves validation too (``model.training`` is False then).
+        ``step(model, batch)`` returns the loss (or ``(mean, number)``), in the place of `loss`: for language models and
+        all else that is not inputs and target. It serves validation too (``model.training`` is False then).
     carry : bool, default=False
-        Then it is ``step(model, batch, state)`` and returns ``(loss, state)``: truncated back-propagation through time.
+        Then it is ``step(model, batch, state)`` and returns ``(loss, state)``, or ``(mean, state, number)``: truncated
+        back-propagation through time.
         `state` is None at the start of an epoch and is cut off its past between batches.
     augment : callable or None, default=None
         ``augment(batch, rng)`` returns the batch to train on; `rng` is a NumPy generator.
@@ -231,46 +237,46 @@ class Trainer:
         if within.seed is None:
             within.seed = self.generator.next_seed()
         self._forget_gradients()
-        pending = 0
+        pending = _Pending()
         for batch in train.epoch(self.epoch, within.seed, within.n_batches):
             if self.augment is not None:
                 batch = self.augment(batch, self.generator.numpy())
-            self._forward_and_backward(batch)
+            self._forward_and_backward(batch, pending)
             within.n_batches += 1
-            pending += 1
             if self.verbose == 1:
                 progress.update(1, **within.means())
-            if pending == self.accumulate:
+            if pending.n_batches == self.accumulate:
                 self._move(pending)
                 within.seconds += time.perf_counter() - started
                 if self.checkpoint_every is not None and self.n_steps % self.checkpoint_every == 0:
                     self._save()
-                pending, started = 0, time.perf_counter()
-        if pending:
+                pending, started = _Pending(), time.perf_counter()
+        if pending.n_batches:
             self._move(pending)
         within.seconds += time.perf_counter() - started
         if within.n_batches == 0:
             raise ValueError("an epoch without a batch: the iterable of batches is empty")
 
-    def _forward_and_backward(self, batch: Batch) -> None:
+    def _forward_and_backward(self, batch: Batch, pending: "_Pending") -> None:
         within, before = self._within, self.generator.get_state()
         loss, state, figures = self._step(batch, within.carry)
-        value = loss.item()
+        value, weight = figures["loss"]
         if not math.isfinite(value):
             self.generator.set_state(before)  # the same dropout as before
             with no_grad():
                 where = first_nonfinite_layer(self.model, lambda: self._step(batch, within.carry))
             raise NonFiniteError(f"the loss is {value} in epoch {self.epoch}, batch {within.n_batches}: {where}")
-        loss.backward()
+        factor = pending.count(weight)
+        loss.backward(None if factor == 1 else np.full(loss.shape, factor, np.float32))
         within.carry = state
-        within.count(self._step.weight(batch), {"loss": value, **figures})
+        within.count(figures)
 
-    def _move(self, n_batches: int) -> None:
-        """Make a step with the mean of the gradients of some batches."""
+    def _move(self, pending: "_Pending") -> None:
+        """Make a step with the gradient of some batches as one."""
         moved = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         if not moved:
             raise ValueError("no parameter of the optimizer has got a gradient: the loss does not depend on any")
-        squares, scale = square_sums(moved), 1 / n_batches
+        squares, scale = square_sums(moved), pending.scale
         if not np.isfinite(squares).all():
             names = nonfinite_gradients(self.model)
             raise NonFiniteError(
@@ -349,8 +355,8 @@ class Trainer:
         means, carry = Position(), None
         with evaluating(self.model):
             for batch in source.epoch(self.epoch, 0):
-                loss, carry, figures = self._step(batch, carry)
-                means.count(self._step.weight(batch), {"loss": loss.item(), **figures})
+                _, carry, figures = self._step(batch, carry)
+                means.count(figures)
         return means.means()
 
     def _threads(self) -> AbstractContextManager[None]:
@@ -415,3 +421,26 @@ class Trainer:
         shapes = [p.shape for p in self.model.parameters()]
         if self.average is not None and [values.shape for values in self.average.values] != shapes:
             raise ValueError("the average is of another network")
+
+
+class _Pending:
+    """Batches whose gradients wait for a step: the gradient of each is multiplied by a factor, their sum by `scale`."""
+
+    def __init__(self) -> None:
+        self.n_batches, self.total = 0, 0.0
+        self._unit = 0.0  # factors are relative to the first weight: 1 where all batches are alike
+        self._is_sum = False
+
+    def count(self, weight: float | None) -> float:
+        """Return the factor of the next batch, whose loss is a mean over `weight`, or a sum."""
+        self.n_batches += 1
+        self._is_sum = weight is None
+        self._unit = self._unit or weight or 0.0
+        factor = 1.0 if weight is None else weight / self._unit if self._unit else 0.0
+        self.total += factor
+        return factor
+
+    @property
+    def scale(self) -> float:
+        """What the sum of gradients is multiplied by to be that of one batch."""
+        return 1.0 if self._is_sum or self.total == 0 else 1 / self.total

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlcore._native import core
+from mlcore.nn._reduced import reduced
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
@@ -76,7 +77,14 @@ def _cross_entropy(
             return dx if x.ndim == 2 else dx.reshape(x.shape)
         return np.moveaxis(dx.reshape(*shape, x.shape[1]), -1, 1)
 
-    return record_loss(op, x, reduction, evaluate, place, [t] if weight is None else [t, weight])
+    def mean_over() -> float:
+        if targets.ndim == 2:
+            return float(len(targets))
+        used = targets[targets != ignore_index]
+        return float(len(used) if w is None else w[used].sum(dtype=np.float64))
+
+    loss = record_loss(op, x, reduction, evaluate, place, [t] if weight is None else [t, weight])
+    return reduced(loss, reduction, mean_over)
 
 
 def cross_entropy(
@@ -223,4 +231,4 @@ def nll_loss(
         dx[at, classes] = -row_weights * (dy.reshape(-1) * np.float32(scale))
         return [dx.reshape(x.shape) if x.ndim < 3 else np.moveaxis(dx.reshape(*shape, n_classes), -1, 1)]
 
-    return record("nll_loss", loss, [x], backward)
+    return reduced(record("nll_loss", loss, [x], backward), reduction, lambda: float(total))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlcore._native import core
+from mlcore.nn._reduced import reduced
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
@@ -61,9 +62,13 @@ def _pointwise(
         )
         return (loss.reshape(x.shape) if reduction == "none" else loss), gradient
 
+    def mean_over() -> float:
+        return float(x.size)
+
     if not t.requires_grad:
         fixed = [v for v in (t, weight, pos_weight) if v is not None]
-        return record_loss(op, x, reduction, evaluate, lambda dx: dx if x.ndim else dx.reshape(()), fixed)
+        loss = record_loss(op, x, reduction, evaluate, lambda dx: dx if x.ndim else dx.reshape(()), fixed)
+        return reduced(loss, reduction, mean_over)
 
     def backward(dy: Array) -> Gradients:
         dys = np.ascontiguousarray(np.broadcast_to(dy, x.shape))
@@ -72,7 +77,8 @@ def _pointwise(
             dx = core.nn.scale(dx, 1 / max(x.size, 1), n_threads=n_threads())
         return [dx if x.requires_grad else None, -dx]
 
-    return record(op, evaluate(reduction, None, False)[0], [x, t], backward, saved=(x, t))
+    loss = record(op, evaluate(reduction, None, False)[0], [x, t], backward, saved=(x, t))
+    return reduced(loss, reduction, mean_over)
 
 
 def mse_loss(
