@@ -44,25 +44,34 @@ void set_rows(ParameterArray& array, py::handle rows, const Shape& shape, py::ha
 
 /// rows: for each array None, or those that its gradient is by. steps: number of this step, from 1.
 void py_optimizer_step(const Arrays& parameters, const Arrays& gradients, const Arrays& rows, const Arrays& velocities,
-                       const Arrays& squares, const std::vector<std::uint64_t>& steps, const std::string& rule,
-                       double learning_rate, double momentum, double rho, double beta1, double beta2, double epsilon,
-                       double weight_decay, double gradient_scale, double clip_value, int n_threads) {
+                       const Arrays& squares, const Arrays& extras, const std::vector<std::uint64_t>& steps,
+                       const std::string& rule, double learning_rate, double momentum, double damping, double rho,
+                       double beta1, double beta2, double epsilon, bool amsgrad, bool centred, bool is_decoupled,
+                       double share_of_gradient, double share_of_velocity, double weight_decay, double gradient_scale,
+                       double clip_value, int n_threads) {
     const OptimizerParams params{.rule = parse_rule(rule),
                                  .learning_rate = learning_rate,
                                  .momentum = momentum,
+                                 .damping = damping,
                                  .rho = rho,
                                  .beta1 = beta1,
                                  .beta2 = beta2,
                                  .epsilon = epsilon,
                                  .weight_decay = weight_decay,
                                  .gradient_scale = gradient_scale,
-                                 .clip_value = clip_value};
+                                 .clip_value = clip_value,
+                                 .amsgrad = amsgrad,
+                                 .centred = centred,
+                                 .is_decoupled = is_decoupled,
+                                 .share_of_gradient = share_of_gradient,
+                                 .share_of_velocity = share_of_velocity};
     check_params(params);
-    const bool has_v = has_velocity(params.rule), has_s = has_squares(params.rule);
+    const bool has_v = has_velocity(params), has_s = has_squares(params), has_x = has_extra(params);
     check_lengths("gradients", gradients, parameters.size());
     check_lengths("rows", rows, parameters.size());
     check_lengths("velocities", velocities, has_v ? parameters.size() : 0);
     check_lengths("squares", squares, has_s ? parameters.size() : 0);
+    check_lengths("extras", extras, has_x ? parameters.size() : 0);
     if (steps.size() != parameters.size()) throw ValueError("steps must have a number for each array");
     std::vector<ParameterArray> arrays;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -74,7 +83,8 @@ void py_optimizer_step(const Arrays& parameters, const Arrays& gradients, const 
                              .parameters = p.data,
                              .velocity = state_arg("velocities", velocities, i, has_v, shape),
                              .squares = state_arg("squares", squares, i, has_s, shape),
-                             .t = steps[i]};
+                             .t = steps[i],
+                             .extra = state_arg("extras", extras, i, has_x, shape)};
         if (rows[i].is_none())
             array.gradient = tensor_arg<float>("gradients", gradients[i], shape).data;
         else
@@ -109,9 +119,11 @@ void py_blend(const Arrays& targets, const Arrays& sources, double weight, int n
 
 void register_nn_optim(py::module_& m) {
     m.def("optimizer_step", &py_optimizer_step, py::arg("parameters"), py::arg("gradients"), py::arg("rows"),
-          py::arg("velocities"), py::arg("squares"), py::arg("steps"), py::kw_only(), py::arg("rule"),
-          py::arg("learning_rate"), py::arg("momentum") = 0.0, py::arg("rho") = 0.0, py::arg("beta1") = 0.0,
-          py::arg("beta2") = 0.0, py::arg("epsilon") = 0.0, py::arg("weight_decay") = 0.0,
+          py::arg("velocities"), py::arg("squares"), py::arg("extras"), py::arg("steps"), py::kw_only(),
+          py::arg("rule"), py::arg("learning_rate"), py::arg("momentum") = 0.0, py::arg("damping") = 0.0,
+          py::arg("rho") = 0.0, py::arg("beta1") = 0.0, py::arg("beta2") = 0.0, py::arg("epsilon") = 0.0,
+          py::arg("amsgrad") = false, py::arg("centred") = false, py::arg("is_decoupled") = false,
+          py::arg("share_of_gradient") = 0.0, py::arg("share_of_velocity") = 1.0, py::arg("weight_decay") = 0.0,
           py::arg("gradient_scale") = 1.0, py::arg("clip_value") = std::numeric_limits<double>::infinity(),
           py::arg("n_threads"));
     m.def("square_sums", &py_square_sums, py::arg("arrays"), py::kw_only(), py::arg("n_threads"));

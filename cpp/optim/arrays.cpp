@@ -24,15 +24,23 @@ std::vector<Chunk> chunks_of(std::size_t n_arrays, SizeOf&& size_of) {
     return chunks;
 }
 
+/// n entries: of the gradient from `from` on, of everything else from `place` on.
+Piece<float> piece_of(const ParameterArray& array, std::size_t from, std::size_t place, std::size_t n) {
+    const auto part = [place](float* state) { return state ? state + place : nullptr; };
+    return {n,
+            array.gradient + from,
+            array.parameters + place,
+            part(array.velocity),
+            part(array.squares),
+            part(array.extra)};
+}
+
 /// One piece for each stretch of entries [begin, end) that lies in one row.
 void update_rows(const OptimizerParams& params, const ParameterArray& array, std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end;) {
         const std::size_t row = i / array.width, last = std::min(end, (row + 1) * array.width);
         const std::size_t place = static_cast<std::size_t>(array.rows[row]) * array.width + i % array.width;
-        update(params, array.t,
-               Piece<float>{last - i, array.gradient + i, array.parameters + place,
-                            array.velocity ? array.velocity + place : nullptr,
-                            array.squares ? array.squares + place : nullptr});
+        update(params, array.t, piece_of(array, i, place, last - i));
         i = last;
     }
 }
@@ -62,10 +70,7 @@ void update_arrays(const RunContext& ctx, const OptimizerParams& params, std::sp
         const auto [a, begin, end] = chunks[task];
         const ParameterArray& array = arrays[a];
         if (array.rows) return update_rows(params, array, begin, end);
-        update(params, array.t,
-               Piece<float>{end - begin, array.gradient + begin, array.parameters + begin,
-                            array.velocity ? array.velocity + begin : nullptr,
-                            array.squares ? array.squares + begin : nullptr});
+        update(params, array.t, piece_of(array, begin, begin, end - begin));
     });
 }
 

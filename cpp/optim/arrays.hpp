@@ -20,9 +20,10 @@ struct ParameterArray {
     std::size_t size; // of the gradient
     const float* gradient;
     float* parameters;
-    float* velocity; // nullptr where the rule has none
-    float* squares;  // likewise
-    std::uint64_t t; // number of this step, from 1
+    float* velocity;        // nullptr where the rule has none
+    float* squares;         // likewise
+    std::uint64_t t;        // number of this step, from 1
+    float* extra = nullptr; // as squares
     const std::int64_t* rows = nullptr;
     std::size_t width = 0; // of a row
 };

@@ -102,10 +102,33 @@ void rmsprop(std::size_t n, const T* __restrict given, T* __restrict p, T* __res
     }
 }
 
+/// The forms of rmsprop with more state; they keep no metric. A variance below zero is rounding.
+template <class T, bool centred, bool moves>
+void rmsprop_more(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, T* __restrict s,
+                  T* __restrict x, Gradient<T> gradient, const OptimizerParams& params) {
+    const T rate = static_cast<T>(params.learning_rate), epsilon = static_cast<T>(params.epsilon);
+    const T rho = static_cast<T>(params.rho), fresh = static_cast<T>(1 - params.rho);
+    const T m = static_cast<T>(params.damping);
+    for (std::size_t j = 0; j < n; ++j) {
+        const T g = gradient(given[j], p[j]);
+        s[j] = rho * s[j] + fresh * (g * g);
+        T variance = s[j];
+        if constexpr (centred) {
+            x[j] = rho * x[j] + fresh * g;
+            variance -= x[j] * x[j];
+            variance = variance < 0 ? T(0) : variance;
+        }
+        const T move = length_of(T(1), std::sqrt(variance) + epsilon) * g;
+        if constexpr (moves) v[j] = m * v[j] + move;
+        p[j] -= rate * (moves ? v[j] : move);
+    }
+}
+
 /// c1 = 1 / (1 - b1^t), c2 = 1 / sqrt(1 - b2^t): the root is taken before the division, so that the small s of the
-/// first steps does not underflow. p is multiplied by `kept` first, which is 1 but for adamw.
-template <class T, bool keep>
-void adam(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, T* __restrict s,
+/// first steps does not underflow. p is multiplied by `kept` first, which is 1 but for decoupled decay. With `is_max` x
+/// is the largest s so far and stands in its place.
+template <class T, bool keep, bool is_max>
+void adam(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, T* __restrict s, T* __restrict x,
           T* __restrict metric, Gradient<T> gradient, const OptimizerParams& params, T kept, T c1, T c2) {
     const T rate = static_cast<T>(params.learning_rate), epsilon = static_cast<T>(params.epsilon);
     const T b1 = static_cast<T>(params.beta1), fresh1 = static_cast<T>(1 - params.beta1);
@@ -114,10 +137,33 @@ void adam(std::size_t n, const T* __restrict given, T* __restrict p, T* __restri
         const T g = gradient(given[j], p[j]);
         v[j] = b1 * v[j] + fresh1 * g;
         s[j] = b2 * s[j] + fresh2 * (g * g);
-        const T length = length_of(rate, std::sqrt(s[j]) * c2 + epsilon);
+        T root = s[j];
+        if constexpr (is_max) root = x[j] = x[j] > s[j] ? x[j] : s[j];
+        const T length = length_of(rate, std::sqrt(root) * c2 + epsilon);
         p[j] = kept * p[j] - length * (v[j] * c1);
         if constexpr (keep) metric[j] = length;
     }
+}
+
+/// As adam, with c1 for g beside c2 for v.
+template <class T>
+void nadam(std::size_t n, const T* __restrict given, T* __restrict p, T* __restrict v, T* __restrict s,
+           Gradient<T> gradient, const OptimizerParams& params, T kept, T root_scale) {
+    const T rate = static_cast<T>(params.learning_rate), epsilon = static_cast<T>(params.epsilon);
+    const T b1 = static_cast<T>(params.beta1), fresh1 = static_cast<T>(1 - params.beta1);
+    const T b2 = static_cast<T>(params.beta2), fresh2 = static_cast<T>(1 - params.beta2);
+    const T c1 = static_cast<T>(params.share_of_gradient), c2 = static_cast<T>(params.share_of_velocity);
+    for (std::size_t j = 0; j < n; ++j) {
+        const T decayed = kept * p[j];
+        const T g = gradient(given[j], p[j]);
+        v[j] = b1 * v[j] + fresh1 * g;
+        s[j] = b2 * s[j] + fresh2 * (g * g);
+        p[j] = decayed - length_of(rate, std::sqrt(s[j]) * root_scale + epsilon) * (c1 * g + c2 * v[j]);
+    }
+}
+
+bool is_decoupled(const OptimizerParams& params) {
+    return params.rule == Rule::adamw || (params.rule == Rule::nadam && params.is_decoupled);
 }
 
 } // namespace
@@ -130,37 +176,49 @@ Rule parse_rule(const std::string& name) {
     if (name == "rmsprop") return Rule::rmsprop;
     if (name == "adam") return Rule::adam;
     if (name == "adamw") return Rule::adamw;
-    throw ValueError("an optimizer is 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam' or 'adamw', got '" +
-                     name + "'");
+    if (name == "nadam") return Rule::nadam;
+    throw ValueError(
+        "an optimizer is 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw' or 'nadam', got '" +
+        name + "'");
 }
 
-bool has_squares(Rule rule) noexcept {
-    return rule == Rule::adagrad || rule == Rule::rmsprop || rule == Rule::adam || rule == Rule::adamw;
+bool has_squares(const OptimizerParams& params) noexcept {
+    return params.rule != Rule::sgd && params.rule != Rule::momentum && params.rule != Rule::nesterov;
 }
 
-bool has_velocity(Rule rule) noexcept {
-    return rule == Rule::momentum || rule == Rule::nesterov || rule == Rule::adam || rule == Rule::adamw;
+bool has_velocity(const OptimizerParams& params) noexcept {
+    if (params.rule == Rule::rmsprop) return params.damping > 0;
+    return params.rule != Rule::sgd && params.rule != Rule::adagrad;
+}
+
+bool has_extra(const OptimizerParams& params) noexcept {
+    if (params.rule == Rule::rmsprop) return params.centred;
+    return (params.rule == Rule::adam || params.rule == Rule::adamw) && params.amsgrad;
 }
 
 void check_params(const OptimizerParams& params) {
     check_not_negative("learning_rate", params.learning_rate);
     check_decay("momentum", params.momentum);
+    check_decay("damping", params.damping);
     check_decay("rho", params.rho);
     check_decay("beta1", params.beta1);
     check_decay("beta2", params.beta2);
     check_not_negative("epsilon", params.epsilon);
     check_not_negative("weight_decay", params.weight_decay);
-    check_not_negative("gradient_scale", params.gradient_scale);
+    if (!std::isfinite(params.gradient_scale))
+        throw ValueError("gradient_scale of an optimizer must be finite, got " + std::to_string(params.gradient_scale));
+    if (params.keep_metric && (has_extra(params) || params.damping > 0 || params.rule == Rule::nadam))
+        throw ValueError("this form of the optimizer keeps no metric");
     if (!(params.clip_value > 0))
         throw ValueError("clip_value of an optimizer must be positive, got " + std::to_string(params.clip_value));
 }
 
 template <class T>
 void update(const OptimizerParams& params, std::uint64_t t, const Piece<T>& piece) {
-    const auto& [n, g, p, v, s, metric] = piece;
+    const auto& [n, g, p, v, s, x, metric] = piece;
     const T rate = static_cast<T>(params.learning_rate), m = static_cast<T>(params.momentum);
     const T epsilon = static_cast<T>(params.epsilon);
-    const Gradient<T> gradient(params, params.rule == Rule::adamw);
+    const Gradient<T> gradient(params, is_decoupled(params));
     switch (params.rule) {
     case Rule::sgd:
         return sgd(n, g, p, gradient, rate);
@@ -171,16 +229,23 @@ void update(const OptimizerParams& params, std::uint64_t t, const Piece<T>& piec
     case Rule::adagrad:
         return (metric ? adagrad<T, true> : adagrad<T, false>)(n, g, p, s, metric, gradient, rate, epsilon);
     case Rule::rmsprop:
+        if (params.centred)
+            return (v ? rmsprop_more<T, true, true> : rmsprop_more<T, true, false>)(n, g, p, v, s, x, gradient, params);
+        if (v) return rmsprop_more<T, false, true>(n, g, p, v, s, x, gradient, params);
         return (metric ? rmsprop<T, true> : rmsprop<T, false>)(n, g, p, s, metric, gradient, rate, epsilon,
                                                                static_cast<T>(params.rho),
                                                                static_cast<T>(1 - params.rho));
     case Rule::adam:
-    case Rule::adamw: {
-        const double decay = params.rule == Rule::adamw ? params.weight_decay : 0, steps = static_cast<double>(t);
+    case Rule::adamw:
+    case Rule::nadam: {
+        const double decay = is_decoupled(params) ? params.weight_decay : 0, steps = static_cast<double>(t);
         const T kept = static_cast<T>(1 - params.learning_rate * decay);
         const T c1 = static_cast<T>(1 / (1 - std::pow(params.beta1, steps)));
         const T c2 = static_cast<T>(1 / std::sqrt(1 - std::pow(params.beta2, steps)));
-        return (metric ? adam<T, true> : adam<T, false>)(n, g, p, v, s, metric, gradient, params, kept, c1, c2);
+        if (params.rule == Rule::nadam) return nadam(n, g, p, v, s, gradient, params, kept, c2);
+        if (x) return adam<T, false, true>(n, g, p, v, s, x, metric, gradient, params, kept, c1, c2);
+        return (metric ? adam<T, true, false> : adam<T, false, false>)(n, g, p, v, s, x, metric, gradient, params, kept,
+                                                                       c1, c2);
     }
     }
 }
@@ -193,8 +258,9 @@ Optimizer<T>::Optimizer(const OptimizerParams& params, std::size_t n_parameters)
     : params_(params), size_(n_parameters) {
     check_params(params);
     check_positive("learning_rate", params.learning_rate);
-    if (has_velocity(params.rule)) velocity_ = Buffer<T>(size_, T(0));
-    if (!has_squares(params.rule)) return;
+    if (has_velocity(params)) velocity_ = Buffer<T>(size_, T(0));
+    if (has_extra(params)) extra_ = Buffer<T>(size_, T(0));
+    if (!has_squares(params)) return;
     squares_ = Buffer<T>(size_, T(0));
     if (params.keep_metric) metric_ = Buffer<T>(size_, static_cast<T>(params.learning_rate));
 }
@@ -202,8 +268,9 @@ Optimizer<T>::Optimizer(const OptimizerParams& params, std::size_t n_parameters)
 template <class T>
 void Optimizer<T>::update(std::size_t begin, std::size_t end, const T* gradient, T* parameters) {
     const auto part = [&](Buffer<T>& buffer) { return buffer.empty() ? nullptr : buffer.data() + begin; };
-    optim::update(params_, n_steps_,
-                  Piece<T>{end - begin, gradient, parameters, part(velocity_), part(squares_), part(metric_)});
+    optim::update(
+        params_, n_steps_,
+        Piece<T>{end - begin, gradient, parameters, part(velocity_), part(squares_), part(extra_), part(metric_)});
 }
 
 template <class T>
@@ -214,7 +281,7 @@ void Optimizer<T>::set_learning_rate(double learning_rate) {
 
 template <class T>
 const T* Optimizer<T>::metric() const {
-    if (!has_squares(params_.rule)) return nullptr;
+    if (!has_squares(params_)) return nullptr;
     MLCORE_CHECK(params_.keep_metric, "metric() of an adaptive rule needs keep_metric");
     return metric_.data();
 }

@@ -6,15 +6,20 @@
 //   nesterov  v = m v + g;            p -= r (g + m v)            Nesterov 1983, as in Sutskever et al. 2013
 //   adagrad   s += g^2;               p -= r g / (sqrt(s) + e)    Duchi, Hazan, Singer 2011
 //   rmsprop   s = h s + (1 - h) g^2;  p -= r g / (sqrt(s) + e)    Tieleman, Hinton 2012
+//             centred: x = h x + (1 - h) g and s - x^2 in the root  Graves 2013
+//             with m > 0: v = m v + g / (sqrt(s) + e); p -= r v
 //   adam      v = b1 v + (1 - b1) g;  s = b2 s + (1 - b2) g^2;
 //             p -= r v / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e)  Kingma, Ba 2015
+//             amsgrad: x = max(x, s) in the root in place of s    Reddi, Kale, Kumar 2018
 //   adamw     p -= r w p, then as adam                            Loshchilov, Hutter 2019
+//   nadam     as adam with c1 g + c2 v in place of v / (1 - b1^t): Nesterov's momentum, whose
+//             c1 and c2 the caller computes from the step         Dozat 2016
 // clang-format on
 // The g above is made from the gradient that is given: multiplied by a scale (clipping by the norm of all parameters is
-// one), clipped to [-c, c], and then, for all rules but adamw, w p is added. All this is one pass over the arrays.
-// Where papers and libraries differ (is v scaled by r, is e inside the root) this follows PyTorch. Left out on purpose:
-// schedules (the caller changes r between steps) and L1 penalties (the caller takes the proximal step with metric()
-// after the update).
+// one; a negative one climbs), clipped to [-c, c], and then, where the decay is not decoupled, w p is added. All this
+// is one pass over the arrays. Where papers and libraries differ (is v scaled by r, is e inside the root) this follows
+// PyTorch. Left out on purpose: schedules (the caller changes r between steps) and L1 penalties (the caller takes the
+// proximal step with metric() after the update).
 #pragma once
 
 #include "core/memory.hpp"
@@ -26,33 +31,40 @@
 
 namespace mlcore::optim {
 
-enum class Rule { sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw };
+enum class Rule { sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam };
 
 /// "sgd", "momentum", ... Throws ValueError.
 Rule parse_rule(const std::string& name);
-
-/// Whether the rule keeps a v, and an s.
-bool has_velocity(Rule rule) noexcept;
-bool has_squares(Rule rule) noexcept;
 
 struct OptimizerParams {
     Rule rule = Rule::sgd;
     double learning_rate = 0.01;                                 // >= 0
     double momentum = 0.9;                                       // m of momentum and nesterov, in [0, 1)
+    double damping = 0;                                          // m of rmsprop, in [0, 1)
     double rho = 0.9;                                            // h of rmsprop, in [0, 1)
-    double beta1 = 0.9;                                          // of adam and adamw, in [0, 1)
-    double beta2 = 0.999;                                        // of adam and adamw, in [0, 1)
+    double beta1 = 0.9;                                          // of adam, adamw and nadam, in [0, 1)
+    double beta2 = 0.999;                                        // of adam, adamw and nadam, in [0, 1)
     double epsilon = 1e-8;                                       // of the adaptive rules, >= 0
     double weight_decay = 0;                                     // w, >= 0
-    double gradient_scale = 1;                                   // >= 0
+    double gradient_scale = 1;                                   // finite
     double clip_value = std::numeric_limits<double>::infinity(); // c, > 0
+    bool amsgrad = false;                                        // of adam and adamw
+    bool centred = false;                                        // of rmsprop
+    bool is_decoupled = false;                                   // decay of nadam as that of adamw
+    double share_of_gradient = 0;                                // c1 of nadam
+    double share_of_velocity = 1;                                // c2 of nadam
     bool keep_metric = false; // store what metric() returns: one more array to write in each step
 };
+
+/// Whether the rule keeps a v, an s, an x.
+bool has_velocity(const OptimizerParams& params) noexcept;
+bool has_squares(const OptimizerParams& params) noexcept;
+bool has_extra(const OptimizerParams& params) noexcept;
 
 /// Throws ValueError for a parameter out of its range.
 void check_params(const OptimizerParams& params);
 
-/// n parameters and what belongs to them; v and s are nullptr where the rule has none, metric where it is not kept.
+/// n parameters and what belongs to them; v, s and x are nullptr where the rule has none, metric where it is not kept.
 template <class T>
 struct Piece {
     std::size_t n;
@@ -60,6 +72,7 @@ struct Piece {
     T* parameters;
     T* velocity;
     T* squares;
+    T* extra = nullptr;
     T* metric = nullptr;
 };
 
@@ -102,7 +115,7 @@ class Optimizer {
     OptimizerParams params_;
     std::size_t size_;
     std::uint64_t n_steps_ = 0;
-    Buffer<T> velocity_, squares_, metric_; // v, s; empty where the rule has none
+    Buffer<T> velocity_, squares_, extra_, metric_; // v, s, x; empty where the rule has none
 };
 
 extern template class Optimizer<float>;

@@ -61,7 +61,8 @@ class ArrayBatches:
     target : array, list of arrays or None
         One more column. In a list of integer arrays the padding is -100, which cross-entropy ignores.
     batch_size : int
-        Rows of a batch; the last may have fewer.
+        Rows of a batch; the last may have fewer. If it had a single one, that row joins the batch before: the noise of
+        one row would count as much as a whole batch, and batch norm has no variance of it.
     shuffle : bool
         Draw the order of rows anew each epoch.
     drop_last : bool
@@ -114,7 +115,12 @@ class ArrayBatches:
 
     def __len__(self) -> int:
         full, rest = divmod(self.n_rows, self.batch_size)
-        return full + (rest > 0 and not self.drop_last)
+        return full + (rest > 0 and not (self.drop_last or self._joins(full, rest)))
+
+    @staticmethod
+    def _joins(full: int, rest: int) -> bool:
+        """Whether the last row joins the batch before."""
+        return full > 0 and rest == 1
 
     def order(self, seed: int) -> list[NDArray[np.intp]]:
         """Return the rows of each batch of an epoch."""
@@ -126,6 +132,8 @@ class ArrayBatches:
             pools = [rows[i : i + pool] for i in range(0, self.n_rows, pool)]
             rows = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in pools])
         batches = [rows[i : i + size] for i in range(0, self.n_rows, size)][: len(self)]
+        if not self.drop_last and self._joins(*divmod(self.n_rows, size)):
+            batches[-1] = rows[-size - 1 :]
         if self.lengths is not None and self.shuffle:
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return batches

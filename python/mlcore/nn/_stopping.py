@@ -43,13 +43,17 @@ class BestSoFar:
 
     epoch: int | None
 
-    def hear(self, epoch: int, figures: dict[str, float], model: Module) -> None:
-        """Compare the figures of an epoch with the best ones."""
+    def figure_of(self, figures: dict[str, float]) -> float:
+        """Return the one that is watched."""
         name = self.monitor or ("validation_loss" if "validation_loss" in figures else "loss")
         if name not in figures:
             raise ValueError(f"monitor {name!r} is not recorded, only {', '.join(figures)}")
-        value = self.sign * figures[name]
-        if self.epoch is None or value < self.value - self.min_delta:
+        return figures[name]
+
+    def hear(self, epoch: int, figures: dict[str, float], model: Module) -> None:
+        """Compare the figures of an epoch with the best ones. NaN is no improvement on anything."""
+        value = self.sign * self.figure_of(figures)
+        if value < self.value - (self.min_delta if self.epoch is not None else 0.0):
             self.value, self.epoch, self.n_worse = value, epoch, 0
             if self.patience is not None:
                 self.weights = dict(model.state_dict())

@@ -24,7 +24,7 @@ from mlcore.nn._runtime import Generator, generator, random_stream, threads
 from mlcore.nn._steps import Position, Step, evaluating, metrics_of
 from mlcore.nn._stopping import BestSoFar
 from mlcore.nn._tape import Tensor, no_grad
-from mlcore.nn.optim import AdamW, Optimizer, Schedule
+from mlcore.nn.optim import AdamW, Optimizer, ReduceLROnPlateau, Schedule
 from mlcore.nn.optim._optimizer import square_sums
 
 
@@ -46,11 +46,12 @@ class Trainer:
     schedule : callable or None, default=None
         ``schedule(optimizer, n_steps)`` returns a :class:`~mlcore.nn.optim.Schedule` for a run of so many steps.
     schedule_every : {"step", "epoch"}, default="step"
-        What it counts.
+        What it counts. One that needs a figure (:class:`~mlcore.nn.optim.ReduceLROnPlateau`) is given the monitored one
+        at the end of each epoch, whatever stands here.
     max_epochs : int, default=10
         Epochs of a run.
     batch_size : int, default=32
-        Rows of a batch, for data in arrays.
+        Rows of a batch, for data in arrays; a last batch of one row is joined to the one before.
     shuffle, drop_last : bool, default=True, False
         Draw the order of rows each epoch; leave out a last batch that is not full.
     bucket_by_length : bool or int array, default=False
@@ -288,7 +289,7 @@ class Trainer:
         self.optimizer.step(gradient_scale=scale, grad_norm=math.sqrt(squares.sum()))
         self._forget_gradients()
         self.n_steps += 1
-        if self.schedule is not None and self.schedule_every == "step":
+        if self.schedule is not None and self.schedule_every == "step" and not self.schedule.needs_figure:
             self.schedule.step()
         if self.average is not None:
             self.average.after_step(self.model)
@@ -307,7 +308,9 @@ class Trainer:
             figures["learning_rate"] = self._within.rate
             flow, figures["gradient_norm"] = self._flow.end_epoch()
             self._best.hear(self.epoch, figures, self.model)
-        if self.schedule is not None and self.schedule_every == "epoch":
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(self._best.figure_of(figures))
+        elif self.schedule is not None and self.schedule_every == "epoch":
             self.schedule.step()
         self.history.epochs.append(figures)
         self.history.gradient_flow.append(flow)

@@ -42,8 +42,8 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
         raise ValueError(f"max_norm must be positive, got {max_norm}")
     chosen = _with_gradient(parameters)
     norm = math.sqrt(square_sums(chosen).sum()) if chosen else 0.0
-    factor = np.float32(max_norm / (norm + 1e-6))
-    if factor < 1:
+    if norm > max_norm:
+        factor = np.float32(max_norm / norm)
         for p in chosen:
             _values(p)[...] *= factor
     return norm

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
-from mlcore._state import Anything, Dict, Int, ListOf, MapOf, Spec, check_entries
+from mlcore._state import Anything, Dict, Int, ListOf, MapOf, Number, Optional, Spec, check_entries
 from mlcore._state import Array as ArrayEntry
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array, ShapeError, SparseGradient, Tensor
 
-State = dict[str, Any]  # of one parameter: "step" and arrays
+State = dict[str, Any]  # of one parameter: "step", numbers and arrays
+_ADDED = {"maximize", "amsgrad", "centered", "momentum"}
+"""Settings that states of former versions lack: then they stay as they are."""
 
 
 class Optimizer:
@@ -33,6 +35,8 @@ class Optimizer:
         Gradients of all parameters together are scaled down to at most this Euclidean norm, within the step.
     clip_value : float or None, default=None
         Each entry of the gradient is clipped to [-clip_value, clip_value], after that.
+    maximize : bool, default=False
+        Climb instead: the gradient counts with the opposite sign. Weight decay still makes parameters smaller.
 
     Attributes
     ----------
@@ -53,6 +57,7 @@ class Optimizer:
     _VELOCITY: ClassVar[str | None] = None
     """PyTorch's name of v, if the rule keeps one."""
     _SQUARES: ClassVar[str | None] = None
+    """That of s."""
 
     def __init__(
         self,
@@ -61,8 +66,9 @@ class Optimizer:
         *,
         max_norm: float | None = None,
         clip_value: float | None = None,
+        maximize: bool = False,
     ) -> None:
-        name = type(self).__name__
+        name, defaults = type(self).__name__, {**defaults, "maximize": bool(maximize)}
         for option, value in (("max_norm", max_norm), ("clip_value", clip_value)):
             if value is not None and not value > 0:
                 raise ValueError(f"{option} of {name} must be positive, got {value}")
@@ -110,7 +116,7 @@ class Optimizer:
     # ---- what the rules differ in ----
 
     def _check(self, group: Mapping[str, Any]) -> None:
-        for option in ("lr", "weight_decay", "eps", "lr_decay", "initial_accumulator_value"):
+        for option in ("lr", "weight_decay", "eps", "lr_decay", "initial_accumulator_value", "momentum_decay"):
             value = group.get(option, 0.0)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"{option} of {type(self).__name__} must be finite and >= 0, got {value}")
@@ -124,9 +130,9 @@ class Optimizer:
         """Return what the core takes, but for what all rules have."""
         raise NotImplementedError
 
-    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None]:  # noqa: ARG002
-        """Return the names of v and s."""
-        return self._VELOCITY, self._SQUARES
+    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:  # noqa: ARG002
+        """Return the names of v, s and x."""
+        return self._VELOCITY, self._SQUARES, None
 
     def _start(self, group: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Array:  # noqa: ARG002
         return np.zeros(shape, np.float32)
@@ -154,6 +160,8 @@ class Optimizer:
         ShapeError
             If a gradient does not have the shape of its parameter.
         """
+        if not (gradient_scale >= 0 and math.isfinite(gradient_scale)):
+            raise ValueError(f"gradient_scale must be finite and >= 0, got {gradient_scale}")
         moved = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
         for parameters in moved:
             for p in parameters:
@@ -165,7 +173,7 @@ class Optimizer:
                 grad_norm = math.sqrt(square_sums([p for parameters in moved for p in parameters]).sum())
             self.grad_norm = scale * grad_norm
             if self.grad_norm > self.max_norm:
-                scale *= self.max_norm / (self.grad_norm + 1e-6)  # the small number is PyTorch's
+                scale *= self.max_norm / self.grad_norm  # PyTorch adds 1e-6, which is much where norms are small
         for group, parameters in zip(self.param_groups, moved, strict=True):
             if parameters:
                 self._step_group(group, parameters, scale)
@@ -182,18 +190,12 @@ class Optimizer:
             ),
             [state["step"] + 1 for state in states],
         ]
-        for settings, chosen in self._by_step(group, arrays[-1]):
-            places, gradients, rows, velocities, squares, steps = ([a[i] for i in chosen] if a else [] for a in arrays)
+        for settings, chosen in self._by_step(group, arrays[-1], states):
             core.nn.optimizer_step(
-                places,
-                gradients,
-                rows,
-                velocities,
-                squares,
-                steps,
+                *([array[i] for i in chosen] if array else [] for array in arrays),
                 **settings,
                 weight_decay=float(group["weight_decay"]),
-                gradient_scale=scale,
+                gradient_scale=-scale if group["maximize"] else scale,
                 clip_value=math.inf if self.clip_value is None else float(self.clip_value),
                 n_threads=n_threads(),
             )
@@ -201,7 +203,12 @@ class Optimizer:
             state["step"] += 1
             p._version.n_changes += 1
 
-    def _by_step(self, group: Mapping[str, Any], steps: list[int]) -> list[tuple[dict[str, Any], list[int]]]:
+    def _by_step(
+        self,
+        group: Mapping[str, Any],
+        steps: list[int],
+        states: list[State],  # noqa: ARG002
+    ) -> list[tuple[dict[str, Any], list[int]]]:
         """Return settings, and the parameters that they are for: those of a rule whose rate depends on the step."""
         return [({"learning_rate": float(group["lr"]), **self._rule(group)}, list(range(len(steps))))]
 
@@ -246,7 +253,8 @@ class Optimizer:
                 f"state is of groups of {[len(group['params']) for group in groups]} parameters, {name} has {sizes}"
             )
         for mine, group in zip(self.param_groups, groups, strict=True):
-            if differing := (set(mine) ^ set(group)) - {"initial_lr"}:  # that one a schedule adds
+            missing = set(mine) - set(group) - _ADDED
+            if differing := (missing | (set(group) - set(mine))) - {"initial_lr"}:  # that one a schedule adds
                 raise ValueError(
                     f"state is of another kind of optimizer: only one of it and {name} has {sorted(differing)}"
                 )
@@ -260,7 +268,7 @@ class Optimizer:
             loaded[p] = {}
             for key, value in state.items():
                 if not isinstance(value, np.ndarray):
-                    loaded[p][key] = int(value)
+                    loaded[p][key] = int(value) if key == "step" else float(value)
                 elif value.shape != p.shape:
                     raise ValueError(f"{key} of parameter {i} has shape {value.shape}, the parameter {p.shape}")
                 else:
@@ -282,7 +290,9 @@ class Optimizer:
 
 
 _STATE: Spec = {
-    "state": MapOf(Dict({"step": Int(high=2**62)}, others=ArrayEntry()), by_number=True),
+    "state": MapOf(
+        Dict({"step": Int(high=2**62), "mu_product": Optional(Number(0.0, 1.0))}, others=ArrayEntry()), by_number=True
+    ),
     "param_groups": ListOf(Dict({"params": ListOf(Int())}, others=Anything())),
 }
 

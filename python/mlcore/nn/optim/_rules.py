@@ -1,6 +1,6 @@
 """The rules by which parameters are moved; the arithmetic is in the core.
 
-Left out on purpose: amsgrad, dampening, centred RMSprop and its momentum.
+Left out on purpose: dampening.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlcore.nn._tape import Array
-from mlcore.nn.optim._optimizer import Optimizer
+from mlcore.nn.optim._optimizer import Optimizer, State
 
 
 class SGD(Optimizer):
@@ -27,7 +27,7 @@ class SGD(Optimizer):
         w in ``g += w p``.
     nesterov : bool, default=False
         ``p -= r (g + m v)`` instead.
-    max_norm, clip_value : float or None, default=None
+    max_norm, clip_value, maximize : default=None, None, False
         See :class:`Optimizer`.
     """
 
@@ -41,9 +41,10 @@ class SGD(Optimizer):
         nesterov: bool = False,
         max_norm: float | None = None,
         clip_value: float | None = None,
+        maximize: bool = False,
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
 
     def _check(self, group: Mapping[str, Any]) -> None:
         super()._check(group)
@@ -54,8 +55,8 @@ class SGD(Optimizer):
         rule = "sgd" if group["momentum"] == 0 else "nesterov" if group["nesterov"] else "momentum"
         return {"rule": rule, "momentum": float(group["momentum"])}
 
-    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None]:
-        return (None if group["momentum"] == 0 else "momentum_buffer"), None
+    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+        return (None if group["momentum"] == 0 else "momentum_buffer"), None, None
 
 
 class Adagrad(Optimizer):
@@ -75,7 +76,7 @@ class Adagrad(Optimizer):
         s at the start.
     eps : float, default=1e-10
         e.
-    max_norm, clip_value : float or None, default=None
+    max_norm, clip_value, maximize : default=None, None, False
         See :class:`Optimizer`.
     """
 
@@ -92,6 +93,7 @@ class Adagrad(Optimizer):
         *,
         max_norm: float | None = None,
         clip_value: float | None = None,
+        maximize: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -100,7 +102,7 @@ class Adagrad(Optimizer):
             "initial_accumulator_value": initial_accumulator_value,
             "eps": eps,
         }
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
 
     def _start(self, group: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Array:  # noqa: ARG002
         return np.full(shape, group["initial_accumulator_value"], np.float32)
@@ -108,7 +110,12 @@ class Adagrad(Optimizer):
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
         return {"rule": "adagrad", "epsilon": float(group["eps"])}
 
-    def _by_step(self, group: Mapping[str, Any], steps: list[int]) -> list[tuple[dict[str, Any], list[int]]]:
+    def _by_step(
+        self,
+        group: Mapping[str, Any],
+        steps: list[int],
+        states: list[State],  # noqa: ARG002
+    ) -> list[tuple[dict[str, Any], list[int]]]:
         parts = []
         for step in sorted(set(steps)):
             rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
@@ -132,7 +139,11 @@ class RMSprop(Optimizer):
         e.
     weight_decay : float, default=0.0
         w in ``g += w p``.
-    max_norm, clip_value : float or None, default=None
+    momentum : float, default=0.0
+        m; if > 0, ``v = m v + g / (sqrt(s) + e); p -= r v`` instead.
+    centered : bool, default=False
+        Whether s is made a variance in the root (Graves, 2013): ``x = h x + (1 - h) g`` and ``s - x^2`` in its place.
+    max_norm, clip_value, maximize : default=None, None, False
         See :class:`Optimizer`.
     """
 
@@ -145,15 +156,35 @@ class RMSprop(Optimizer):
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
         *,
         max_norm: float | None = None,
         clip_value: float | None = None,
+        maximize: bool = False,
     ) -> None:
-        defaults = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+        defaults = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": bool(centered),
+        }
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
 
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"rule": "rmsprop", "rho": float(group["alpha"]), "epsilon": float(group["eps"])}
+        return {
+            "rule": "rmsprop",
+            "rho": float(group["alpha"]),
+            "epsilon": float(group["eps"]),
+            "damping": float(group["momentum"]),
+            "centred": bool(group["centered"]),
+        }
+
+    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+        velocity = "momentum_buffer" if group["momentum"] > 0 else None
+        return velocity, self._SQUARES, "grad_avg" if group["centered"] else None
 
 
 class Adam(Optimizer):
@@ -171,7 +202,9 @@ class Adam(Optimizer):
         e.
     weight_decay : float, default=0.0
         w in ``g += w p``.
-    max_norm, clip_value : float or None, default=None
+    amsgrad : bool, default=False
+        Whether the largest s so far stands in its place (Reddi, Kale and Kumar, 2018).
+    max_norm, clip_value, maximize : default=None, None, False
         See :class:`Optimizer`.
     """
 
@@ -185,16 +218,33 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
         *,
         max_norm: float | None = None,
         clip_value: float | None = None,
+        maximize: bool = False,
     ) -> None:
-        defaults = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value)
+        defaults = {
+            "lr": lr,
+            "betas": tuple(betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": bool(amsgrad),
+        }
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
 
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
         beta1, beta2 = group["betas"]
-        return {"rule": self._RULE, "beta1": float(beta1), "beta2": float(beta2), "epsilon": float(group["eps"])}
+        return {
+            "rule": self._RULE,
+            "beta1": float(beta1),
+            "beta2": float(beta2),
+            "epsilon": float(group["eps"]),
+            "amsgrad": bool(group["amsgrad"]),
+        }
+
+    def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+        return self._VELOCITY, self._SQUARES, "max_exp_avg_sq" if group["amsgrad"] else None
 
 
 class AdamW(Adam):
@@ -208,7 +258,9 @@ class AdamW(Adam):
         See :class:`Adam`.
     weight_decay : float, default=0.01
         w.
-    max_norm, clip_value : float or None, default=None
+    amsgrad : bool, default=False
+        See :class:`Adam`.
+    max_norm, clip_value, maximize : default=None, None, False
         See :class:`Optimizer`.
     """
 
@@ -221,8 +273,93 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        amsgrad: bool = False,
         *,
         max_norm: float | None = None,
         clip_value: float | None = None,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, max_norm=max_norm, clip_value=clip_value)
+        options = {"max_norm": max_norm, "clip_value": clip_value, "maximize": maximize}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
+
+
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat, 2016).
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See :class:`Optimizer`.
+    lr : float, default=2e-3
+        r in ``p -= r (c1 g + c2 v) / (sqrt(s / (1 - b2^t)) + e)``, with v and s of :class:`Adam`. With
+        ``m_t = b1 (1 - 0.96^(t d) / 2)`` and M_t the product of all up to t, ``c1 = (1 - m_t) / (1 - M_t)`` and
+        ``c2 = m_(t+1) / (1 - M_(t+1))``.
+    betas : tuple of two floats, default=(0.9, 0.999)
+        b1, b2.
+    eps : float, default=1e-8
+        e.
+    weight_decay : float, default=0.0
+        w in ``g += w p``.
+    momentum_decay : float, default=4e-3
+        d.
+    decoupled_weight_decay : bool, default=False
+        Whether weight decay is that of :class:`AdamW`: ``p -= r w p``.
+    max_norm, clip_value, maximize : default=None, None, False
+        See :class:`Optimizer`.
+    """
+
+    _VELOCITY, _SQUARES = "exp_avg", "exp_avg_sq"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": tuple(betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": bool(decoupled_weight_decay),
+        }
+        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
+
+    def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        beta1, beta2 = group["betas"]
+        return {
+            "rule": "nadam",
+            "beta1": float(beta1),
+            "beta2": float(beta2),
+            "epsilon": float(group["eps"]),
+            "is_decoupled": bool(group["decoupled_weight_decay"]),
+        }
+
+    def _by_step(
+        self, group: Mapping[str, Any], steps: list[int], states: list[State]
+    ) -> list[tuple[dict[str, Any], list[int]]]:
+        beta1, decay = float(group["betas"][0]), float(group["momentum_decay"])
+        alike: dict[tuple[int, float], list[int]] = {}
+        for i, (step, state) in enumerate(zip(steps, states, strict=True)):
+            state["mu_product"] = state.get("mu_product", 1.0) * beta1 * (1 - 0.5 * 0.96 ** (step * decay))
+            alike.setdefault((step, state["mu_product"]), []).append(i)
+        parts = []
+        for (step, product), chosen in alike.items():
+            now, after = (beta1 * (1 - 0.5 * 0.96 ** (t * decay)) for t in (step, step + 1))
+            settings = {
+                "learning_rate": float(group["lr"]),
+                "share_of_gradient": (1 - now) / (1 - product),
+                "share_of_velocity": after / (1 - product * after),
+                **self._rule(group),
+            }
+            parts.append((settings, chosen))
+        return parts

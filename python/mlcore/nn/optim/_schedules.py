@@ -1,11 +1,13 @@
 """Schedules: the learning rate as a function of the number of steps, in closed form.
 
 ``step()`` after each step of the optimizer (or each epoch: what is counted is up to the caller). Names, arguments and
-rates are PyTorch's; as the rate is a function of the count alone, the count is all the state there is.
+rates are PyTorch's; as the rate is a function of the count alone, the count is all the state there is. Those that go up
+and down are in `_cycles.py`, the one that depends on more than the count is in `_plateau.py`.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar
 
 from mlcore._state import Int, ListOf, Number, Spec, check_entries
@@ -24,12 +26,22 @@ class Schedule:
     ----------
     n_steps : int
         Calls of :meth:`step`.
+
+    Notes
+    -----
+    A group that is added to the optimizer later is taken up with the next step: the rate that it came with is that of
+    the present step, and goes on from there as the rates of the others do. Its base rate is what gives this rate now
+    (or "initial_lr" of the group, if it has one).
     """
 
     _state_spec: ClassVar[Spec] = {
         "n_steps": Int(high=2**53),
-        "base_lrs": ListOf(Number(0.0, is_finite=True)),
+        "base_lrs": ListOf(Number(is_finite=True)),
     }
+    needs_figure: ClassVar[bool] = False
+    """Whether :meth:`step` takes a figure, such as the validation loss, once an epoch."""
+    cycle_momentum = False
+    """Whether momenta are set too."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -46,6 +58,7 @@ class Schedule:
 
     def step(self) -> None:
         """Count one step and set the rates of the next."""
+        self._take_up_new_groups()
         self.n_steps += 1
         self._apply()
 
@@ -58,15 +71,37 @@ class Schedule:
         return {"n_steps": self.n_steps, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned, and set the rates."""
+        """Take over what :meth:`state_dict` returned, and set the rates.
+
+        Raises
+        ------
+        ValueError
+            If it is no such state, or of more groups than the optimizer has.
+        """
         check_entries(self._state_spec, state_dict, type(self).__name__)
-        if len(state_dict["base_lrs"]) != len(self.base_lrs):
-            raise ValueError(f"state has {len(state_dict['base_lrs'])} rates for {len(self.base_lrs)} groups")
-        self.n_steps, self.base_lrs = int(state_dict["n_steps"]), [float(lr) for lr in state_dict["base_lrs"]]
+        base_lrs, n_groups = [float(lr) for lr in state_dict["base_lrs"]], len(self.optimizer.param_groups)
+        if len(base_lrs) > n_groups:
+            raise ValueError(
+                f"state of {type(self).__name__} is of {len(base_lrs)} groups, the optimizer has {n_groups}"
+            )
+        self.n_steps, self.base_lrs = int(state_dict["n_steps"]), base_lrs
+        self._take_up_new_groups()
         self._apply()
 
+    def _take_up_new_groups(self) -> None:
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            group.setdefault("initial_lr", self._base_of(float(group["lr"])))
+            self.base_lrs.append(float(group["initial_lr"]))
+
+    def _base_of(self, lr: float) -> float:
+        """Return the base rate whose rate is `lr` now: rates are a line in their base."""
+        start = self.rate(self.n_steps, 0.0)
+        slope = self.rate(self.n_steps, 1.0) - start
+        base = (lr - start) / slope if slope > 0 else lr
+        return base if math.isfinite(base) else lr
+
     def _apply(self) -> None:
-        for group, base_lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+        for group, base_lr in zip(self.optimizer.param_groups, self.base_lrs, strict=False):
             group["lr"] = self.rate(self.n_steps, base_lr)
 
 
@@ -144,6 +179,71 @@ class StepLR(Schedule):
         return float(base_lr * self.gamma ** (n_steps // self.step_size))
 
 
+class MultiStepLR(Schedule):
+    """Stairs of any length: times `gamma` at each milestone.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        See :class:`Schedule`.
+    milestones : iterable of int
+        Steps; one that stands there twice counts twice.
+    gamma : float, default=0.1
+        >= 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer)
+
+    def rate(self, n_steps: int, base_lr: float) -> float:
+        """Return the learning rate after `n_steps` steps."""
+        return float(base_lr * self.gamma ** sum(n_steps >= milestone for milestone in self.milestones))
+
+
+class ExponentialLR(Schedule):
+    """Times `gamma` after each step.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        See :class:`Schedule`.
+    gamma : float
+        >= 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def rate(self, n_steps: int, base_lr: float) -> float:
+        """Return the learning rate after `n_steps` steps."""
+        return float(base_lr * self.gamma**n_steps)
+
+
+class PolynomialLR(Schedule):
+    """``(1 - t / total_iters)^power`` of the base rate, down to 0.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        See :class:`Schedule`.
+    total_iters : int, default=5
+        Steps on the way down, >= 1.
+    power : float, default=1.0
+        Of the polynomial.
+    """
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
+        _check_count("total_iters", total_iters)
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer)
+
+    def rate(self, n_steps: int, base_lr: float) -> float:
+        """Return the learning rate after `n_steps` steps."""
+        return float(base_lr * (1 - min(n_steps, self.total_iters) / self.total_iters) ** self.power)
+
+
 class CosineAnnealingLR(Schedule):
     """Half a cosine from the base rate down to `eta_min` (Loshchilov and Hutter, 2017), then back up, and so on.
 
@@ -187,82 +287,6 @@ class LambdaLR(Schedule):
         return float(base_lr * self.lr_lambda(n_steps))
 
 
-class OneCycleLR(Schedule):
-    """Up to `max_lr` and down to almost nothing, in one run; momentum goes the other way (Smith and Topin, 2018).
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-        See :class:`Schedule`.
-    max_lr : float
-        The highest rate.
-    total_steps : int
-        Length of the run, >= 2; after it the last rate stays.
-    pct_start : float, default=0.3
-        Share of the run on the way up, in (0, 1).
-    anneal_strategy : {"cos", "linear"}, default="cos"
-        Shape of both ways.
-    cycle_momentum : bool, default=True
-        Whether momentum (b1 of Adam) changes too; not for optimizers without one.
-    base_momentum, max_momentum : float, default=0.85, 0.95
-        Momentum where the rate is highest and lowest.
-    div_factor : float, default=25.0
-        The first rate is ``max_lr / div_factor``.
-    final_div_factor : float, default=1e4
-        The last is the first over this.
-    """
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        max_lr: float,
-        total_steps: int,
-        *,
-        pct_start: float = 0.3,
-        anneal_strategy: str = "cos",
-        cycle_momentum: bool = True,
-        base_momentum: float = 0.85,
-        max_momentum: float = 0.95,
-        div_factor: float = 25.0,
-        final_div_factor: float = 1e4,
-    ) -> None:
-        if not (isinstance(total_steps, int) and total_steps >= 2):
-            raise ValueError(f"total_steps of a schedule must be an int >= 2, got {total_steps!r}")
-        if not 0 < pct_start < 1:
-            raise ValueError(f"pct_start must be in (0, 1), got {pct_start}")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        self.max_lr, self.total_steps, self.is_linear = max_lr, total_steps, anneal_strategy == "linear"
-        self.momenta = (max_momentum, base_momentum)
-        self.lowest, self.last = max_lr / div_factor, max_lr / div_factor / final_div_factor
-        self.top = float(pct_start * total_steps) - 1
-        self.cycle_momentum = cycle_momentum
-        super().__init__(optimizer)
-
-    def rate(self, n_steps: int, base_lr: float) -> float:  # noqa: ARG002
-        """Return the learning rate after `n_steps` steps."""
-        return self._between(n_steps, self.lowest, self.max_lr, self.last)
-
-    def _between(self, n_steps: int, start: float, top: float, end: float) -> float:
-        n_steps = min(n_steps, self.total_steps - 1)
-        if n_steps <= self.top:
-            a, b, done = start, top, n_steps / self.top if self.top > 0 else 1.0
-        else:
-            a, b, done = top, end, (n_steps - self.top) / (self.total_steps - 1 - self.top)
-        return a + (b - a) * (done if self.is_linear else (1 - math.cos(math.pi * done)) / 2)
-
-    def _apply(self) -> None:
-        super()._apply()
-        if not self.cycle_momentum:
-            return
-        momentum = self._between(self.n_steps, self.momenta[0], self.momenta[1], self.momenta[0])
-        for group in self.optimizer.param_groups:
-            if "betas" in group:
-                group["betas"] = (momentum, group["betas"][1])
-            elif group.get("momentum"):
-                group["momentum"] = momentum
-
-
 class SequentialLR(Schedule):
     """One schedule after another, each starting to count at its milestone.
 
@@ -281,8 +305,12 @@ class SequentialLR(Schedule):
             raise ValueError(
                 f"{len(schedules)} schedules need {len(schedules) - 1} ascending milestones, got {list(milestones)}"
             )
-        if any(isinstance(schedule, OneCycleLR) and schedule.cycle_momentum for schedule in schedules):
-            raise ValueError("SequentialLR sets learning rates alone: give OneCycleLR cycle_momentum=False")
+        for schedule in schedules:
+            if schedule.needs_figure:
+                raise ValueError(f"{type(schedule).__name__} is no part of a SequentialLR: its rates need a figure")
+            if schedule.cycle_momentum:
+                name = type(schedule).__name__
+                raise ValueError(f"SequentialLR sets learning rates alone: give {name} cycle_momentum=False")
         self.schedules, self.milestones = list(schedules), [0, *milestones]
         super().__init__(optimizer)
 
@@ -324,5 +352,5 @@ def _check_share(name: str, value: float) -> None:
 
 
 def _check_count(name: str, value: int) -> None:
-    if not (isinstance(value, int) and value >= 1):
+    if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
         raise ValueError(f"{name} of a schedule must be an int >= 1, got {value!r}")
