@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from numbers import Integral
 
 from mlcore.nn.optim._optimizer import Optimizer
 from mlcore.nn.optim._schedules import Schedule, _check_count
@@ -47,8 +46,7 @@ class OneCycleLR(Schedule):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
     ) -> None:
-        if not (isinstance(total_steps, Integral) and total_steps >= 2):
-            raise ValueError(f"total_steps of a schedule must be an int >= 2, got {total_steps!r}")
+        _check_count("total_steps", total_steps, 2)
         if not 0 < pct_start < 1:
             raise ValueError(f"pct_start must be in (0, 1), got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
@@ -97,7 +95,7 @@ class CyclicLR(Schedule):
     gamma : float, default=1.0
         See `mode`.
     scale_fn : callable or None, default=None
-        In the place of `mode`: takes the number of the cycle from 1, or of the step, and returns a factor on the height.
+        In the place of `mode`: takes the number of the cycle from 1, or of the step, returns a factor on the height.
     scale_mode : {"cycle", "iterations"}, default="cycle"
         Which of both.
     cycle_momentum : bool, default=True

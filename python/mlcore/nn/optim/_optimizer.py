@@ -282,7 +282,7 @@ class Optimizer:
         for key, value in group.items():
             if key != "params" and key in mine and _kind(value) != _kind(mine[key]):
                 raise ValueError(f"{key} of {type(self).__name__} is {mine[key]!r}, in the state {value!r:.60}")
-        self._check(group)
+        self._check({**mine, **group})
 
     def __repr__(self) -> str:
         groups = [{k: v for k, v in g.items() if k != "params"} | {"n": len(g["params"])} for g in self.param_groups]

@@ -72,9 +72,8 @@ class ReduceLROnPlateau(Schedule):
         for name, value in (("threshold", threshold), ("eps", eps)):
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"{name} of ReduceLROnPlateau must be finite and >= 0, got {value}")
-        for name, count in (("patience", patience), ("cooldown", cooldown)):
-            if count != 0:
-                _check_count(name, count)
+        _check_count("patience", patience, 0)
+        _check_count("cooldown", cooldown, 0)
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, int(patience), int(cooldown)
         self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
         self.min_lrs = min_lr if isinstance(min_lr, int | float) else [float(lr) for lr in min_lr]

@@ -279,8 +279,17 @@ class AdamW(Adam):
         clip_value: float | None = None,
         maximize: bool = False,
     ) -> None:
-        options = {"max_norm": max_norm, "clip_value": clip_value, "maximize": maximize}
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            max_norm=max_norm,
+            clip_value=clip_value,
+            maximize=maximize,
+        )
 
 
 class NAdam(Optimizer):

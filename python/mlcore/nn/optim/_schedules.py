@@ -7,8 +7,9 @@ and down are in `_cycles.py`, the one that depends on more than the count is in 
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any, ClassVar
+
+import numpy as np
 
 from mlcore._state import Int, ListOf, Number, Spec, check_entries
 from mlcore.nn.optim._optimizer import Optimizer
@@ -351,6 +352,6 @@ def _check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} of a schedule must be in [0, 1], got {value}")
 
 
-def _check_count(name: str, value: int) -> None:
-    if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
-        raise ValueError(f"{name} of a schedule must be an int >= 1, got {value!r}")
+def _check_count(name: str, value: Any, at_least: int = 1) -> None:
+    if isinstance(value, bool) or not (isinstance(value, int | np.integer) and value >= at_least):
+        raise ValueError(f"{name} of a schedule must be an int >= {at_least}, got {value!r}")
