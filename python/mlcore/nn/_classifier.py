@@ -1,26 +1,27 @@
 """NeuralClassifier: any network as a scikit-learn estimator of classes."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 
-from mlcore._state import Labels, Spec
+from mlcore._state import Array, Labels, Optional, Sizes, Spec
+from mlcore._validation import class_factors, encode_labels, known_codes, read_labels, row_weights
 from mlcore.nn._estimators import BaseNeuralEstimator, Floats
 from mlcore.nn._tape import Tensor
 from mlcore.nn.functional._cross_entropy import cross_entropy
+
+_NEXT_TO_NOTHING = 50.0
+"""How far below the least log-odds of all others those of a class without weight are."""
 
 
 class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[misc]
     """A neural network for two classes or more: fully connected layers, or any Module.
 
-    Scale the features first (StandardScaler).
+    Features need no scaling (see `standardize`), and the default network starts at the shares of the classes.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         ``loss(output, target)`` takes the outputs (n, n_classes), a Tensor, and positions in `classes_` (n,), and
         returns a Tensor (n,): one loss a row.
     optimizer : str or callable, default="adam"
-        "adam", "adamw", "sgd" (with Nesterov's momentum of 0.9), "rmsprop", "adagrad", or
+        "adam", "adamw", "nadam", "sgd" (with Nesterov's momentum of 0.9), "rmsprop", "adagrad", or
         ``optimizer(groups, lr=..., max_norm=...)``.
     learning_rate : float, default=1e-3
         Of the optimizer, > 0.
@@ -48,7 +49,15 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
     schedule : callable or None, default=None
         ``schedule(optimizer, n_steps)`` returns a schedule of :mod:`mlcore.nn.optim`.
     batch_size : int or "auto", default="auto"
-        Rows of a batch; "auto": 200, or all if there are fewer.
+        Rows of a batch, or all if there are fewer; "auto": 200. A last batch of one row is joined to that before.
+    drop_last : bool, default=False
+        Leave out a last batch that is not full.
+    standardize : bool or "inputs", default=True
+        Inputs are brought to a common size inside, so that their units do not matter: centred at the median, divided
+        by a robust width, the tails bent like a logarithm (`input_center_`, `input_width_`, `input_offset_`). A
+        `module` sees them so: each column of rows, each channel (axis 1) of images (n, channels, height, width), each
+        entry where X has three axes; whole numbers for a `module` stay whole.
+        False: X is taken as it is ("inputs" means True here; a regressor has a target besides).
     max_iter : int, default=200
         Most epochs.
     early_stopping : "auto" or bool, default="auto"
@@ -60,10 +69,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     tol : float, default=1e-4
-        What counts as an improvement of the loss.
+        What counts as an improvement of the loss, as a share of the loss of the best constant prediction.
     class_weight : dict, "balanced" or None, default=None
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
-        same sum of weights.
+        same sum of weights. It counts for validation too. Rows of a class with factor 0 are left out.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, batches, dropout and validation rows.
     n_jobs : int or None, default=None
@@ -74,9 +83,14 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        The labels, sorted.
+        All labels of y, sorted. A class whose rows all weigh nothing gets next to no probability; if one class alone
+        has weight, it is always predicted, and nothing is trained.
+    class_prior_ : array of shape (n_classes,)
+        Shares of the classes in the weights of all rows; after :meth:`partial_fit` the mean over the calls.
     module_ : Module
         The trained network; its outputs are log-odds (n_samples, n_classes), up to a constant a row.
+    input_center_, input_width_, input_offset_ : array of shape (n_features,) or like a row of `X`, or None
+        The network is given ``2 arsinh((X - center) / (2 width)) - offset``, and 0 where the width is 0 (a constant).
     history_ : History
         Losses and more of each epoch; :func:`mlcore.plotting.plot_history` draws it.
     n_iter_ : int
@@ -101,8 +115,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
     """
 
     classes_: NDArray[Any]
+    class_prior_: Floats
 
-    _state_spec: ClassVar[Spec] = {"classes_": Labels(), **BaseNeuralEstimator._state_spec}
+    _state_spec: ClassVar[Spec] = {
+        "classes_": Labels(),
+        "class_prior_": Optional(Array("f8", ("n_classes",), low=0, high=1, is_finite=True)),
+        **BaseNeuralEstimator._state_spec,
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNeuralEstimator._parameter_constraints,
         "loss": [StrOptions({"cross_entropy"}), callable],
@@ -123,6 +142,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         max_norm: float | None = None,
         schedule: Any = None,
         batch_size: int | str = "auto",
+        drop_last: bool = False,
+        standardize: bool | str = True,
         max_iter: int = 200,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
@@ -144,6 +165,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         self.max_norm = max_norm
         self.schedule = schedule
         self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.standardize = standardize
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -154,23 +177,81 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _encode_target(self, y: Any, *, reset: bool) -> NDArray[Any]:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch over these rows, on from what there is.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for :meth:`fit`.
+        classes : array of shape (n_classes,) or None, default=None
+            All labels that will ever come; needed in the first call, and the same in all others if given.
+
+        Returns
+        -------
+        NeuralClassifier
+            Itself.
+
+        Notes
+        -----
+        Centres and widths of columns are those of the first call (or of :meth:`fit`): what the network has learned is
+        in these units. A column that was constant until then is measured when it first varies. Weights are relative to
+        the mean of each call. A class that has not come yet gets next to no probability. The moments of the optimizer
+        go on from call to call, but are no part of a saved or pickled model: they start anew after loading.
+        """
         name = type(self).__name__
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        labels, codes = np.unique(y, return_inverse=True)
-        if reset:
-            if len(labels) < 2:
-                raise ValueError(f"y of {name} must have at least 2 classes, got 1 class: {labels.tolist()}")
-            self.classes_ = labels
-            return codes.reshape(-1).astype(np.int64)
-        places = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
-        unknown = labels[self.classes_[places] != labels]
-        if len(unknown):
+        if isinstance(self.class_weight, str):
             raise ValueError(
-                f"y_val holds classes that are not in y: {unknown.tolist()}; y has {self.classes_.tolist()}"
+                f"partial_fit of {name} cannot know what is balanced over all calls: pass a dict of factors"
             )
-        return places[codes.reshape(-1)].astype(np.int64)
+        is_first = not hasattr(self, "classes_")
+        if is_first and classes is None:
+            raise ValueError(f"the first call of partial_fit of {name} needs classes: all labels that will ever come")
+        if classes is not None:
+            labels = encode_labels(read_labels(classes, name), name)[0]
+            if is_first:
+                self.classes_ = labels
+            elif labels.tolist() != self.classes_.tolist():
+                raise ValueError(f"classes of {name} were {self.classes_.tolist()} before, got {labels.tolist()}")
+        try:
+            return self._partial_fit(X, y, sample_weight)
+        except BaseException:
+            if is_first:
+                self._clear_fitted()
+            raise
+
+    def _encode_target(self, y: Any, *, reset: bool, name: str = "y") -> NDArray[Any]:
+        owner = type(self).__name__
+        labels = read_labels(y, owner)
+        if reset and not hasattr(self, "classes_"):  # partial_fit is told
+            self.classes_, codes = encode_labels(labels, owner)
+        else:
+            codes = known_codes(labels, self.classes_, name)
+        return codes.astype(np.int64)
+
+    def _row_weights(self, target: NDArray[Any], sample_weight: Any, X: Any) -> Floats | None:
+        owner = type(self).__name__
+        weight = row_weights(sample_weight, X, owner)
+        factors = class_factors(self.class_weight, self.classes_, target.astype(np.int32), weight, owner)
+        if factors is None:
+            return weight
+        return np.asarray(factors[target] if weight is None else weight * factors[target])
+
+    def _measure_target(
+        self, target: NDArray[Any], weight: Floats | None, *, reset: bool, is_whole: bool = True
+    ) -> Floats:
+        shares = np.bincount(target, weights=weight, minlength=len(self.classes_)).astype(np.float64)
+        shares /= shares.sum()
+        if reset:
+            self.class_prior_ = shares
+        else:
+            n_calls = max(self.n_iter_, 1)
+            self.class_prior_ = (n_calls * self.class_prior_ + shares) / (n_calls + 1)
+        rare = np.exp(-_NEXT_TO_NOTHING) if is_whole else 0.5 / len(target)
+        return np.log(np.maximum(shares, rare))
+
+    def _is_settled(self) -> bool:
+        return bool((self.class_prior_ > 0).sum() == 1)
 
     def _n_outputs(self, target: NDArray[Any]) -> int:  # noqa: ARG002
         return len(self.classes_)
@@ -181,17 +262,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
             return losses
         return cross_entropy(output, target, reduction="none")
 
-    def _row_factors(self, target: NDArray[Any], weight: Floats) -> Floats:
-        if self.class_weight is None:
-            return weight
-        if self.class_weight == "balanced":
-            sums = np.bincount(target, weights=weight, minlength=len(self.classes_))
-            factors = sums.sum() / (len(sums) * np.maximum(sums, np.finfo(np.float64).tiny))
-        else:
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-            if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
-                raise ValueError("class_weight must be finite, not negative and not all zero")
-        return np.asarray(weight * factors[target])
+    def _log_odds(self, X: Any) -> Floats:
+        """Outputs of the network, with those of classes without weight far below all others."""
+        outputs = self._outputs(X)
+        is_there = self.class_prior_ > 0
+        if not is_there.all():
+            outputs[:, ~is_there] = outputs[:, is_there].min(axis=1, keepdims=True) - _NEXT_TO_NOTHING
+        return outputs
 
     def decision_function(self, X: Any) -> Floats:
         """Return log-odds: of ``classes_[1]`` for two classes, else the outputs of the network.
@@ -205,7 +282,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         -------
         array of shape (n_samples,), or (n_samples, n_classes) for more than two classes
         """
-        outputs = self._outputs(X)
+        outputs = self._log_odds(X)
         return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
 
     def predict_proba(self, X: Any) -> Floats:
@@ -221,7 +298,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         array of shape (n_samples, n_classes)
             Columns in the order of `classes_`; rows sum to 1.
         """
-        return np.asarray(softmax(self._outputs(X), axis=1))
+        return np.asarray(softmax(self._log_odds(X), axis=1))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most likely class of each row.
@@ -236,5 +313,16 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         array of shape (n_samples,)
             Labels, of the type that fit was given.
         """
-        outputs = self._outputs(X)
+        outputs = self._log_odds(X)
         return np.asarray(self.classes_[outputs.argmax(axis=1)])
+
+    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        super()._check_state(state, sizes)
+        if "class_prior_" in state and not state["class_prior_"].any():
+            raise ValueError("class_prior_ leaves no class")
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        if "classes_" in state and "class_prior_" not in state:  # of a version in which all classes had weight
+            n_classes = len(state["classes_"])
+            state = {**state, "class_prior_": np.full(n_classes, 1 / n_classes)}
+        super()._set_state(state)

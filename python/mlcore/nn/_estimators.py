@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from numbers import Integral, Real
@@ -10,22 +11,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._sparse import validate_rows
-from mlcore._state import FEATURES, Array, Dict, Int, MapOf, Sizes, Spec, Tuple
+from mlcore._state import FEATURES, Array, Dict, Int, MapOf, Nothing, OneOf, Optional, Sizes, Spec, Tuple
 from mlcore.nn import _arithmetic  # noqa: F401 - gives tensors their operators
 from mlcore.nn._containers import Sequential
 from mlcore.nn._history import History
 from mlcore.nn._linear import Linear
 from mlcore.nn._module import Module
 from mlcore.nn._runtime import Generator, random_stream, threads
+from mlcore.nn._standardize import Columns
 from mlcore.nn._tape import ShapeError, Tensor, as_tensor, no_grad
 from mlcore.nn._trainer import Trainer
-from mlcore.nn.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, weight_decay_groups
+from mlcore.nn.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop, weight_decay_groups
 
 Floats = NDArray[np.float64]
 
@@ -34,11 +37,17 @@ _RULES: dict[str, Callable[..., Optimizer]] = {
     "adagrad": Adagrad,
     "adam": Adam,
     "adamw": AdamW,
+    "nadam": NAdam,
     "rmsprop": RMSprop,
     "sgd": lambda params, lr, **options: SGD(params, lr, 0.9, nesterov=True, **options),
 }
+_EPSILON = 1e-6
+"""e of the adaptive optimizers where the loss has no unit. A gradient that is zero but for the rounding of float32 sums
+(that of the last bias at the start) is about 1e-8 there; with PyTorch's e of that size it would make a full step."""
 _PREDICTED_ROWS = 1024
 """Rows that go through the network at once."""
+_ROUNDING = 1e-5
+"""What losses of the same network may differ by, relative to their size: sums of float32."""
 
 
 class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
@@ -51,13 +60,22 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         "n_iter_": Int(),
         "history_": Dict(History._state_spec),
         "module_": MapOf(Array("f4", is_finite=True)),
+        # What files of versions lack that did not standardize; None where it is switched off.
+        "input_center_": Optional(OneOf(Nothing(), Array("f8", ("n_features",), is_finite=True))),
+        "input_width_": Optional(OneOf(Nothing(), Array("f8", ("n_features",), low=0, is_finite=True))),
+        "input_offset_": Optional(OneOf(Nothing(), Array("f8", ("n_features",), low=-20, high=20, is_finite=True))),
     }
+    _SCALES: ClassVar[tuple[str, ...]] = ("input_center_", "input_width_", "input_offset_")
     module_params: dict[str, Any] | None
     module_: Module
     history_: History
     n_iter_: int
     n_features_in_: int
+    input_center_: Floats | None
+    input_width_: Floats | None
+    input_offset_: Floats | None
     _sizes: tuple[int, int]  # inputs, outputs
+    _trainer: Trainer  # of partial_fit; no part of the state
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable, Module, None],
@@ -70,6 +88,8 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         "max_norm": [Interval(Real, 0, None, closed="neither"), None],
         "schedule": [callable, None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "drop_last": ["boolean"],
+        "standardize": ["boolean", StrOptions({"inputs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -122,20 +142,41 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- what the estimators differ in ----
 
-    def _encode_target(self, y: Any, *, reset: bool) -> NDArray[Any]:
-        """Check `y` and return it as the loss takes it."""
+    def _encode_target(self, y: Any, *, reset: bool, name: str = "y") -> NDArray[Any]:
+        """Check `y` and return classes as positions (n,), numbers as (n, n_outputs)."""
         raise NotImplementedError
 
     def _n_outputs(self, target: NDArray[Any]) -> int:
         raise NotImplementedError
 
+    def _row_weights(self, target: NDArray[Any], sample_weight: Any, X: Any) -> Floats | None:
+        """Return the weights of rows, checked, with those of their classes."""
+        raise NotImplementedError
+
+    def _measure_target(
+        self, target: NDArray[Any], weight: Floats | None, *, reset: bool, is_whole: bool = True
+    ) -> Floats:
+        """Find the units of the target, or the shares of the classes; return the best constant output (n_outputs,).
+
+        Not `is_whole`: more rows may come, with other classes.
+        """
+        raise NotImplementedError
+
+    def _as_learned(self, target: NDArray[Any]) -> NDArray[Any]:
+        """Return the target as the loss takes it."""
+        return target
+
+    def _has_unitless_loss(self) -> bool:
+        """Whether the size of the loss does not depend on units of the target."""
+        return True
+
+    def _is_settled(self) -> bool:
+        """Whether nothing is left to learn."""
+        return False
+
     def _row_losses(self, output: Tensor, target: NDArray[Any]) -> Tensor:
         """Return the loss of each row."""
         raise NotImplementedError
-
-    def _row_factors(self, target: NDArray[Any], weight: Floats) -> Floats:  # noqa: ARG002
-        """Return the weights of rows, with those of classes."""
-        return weight
 
     # ---- fit ----
 
@@ -145,7 +186,7 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array of shape (n_samples, n_features), or with more axes for a module that takes them
-            Inputs, as float32; whole numbers stay whole for a module of your own.
+            Inputs; whole numbers stay whole for a module of your own.
         y : array of shape (n_samples,), or (n_samples, n_outputs) for numbers
             The target.
         sample_weight : array of shape (n_samples,) or None, default=None
@@ -167,89 +208,203 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             raise
         return self
 
+    def _clear_fitted(self) -> None:
+        super()._clear_fitted()
+        if hasattr(self, "_trainer"):
+            del self._trainer
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         name = type(self).__name__
-        if y is None:
-            raise ValueError(f"{name} requires y to be passed, but the target y is None")
         if (X_val is None) != (y_val is None):
             raise ValueError(f"{name} needs both of X_val and y_val, or none")
-        X, y = self._read(X, y, reset=True)
-        target = self._encode_target(y, reset=True)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            kept = weight > 0
-            X, target, weight = X[kept], target[kept], weight[kept]
+        X, target, weight = self._read_rows(X, y, sample_weight, reset=True)
         generator = Generator(seed_from(self.random_state))
         validation = None
         if X_val is not None:
             X_val, y_val = self._read(X_val, y_val, reset=False)
-            validation = (X_val, self._encode_target(y_val, reset=False))
+            target_val = self._encode_target(y_val, reset=False, name="y_val")
+            validation = (X_val, target_val, self._row_weights(target_val, None, X_val))
         elif self.early_stopping is True:
             X, target, weight, validation = self._split(X, target, weight, generator.next_seed())
         self._sizes = (X.shape[1] if X.ndim > 1 else 1, self._n_outputs(target))
-        columns = [X]
-        factors = self._row_factors(target, np.ones(len(X)) if weight is None else weight)
-        is_weighted = not (factors == factors[0]).all()
-        if is_weighted:
-            factors = factors / factors.max()  # the mean of huge ones could overflow
-            columns.append((factors / factors.mean()).astype(np.float32))
+        self._measure(X, weight, reset=True)
+        constant = self._measure_target(target, weight, reset=True)
         with threads(effective_n_jobs(self.n_jobs)), random_stream(generator):
-            self.module_ = self._make_module()
-            self._train(columns, target, validation)
+            self.module_ = self._start_at(constant, self._make_module())
+            held = None if validation is None else self._columns(*validation)
+            self._train(self._columns(X, target, weight), held, constant)
 
-    def _train(self, columns: list[NDArray[Any]], target: NDArray[Any], validation: Any) -> None:
-        def step(module: Module, batch: tuple[Any, ...]) -> Tensor:
-            output = as_tensor(module(batch[0]))
-            if output.shape[0] != len(batch[0]) or output.size != len(batch[0]) * self._sizes[1]:
-                raise ShapeError(
-                    f"the network returns shape {output.shape} for {len(batch[0])} rows and {self._sizes[1]} outputs"
-                )
-            losses = self._row_losses(output, batch[-1])
-            if losses.shape != (len(batch[0]),):
-                raise ShapeError(f"a loss must return one value a row, shape ({len(batch[0])},), got {losses.shape}")
-            if len(batch) == 3:
-                losses = losses * batch[1]
-            return losses.mean()
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Train for one epoch over these rows, with the module and the optimizer of the calls before."""
+        self._validate_params()
+        name = type(self).__name__
+        for option in ("early_stopping", "schedule"):
+            if getattr(self, option) not in (None, False, "auto"):
+                raise ValueError(f"partial_fit of {name} does not know where training ends: it takes no {option}")
+        is_first = not hasattr(self, "module_")
+        X, target, weight = self._read_rows(X, y, sample_weight, reset=is_first)
+        if is_first:
+            self._sizes = (X.shape[1] if X.ndim > 1 else 1, self._n_outputs(target))
+        elif self._n_outputs(target) != self._sizes[1]:
+            raise ValueError(f"y has {self._n_outputs(target)} outputs, {name} was fitted with {self._sizes[1]}")
+        self._measure(X, weight, reset=is_first)
+        constant = self._measure_target(target, weight, reset=is_first, is_whole=False)
+        with threads(effective_n_jobs(self.n_jobs)):
+            if not hasattr(self, "_trainer"):
+                generator = Generator(seed_from(self.random_state))
+                with random_stream(generator):
+                    if is_first:
+                        self.module_ = self._start_at(constant, self._make_module())
+                    self._trainer = self._make_trainer(len(target))
+                self._trainer.generator = generator
+                self._trainer.history = History() if is_first else self.history_
+            trainer = self._trainer
+            trainer.batch_size = self._rows_of_a_batch(len(target))
+            trainer.max_epochs = trainer.epoch + 1
+            *columns, learned = self._columns(X, target, weight)
+            trainer.fit(tuple(columns), learned)
+        self.history_, self.n_iter_ = trainer.history, len(trainer.history)
+        return self
 
+    def _read_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Any, Floats | None]:
+        """Check all that is given, and leave out rows without weight."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        X, y = self._read(X, y, reset=reset)
+        target = self._encode_target(y, reset=reset)
+        weight = self._row_weights(target, sample_weight, X)
+        if weight is not None:
+            kept = weight > 0
+            X, target, weight = X[kept], target[kept], weight[kept]
+            weight = weight / weight.max()  # sums of huge ones could overflow
+            if (weight == 1).all():
+                weight = None
+        return X, target, weight
+
+    def _measure(self, X: NDArray[Any], weight: Floats | None, *, reset: bool) -> None:
+        """Find centres and widths of columns."""
+        if reset:
+            self.input_center_ = self.input_width_ = self.input_offset_ = None
+            if self.standardize and (self.module is None or X.dtype.kind == "f"):
+                columns = Columns.fit(X, weight)
+                self.input_center_, self.input_width_ = columns.center, columns.width
+                self.input_offset_ = columns.offset
+        elif (measured := self._measured()) is not None:
+            measured.extend(X, weight)
+
+    def _measured(self) -> Columns | None:
+        center, width, offset = self.input_center_, self.input_width_, self.input_offset_
+        return None if center is None or width is None or offset is None else Columns(center, width, offset)
+
+    def _columns(self, X: NDArray[Any], target: NDArray[Any], weight: Floats | None) -> tuple[NDArray[Any], ...]:
+        """Return inputs, weights where there are any, and target, as training takes them."""
+        weights = () if weight is None else ((weight / weight.mean()).astype(np.float32),)
+        return self._inputs(X), *weights, self._as_learned(target)
+
+    def _inputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return `X` as the network sees it."""
+        measured = self._measured()
+        return _narrow(X) if measured is None else measured.transform(X)
+
+    def _losses(self, output: Tensor, batch: tuple[Any, ...]) -> Tensor:
+        """Return the loss of each row, times its weight."""
+        n = len(batch[0])
+        if output.shape[0] != n or output.size != n * self._sizes[1]:
+            raise ShapeError(f"the network returns shape {output.shape} for {n} rows and {self._sizes[1]} outputs")
+        losses = self._row_losses(output, batch[-1])
+        if losses.shape != (n,):
+            raise ShapeError(f"a loss must return one value a row, shape ({n},), got {losses.shape}")
+        return losses * batch[1] if len(batch) == 3 else losses
+
+    def _mean_loss(self, columns: tuple[Any, ...], outputs: Callable[[NDArray[Any]], Tensor]) -> float:
+        """Return the loss over all rows of what `outputs` makes of inputs."""
+        total, n = 0.0, len(columns[0])
+        with no_grad():
+            for i in range(0, n, _PREDICTED_ROWS):
+                batch = tuple(column[i : i + _PREDICTED_ROWS] for column in columns)
+                total += float(self._losses(outputs(batch[0]), batch).data.sum(dtype=np.float64))
+        return total / n
+
+    def _train(self, columns: tuple[Any, ...], validation: tuple[Any, ...] | None, constant: Floats) -> None:
+        self.history_, self.n_iter_ = History(), 0
+        if self._is_settled():
+            self.module_.eval()
+            return
         stops = validation is not None and self.early_stopping in (True, "auto")
-        trainer = Trainer(
+        watched = validation if validation is not None and stops else columns
+        # The scale of the loss: that of the best constant prediction, which is where the default network starts.
+        start = self._mean_loss(watched, lambda X: Tensor(np.tile(constant.astype(np.float32), (len(X), 1))))
+        trainer = self._make_trainer(
+            len(columns[0]),
+            schedule=self.schedule,
+            max_epochs=int(self.max_iter),
+            monitor="validation_loss" if stops else "loss",
+            patience=None if self.early_stopping is False and validation is not None else int(self.n_iter_no_change),
+            min_delta=float(self.tol) * abs(start) if math.isfinite(start) else 0.0,
+            verbose=self.verbose,
+        )
+        X_val, y_val = (None, None) if validation is None else (validation[:-1], validation[-1])
+        trainer.fit(columns[:-1], columns[-1], X_val=X_val, y_val=y_val)
+        self.history_, self.n_iter_ = trainer.history, len(trainer.history)
+        if self.module is None:
+            self._be_no_worse_than(constant, watched, start)
+
+    def _be_no_worse_than(self, constant: Floats, watched: tuple[Any, ...], start: float) -> None:
+        """Go back to where the default network started, if training has not brought it to less loss."""
+        end = self._mean_loss(watched, self.module_)
+        if end > start + _ROUNDING * abs(start) or not math.isfinite(end):
+            self._start_at(constant, self.module_)
+            warnings.warn(
+                f"{type(self).__name__} did not get below the loss of a constant prediction ({end:.4g} after training, "
+                f"{start:.4g} for the constant), and is that constant now. A smaller learning_rate may help",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _make_trainer(self, n_rows: int, **options: Any) -> Trainer:
+        def step(module: Module, batch: tuple[Any, ...]) -> tuple[Tensor, float]:
+            return self._losses(as_tensor(module(batch[0])), batch).mean(), len(batch[0])
+
+        return Trainer(
             self.module_,
             step=step,
             optimizer=self._make_optimizer(),
-            schedule=self.schedule,
-            max_epochs=int(self.max_iter),
-            batch_size=min(200, len(target)) if self.batch_size == "auto" else int(self.batch_size),
-            monitor="validation_loss" if stops else "loss",
-            patience=None if self.early_stopping is False and validation is not None else int(self.n_iter_no_change),
-            min_delta=float(self.tol),
-            verbose=self.verbose,
+            batch_size=self._rows_of_a_batch(n_rows),
+            drop_last=bool(self.drop_last),
+            **options,
         )
-        X_val, y_val = (None, None) if validation is None else validation
-        trainer.fit(tuple(columns), target, X_val=X_val, y_val=y_val)
-        self.history_ = trainer.history
-        self.n_iter_ = len(trainer.history)
+
+    def _rows_of_a_batch(self, n_rows: int) -> int:
+        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
 
     def _read(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
-        """Check `X`, and `y` for its length, and return them; X is float32, or whole for a module of one's own."""
+        """Check `X`, and `y` for its length; X is of floats, or whole numbers for a module of one's own."""
         own = self.module is not None
-        options = {"dtype": "numeric" if own else np.float32, "allow_nd": own, "order": "C", "reset": reset}
+        # In float64 until columns are centred: float32 would lose the differences of a column far from zero.
+        kinds: Any = "numeric" if own else [np.float64, np.float32] if self.standardize else np.float32
+        options = {"dtype": kinds, "allow_nd": own, "order": "C", "reset": reset}
         if isinstance(y, str):
-            return _narrow(validate_rows(self, X, **options))
-        X, y = validate_rows(self, X, y, multi_output=True, y_numeric=False, **options)
-        return _narrow(X), y
+            X = validate_rows(self, X, **options)
+        else:
+            X, y = validate_rows(self, X, y, multi_output=True, y_numeric=False, **options)
+        if X.dtype.kind == "f" and X.dtype not in (np.float32, np.float64):
+            X = X.astype(np.float64)
+        return X if isinstance(y, str) else (X, y)
 
-    def _split(self, X: Any, target: Any, weight: Any, seed: int) -> tuple[Any, Any, Any, tuple[Any, Any]]:
+    def _split(
+        self, X: Any, target: Any, weight: Any, seed: int
+    ) -> tuple[Any, Any, Floats | None, tuple[Any, Any, Floats | None]]:
         classes = None
         n_held = math.ceil(self.validation_fraction * len(X))
-        if target.dtype.kind == "i" and np.bincount(target).min() >= 2:
+        if target.dtype.kind == "i" and np.unique(target, return_counts=True)[1].min() >= 2:
             n_classes = len(np.unique(target))
             classes = target if min(n_held, len(X) - n_held) >= n_classes else None
-        kept, held = train_test_split(
+        parts = train_test_split(
             np.arange(len(X)), test_size=self.validation_fraction, random_state=seed % 2**32, stratify=classes
         )
-        kept, held = np.sort(kept), np.sort(held)
-        return X[kept], target[kept], None if weight is None else weight[kept], (X[held], target[held])
+        kept, held = (np.sort(part) for part in parts)
+        weights = [None if weight is None else weight[part] for part in (kept, held)]
+        return X[kept], target[kept], weights[0], (X[held], target[held], weights[1])
 
     def _make_module(self) -> Module:
         n_inputs, n_outputs = self._sizes
@@ -279,10 +434,24 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             )
         return [n_inputs, *hidden, n_outputs]
 
+    def _start_at(self, constant: Floats, module: Module) -> Module:
+        """Let the default network predict a constant, whatever the input; a module of one's own stays as it is."""
+        if self.module is None:
+            *_, last = module.children()
+            with no_grad():
+                last.weight.fill_(0)
+                last.bias.copy_(constant.astype(np.float32))
+        return module
+
     def _make_optimizer(self) -> Optimizer:
         groups = weight_decay_groups(self.module_, float(self.weight_decay))
-        make = _RULES[self.optimizer] if isinstance(self.optimizer, str) else self.optimizer
-        return make(groups, lr=float(self.learning_rate), max_norm=self.max_norm)
+        options: dict[str, Any] = {"lr": float(self.learning_rate), "max_norm": self.max_norm}
+        if not isinstance(self.optimizer, str):
+            made: Optimizer = self.optimizer(groups, **options)
+            return made
+        if self.optimizer != "sgd" and self._has_unitless_loss():
+            options["eps"] = _EPSILON
+        return _RULES[self.optimizer](groups, **options)
 
     # ---- outputs ----
 
@@ -290,8 +459,9 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         """Outputs of the network (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = self._read(X, reset=False)
+        starts = range(0, len(X), _PREDICTED_ROWS)
         with threads(effective_n_jobs(self.n_jobs)), no_grad():
-            parts = [self.module_(X[i : i + _PREDICTED_ROWS]).data for i in range(0, len(X), _PREDICTED_ROWS)]
+            parts = [self.module_(self._inputs(X[i : i + _PREDICTED_ROWS])).data for i in starts]
         return np.concatenate(parts).reshape(len(X), -1).astype(np.float64)
 
     # ---- state ----
@@ -305,6 +475,10 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"history_ must have {state['n_iter_']} epochs, got {len(state['history_']['epochs'])}")
         if self.module is not None:
             raise ValueError("a file holds no module of your own")
+        for what in ("input_", "target_"):
+            names = [name for name in self._SCALES if name.startswith(what)]
+            if len({state.get(name) is None for name in names}) > 1:
+                raise ValueError(f"of {', '.join(names)} all or none must be there")
         shapes: dict[str, tuple[int, ...]] = {}
         for i, (a, b) in enumerate(pairwise(self._layer_sizes(n_inputs, n_outputs))):
             shapes |= {f"{i}.weight": (b, a), f"{i}.bias": (b,)}
@@ -314,13 +488,15 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
 
     def _get_state(self) -> dict[str, Any]:
-        state = dict(vars(self))
+        state = {name: value for name, value in vars(self).items() if name != "_trainer"}
         if "module_" in state:
             state["module_"] = dict(self.module_.state_dict())
             state["history_"] = self.history_.state_dict()
         return state
 
     def _set_state(self, state: dict[str, Any]) -> None:
+        if "module_" in state and "input_center_" not in state:  # of a version that did not standardize
+            state = {"drop_last": False, **state, **dict.fromkeys(self._SCALES), "standardize": False}
         weights, history = state.get("module_"), state.get("history_")
         super()._set_state({name: value for name, value in state.items() if name not in ("module_", "history_")})
         if weights is None or history is None:

@@ -65,13 +65,17 @@ class GradientFlow:
         self.n_steps += 1
 
     def end_epoch(self) -> tuple[dict[str, float], float]:
-        """Return the mean norm by layer and of all together, warn where they are bad, and start anew."""
-        n = max(self.n_steps, 1)
+        """Return the mean norm by layer and of all together, warn where they are bad, and start anew.
+
+        One step alone tells nothing: where the last layer starts at zero, those before it have no gradient in it.
+        """
+        n, is_telling = max(self.n_steps, 1), self.n_steps > 1 or len(self.first) > 0
         norms = dict(zip(self.layers, (self.sums / n).tolist(), strict=True))
         total = self.total / n
         self.sums[:], self.total, self.n_steps = 0.0, 0.0, 0
         self.first = self.first or norms
-        self._judge(norms)
+        if is_telling:
+            self._judge(norms)
         return norms, total
 
     def state_dict(self) -> dict[str, Any]:
