@@ -25,7 +25,7 @@ from mlcore.nn._history import History
 from mlcore.nn._linear import Linear
 from mlcore.nn._module import Module
 from mlcore.nn._runtime import Generator, random_stream, threads
-from mlcore.nn._standardize import Columns
+from mlcore.nn._standardize import Columns, weighted_medians
 from mlcore.nn._tape import ShapeError, Tensor, as_tensor, no_grad
 from mlcore.nn._trainer import Trainer
 from mlcore.nn.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop, weight_decay_groups
@@ -46,8 +46,8 @@ _EPSILON = 1e-6
 (that of the last bias at the start) is about 1e-8 there; with PyTorch's e of that size it would make a full step."""
 _PREDICTED_ROWS = 1024
 """Rows that go through the network at once."""
-_ROUNDING = 1e-5
-"""What losses of the same network may differ by, relative to their size: sums of float32."""
+_NOISE = 0.1
+"""A loss that is above that of the constant by less than this share comes from data without anything to learn."""
 
 
 class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
@@ -316,14 +316,14 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             raise ShapeError(f"a loss must return one value a row, shape ({n},), got {losses.shape}")
         return losses * batch[1] if len(batch) == 3 else losses
 
-    def _mean_loss(self, columns: tuple[Any, ...], outputs: Callable[[NDArray[Any]], Tensor]) -> float:
-        """Return the loss over all rows of what `outputs` makes of inputs."""
-        total, n = 0.0, len(columns[0])
+    def _all_losses(self, columns: tuple[Any, ...], outputs: Callable[[NDArray[Any]], Tensor]) -> Floats:
+        """Return the loss of each row, times its weight, of what `outputs` makes of inputs."""
+        parts = []
         with no_grad():
-            for i in range(0, n, _PREDICTED_ROWS):
+            for i in range(0, len(columns[0]), _PREDICTED_ROWS):
                 batch = tuple(column[i : i + _PREDICTED_ROWS] for column in columns)
-                total += float(self._losses(outputs(batch[0]), batch).data.sum(dtype=np.float64))
-        return total / n
+                parts.append(self._losses(outputs(batch[0]), batch).data)
+        return np.concatenate(parts).astype(np.float64)
 
     def _train(self, columns: tuple[Any, ...], validation: tuple[Any, ...] | None, constant: Floats) -> None:
         self.history_, self.n_iter_ = History(), 0
@@ -332,28 +332,30 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             return
         stops = validation is not None and self.early_stopping in (True, "auto")
         watched = validation if validation is not None and stops else columns
-        # The scale of the loss: that of the best constant prediction, which is where the default network starts.
-        start = self._mean_loss(watched, lambda X: Tensor(np.tile(constant.astype(np.float32), (len(X), 1))))
+        # The scale of the loss: the best constant prediction, which is where the default network starts.
+        start = self._all_losses(watched, lambda X: Tensor(np.tile(constant.astype(np.float32), (len(X), 1))))
         trainer = self._make_trainer(
             len(columns[0]),
             schedule=self.schedule,
             max_epochs=int(self.max_iter),
             monitor="validation_loss" if stops else "loss",
             patience=None if self.early_stopping is False and validation is not None else int(self.n_iter_no_change),
-            min_delta=float(self.tol) * abs(start) if math.isfinite(start) else 0.0,
+            min_delta=float(self.tol) * _typical(start, watched[1] if len(watched) == 3 else None),
             verbose=self.verbose,
         )
         X_val, y_val = (None, None) if validation is None else (validation[:-1], validation[-1])
         trainer.fit(columns[:-1], columns[-1], X_val=X_val, y_val=y_val)
         self.history_, self.n_iter_ = trainer.history, len(trainer.history)
         if self.module is None:
-            self._be_no_worse_than(constant, watched, start)
+            self._be_no_worse_than(constant, watched, float(start.mean()))
 
     def _be_no_worse_than(self, constant: Floats, watched: tuple[Any, ...], start: float) -> None:
         """Go back to where the default network started, if training has not brought it to less loss."""
-        end = self._mean_loss(watched, self.module_)
-        if end > start + _ROUNDING * abs(start) or not math.isfinite(end):
-            self._start_at(constant, self.module_)
+        end = float(self._all_losses(watched, self.module_).mean())
+        if end <= start:
+            return
+        self._start_at(constant, self.module_)
+        if not end <= start + _NOISE * abs(start):
             warnings.warn(
                 f"{type(self).__name__} did not get below the loss of a constant prediction ({end:.4g} after training, "
                 f"{start:.4g} for the constant), and is that constant now. A smaller learning_rate may help",
@@ -507,6 +509,14 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         module.load_state_dict(weights)
         self.module_, self.history_ = module.eval(), History()
         self.history_.load_state_dict(history)
+
+
+def _typical(losses: Floats, weight: NDArray[Any] | None) -> float:
+    """Return the loss of a row in the middle, or the mean where that is less: a few huge ones are not the scale."""
+    size = np.abs(losses if weight is None else losses / weight)
+    middle = weighted_medians(size[None], None if weight is None else weight.astype(np.float64))[0]
+    typical = min(float(middle), abs(float(losses.mean())))
+    return typical if math.isfinite(typical) else 0.0
 
 
 def _narrow(X: NDArray[Any]) -> NDArray[Any]:

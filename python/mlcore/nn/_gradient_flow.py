@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlcore._state import Array, Int, MapOf, Number, Spec, check_entries
 from mlcore.nn._module import Module, Parameter
 from mlcore.nn._tape import SparseGradient, Tensor
+from mlcore.nn.optim._optimizer import Optimizer
 
 _VANISHING = 1e-6
 """A layer whose gradient is smaller than the largest of all layers by this factor hardly learns."""
@@ -35,6 +36,8 @@ class GradientFlow:
     ----------
     model : Module
         A layer is a module with parameters of its own; its name is its path.
+    optimizer : Optimizer
+        Layers without a parameter of it are not judged.
     """
 
     _state_spec: ClassVar[Spec] = {
@@ -44,8 +47,8 @@ class GradientFlow:
         "first": MapOf(Number()),
     }
 
-    def __init__(self, model: Module) -> None:
-        self.model = model
+    def __init__(self, model: Module, optimizer: Optimizer) -> None:
+        self.model, self.optimizer = model, optimizer
         named = list(model.named_parameters())
         self.parameters = [p for _, p in named]
         self.layer_of = [name.rpartition(".")[0] or type(model).__name__ for name, _ in named]
@@ -73,7 +76,7 @@ class GradientFlow:
         norms = dict(zip(self.layers, (self.sums / n).tolist(), strict=True))
         total = self.total / n
         self.sums[:], self.total, self.n_steps = 0.0, 0.0, 0
-        self.first = self.first or norms
+        self.first = self.first or (norms if total > 0 else {})
         if is_telling:
             self._judge(norms)
         return norms, total
@@ -91,7 +94,8 @@ class GradientFlow:
         self.first = dict(state["first"])
 
     def _judge(self, norms: dict[str, float]) -> None:
-        trained = {layer for p, layer in zip(self.parameters, self.layer_of, strict=True) if p.requires_grad}
+        moved = {id(p) for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad}
+        trained = {layer for p, layer in zip(self.parameters, self.layer_of, strict=True) if id(p) in moved}
         largest = max(norms.values(), default=0.0)
         weights = np.bincount(self._place, [float(np.vdot(p.data, p.data)) for p in self.parameters], len(self.layers))
         vanishing, exploding = [], []

@@ -101,7 +101,7 @@ def _blocks(X: NDArray[Any], weight: Floats | None) -> Any:
 
 
 def _middle_and_width(values: Floats, weight: Floats | None, dtype: Any) -> tuple[Floats, Floats]:
-    middle = _medians(values, weight, np.ones(values.shape, bool))
+    middle = weighted_medians(values, weight)
     return middle, _widths(values, middle, weight, dtype)
 
 
@@ -109,14 +109,26 @@ def _widths(values: Floats, middle: Floats, weight: Floats | None, dtype: Any) -
     with np.errstate(over="ignore"):
         distance = np.abs(values - middle[:, None])
         moved = distance > _ROUNDING * np.finfo(dtype).eps * np.abs(middle)[:, None]
-        return np.minimum(_NORMAL * _medians(distance, weight, moved), np.finfo(np.float64).max / 4)
+        return np.minimum(_NORMAL * weighted_medians(distance, weight, moved), np.finfo(np.float64).max / 4)
 
 
-def _medians(values: Floats, weight: Floats | None, counted: NDArray[np.bool_]) -> Floats:
-    """The least value of each row up to which half of the weight lies that is counted; 0 where none is.
+def weighted_medians(values: Floats, weight: Floats | None = None, counted: NDArray[np.bool_] | None = None) -> Floats:
+    """Return the least value of each row up to which half of the weight lies; 0 where there is none.
 
-    What is not counted is less than all that is.
+    Parameters
+    ----------
+    values : array (k, m)
+        Rows.
+    weight : array (m,) or None, default=None
+        Weights >= 0 of the entries of each.
+    counted : array (k, m) of bool or None, default=None
+        Where weights count. What does not is less than all that does.
+
+    Returns
+    -------
+    array (k,)
     """
+    counted = np.ones(values.shape, bool) if counted is None else counted
     at = np.arange(len(values))
     if weight is None:
         n_counted = counted.sum(axis=1)

@@ -160,7 +160,7 @@ class Trainer:
         self.n_jobs, self.verbose = n_jobs, verbose
         self.generator = generator() if random_state is None else Generator(seed_from(random_state))
         self._best = BestSoFar(monitor, mode, patience, min_delta)
-        self._flow = GradientFlow(model)
+        self._flow = GradientFlow(model, optimizer)
         self.history = History()
         self.epoch = self.n_steps = 0
         self._within = Position()
