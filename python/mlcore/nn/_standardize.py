@@ -135,7 +135,7 @@ def weighted_medians(values: Floats, weight: Floats | None = None, counted: NDAr
         place = values.shape[1] - n_counted + np.maximum(np.ceil(_HALF * n_counted).astype(int) - 1, 0)
         place = np.minimum(place, values.shape[1] - 1)
         return np.where(n_counted > 0, np.sort(values, axis=1)[at, place], 0.0)
-    order = np.argsort(values, axis=1, kind="stable")
+    order = np.argsort(values, axis=1)
     sums = np.take_along_axis(np.where(counted, weight, 0.0), order, axis=1).cumsum(axis=1)
     place = (sums >= _HALF * sums[:, -1:]).argmax(axis=1)
     return np.where(sums[:, -1] > 0, values[at, order[at, place]], 0.0)
