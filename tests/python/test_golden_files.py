@@ -133,8 +133,11 @@ def linear_models():
 
 def neural_models():
     options = {"hidden_layer_sizes": (8, 4), "max_iter": 20, "random_state": 0}
-    yield "classifier", NeuralClassifier(**options).fit(POINTS, NAMES)
-    yield "regressor", NeuralRegressor(**options).fit(POINTS, NUMBERS)
+    plain = {**options, "standardize": False}  # of a version that did not standardize
+    yield "classifier", NeuralClassifier(**plain).fit(POINTS, NAMES)
+    yield "regressor", NeuralRegressor(**plain).fit(POINTS, NUMBERS)
+    yield "standardized-classifier", NeuralClassifier(**options).fit(POINTS, NAMES)
+    yield "standardized-regressor", NeuralRegressor(**options).fit(POINTS, NUMBERS)
 
 
 def points_answer(model):

@@ -275,6 +275,19 @@ def test_early_stopping_restores_the_best_weights(classes):
         Trainer(network(), cross_entropy, monitor="f1").fit(X, y)
 
 
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_the_weights_that_come_back_are_those_of_the_best_training_loss(classes, accumulate):
+    X, y = classes
+    options = {"optimizer": lambda p: optim.SGD(p, lr=6.0), "max_epochs": 40, "patience": 3, "shuffle": False}
+    trainer = Trainer(network(), cross_entropy, batch_size=-(-260 // accumulate), accumulate=accumulate, **options)
+    trainer.fit(X, y)
+    losses = trainer.history["loss"]
+    assert trainer.history.best_epoch == losses.argmin() < len(losses) - 1  # too long a step: it goes up and down
+    assert trainer.evaluate(X, y)["loss"] == pytest.approx(losses.min(), rel=1e-6)
+    one = Trainer(network(), cross_entropy, batch_size=260, patience=3, max_epochs=1).fit(X, y)
+    assert weights(one.model) != weights(network())  # the step of the last epoch stays
+
+
 @pytest.mark.parametrize("make", [lambda: EMA(0.8), lambda: SWA(2)])
 def test_averages(classes, make):
     X, y = classes

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore._state import Anything, Int, MapOf, Nothing, Number, OneOf, Spec, check_entries
+from mlcore._state import Anything, Array, Int, MapOf, Nothing, Number, OneOf, Optional, Spec, check_entries
 from mlcore.nn._batches import Batch, n_rows_of
 from mlcore.nn._module import Module
 from mlcore.nn._reduced import watching
@@ -163,6 +163,7 @@ class Position:
         "seconds": Number(),
         "rate": Number(),
         "carry": Anything(),
+        "trained_with": Optional(OneOf(Nothing(), MapOf(Array()))),
     }
 
     def __init__(self) -> None:
@@ -172,6 +173,7 @@ class Position:
         self.weights: dict[str, float] = {}  # of figures that are means
         self.seconds = self.rate = 0.0
         self.carry: Any = None
+        self.trained_with: dict[str, Any] | None = None  # the last weights that are in the figures, if they are kept
 
     def count(self, figures: Mapping[str, Figure]) -> None:
         """Add the figures of a batch."""
@@ -196,7 +198,7 @@ class Position:
             rows, state = state["rows"], {name: value for name, value in state.items() if name != "rows"}
             state["weights"] = dict.fromkeys(state["sums"], rows) if isinstance(state.get("sums"), dict) else None
         check_entries(self._state_spec, state, type(self).__name__)
-        vars(self).update(state)
+        vars(self).update({"trained_with": None, **state})
 
 
 @contextmanager

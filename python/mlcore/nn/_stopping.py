@@ -45,18 +45,28 @@ class BestSoFar:
 
     def figure_of(self, figures: dict[str, float]) -> float:
         """Return the one that is watched."""
-        name = self.monitor or ("validation_loss" if "validation_loss" in figures else "loss")
+        name = self._name(figures)
         if name not in figures:
             raise ValueError(f"monitor {name!r} is not recorded, only {', '.join(figures)}")
         return figures[name]
 
-    def hear(self, epoch: int, figures: dict[str, float], model: Module) -> None:
-        """Compare the figures of an epoch with the best ones. NaN is no improvement on anything."""
+    def _name(self, figures: dict[str, float]) -> str:
+        return self.monitor or ("validation_loss" if "validation_loss" in figures else "loss")
+
+    def hear(
+        self, epoch: int, figures: dict[str, float], model: Module, trained_with: dict[str, Any] | None = None
+    ) -> None:
+        """Compare the figures of an epoch with the best ones. NaN is no improvement on anything.
+
+        Figures of training were met on the way: `trained_with` are the last weights that are in them. Those after the
+        step that came then are known by the figures of the next epoch only.
+        """
         value = self.sign * self.figure_of(figures)
         if value < self.value - (self.min_delta if self.epoch is not None else 0.0):
             self.value, self.epoch, self.n_worse = value, epoch, 0
             if self.patience is not None:
-                self.weights = dict(model.state_dict())
+                is_validated = trained_with is None or self._name(figures).startswith("validation_")
+                self.weights = dict(model.state_dict()) if is_validated else trained_with
         else:
             self.n_worse += 1
 

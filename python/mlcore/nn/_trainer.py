@@ -76,7 +76,8 @@ class Trainer:
         Whether it is best low or high.
     patience : int or None, default=None
         Epochs without improvement before training stops; the network then gets the weights of the best epoch, also if
-        it stops for other reasons. None: no early stopping, the last weights stay.
+        it stops for other reasons: those that were validated, or, where a figure of training is monitored, the last
+        ones that are in it. None: no early stopping, the last weights stay.
     min_delta : float, default=0.0
         What counts as an improvement.
     average : EMA, SWA or None, default=None
@@ -239,7 +240,11 @@ class Trainer:
             within.seed = self.generator.next_seed()
         self._forget_gradients()
         pending = _Pending()
+        keeps = self._best.patience is not None and self.average is None
+        last_step = (len(train) - 1) // self.accumulate * self.accumulate if keeps else -1
         for batch in train.epoch(self.epoch, within.seed, within.n_batches):
+            if within.n_batches == last_step:
+                within.trained_with = dict(self.model.state_dict())
             if self.augment is not None:
                 batch = self.augment(batch, self.generator.numpy())
             self._forward_and_backward(batch, pending)
@@ -307,7 +312,7 @@ class Trainer:
                 figures |= {f"validation_{name}": value for name, value in self._evaluate(validation).items()}
             figures["learning_rate"] = self._within.rate
             flow, figures["gradient_norm"] = self._flow.end_epoch()
-            self._best.hear(self.epoch, figures, self.model)
+            self._best.hear(self.epoch, figures, self.model, self._within.trained_with)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(self._best.figure_of(figures))
         elif self.schedule is not None and self.schedule_every == "epoch":
@@ -324,7 +329,8 @@ class Trainer:
 
     def _finish(self, train: Source) -> None:
         if self._best.weights is not None:
-            self.model.load_state_dict(self._best.weights)
+            if self._best.epoch != self.epoch - 1 or self.average is not None:  # nothing is known against the last ones
+                self.model.load_state_dict(self._best.weights)
         elif self.average is not None and self.average.n_averaged:
             self.average.swap(self.model)
             self._is_averaged = True
@@ -419,8 +425,9 @@ class Trainer:
         }
         if self._within.n_batches > 0 and (missing := needed.difference(self._within.sums)):
             raise ValueError(f"sums over the batches so far lack {', '.join(sorted(missing))}")
-        if self._best.weights is not None:
-            self.model.check_state_dict(self._best.weights)
+        for weights in (self._best.weights, self._within.trained_with):
+            if weights is not None:
+                self.model.check_state_dict(weights)
         shapes = [p.shape for p in self.model.parameters()]
         if self.average is not None and [values.shape for values in self.average.values] != shapes:
             raise ValueError("the average is of another network")
