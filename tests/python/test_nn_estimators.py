@@ -18,7 +18,7 @@ from mlcore.nn._linear import Linear
 from mlcore.nn._module import Module
 from mlcore.nn._regressor import NeuralRegressor
 from mlcore.nn.functional._cross_entropy import cross_entropy
-from mlcore.nn.optim import SGD, StepLR
+from mlcore.nn.optim import SGD, ReduceLROnPlateau, StepLR
 
 
 @pytest.mark.parametrize("cls", [NeuralClassifier, NeuralRegressor])
@@ -206,6 +206,29 @@ def test_validation_and_early_stopping(digits):
         NeuralClassifier().fit(X[y < 9], y[y < 9], X_val=X, y_val=y)
     with pytest.raises(ValueError, match="both"):
         NeuralClassifier().fit(X, y, X_val=X)
+
+
+def test_validation_is_weighed_like_training(digits):
+    X, y = digits[0][:300], digits[1][:300] == 1
+    options = {**FAST, "learning_rate": 1e-5, "max_iter": 1, "class_weight": {False: 1, True: 7}}
+    train, held = slice(200), slice(200, 300)
+    model = NeuralClassifier(**options).fit(X[train], y[train], X_val=X[held], y_val=y[held])
+    share = model.class_prior_[1]
+    assert share == pytest.approx(7 * y[train].sum() / (200 + 6 * y[train].sum()))
+    weight = np.where(y[held], 7, 1)
+    expected = np.average(-np.log(np.where(y[held], share, 1 - share)), weights=weight)
+    assert model.history_["validation_loss"][0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_rate_falls_on_a_plateau(digits):
+    X, y = digits[0][:200], digits[1][:200]
+    options = {
+        **FAST,
+        "max_iter": 6,
+        "schedule": lambda o, n: ReduceLROnPlateau(o, factor=0.5, patience=0, threshold=0.9),
+    }
+    model = NeuralClassifier(**options).fit(X, y)
+    np.testing.assert_allclose(model.history_["learning_rate"], 0.01 * 0.5 ** np.array([0, 0, 1, 2, 3, 4]))
 
 
 def test_losses_optimizers_and_schedules_of_ones_own(digits):

@@ -569,6 +569,25 @@ def test_exploding_gradients_are_told(classes):
         Trainer(model, mse_loss, **sgd).fit(X, np.eye(3, dtype=np.float32)[y])
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_growing_gradients_are_told_in_any_unit_of_the_loss(classes, unit):
+    X, y = classes
+    target = np.eye(3, dtype=np.float32)[y]
+    epochs = []
+
+    def loss(output, target):
+        return mse_loss(output * 10.0 ** (2 * len(epochs)), target) * unit  # ten thousand times as much each epoch
+
+    def adam_slow(parameters):
+        return optim.Adam(parameters, lr=1e-6)
+
+    trainer = Trainer(network(), loss, optimizer=adam_slow, max_epochs=1, batch_size=260).fit(X, target)
+    epochs.extend([0, 0, 0])
+    trainer.max_epochs = 2
+    with pytest.warns(GradientFlowWarning, match="explodes"):
+        trainer.fit(X, target)
+
+
 def test_healthy_training_gives_no_warning(classes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

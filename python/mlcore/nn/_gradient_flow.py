@@ -16,7 +16,7 @@ from mlcore.nn.optim._optimizer import Optimizer
 _VANISHING = 1e-6
 """A layer whose gradient is smaller than the largest of all layers by this factor hardly learns."""
 _EXPLODING = 1e4
-"""A layer whose gradient has grown by this factor since the first epoch is about to diverge."""
+"""A layer whose gradient is longer by this factor than the longest of the first epoch is about to diverge."""
 _HUGE = 1e8
 """The same in the first epoch: a gradient that is longer than the weights by this factor."""
 
@@ -96,16 +96,16 @@ class GradientFlow:
     def _judge(self, norms: dict[str, float]) -> None:
         moved = {id(p) for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad}
         trained = {layer for p, layer in zip(self.parameters, self.layer_of, strict=True) if id(p) in moved}
-        largest = max(norms.values(), default=0.0)
+        largest, at_first = max(norms.values(), default=0.0), max(self.first.values(), default=0.0)
         weights = np.bincount(self._place, [float(np.vdot(p.data, p.data)) for p in self.parameters], len(self.layers))
         vanishing, exploding = [], []
         for layer, weight in zip(self.layers, np.sqrt(weights), strict=True):
-            norm, first = norms[layer], self.first.get(layer, 0.0)
+            norm = norms[layer]
             if layer not in trained or largest == 0:
                 continue
             if norm < _VANISHING * largest:
                 vanishing.append(layer)
-            elif norm > _HUGE * max(weight, 1.0) or (first > 0 and norm > _EXPLODING * max(first, 1.0)):
+            elif norm > _HUGE * max(weight, 1.0) or (at_first > 0 and norm > _EXPLODING * at_first):
                 exploding.append(layer)
         self._warn(
             vanishing,

@@ -27,7 +27,8 @@ _NORMAL = 1.482602218505602  # standard deviation of a normal distribution over 
 _FAR = 3e3  # in units of two widths: where the bend ends, at 17.4
 _FAR_TARGET = 1e6  # in widths: farther away, absolute errors and Huber's pull no more anyway
 _ROUNDING = 4  # in units of the last place: what a constant that was computed may vary by
-_BLOCK = 1 << 21  # entries that are worked on at once: 16 MB
+_BLOCK = 1 << 21  # entries that are sorted at once: 16 MB
+_IN_CACHE = 1 << 15  # entries that are transformed at once
 _HALF = 0.5 - 1e-9  # weights are sums: what is half but for rounding counts as half
 
 
@@ -72,8 +73,8 @@ class Columns:
         """Return `X` (n_samples, ...) as the network sees it."""
         shape = self.center.shape if X.ndim < 4 else (*self.center.shape, *(1,) * (X.ndim - 2))
         center, width, offset = (part.reshape(shape) for part in (self.center, self.width, self.offset))
-        result = np.empty(X.shape, np.float32)
-        n_rows = max(1, _BLOCK // max(1, X[:1].size))
+        result, offset = np.empty(X.shape, np.float32), offset.astype(np.float32)
+        n_rows = max(1, _IN_CACHE // max(1, X[:1].size))
         with np.errstate(over="ignore", under="ignore"):
             for i in range(0, len(X), n_rows):
                 np.subtract(
@@ -128,13 +129,14 @@ def weighted_medians(values: Floats, weight: Floats | None = None, counted: NDAr
     -------
     array (k,)
     """
+    if weight is None:
+        n = values.shape[1]
+        counts = np.full(len(values), n) if counted is None else counted.sum(axis=1)
+        places = (n - counts + np.ceil(_HALF * counts).astype(int) - 1).clip(0, n - 1)
+        found = [np.partition(row, place)[place] for row, place in zip(values, places, strict=True)]
+        return np.where(counts > 0, found, 0.0)
     counted = np.ones(values.shape, bool) if counted is None else counted
     at = np.arange(len(values))
-    if weight is None:
-        n_counted = counted.sum(axis=1)
-        place = values.shape[1] - n_counted + np.maximum(np.ceil(_HALF * n_counted).astype(int) - 1, 0)
-        place = np.minimum(place, values.shape[1] - 1)
-        return np.where(n_counted > 0, np.sort(values, axis=1)[at, place], 0.0)
     order = np.argsort(values, axis=1)
     sums = np.take_along_axis(np.where(counted, weight, 0.0), order, axis=1).cumsum(axis=1)
     place = (sums >= _HALF * sums[:, -1:]).argmax(axis=1)
@@ -144,8 +146,10 @@ def weighted_medians(values: Floats, weight: Floats | None = None, counted: NDAr
 def _bent(values: NDArray[Any], center: Floats, width: Floats) -> NDArray[np.float32]:
     u = _divided(values, center, 2 * width).astype(np.float32)
     v = np.minimum(np.abs(u), np.float32(_FAR))
-    bent = np.log(v + np.sqrt(1 + v * v))  # arsinh; in float32 these are fast
-    return np.asarray(np.copysign(2 * bent, u))
+    v += np.sqrt(1 + v * v)
+    bent: NDArray[np.float32] = np.log(v, out=v)  # arsinh; in float32 these are fast
+    bent *= 2
+    return np.copysign(bent, u, out=bent)
 
 
 def _divided(values: NDArray[Any], center: Floats, width: Floats) -> Floats:
