@@ -1,4 +1,4 @@
-"""Schedules of learning rates: state, groups that come later, plateaus, bad input. The peers' tests have their rates."""
+"""Schedules of learning rates: state, groups that come later, plateaus, bad input. Rates are in the tests of peers."""
 
 import math
 
