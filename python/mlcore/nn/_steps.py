@@ -180,13 +180,12 @@ class Position:
         for name, (value, weight) in figures.items():
             if weight is not None:
                 self.weights[name] = self.weights.get(name, 0.0) + weight
-            if weight != 0:  # a mean over nothing may be anything
-                self.sums[name] = self.sums.get(name, 0.0) + value * (1.0 if weight is None else weight)
+            part = 0.0 if weight == 0 else value * (1.0 if weight is None else weight)  # a mean over nothing is anything
+            self.sums[name] = self.sums.get(name, 0.0) + part
 
     def means(self) -> dict[str, float]:
         """Return each figure of all batches so far, as if they had been one; the mean over nothing is 0."""
-        names = dict.fromkeys([*self.sums, *self.weights])
-        return {name: self.sums.get(name, 0.0) / (self.weights.get(name, 1.0) or 1.0) for name in names}
+        return {name: total / (self.weights.get(name, 1.0) or 1.0) for name, total in self.sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it."""

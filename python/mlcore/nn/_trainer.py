@@ -425,12 +425,13 @@ class Trainer:
         }
         if self._within.n_batches > 0 and (missing := needed.difference(self._within.sums)):
             raise ValueError(f"sums over the batches so far lack {', '.join(sorted(missing))}")
-        for weights in (self._best.weights, self._within.trained_with):
-            if weights is not None:
-                self.model.check_state_dict(weights)
+        if self._best.weights is not None:
+            self.model.check_state_dict(self._best.weights)
         shapes = [p.shape for p in self.model.parameters()]
         if self.average is not None and [values.shape for values in self.average.values] != shapes:
             raise ValueError("the average is of another network")
+        if self._within.trained_with is not None:
+            self.model.check_state_dict(self._within.trained_with)
 
 
 class _Pending:
