@@ -180,7 +180,7 @@ class Position:
         for name, (value, weight) in figures.items():
             if weight is not None:
                 self.weights[name] = self.weights.get(name, 0.0) + weight
-            part = 0.0 if weight == 0 else value * (1.0 if weight is None else weight)  # a mean over nothing is anything
+            part = value if weight is None else weight * value if weight else 0.0  # a mean over nothing may be NaN
             self.sums[name] = self.sums.get(name, 0.0) + part
 
     def means(self) -> dict[str, float]:
