@@ -255,3 +255,43 @@ def test_nan_is_not_hidden():
     q, k, v, _ = case(4, 6, 8, 5)
     q[0, 0, 0, 0] = np.nan
     assert np.isnan(scaled_dot_product_attention(q, k, v).data[0, 0, 0]).all()
+
+
+LOWEST = np.finfo(np.float32).min
+
+
+@pytest.mark.parametrize("n_keys", [3, 130, 300])
+@pytest.mark.parametrize("value", [LOWEST, -1e38, 1e38, -LOWEST])
+def test_a_bias_that_is_the_same_for_all_keys_changes_nothing(value, n_keys):
+    """As large as it may be, finite: it absorbs the scores, and what is left is uniform; its gradients as well."""
+    q, k, v = (Tensor(normal(1, 2, n, 4, seed=i), requires_grad=True) for i, n in enumerate((5, n_keys, n_keys)))
+    mask = Tensor(np.full((5, n_keys), value, np.float32), requires_grad=True)
+    out, weights = F.scaled_dot_product_attention(q, k, v, mask, need_weights=True)
+    np.testing.assert_allclose(weights.data, 1 / n_keys, rtol=1e-6)
+    np.testing.assert_allclose(out.data, np.broadcast_to(v.data.mean(2, keepdims=True), out.shape), atol=1e-6)
+    dout = normal(*out.shape, seed=7)
+    out.backward(dout)
+    right = np.broadcast_to(dout.sum(2, keepdims=True) / n_keys, v.shape)
+    np.testing.assert_allclose(v.grad, right, atol=1e-6)
+    assert np.abs(mask.grad.sum(-1)).max() < 1e-5
+
+
+def test_the_largest_of_finite_biases_wins():
+    q, k, v = normal(1, 1, 2, 4), normal(1, 1, 3, 4, seed=1), normal(1, 1, 3, 4, seed=2)
+    mask = np.float32([[LOWEST, LOWEST / 2, LOWEST], [-np.inf, LOWEST, LOWEST]])
+    out = F.scaled_dot_product_attention(q, k, v, mask).data[0, 0]
+    np.testing.assert_allclose(out[0], v[0, 0, 1], rtol=1e-6)
+    np.testing.assert_allclose(out[1], v[0, 0, 1:].mean(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("function", ["additive", "distance"])
+def test_pairs_with_the_lowest_bias(function):
+    q, k, v = (Tensor(normal(1, n, 4, seed=i), requires_grad=True) for i, n in enumerate((2, 3, 3)))
+    mask = np.full((2, 3), LOWEST, np.float32)
+    if function == "additive":
+        out = F.additive_attention(q, k, v, np.ones(4, np.float32), mask)
+    else:
+        out = F.kernel_regression(q, k, v, 1.0, mask)
+    np.testing.assert_allclose(out.data[0], np.tile(v.data[0].mean(0), (2, 1)), atol=1e-6)
+    out.sum().backward()
+    np.testing.assert_allclose(v.grad, 2 / 3, rtol=1e-6)

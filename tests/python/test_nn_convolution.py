@@ -411,3 +411,24 @@ def test_depthwise_weights_see_only_what_a_tap_meets() -> None:
     w = Tensor(np.ones((1, 1, 1, 3), np.float32), requires_grad=True)
     conv2d(x, w).backward(np.ones((1, 1, 1, 6), np.float32))
     np.testing.assert_array_equal(w.grad.ravel(), [6, 6, np.inf])
+
+
+class TestLastWindows:
+    """PyTorch's rule: in ceil mode a window counts that starts within x or the padding before it."""
+
+    def test_the_only_window_may_be_larger_than_x(self):
+        x = np.float32([[[1, 2]]])
+        assert max_pool1d(x, 3, ceil_mode=True).data.tolist() == [[[2]]]
+        assert avg_pool1d(x, 3, ceil_mode=True).data.tolist() == [[[1.5]]]
+        assert avg_pool1d(x, 3, padding=1, ceil_mode=True).data.tolist() == [[[1.0, 1.0]]]
+        image = np.float32([[[[1, 2], [3, 4]]]])
+        leaf = Tensor(image, requires_grad=True)
+        avg_pool2d(leaf, 3, ceil_mode=True).sum().backward()
+        np.testing.assert_array_equal(leaf.grad, np.full((1, 1, 2, 2), 0.25))
+        assert max_pool2d(image, (3, 2), ceil_mode=True).data.tolist() == [[[[4]]]]
+
+    def test_no_window_is_an_error(self):
+        with pytest.raises(ShapeError, match="smaller than a window of 5"):
+            max_pool1d(np.zeros((1, 1, 2), np.float32), 5, 3, ceil_mode=True)
+        with pytest.raises(ShapeError, match="smaller than a window of 3"):
+            max_pool1d(np.zeros((1, 1, 2), np.float32), 3)

@@ -143,3 +143,50 @@ def test_same_seed_same_weights():
 def test_repr():
     assert repr(nn.Linear(2, 3)) == "Linear(in_features=2, out_features=3, bias=True)"
     assert "(1): Residual(\n    (module)" in repr(net())
+
+
+def test_what_is_used_twice_is_named_twice_and_learned_once():
+    layer, table = nn.Linear(2, 2), nn.Embedding(3, 2)
+    net = nn.Sequential(layer, nn.Sequential(layer, table), table)
+    names = ["0.weight", "0.bias", "1.0.weight", "1.0.bias", "1.1.weight", "2.weight"]
+    assert list(net.state_dict()) == names
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "1.1.weight"]
+    assert [type(module).__name__ for module in net] == ["Linear", "Sequential", "Embedding"]
+    assert len(list(net.modules())) == 4
+    state = {name: np.full_like(value, i) for i, (name, value) in enumerate(net.state_dict().items())}
+    net.load_state_dict(state)
+    assert layer.weight.data[0, 0] == 2  # the last one that names it
+    again = nn.Sequential(layer, layer)
+    assert (len(again), again[1] is layer, list(again) == [layer, layer]) == (2, True, True)
+    with pytest.raises(ValueError, match=r"missing: 1\.bias, 1\.weight"):
+        again.load_state_dict({"0.weight": layer.weight, "0.bias": layer.bias})
+
+
+def test_names_that_do_not_meet_are_reported():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    before = net.state_dict()
+    given = {"0.weight": np.ones((2, 2), np.float32), "9.weight": np.ones(1, np.float32), "1.bias": np.ones(1)}
+    found = net.load_state_dict(given, strict=False)
+    assert found.missing_keys == ["0.bias", "1.weight"]
+    assert found.unexpected_keys == ["9.weight"]
+    np.testing.assert_array_equal(net[0].weight.data, 1)
+    np.testing.assert_array_equal(net[1].weight.data, before["1.weight"])
+    assert net.load_state_dict(net.state_dict()) == ([], [])
+    with pytest.raises(ValueError, match=r"0\.weight has shape \(3, 2\)"):
+        net.load_state_dict({"0.weight": np.ones((3, 2), np.float32)}, strict=False)
+
+
+def test_states_from_before_batches_were_counted():
+    for layer in (nn.BatchNorm1d(2), nn.BatchNorm2d(2), nn.InstanceNorm1d(2, track_running_stats=True)):
+        state = {k: v + 1 for k, v in layer.state_dict().items() if k != "num_batches_tracked"}
+        assert layer.load_state_dict(state) == ([], [])
+        np.testing.assert_array_equal(layer.running_mean, 1)
+        assert layer.num_batches_tracked == 0
+        with pytest.raises(ValueError, match="missing: running_mean"):
+            layer.load_state_dict({k: v for k, v in state.items() if k != "running_mean"})
+
+
+def test_weight_files_report_names_too(tmp_path):
+    nn.save_weights(nn.Linear(2, 2), tmp_path / "w.safetensors")
+    net = nn.Linear(2, 2, bias=False)
+    assert nn.load_weights(net, tmp_path / "w.safetensors", strict=False).unexpected_keys == ["bias"]

@@ -342,3 +342,15 @@ def test_nan_is_not_hidden() -> None:
     for row in ([np.inf, np.nan], [np.nan, np.inf], [-np.inf, np.nan]):
         assert np.isnan(F.logsumexp(np.float32([row]), 1).data).all()
     assert np.isnan(losses.kl_div(np.float32([[0.5]]), np.float32([[np.nan]])).data).all()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30, float(np.finfo(np.float32).max)])
+def test_gradients_of_equal_scores_are_equal_shares(scale):
+    """M + log n is m where m is large: the share of a score must not be taken from it."""
+    for sign in (1, -1):
+        x = Tensor(np.full((2, 4), sign * scale, np.float32), requires_grad=True)
+        F.logsumexp(x, 1).sum().backward()
+        np.testing.assert_allclose(x.grad, 0.25, rtol=1e-6)
+        np.testing.assert_allclose(F.softmax(x, 1).data, 0.25, rtol=1e-6)
+        np.testing.assert_allclose(F.log_softmax(x, 1).data, -np.log(4), rtol=1e-6)
+        np.testing.assert_allclose(F.cross_entropy(x, np.zeros(2, int)).item(), np.log(4), rtol=1e-6)

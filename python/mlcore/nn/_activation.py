@@ -2,9 +2,23 @@
 
 from typing import Any
 
-from mlcore.nn._module import Module
+import numpy as np
+
+from mlcore.nn._module import Module, Parameter
 from mlcore.nn._tape import Tensor
-from mlcore.nn.functional._activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from mlcore.nn.functional._activation import (
+    elu,
+    gelu,
+    hardswish,
+    leaky_relu,
+    mish,
+    prelu,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
 from mlcore.nn.functional._softmax import log_softmax, softmax
 
 
@@ -36,6 +50,76 @@ class LeakyReLU(Module):
     def extra_repr(self) -> str:
         """Return the slope."""
         return f"negative_slope={self.negative_slope}"
+
+
+class PReLU(Module):
+    """x where x > 0, else w x, w learned.
+
+    Parameters
+    ----------
+    num_parameters : int, default=1
+        One w for all, or one for each channel, along axis 1 of the input.
+    init : float, default=0.25
+        What w starts with.
+
+    Attributes
+    ----------
+    weight : Parameter (num_parameters,)
+        w.
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        if num_parameters < 1:
+            raise ValueError(f"num_parameters must be at least 1, got {num_parameters}")
+        self.num_parameters = num_parameters
+        self.weight = Parameter(np.full(num_parameters, init, np.float32))
+
+    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Apply to an input of any shape."""
+        return prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        """Return the number of w."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class ELU(Module):
+    """x where x > 0, else ``alpha (exp(x) - 1)``.
+
+    Parameters
+    ----------
+    alpha : float, default=1
+        At least 0.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Apply to an input of any shape."""
+        return elu(input, self.alpha)
+
+    def extra_repr(self) -> str:
+        """Return alpha."""
+        return f"alpha={self.alpha}"
+
+
+class Hardswish(Module):
+    """``x min(max(x + 3, 0), 6) / 6``."""
+
+    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Apply to an input of any shape."""
+        return hardswish(input)
+
+
+class Mish(Module):
+    """``x tanh(log(1 + exp(x)))``."""
+
+    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Apply to an input of any shape."""
+        return mish(input)
 
 
 class Sigmoid(Module):

@@ -1,6 +1,6 @@
 """Modules made of modules."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlcore.nn._module import Module
@@ -79,6 +79,71 @@ class ModuleList(Module):
 
     def __iter__(self) -> Iterator[Module]:
         return iter(_places(self))
+
+
+class ModuleDict(Module):
+    """Modules by name that a :class:`Module` finds; it computes nothing by itself.
+
+    Parameters
+    ----------
+    modules : mapping or iterable of (str, Module), optional
+        What it starts with.
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+        super().__init__()
+        self.update(modules)
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Add modules, or put them in the place of others of the same name."""
+        for name, module in modules.items() if isinstance(modules, Mapping) else modules:
+            self[name] = module
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if not isinstance(name, str) or not isinstance(module, Module):
+            raise TypeError(f"ModuleDict takes modules by str, got {type(module).__name__} by {type(name).__name__}")
+        if not name or "." in name:
+            raise ValueError(f"a name of ModuleDict must not be empty or hold a dot, got {name!r}")
+        self._modules[name] = module
+
+    def __getitem__(self, name: str) -> Module:
+        found = self._modules[name]
+        assert found is not None
+        return found
+
+    def __delitem__(self, name: str) -> None:
+        del self._modules[name]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    def keys(self) -> Iterable[str]:
+        """Return the names."""
+        return self._modules.keys()
+
+    def values(self) -> Iterable[Module]:
+        """Return the modules."""
+        return _places(self)
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """Return names and modules."""
+        return zip(self._modules, _places(self), strict=True)
+
+    def pop(self, name: str) -> Module:
+        """Take a module out and return it."""
+        module = self[name]
+        del self[name]
+        return module
+
+    def clear(self) -> None:
+        """Take all out."""
+        self._modules.clear()
 
 
 class Residual(Module):

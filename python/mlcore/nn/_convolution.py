@@ -9,6 +9,7 @@ from mlcore.nn import init
 from mlcore.nn._module import Module, Parameter
 from mlcore.nn._tape import Tensor
 from mlcore.nn.functional._convolution import Sizes, both_sides, conv1d, conv2d, sizes
+from mlcore.nn.functional._padding import MODES, pad
 
 
 class _Convolution(Module):
@@ -24,6 +25,7 @@ class _Convolution(Module):
         dilation: Sizes = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         activation: str = "identity",
     ) -> None:
@@ -37,7 +39,12 @@ class _Convolution(Module):
         self.kernel_size = sizes("kernel_size", kernel_size, self.n_axes, 1)
         self.stride = sizes("stride", stride, self.n_axes, 1)
         self.dilation = sizes("dilation", dilation, self.n_axes, 1)
-        both_sides(padding, self.kernel_size, self.stride, self.dilation)  # raises if it makes no sense
+        sides = both_sides(padding, self.kernel_size, self.stride, self.dilation)  # raises if it makes no sense
+        if padding_mode not in ("zeros", *MODES[1:]):
+            raise ValueError(f"padding_mode must be one of zeros, {', '.join(MODES[1:])}, got {padding_mode!r}")
+        self.padding_mode = padding_mode
+        # For pad: the last axis first.
+        self._sides = [side for axis in reversed(range(self.n_axes)) for side in sides[2 * axis : 2 * axis + 2]]
         self.padding = padding if isinstance(padding, str) else sizes("padding", padding, self.n_axes, 0)
         self.activation = activation
         bound = 1 / math.sqrt(in_channels // groups * math.prod(self.kernel_size))
@@ -51,12 +58,13 @@ class _Convolution(Module):
     def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
         """Convolve."""
         convolve = conv2d if self.n_axes == 2 else conv1d
+        padded = self.padding_mode != "zeros"
         return convolve(
-            input,
+            pad(input, self._sides, self.padding_mode) if padded else input,
             self.weight,
             self.bias,
             self.stride,
-            self.padding,
+            0 if padded else self.padding,
             self.dilation,
             self.groups,
             activation=self.activation,
@@ -65,8 +73,8 @@ class _Convolution(Module):
     def extra_repr(self) -> str:
         """Return the sizes."""
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        defaults = {"padding": (0,) * self.n_axes, "dilation": (1,) * self.n_axes, "groups": 1}
-        defaults["activation"] = "identity"
+        defaults: dict[str, Any] = {"padding": (0,) * self.n_axes, "dilation": (1,) * self.n_axes, "groups": 1}
+        defaults |= {"padding_mode": "zeros", "activation": "identity"}
         for name, default in defaults.items():
             if (value := getattr(self, name)) != default:
                 text += f", {name}={value!r}"
@@ -84,6 +92,8 @@ class Conv2d(_Convolution):
         As of :func:`mlcore.nn.functional.conv2d`.
     bias : bool, default=True
         Whether there is b.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}, default="zeros"
+        What the padding holds: see :func:`mlcore.nn.functional.pad`.
     activation : str, default="identity"
         Fused with the convolution.
 

@@ -8,6 +8,7 @@ from mlcore.nn._module import Module
 from mlcore.nn._tape import Tensor, as_tensor
 from mlcore.nn.functional import _cross_entropy as classes
 from mlcore.nn.functional import _losses as losses
+from mlcore.nn.functional._binary_cross_entropy import binary_cross_entropy
 from mlcore.nn.functional._reduction import check_reduction
 
 
@@ -153,6 +154,25 @@ class BCEWithLogitsLoss(_WeightedLoss):
     def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
         """Apply to logits and targets of one shape."""
         return losses.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+
+
+class BCELoss(_WeightedLoss):
+    """Binary cross-entropy of probabilities: :func:`mlcore.nn.functional.binary_cross_entropy`.
+
+    Parameters
+    ----------
+    weight : array that broadcasts to the input, optional
+        Of the entries; 1 by default.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        What is made of the single losses.
+    """
+
+    def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction)
+
+    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Apply to probabilities and targets of one shape."""
+        return binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
 class MSELoss(_Loss):

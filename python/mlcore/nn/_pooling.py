@@ -92,8 +92,8 @@ class AvgPool1d(_AvgPool):
     n_axes = 1
 
 
-class AdaptiveAvgPool2d(Module):
-    """The means of just `output_size` windows: see :func:`mlcore.nn.functional.adaptive_avg_pool2d`."""
+class _AdaptivePool(Module):
+    pool: Any  # of functional
 
     def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
         super().__init__()
@@ -101,8 +101,33 @@ class AdaptiveAvgPool2d(Module):
 
     def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
         """Pool."""
-        return pooling.adaptive_avg_pool2d(input, self.output_size)
+        pooled: Tensor = type(self).pool(input, self.output_size)
+        return pooled
 
     def extra_repr(self) -> str:
         """Return the size."""
         return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The means of just `output_size` windows: see :func:`mlcore.nn.functional.adaptive_avg_pool2d`."""
+
+    pool = staticmethod(pooling.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """The means of just `output_size` windows of sequences."""
+
+    pool = staticmethod(pooling.adaptive_avg_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """The largest entries of just `output_size` windows: see :func:`mlcore.nn.functional.adaptive_max_pool2d`."""
+
+    pool = staticmethod(pooling.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool1d(_AdaptivePool):
+    """The largest entries of just `output_size` windows of sequences."""
+
+    pool = staticmethod(pooling.adaptive_max_pool1d)

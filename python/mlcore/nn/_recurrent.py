@@ -28,13 +28,9 @@ class _Recurrent(Module):
         bidirectional: bool,
     ) -> None:
         super().__init__()
-        for name, size, least in (
-            ("input_size", input_size, 0),
-            ("hidden_size", hidden_size, 1),
-            ("num_layers", num_layers, 1),
-        ):
-            if size < least:
-                raise ValueError(f"{name} must be at least {least}, got {size}")
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         if dropout > 0 and num_layers == 1:

@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+from scipy.special import ndtr, ndtri
+
 from mlcore.nn._runtime import generator
 from mlcore.nn._tape import Tensor, no_grad
 
@@ -62,3 +65,55 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0) -> Tensor:
 def kaiming_normal_(tensor: Tensor, a: float = 0.0) -> Tensor:
     """As :func:`kaiming_uniform_`, normal."""
     return normal_(tensor, 0.0, math.sqrt(2 / ((1 + a * a) * fans(tensor)[0])))
+
+
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
+    """Fill with normal draws that fall in [a, b]; the others are drawn again.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        What is filled.
+    mean, std : float, default=0 and 1
+        Of the normal distribution before it is cut.
+    a, b : float, default=-2 and 2
+        Smallest and largest value.
+
+    Raises
+    ------
+    ValueError
+        If a > b or std is not positive.
+    """
+    if not a <= b or not std > 0:
+        raise ValueError(f"trunc_normal_ needs a <= b and std > 0, got a={a}, b={b}, std={std}")
+    low, high = (a - mean) / std, (b - mean) / std
+    uniform = generator().numpy().uniform(size=tensor.shape)
+    if low > 0:  # by the upper tail, where the distribution function keeps its digits
+        values = -ndtri(ndtr(-high) + (ndtr(-low) - ndtr(-high)) * uniform)
+    else:
+        values = ndtri(ndtr(low) + (ndtr(high) - ndtr(low)) * uniform)
+    with no_grad():
+        return tensor.copy_(np.clip(mean + std * values, a, b))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Fill with a random matrix whose rows are orthogonal (or its columns, if there are fewer), times `gain`.
+
+    A weight of more than two axes counts as one of (outputs, all others). Saxe, McClelland and Ganguli, 2014.
+
+    Parameters
+    ----------
+    tensor : Tensor of two axes or more
+        What is filled.
+    gain : float, default=1
+        Length of a row.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_ needs a weight of two axes or more, got shape {tensor.shape}")
+    rows, cols = tensor.shape[0], math.prod(tensor.shape[1:])
+    if tensor.size == 0:
+        return tensor
+    q, r = np.linalg.qr(generator().numpy().normal(size=(max(rows, cols), min(rows, cols))))
+    q *= np.sign(np.diag(r))  # else some matrices would be drawn more often than others
+    with no_grad():
+        return tensor.copy_(gain * (q if rows >= cols else q.T).reshape(tensor.shape))

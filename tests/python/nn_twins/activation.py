@@ -34,6 +34,13 @@ def activation(kind, x, slope=0.01):
             return x * s, s * (1 + x * (1 - s))
         case "softplus":
             return softplus(x), s
+        case "elu":
+            return np.where(x > 0, x, np.expm1(np.minimum(x, 0))), np.where(x > 0, 1, np.exp(np.minimum(x, 0)))
+        case "hardswish":
+            return x * np.clip(x + 3, 0, 6) / 6, np.where(x <= -3, 0, np.where(x >= 3, 1, x / 3 + 0.5))
+        case "mish":
+            w = np.tanh(softplus(x))
+            return x * w, w + x * s * (1 - w**2)
     raise ValueError(kind)
 
 

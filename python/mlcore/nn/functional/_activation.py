@@ -12,16 +12,28 @@ gelu, approximate="tanh"    x (1 + tanh(u)) / 2,                            deri
                             u = sqrt(2 / pi) (x + 0.044715 x^3)
 silu                        x / (1 + exp(-x))                               s (1 + x (1 - s)), s = sigmoid(x)
 softplus                    log(1 + exp(beta x)) / beta                     sigmoid(beta x)
+elu                         x where x > 0, else alpha (exp(x) - 1)          1 or alpha exp(x)
+prelu                       x where x > 0, else w x                         1 or w; dw: x where x <= 0
+hardswish                   x min(max(x + 3, 0), 6) / 6                     0, x / 3 + 1 / 2 or 1
+mish                        x w, w = tanh(softplus(x))                      w + x sigmoid(x) (1 - w^2)
 ==========================  ==============================================  ==================================
 """
 
 import numpy as np
 
 from mlcore._native import core
+from mlcore.nn._reductions import summed_to
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, Tensor, as_tensor, float_tensor, operands, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, operands, record
 
-_FROM_INPUT = ("gelu", "gelu_tanh", "silu", "softplus")  # the gradient is made from x; from y otherwise
+_FROM_INPUT = (
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "softplus",
+    "hardswish",
+    "mish",
+)  # the gradient is made from x; from y otherwise
 
 
 def _activation(kind: str, input: Tensor | Array, slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
@@ -77,6 +89,60 @@ def softplus(input: Tensor | Array, beta: float = 1.0) -> Tensor:  # noqa: A002 
     if beta == 1:
         return _activation("softplus", input)
     return _scaled(_activation("softplus", _scaled(input, beta)), 1 / beta)
+
+
+def elu(input: Tensor | Array, alpha: float = 1.0) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute x where x > 0, else ``alpha (exp(x) - 1)`` (Clevert, Unterthiner and Hochreiter 2016); alpha >= 0."""
+    y = _activation("elu", input)
+    return y if alpha == 1 else _activation("leaky_relu", y, alpha)
+
+
+def hardswish(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``x min(max(x + 3, 0), 6) / 6`` (Howard et al. 2019)."""
+    return _activation("hardswish", input)
+
+
+def mish(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute ``x tanh(log(1 + exp(x)))`` (Misra 2019), to full accuracy for any x."""
+    return _activation("mish", input)
+
+
+def prelu(input: Tensor | Array, weight: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+    """Compute x where x > 0, else w x, w learned (He, Zhang, Ren and Sun 2015).
+
+    Parameters
+    ----------
+    input : Tensor of any shape
+        x; with several w it has channels along axis 1 (along axis 0, if there is no other).
+    weight : Tensor (1,), () or (channels,)
+        w.
+
+    Returns
+    -------
+    Tensor of the same shape
+        y; dw is the sum of dy x over all x <= 0 of a channel.
+
+    Raises
+    ------
+    ShapeError
+        If there are neither one w nor as many as channels.
+    """
+    x, w = operands(input, weight)
+    float_tensor(x, "input of prelu")
+    axis = min(x.ndim - 1, 1)
+    if w.ndim > 1 or (w.size != 1 and (x.ndim == 0 or x.shape[axis] != w.size)):
+        raise ShapeError(f"weight of prelu has shape {w.shape}, which does not fit input of shape {x.shape}")
+    slopes = w.data.reshape(()) if w.size == 1 else w.data.reshape(-1, *(1,) * (x.ndim - 1 - axis))
+    negative = x.data <= 0
+
+    def backward(dy: Array) -> Gradients:
+        dw = None
+        if w.requires_grad:
+            products = np.where(negative, dy * x.data, np.float32(0))
+            dw = summed_to(products, slopes.shape).reshape(w.shape)
+        return [np.where(negative, dy * slopes, dy) if x.requires_grad else None, dw]
+
+    return record("prelu", np.where(negative, slopes * x.data, x.data), [x, w], backward, saved=(x, w))
 
 
 def _scaled(input: Tensor | Array, factor: float) -> Tensor:  # noqa: A002 - PyTorch's name

@@ -10,6 +10,8 @@ from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
 from mlcore.nn.functional._convolution import Sizes, sizes
 
+Windows = list[tuple[Any, Any, Array]]  # begins, ends and divisors along each axis
+
 
 def max_pool2d(
     input: Tensor | Array,  # noqa: A002 - PyTorch's name
@@ -130,18 +132,41 @@ def adaptive_avg_pool2d(input: Tensor | Array, output_size: int | Sequence[int |
     ValueError
         For sizes below 1.
     """
+    return _average(2, *_adaptive(2, input, output_size), "adaptive_avg_pool2d")
+
+
+def adaptive_avg_pool1d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+    """Compute :func:`adaptive_avg_pool2d` along one axis: (n, channels, length) or (channels, length)."""
+    return _average(1, *_adaptive(1, input, output_size), "adaptive_avg_pool1d")
+
+
+def adaptive_max_pool2d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+    """Compute the largest entries of the windows of :func:`adaptive_avg_pool2d`.
+
+    Parameters, shapes and errors are those of :func:`adaptive_avg_pool2d`. NaN where a window holds one; the gradient
+    goes to the largest entry, the first of several.
+    """
+    return _largest(2, *_adaptive(2, input, output_size))
+
+
+def adaptive_max_pool1d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+    """Compute :func:`adaptive_max_pool2d` along one axis: (n, channels, length) or (channels, length)."""
+    return _largest(1, *_adaptive(1, input, output_size))
+
+
+def _adaptive(n_axes: int, input: Tensor | Array, output_size: Any) -> tuple[Tensor, Windows]:  # noqa: A002
     x = as_tensor(input)
-    _check(x, 2)
-    pair = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
-    if len(pair) != 2:
-        raise ValueError(f"output_size must be an int or a pair, got {output_size!r}")
+    _check(x, n_axes)
+    wanted = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * n_axes
+    if len(wanted) != n_axes:
+        raise ValueError(f"output_size must be an int or {n_axes} of them, got {output_size!r}")
     windows = []
-    for wanted, n_in in zip(pair, x.shape[-2:], strict=True):
-        m = n_in if wanted is None else sizes("output_size", wanted, 1, 1)[0]
+    for size, n_in in zip(wanted, x.shape[-n_axes:], strict=True):
+        m = n_in if size is None else sizes("output_size", size, 1, 1)[0]
         out = np.arange(m, dtype=np.int64)
         begin, end = out * n_in // m, -(-(out + 1) * n_in // m)
         windows.append((begin, end, (end - begin).astype(np.float32)))
-    return _average(2, x, windows, "adaptive_avg_pool2d")
+    return x, windows
 
 
 def _check(x: Tensor, n_axes: int) -> None:
@@ -204,12 +229,8 @@ def _max_pool(
         n_threads=n_threads(),
     )
 
-    def backward(dy: Array) -> Gradients:
-        gradient = np.ascontiguousarray(dy).reshape(y.shape)
-        dx = core.nn.max_pool_backward(gradient, where, shape=xs.shape, n_threads=n_threads())
-        return (dx.reshape(x.shape),)
-
-    return record(f"max_pool{n_axes}d", y.reshape(*x.shape[:-n_axes], *out), (x,), backward)
+    shape = (*x.shape[:-n_axes], *out)
+    return record(f"max_pool{n_axes}d", y.reshape(shape), (x,), _to_the_largest(x, xs, y, where))
 
 
 def _avg_pool(
@@ -236,9 +257,31 @@ def _avg_pool(
     return _average(n_axes, x, windows, f"avg_pool{n_axes}d")
 
 
-def _average(n_axes: int, x: Tensor, windows: list[tuple[Any, Any, Array]], op: str) -> Tensor:
+def _rows_and_columns(n_axes: int, windows: Windows) -> Windows:
     single = (np.zeros(1, np.int64), np.ones(1, np.int64), np.ones(1, np.float32))
-    rows, cols = windows if n_axes == 2 else (single, windows[0])
+    return windows if n_axes == 2 else [single, *windows]
+
+
+def _largest(n_axes: int, x: Tensor, windows: Windows) -> Tensor:
+    rows, cols = _rows_and_columns(n_axes, windows)
+    xs = _images(x, n_axes)
+    y, where = core.nn.max_pool_spans(xs, rows=rows, cols=cols, n_threads=n_threads())
+    shape = (*x.shape[:-n_axes], *(len(w[0]) for w in windows))
+    return record(f"adaptive_max_pool{n_axes}d", y.reshape(shape), (x,), _to_the_largest(x, xs, y, where))
+
+
+def _to_the_largest(x: Tensor, xs: Array, y: Array, where: Any) -> Any:
+    before, shape, made = x.shape, xs.shape, y.shape
+
+    def backward(dy: Array) -> Gradients:
+        gradient = np.ascontiguousarray(dy).reshape(made)
+        return (core.nn.max_pool_backward(gradient, where, shape=shape, n_threads=n_threads()).reshape(before),)
+
+    return backward
+
+
+def _average(n_axes: int, x: Tensor, windows: Windows, op: str) -> Tensor:
+    rows, cols = _rows_and_columns(n_axes, windows)
     xs = _images(x, n_axes)
     y = core.nn.average_pool(xs, rows=rows, cols=cols, n_threads=n_threads())
 

@@ -1,0 +1,152 @@
+"""Transposed convolution: what a convolution does to gradients, as an operation. It makes images larger."""
+
+from typing import Any
+
+import numpy as np
+
+from mlcore._native import core
+from mlcore.nn._reductions import sum_over
+from mlcore.nn._runtime import n_threads
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record
+from mlcore.nn.functional._convolution import Sizes, sizes
+
+
+def conv_transpose2d(
+    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    weight: Tensor | Array,
+    bias: Tensor | Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor:
+    """Compute the gradient of :func:`conv2d` by its input: each entry of x adds its kernel, times the entry, to y.
+
+    Parameters
+    ----------
+    input : Tensor (n, channels, rows, columns) or (channels, rows, columns)
+        x.
+    weight : Tensor (channels, filters / groups, kernel rows, kernel columns)
+        w.
+    bias : Tensor (filters,), optional
+        Added to y.
+    stride, padding, dilation : int or (int, int)
+        Of the convolution whose gradient this is: the stride is by what y is larger, the padding is cut from y.
+    output_padding : int or (int, int), default=0
+        Rows and columns added behind y: a convolution with a stride forgets how many there were. Smaller than stride or
+        dilation.
+    groups : int, default=1
+        Channels and filters are cut into so many groups, which do not mix.
+
+    Returns
+    -------
+    Tensor (n, filters, rows out, columns out), or without n
+        y, of ``(rows - 1) stride - 2 padding + dilation (kernel rows - 1) + output_padding + 1`` rows. dx is the
+        convolution of dy, dw the gradient of that convolution by its weights with x in the place of its gradient.
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not go together, or nothing is left of y.
+    ValueError
+        For a stride, padding, dilation or number of groups out of range.
+    """
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose1d(
+    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    weight: Tensor | Array,
+    bias: Tensor | Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor:
+    """Compute :func:`conv_transpose2d` along one axis: weight (channels, filters / groups, length)."""
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def _transposed(
+    n_axes: int,
+    input: Tensor | Array,  # noqa: A002
+    weight: Tensor | Array,
+    bias: Tensor | Array | None,
+    stride: Sizes,
+    padding: Sizes,
+    output_padding: Sizes,
+    groups: int,
+    dilation: Sizes,
+) -> Tensor:
+    x, w, b = operands(input, weight, bias)
+    if x.ndim not in (n_axes + 1, n_axes + 2) or w.ndim != n_axes + 2 or 0 in (*x.shape[-n_axes:], *w.shape):
+        raise ShapeError(
+            f"input of shape {x.shape} must have {n_axes + 2} axes, or one less, and weight of shape {w.shape} "
+            f"{n_axes + 2}: (channels, filters / groups, kernel); none of length 0 but the batch"
+        )
+    channels, filters = w.shape[0], w.shape[1] * groups
+    if groups < 1 or channels % groups:
+        raise ValueError(f"groups must divide the {channels} channels, got {groups}")
+    if x.shape[-n_axes - 1] != channels:
+        raise ShapeError(f"input of shape {x.shape} does not fit weight of shape {w.shape}: {channels} channels")
+    if b is not None and b.shape != (filters,):
+        raise ShapeError(f"bias of shape {b.shape} does not fit the {filters} filters")
+    steps, spread = sizes("stride", stride, n_axes, 1), sizes("dilation", dilation, n_axes, 1)
+    cut, extra = sizes("padding", padding, n_axes, 0), sizes("output_padding", output_padding, n_axes, 0)
+    length, sides = [], []
+    for n, k, s, d, p, e in zip(x.shape[-n_axes:], w.shape[2:], steps, spread, cut, extra, strict=True):
+        if e >= max(s, d) or e - p >= s:
+            raise ValueError(f"output_padding must be smaller than stride or dilation, got {output_padding!r}")
+        length.append((n - 1) * s - 2 * p + d * (k - 1) + e + 1)
+        sides += [p, max(p - e, 0)]
+    if min(length) < 1:
+        raise ShapeError(f"padding {padding!r} leaves nothing of the result for input of shape {x.shape}")
+
+    missing = [0] * (2 - n_axes)  # along one axis: images of one row
+    options: dict[str, Any] = {
+        "stride": (*(1 for _ in missing), *steps),
+        "padding": (*missing, *missing, *sides),
+        "dilation": (*(1 for _ in missing), *spread),
+        "groups": groups,
+    }
+    lead = 1 if x.ndim == n_axes + 1 else x.shape[0]
+    ones = (1,) * len(missing)
+
+    def images(a: Array, n_channels: int) -> Array:
+        return np.ascontiguousarray(a).reshape(lead, n_channels, *ones, *a.shape[-n_axes:])
+
+    xs = images(x.data, channels)
+    ws = np.ascontiguousarray(w.data).reshape(*w.shape[:2], *ones, *w.shape[2:])
+    shape = (*x.shape[: -n_axes - 1], filters, *length)
+    whole = (lead, filters, *ones, *length)
+    parents = [t for t in (x, w, b) if t is not None]
+    if lead == 0:
+        zeros = [np.zeros(t.shape, np.float32) for t in parents]
+        return record(f"conv_transpose{n_axes}d", np.zeros(shape, np.float32), parents, lambda _: zeros)
+    room = core.nn.empty(whole)  # stands for the input of the convolution, whose values do not count
+    y: Any = core.nn.convolution_backward(room, ws, xs, **options, wanted=(True, False, False), n_threads=n_threads())[
+        0
+    ]
+    if b is not None:
+        y += b.data.reshape(-1, *(1,) * (y.ndim - 2))
+
+    def backward(dy: Array) -> Gradients:
+        d = images(dy, filters)
+        dx = dw = None
+        if x.requires_grad:
+            none: Any = None
+            dx = core.nn.convolution(
+                d, ws, none, **options, activation="identity", keep_input=False, n_threads=n_threads()
+            )[0].reshape(x.shape)
+        if w.requires_grad:
+            found = core.nn.convolution_backward(
+                d, ws, xs, **options, wanted=(False, True, False), n_threads=n_threads()
+            )
+            dw = found[1].reshape(w.shape)  # type: ignore[union-attr]
+        if b is None:
+            return [dx, dw]
+        return [dx, dw, sum_over(d, (0, 2, 3)).reshape(b.shape) if b.requires_grad else None]
+
+    return record(f"conv_transpose{n_axes}d", y.reshape(shape), parents, backward, saved=(x, w))
