@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mlcore._native import core
+from mlcore.nn import functional as F
 from mlcore.nn._runtime import manual_seed, threads
 from mlcore.nn._tape import ShapeError, Tensor
 from mlcore.nn.functional._attention import scaled_dot_product_attention
