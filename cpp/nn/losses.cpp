@@ -5,6 +5,7 @@
 #include "core/vecmath.hpp"
 #include "nn/row_sums.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace mlcore::nn {
@@ -33,15 +34,14 @@ struct Logistic {
             x >= 0 ? small : inverse};
 }
 
-constexpr std::size_t float_run = 512; // entries of a block whose sum is kept in float; a multiple of the lanes
+constexpr std::size_t float_run = 512; // entries of a block whose sum is kept in float
 
 /// Blocks of entries: their sums are added in order. f(x, t, j, count) -> Point
 template <class F>
 double sum_points(const RunContext& ctx, const PointwiseLoss& p, float factor, const float* dy, float* loss,
                   float* gradient, F f) {
-    const auto block = [&](std::size_t begin, std::size_t end) {
+    const auto run = [&](std::size_t begin, std::size_t end) {
         Floats sum{};
-        double total = 0;
         for_vectors(begin, end, [&](std::size_t j, std::size_t count) {
             Point point = f(load_count(p.x + j, count), load_count(p.target + j, count), j, count);
             if (p.weight) {
@@ -55,12 +55,13 @@ double sum_points(const RunContext& ctx, const PointwiseLoss& p, float factor, c
                 store_count(gradient + j, dy ? d * load_count(dy + j, count) : d, count);
             }
             sum += count == simd::lanes ? point.loss : simd::first_lanes(count, point.loss, Floats{});
-            if (j % float_run == 0) {
-                total += static_cast<double>(sum_lanes(sum));
-                sum = Floats{};
-            }
         });
-        return total + static_cast<double>(sum_lanes(sum));
+        return static_cast<double>(sum_lanes(sum));
+    };
+    const auto block = [&](std::size_t begin, std::size_t end) {
+        double total = 0;
+        for (; begin < end; begin += float_run) total += run(begin, std::min(begin + float_run, end));
+        return total;
     };
     return parallel_reduce(ctx, p.n, 1, 0.0, block, [](double a, double b) { return a + b; });
 }

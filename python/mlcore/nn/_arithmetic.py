@@ -15,7 +15,7 @@ from mlcore.nn import _comparisons, _protocols, _reductions, _shapes
 from mlcore.nn._reductions import summed_to as _summed_to
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._shapes import concatenate, reshape, stack
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record
+from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record, wrap
 
 __all__ = ["concatenate", "stack", "where"]
 
@@ -30,6 +30,11 @@ def _empty(*arrays: NDArray[Any]) -> Array:
         raise ShapeError(f"shapes {' and '.join(str(a.shape) for a in arrays)} do not broadcast") from None
 
 
+def _quiet() -> Any:
+    """Infinity and NaN are results as others: the core does not warn of them either."""
+    return np.errstate(all="ignore")
+
+
 def _plain(x: Array, y: Array) -> bool:
     return x.shape == y.shape and x.size >= _LARGE and x.flags.c_contiguous and y.flags.c_contiguous
 
@@ -37,11 +42,21 @@ def _plain(x: Array, y: Array) -> bool:
 def _product(x: Array, y: Array) -> Array:
     if _plain(x, y):
         return core.nn.mul(x, y, n_threads=n_threads())
-    return np.multiply(x, y, out=_empty(x, y))
+    with _quiet():
+        return np.multiply(x, y, out=_empty(x, y))
+
+
+def _operand(value: Any, op: str) -> Any:
+    """Return a number, or a list of them, as a tensor of float32."""
+    if isinstance(value, Tensor | np.ndarray):
+        return value
+    if not isinstance(value, int | float | np.generic | list | tuple):
+        raise TypeError(f"{op} takes tensors and numbers, got {type(value).__name__}")
+    return wrap(np.asarray(value, np.float32))
 
 
 def _operands(a: Any, b: Any, op: str) -> tuple[Tensor, Tensor]:
-    x, y = operands(*(v if isinstance(v, Tensor | np.ndarray) else np.float32(v) for v in (a, b)))
+    x, y = operands(_operand(a, op), _operand(b, op))
     for tensor in (x, y):
         if tensor.dtype != np.float32:
             raise TypeError(f"{op} takes tensors of float32, got {tensor.dtype}")
@@ -57,7 +72,8 @@ def add(a: Any, b: Any) -> Tensor:
     if _plain(x.data, y.data):
         out = core.nn.add(x.data, y.data, n_threads=n_threads())
     else:
-        out = np.add(x.data, y.data, out=_empty(x.data, y.data))
+        with _quiet():
+            out = np.add(x.data, y.data, out=_empty(x.data, y.data))
 
     shapes = [t.shape if t.requires_grad else None for t in (x, y)]
     return record("+", out, (x, y), lambda dy: [None if s is None else _summed_to(dy, s) for s in shapes])
@@ -66,7 +82,8 @@ def add(a: Any, b: Any) -> Tensor:
 def sub(a: Any, b: Any) -> Tensor:
     """Return a - b."""
     x, y = _operands(a, b, "-")
-    out = np.subtract(x.data, y.data, out=_empty(x.data, y.data))
+    with _quiet():
+        out = np.subtract(x.data, y.data, out=_empty(x.data, y.data))
 
     shapes = [t.shape if t.requires_grad else None for t in (x, y)]
 
@@ -94,11 +111,11 @@ def mul(a: Any, b: Any) -> Tensor:
 def div(a: Any, b: Any) -> Tensor:
     """Return a / b."""
     x, y = _operands(a, b, "/")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with _quiet():
         out = np.divide(x.data, y.data, out=_empty(x.data, y.data))
 
     def backward(dy: Array) -> Gradients:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with _quiet():
             return [
                 _summed_to(dy / y.data, x.shape) if x.requires_grad else None,
                 -_summed_to(dy * out / y.data, y.shape) if y.requires_grad else None,
@@ -117,11 +134,11 @@ def power(x: Tensor, exponent: float) -> Tensor:
     if not isinstance(exponent, int | float | np.number):
         raise TypeError(f"the exponent of a tensor must be a number, got {type(exponent).__name__}")
     p = np.float32(exponent)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with _quiet():
         out = np.power(x.data, p, out=_empty(x.data))
 
     def backward(dy: Array) -> Gradients:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with _quiet():
             return [dy * (p * np.power(x.data, p - np.float32(1))) if p != 0 else np.zeros(x.shape, np.float32)]
 
     return record("**", out, (x,), backward, saved=(x,))
@@ -129,18 +146,18 @@ def power(x: Tensor, exponent: float) -> Tensor:
 
 def exp(x: Tensor) -> Tensor:
     """Return e^x."""
-    with np.errstate(over="ignore"):
+    with _quiet():
         out = np.exp(x.data, out=_empty(x.data))
-    return record("exp", out, (x,), lambda dy: [dy * out], output_saved=True)
+    return record("exp", out, (x,), lambda dy: [_product(dy, out)], output_saved=True)
 
 
 def log(x: Tensor) -> Tensor:
     """Return the natural logarithm; -inf at 0, NaN below."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with _quiet():
         out = np.log(x.data, out=_empty(x.data))
 
     def backward(dy: Array) -> Gradients:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with _quiet():
             return [dy / x.data]
 
     return record("log", out, (x,), backward, saved=(x,))
@@ -148,11 +165,11 @@ def log(x: Tensor) -> Tensor:
 
 def sqrt(x: Tensor) -> Tensor:
     """Return the square root; NaN below 0."""
-    with np.errstate(invalid="ignore"):
+    with _quiet():
         out = np.sqrt(x.data, out=_empty(x.data))
 
     def backward(dy: Array) -> Gradients:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with _quiet():
             return [dy / (2 * out)]
 
     return record("sqrt", out, (x,), backward, output_saved=True)

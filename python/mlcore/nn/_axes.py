@@ -1,8 +1,9 @@
 """Axes by their numbers: what `dim` means everywhere. Negative ones count from the end; none wraps round."""
 
 import operator
-from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from mlcore.nn._tape import AxisError
 
@@ -42,7 +43,7 @@ def axes(dim: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return `dim` (one, several, or None for all) as ascending numbers of axes of `shape`."""
     if dim is None:
         return tuple(range(len(shape)))
-    given = tuple(dim) if isinstance(dim, Iterable) else (dim,)
+    given = tuple(dim) if isinstance(dim, tuple | list | np.ndarray) else (dim,)
     found = [one_axis(d, shape) for d in given]
     if len(set(found)) != len(found):
         raise AxisError(f"dim {given} of a tensor with shape {shape}: an axis comes twice")
@@ -51,5 +52,5 @@ def axes(dim: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def lengths_of(values: tuple[Any, ...]) -> tuple[int, ...]:
     """Return ``f(2, 3)`` and ``f((2, 3))`` alike as (2, 3)."""
-    many = values[0] if len(values) == 1 and isinstance(values[0], Iterable) else values
-    return tuple(operator.index(v) for v in many)
+    many = values[0] if len(values) == 1 and not isinstance(values[0], int | np.integer) else values
+    return tuple(map(operator.index, many))

@@ -13,6 +13,8 @@ from mlcore.nn._axes import Dim, axes, one_axis
 from mlcore.nn._runtime import n_threads
 from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, record, wrap
 
+_SMALL = 1 << 12  # entries up to which NumPy's sum in double is as good
+
 
 class Extreme(NamedTuple):
     """Extremes along an axis and where they stand (int64)."""
@@ -23,6 +25,8 @@ class Extreme(NamedTuple):
 
 def sum_over(x: Array, dims: tuple[int, ...], factor: float = 1.0) -> Array:
     """Return `factor` times the sums over ascending axes, which stay with length 1."""
+    if x.size <= _SMALL:
+        return np.asarray(x.sum(axis=dims, keepdims=True, dtype=np.float64) * factor, np.float32)
     for d in dims:
         if x.strides[d] == 0 and x.shape[d] > 1:  # repeated without a copy
             factor *= x.shape[d]

@@ -371,7 +371,7 @@ def _values(data: Any) -> NDArray[Any]:
 
 def _copy(values: NDArray[Any]) -> NDArray[Any]:
     """Return a copy of the same layout, from the pool: fresh pages would cost more than copying."""
-    if values.dtype != np.float32 or not values.flags.c_contiguous:
+    if values.size < 1 << 15 or values.dtype != np.float32 or not values.flags.c_contiguous:
         return np.array(values)
     out: Array = core.nn.empty(values.shape)
     out[...] = values
@@ -461,6 +461,11 @@ def operands(*values: Any) -> tuple[Any, ...]:
     Where a gradient may be asked for, arrays are copied: the operation keeps what its gradient needs, and the caller
     may fill an array again before `backward`. Changes of a Tensor are seen by its version.
     """
+    for v in values:
+        if v is not None and not isinstance(v, Tensor):
+            break
+    else:
+        return values
     keep = Tensor if recording(values) else as_tensor
     return tuple(v if v is None or isinstance(v, Tensor) else keep(v) for v in values)
 

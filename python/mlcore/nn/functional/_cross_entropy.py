@@ -216,7 +216,9 @@ def nll_loss(
         )
     classes, at = np.where(used, targets, 0), np.arange(len(rows))
     row_weights = np.where(used, 1 if w is None else w[classes], 0).astype(np.float32)
-    losses = np.where(used, -row_weights * rows[at, classes], np.float32(0))
+    picked = np.where(used, rows[at, classes], np.float32(0))  # what is ignored may be anything
+    with np.errstate(invalid="ignore"):
+        losses = -row_weights * picked
     total = row_weights.sum(dtype=np.float64)
     scale = 1 / total if reduction == "mean" and total != 0 else 1.0
     if reduction == "mean" and len(rows) == 0:
