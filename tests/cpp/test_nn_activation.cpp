@@ -15,9 +15,9 @@ using namespace mlcore::nn;
 
 namespace {
 
-constexpr Activation all[] = {Activation::identity,  Activation::relu, Activation::leaky_relu,
-                              Activation::sigmoid,   Activation::tanh, Activation::gelu,
-                              Activation::gelu_tanh, Activation::silu, Activation::softplus};
+constexpr Activation all[] = {Activation::identity, Activation::relu, Activation::leaky_relu, Activation::sigmoid,
+                              Activation::tanh,     Activation::gelu, Activation::gelu_tanh,  Activation::silu,
+                              Activation::softplus, Activation::elu,  Activation::hardswish,  Activation::mish};
 
 long double twin(Activation activation, long double x) {
     switch (activation) {
@@ -39,6 +39,12 @@ long double twin(Activation activation, long double x) {
         return x / (1 + std::exp(-x));
     case Activation::softplus:
         return std::max(x, 0.0L) + std::log1p(std::exp(-std::abs(x)));
+    case Activation::elu:
+        return x > 0 ? x : std::expm1(x);
+    case Activation::hardswish:
+        return x * std::clamp(x + 3, 0.0L, 6.0L) / 6;
+    case Activation::mish:
+        return x * std::tanh(std::max(x, 0.0L) + std::log1p(std::exp(-std::abs(x))));
     }
     return 0;
 }
@@ -95,6 +101,8 @@ TEST(values_and_slopes) {
 TEST(vector_functions_keep_their_promises) {
     const auto sigmoid = [](long double x) { return 1 / (1 + std::exp(-x)); };
     CHECK(worst_ulp([](simd::Floats v) { return vf::sigmoid(v); }, sigmoid, -80) <= 4);
+    const auto expm1 = [](long double x) { return std::expm1(std::min(x, 0.0L)); };
+    CHECK(worst_ulp([](simd::Floats v) { return v > 0 ? simd::Floats{} : vf::expm1_negative(v); }, expm1, -80) <= 4);
     const auto softplus = [](long double x) { return twin(Activation::softplus, x); };
     CHECK(worst_ulp([](simd::Floats v) { return vf::softplus(v); }, softplus, -80) <= 5);
     const auto cdf = [](long double x) { return std::erfc(-x / std::sqrt(2.0L)) / 2; };
