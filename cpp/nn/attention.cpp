@@ -84,7 +84,7 @@ class ForwardTask {
 
         for (std::size_t j = 0; j < n_; ++j) {
             const float total = sum[j], inverse = total == 0 ? 0 : 1 / total;
-            unpack_row(&out_[j * width_], a_.value_depth, inverse,
+            unpack_row(out_.data() + j * width_, a_.value_depth, inverse,
                        out.head(b, h) + static_cast<std::ptrdiff_t>(first + j) * out.row_stride);
         }
         if (!log_sums) return;
@@ -110,11 +110,11 @@ class ForwardTask {
             const std::size_t query = first + p * panel, here = std::min(panel, n_ - p * panel);
             const std::size_t m = visible(a_.causal, n, k, query + here - 1);
             if (m == 0) continue;
-            left_product(m, n, keys_.data(), &queries_[p * panel * a_.depth], a_.depth, tile);
+            left_product(m, n, keys_.data(), queries_.data() + p * panel * a_.depth, a_.depth, tile);
             if (a_.bias.data) add_bias(a_, a_.bias.head(b, h), k, m, query, tile, room_.data());
             if (a_.causal) hide_later_keys(tile, m, k, query, -infinity);
-            float* out = &out_[p * panel * width_];
-            if (update_softmax(tile, m, &maximum_[p * panel], sum + p * panel, factors))
+            float* out = out_.data() + p * panel * width_;
+            if (update_softmax(tile, m, maximum_.data() + p * panel, sum + p * panel, factors))
                 for (std::size_t j = 0; j < here; ++j)
                     for (std::size_t d = 0; d < width_; ++d) out[j * width_ + d] *= factors[j];
             if (a_.dropout > 0) {

@@ -66,7 +66,7 @@ class BackwardTask {
         std::copy_n(g_.log_sums + head_ * n, n, tops);
         std::copy_n(g_.log_sums + (a_.batch * a_.heads + head_) * n, n, log_sums);
         for (std::size_t j = 0; j < n; ++j) {
-            const float *o = at(g_.out, b_, h_, j), *d = &dout_rows_[j * value_width_];
+            const float *o = at(g_.out, b_, h_, j), *d = dout_rows_.data() + j * value_width_;
             Floats sums{};
             std::size_t t = 0;
             for (; t + lanes <= a_.value_depth; t += lanes)
@@ -93,9 +93,9 @@ class BackwardTask {
         for (std::size_t i = 0; i < n; ++i) {
             const auto row = static_cast<std::ptrdiff_t>(k + i);
             if (g_.to.dk.data)
-                unpack_row(&dkeys_[i * width_], a_.depth, 1, g_.to.dk.head(b_, h_) + row * g_.to.dk.row_stride);
+                unpack_row(dkeys_.data() + i * width_, a_.depth, 1, g_.to.dk.head(b_, h_) + row * g_.to.dk.row_stride);
             if (g_.to.dv.data)
-                unpack_row(&dvalues_[i * value_width_], a_.value_depth, 1,
+                unpack_row(dvalues_.data() + i * value_width_, a_.value_depth, 1,
                            g_.to.dv.head(b_, h_) + row * g_.to.dv.row_stride);
         }
     }
@@ -119,11 +119,11 @@ class BackwardTask {
         }
         const Terms values{panel, 1, value_width_, n_here, tile_size}, keys{panel, 1, width_, n_here, tile_size};
         if (g_.to.dv.data)
-            product<panel>(most, value_width_, weights_.data(), &dout_rows_[p * panel * value_width_], values,
+            product<panel>(most, value_width_, weights_.data(), dout_rows_.data() + p * panel * value_width_, values,
                            dvalues_.data(), value_width_, true);
         if (g_.to.dk.data)
-            product<panel>(most, width_, dscores_.data(), &query_rows_[p * panel * width_], keys, dkeys_.data(), width_,
-                           true);
+            product<panel>(most, width_, dscores_.data(), query_rows_.data() + p * panel * width_, keys, dkeys_.data(),
+                           width_, true);
     }
 
     std::size_t rows_seen(std::size_t k, std::size_t n, std::size_t p) const {
@@ -133,11 +133,11 @@ class BackwardTask {
     /// Tiles of P (after dropout) and dS for one panel: m of n keys.
     void scores(std::size_t k, std::size_t n, std::size_t m, std::size_t p, float* weights, float* dscores) {
         const std::size_t first_query = p * panel;
-        left_product(m, n, keys_.data(), &queries_[p * panel * a_.depth], a_.depth, weights);
-        left_product(m, n, values_.data(), &douts_[p * panel * a_.value_depth], a_.value_depth, dscores);
+        left_product(m, n, keys_.data(), queries_.data() + p * panel * a_.depth, a_.depth, weights);
+        left_product(m, n, values_.data(), douts_.data() + p * panel * a_.value_depth, a_.value_depth, dscores);
         if (a_.bias.data) add_bias(a_, a_.bias.head(b_, h_), k, m, first_query, weights, room_.data());
         if (a_.causal) hide_later_keys(weights, m, k, first_query, -infinity);
-        const float* tops = &statistics_[p * panel];
+        const float* tops = statistics_.data() + p * panel;
         const float *log_sums = tops + panels_ * panel, *deltas = log_sums + panels_ * panel;
         if (a_.dropout > 0) mask_.fill(k, m, first_query, room_.data());
         for (std::size_t j = 0; j < panel; j += lanes) {
@@ -203,13 +203,13 @@ void attention_backward(const RunContext& ctx, const Attention& a, HeadsView<con
     parallel_tasks(ctx, n_heads * n_chunks, work, [&](std::size_t task, int) {
         const std::size_t head = task / n_chunks, chunk = task % n_chunks;
         Scratch<float> own(n_chunks > 1 ? 0 : rows * width);
-        float* dq = n_chunks > 1 ? &parts[task * rows * width] : own.data();
+        float* dq = n_chunks > 1 ? parts.data() + task * rows * width : own.data();
         BackwardTask(a, g, ctx.seed, head / a.heads, head % a.heads).run(cut(chunk), cut(chunk + 1), dq);
         if (n_chunks == 1) write(head, dq);
     });
     if (n_chunks == 1) return;
     parallel_tasks(ctx, n_heads, static_cast<double>(n_chunks * rows * width) / 4, [&](std::size_t head, int) {
-        float* sum = &parts[head * n_chunks * rows * width];
+        float* sum = parts.data() + head * n_chunks * rows * width;
         for (std::size_t chunk = 1; chunk < n_chunks; ++chunk)
             for (std::size_t t = 0; t < rows * width; ++t) sum[t] += sum[chunk * rows * width + t];
         write(head, sum);

@@ -168,6 +168,13 @@ TEST(shapes_against_the_formula) {
                 }
 }
 
+TEST(empty_shapes) {
+    for (const Case& c : {Case(0, 5, 8, 6), Case(5, 0, 8, 6), Case(5, 40, 0, 6), Case(5, 40, 8, 0), Case(0, 0, 0, 0)}) {
+        const Results results(c); // a query that sees no key gets 0; without features all keys count alike
+        if (c.depth == 0 || c.n_keys == 0) results.check(c);
+    }
+}
+
 TEST(bias_lengths_and_dropout) {
     Case c(50, 140, 8, 20);
     c.bias = normal(50 * 140, 5);
