@@ -26,7 +26,8 @@ class Extreme(NamedTuple):
 def sum_over(x: Array, dims: tuple[int, ...], factor: float = 1.0) -> Array:
     """Return `factor` times the sums over ascending axes, which stay with length 1."""
     if x.size <= _SMALL:
-        return np.asarray(x.sum(axis=dims, keepdims=True, dtype=np.float64) * factor, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is a result, as in the core
+            return np.asarray(x.sum(axis=dims, keepdims=True, dtype=np.float64) * factor, np.float32)
     for d in dims:
         if x.strides[d] == 0 and x.shape[d] > 1:  # repeated without a copy
             factor *= x.shape[d]
