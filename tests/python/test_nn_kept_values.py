@@ -124,3 +124,38 @@ def test_a_second_walk_sees_what_the_first_saw():
     target[:] = 0
     loss.backward()
     np.testing.assert_array_equal(w.grad, first)
+
+
+def test_other_values_for_a_parameter_leave_the_records_as_they_were():
+    """PyTorch's records hold what was there as well."""
+    functions = (
+        lambda t: t * t,
+        lambda t: 1 / t,
+        lambda t: t**3,
+        lambda t: t.log(),
+        lambda t: t.abs(),
+        lambda t: t @ t,
+    )
+    for function in (*functions, lambda t: F.linear(t, t), lambda t: F.prelu(t, t[0, :1]), lambda t: F.gelu(t)):
+        w = nn.Parameter(draw(3, 3) ** 2 + 0.5)
+        function(w).sum().backward()
+        right, w.grad = w.grad, None
+        y = function(w).sum()
+        w.data = np.zeros_like(w.data)
+        y.backward()
+        np.testing.assert_array_equal(w.grad, right)
+
+
+def test_a_factor_that_no_gradient_needs_may_change():
+    w, factor = nn.Parameter(draw(3)), Tensor(draw(3, seed=1))
+    for product in (lambda: w * 2, lambda: w * factor, lambda: w / factor, lambda: w @ factor):
+        y = product()
+        with nn.no_grad():
+            w.add_(1)
+        w.grad = None
+        y.sum().backward()  # w itself is not saved
+        assert w.grad is not None
+    y = w * factor
+    factor.add_(1)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.sum().backward()

@@ -63,6 +63,11 @@ def _operands(a: Any, b: Any, op: str) -> tuple[Tensor, Tensor]:
     return x, y
 
 
+def _needed(x: Tensor, y: Tensor) -> list[Tensor]:
+    """Return the factors of a product that a gradient needs: each by that of the other."""
+    return [value for value, other in ((x, y), (y, x)) if other.requires_grad]
+
+
 # ---- elementwise ----
 
 
@@ -97,31 +102,32 @@ def sub(a: Any, b: Any) -> Tensor:
 def mul(a: Any, b: Any) -> Tensor:
     """Return a * b."""
     x, y = _operands(a, b, "*")
-    out = _product(x.data, y.data)
+    u, v = x.data, y.data
 
     def backward(dy: Array) -> Gradients:
         return [
-            _summed_to(_product(dy, y.data), x.shape) if x.requires_grad else None,
-            _summed_to(_product(dy, x.data), y.shape) if y.requires_grad else None,
+            _summed_to(_product(dy, v), u.shape) if x.requires_grad else None,
+            _summed_to(_product(dy, u), v.shape) if y.requires_grad else None,
         ]
 
-    return record("*", out, (x, y), backward, saved=(x, y))
+    return record("*", _product(u, v), (x, y), backward, saved=_needed(x, y))
 
 
 def div(a: Any, b: Any) -> Tensor:
     """Return a / b."""
     x, y = _operands(a, b, "/")
+    u, v = x.data, y.data
     with _quiet():
-        out = np.divide(x.data, y.data, out=_empty(x.data, y.data))
+        out = np.divide(u, v, out=_empty(u, v))
 
     def backward(dy: Array) -> Gradients:
         with _quiet():
             return [
-                _summed_to(dy / y.data, x.shape) if x.requires_grad else None,
-                -_summed_to(dy * out / y.data, y.shape) if y.requires_grad else None,
+                _summed_to(dy / v, u.shape) if x.requires_grad else None,
+                -_summed_to(dy * out / v, v.shape) if y.requires_grad else None,
             ]
 
-    return record("/", out, (x, y), backward, saved=(x, y), output_saved=True)
+    return record("/", out, (x, y), backward, saved=(y,), output_saved=y.requires_grad)
 
 
 def neg(x: Tensor) -> Tensor:
@@ -133,13 +139,13 @@ def power(x: Tensor, exponent: float) -> Tensor:
     """Return x ** exponent, for a number as exponent."""
     if not isinstance(exponent, int | float | np.number):
         raise TypeError(f"the exponent of a tensor must be a number, got {type(exponent).__name__}")
-    p = np.float32(exponent)
+    p, values = np.float32(exponent), x.data
     with _quiet():
-        out = np.power(x.data, p, out=_empty(x.data))
+        out = np.power(values, p, out=_empty(values))
 
     def backward(dy: Array) -> Gradients:
         with _quiet():
-            return [dy * (p * np.power(x.data, p - np.float32(1))) if p != 0 else np.zeros(x.shape, np.float32)]
+            return [dy * (p * np.power(values, p - np.float32(1))) if p != 0 else np.zeros_like(values)]
 
     return record("**", out, (x,), backward, saved=(x,))
 
@@ -153,12 +159,13 @@ def exp(x: Tensor) -> Tensor:
 
 def log(x: Tensor) -> Tensor:
     """Return the natural logarithm; -inf at 0, NaN below."""
+    values = x.data
     with _quiet():
-        out = np.log(x.data, out=_empty(x.data))
+        out = np.log(values, out=_empty(values))
 
     def backward(dy: Array) -> Gradients:
         with _quiet():
-            return [dy / x.data]
+            return [dy / values]
 
     return record("log", out, (x,), backward, saved=(x,))
 
@@ -177,7 +184,8 @@ def sqrt(x: Tensor) -> Tensor:
 
 def absolute(x: Tensor) -> Tensor:
     """Return |x|; its gradient at 0 is 0."""
-    return record("abs", np.abs(x.data, out=_empty(x.data)), (x,), lambda dy: [dy * np.sign(x.data)], saved=(x,))
+    values = x.data
+    return record("abs", np.abs(values, out=_empty(values)), (x,), lambda dy: [dy * np.sign(values)], saved=(x,))
 
 
 def masked_fill(x: Tensor, mask: Any, value: float) -> Tensor:
@@ -240,13 +248,15 @@ def matmul(a: Any, b: Any) -> Tensor:
         ]
         return reshape(out, tuple(kept))
 
+    u, v = x.data, y.data
+
     def backward(dy: Array) -> Gradients:
         return [
-            _summed_to(_matmul(dy, np.swapaxes(y.data, -1, -2)), x.shape) if x.requires_grad else None,
-            _summed_to(_matmul(np.swapaxes(x.data, -1, -2), dy), y.shape) if y.requires_grad else None,
+            _summed_to(_matmul(dy, np.swapaxes(v, -1, -2)), u.shape) if x.requires_grad else None,
+            _summed_to(_matmul(np.swapaxes(u, -1, -2), dy), v.shape) if y.requires_grad else None,
         ]
 
-    return record("@", _matmul(x.data, y.data), (x, y), backward, saved=(x, y))
+    return record("@", _matmul(u, v), (x, y), backward, saved=_needed(x, y))
 
 
 def _matmul(x: Array, y: Array) -> Array:

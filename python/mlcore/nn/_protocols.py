@@ -130,4 +130,5 @@ METHODS: dict[str, Any] = {
     "__int__": lambda x: int(item(x)),
     "__iter__": rows,
     "item": item,
+    "tolist": lambda x: x.data.tolist(),
 }

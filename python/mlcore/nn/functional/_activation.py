@@ -133,16 +133,17 @@ def prelu(input: Tensor | Array, weight: Tensor | Array) -> Tensor:  # noqa: A00
     if w.ndim > 1 or (w.size != 1 and (x.ndim == 0 or x.shape[axis] != w.size)):
         raise ShapeError(f"weight of prelu has shape {w.shape}, which does not fit input of shape {x.shape}")
     slopes = w.data.reshape(()) if w.size == 1 else w.data.reshape(-1, *(1,) * (x.ndim - 1 - axis))
-    negative = x.data <= 0
+    values = x.data
+    negative = values <= 0
 
     def backward(dy: Array) -> Gradients:
         dw = None
         if w.requires_grad:
-            products = np.where(negative, dy * x.data, np.float32(0))
+            products = np.where(negative, dy * values, np.float32(0))
             dw = summed_to(products, slopes.shape).reshape(w.shape)
         return [np.where(negative, dy * slopes, dy) if x.requires_grad else None, dw]
 
-    return record("prelu", np.where(negative, slopes * x.data, x.data), [x, w], backward, saved=(x, w))
+    return record("prelu", np.where(negative, slopes * values, values), [x, w], backward, saved=(x, w))
 
 
 def _scaled(input: Tensor | Array, factor: float) -> Tensor:  # noqa: A002 - PyTorch's name
