@@ -54,6 +54,8 @@ CASES = {
     "*": (draw(4, 3), (4, 3), lambda w, a: a * w),
     "/": (draw(4, 3), (4, 3), lambda w, a: w / a),
     "@": (draw(5, 4), (4, 3), lambda w, a: a @ w),
+    "as_tensor(array)": (draw(4, 3), (4, 3), lambda w, a: nn.as_tensor(a) * w),
+    "a view of as_tensor(array)": (draw(3, 4), (4, 3), lambda w, a: nn.as_tensor(a).transpose(0, 1).detach() * w),
     "Tensor(array)": (draw(4, 3), (4, 3), lambda w, a: Tensor(a) * w),
     "Tensor(tensor)": (draw(4, 3), (4, 3), lambda w, a: Tensor(Tensor(a)) * w),
     "scale": (draw(4, 3) ** 2, (4, 3), lambda w, a: F.kl_div(w, a, "sum")),
@@ -159,3 +161,41 @@ def test_a_factor_that_no_gradient_needs_may_change():
     factor.add_(1)
     with pytest.raises(RuntimeError, match="changed in place"):
         y.sum().backward()
+
+
+LAYERS = {
+    "Linear": (nn.Linear(4, 3), (5, 4)),
+    "BatchNorm1d": (nn.BatchNorm1d(4), (5, 4)),
+    "InstanceNorm1d": (nn.InstanceNorm1d(4, affine=True), (2, 4, 5)),
+    "GroupNorm": (nn.GroupNorm(2, 4), (2, 4, 5)),
+    "LayerNorm": (nn.LayerNorm(4), (5, 4)),
+    "PReLU": (nn.PReLU(), (5, 4)),
+    "Conv1d": (nn.Conv1d(4, 3, 2), (2, 4, 5)),
+    "Conv1d, circular": (nn.Conv1d(4, 3, 2, padding=1, padding_mode="circular"), (2, 4, 5)),
+    "ConvTranspose1d": (nn.ConvTranspose1d(4, 3, 2), (2, 4, 5)),
+    "LSTM": (nn.LSTM(4, 3), (5, 2, 4)),
+    "MultiheadAttention": (nn.MultiheadAttention(4, 2, batch_first=True), (2, 5, 4)),
+    "TransformerEncoderLayer": (nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True), (2, 5, 4)),
+    "AdditiveAttention": (nn.AdditiveAttention(4, 4, 3), (2, 5, 4)),
+    "Residual": (nn.Residual(nn.Linear(4, 4)), (5, 4)),
+    "Flatten and Linear": (nn.Sequential(nn.Flatten(), nn.Linear(20, 3)), (2, 5, 4)),
+    "PositionalEncoding": (nn.Sequential(nn.PositionalEncoding(4), nn.Linear(4, 2)), (2, 5, 4)),
+    "MaxPool1d and Conv1d": (nn.Sequential(nn.MaxPool1d(1), nn.Conv1d(4, 3, 2)), (2, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_buffer_may_be_filled_again_between_forward_and_backward(name):
+    layer, shape = LAYERS[name]
+    found = []
+    for changes in (False, True):
+        layer.zero_grad()
+        buffer = draw(*shape)
+        y = layer(buffer, buffer, buffer) if "Attention" in name else layer(buffer)
+        y = y[0] if isinstance(y, tuple) else y
+        if changes:
+            buffer[...] = 7
+        y.backward(draw(*y.shape, seed=3))
+        found.append([p.grad for p in layer.parameters()])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -18,7 +18,7 @@ from mlcore.nn._tape import Array, ShapeError, Tensor, operands, record
 
 def _view(op: str, data: Array, x: Tensor, undo: Any) -> Tensor:
     out = record(op, data, (x,), lambda dy: [undo(dy)])
-    out._version = x._version
+    out._version, out._is_shared = x._version, x._is_shared
     return out
 
 

@@ -160,7 +160,8 @@ class Tensor:
         Gradient of what :meth:`backward` was called on, summed over calls until :meth:`zero_grad`.
     """
 
-    __slots__ = ("__weakref__", "_node", "_output", "_version", "data", "grad", "requires_grad")
+    # _is_shared: somebody else may write to `data`.
+    __slots__ = ("__weakref__", "_is_shared", "_node", "_output", "_version", "data", "grad", "requires_grad")
     __array_priority__ = 1000  # ndarray + Tensor is for us to compute
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
@@ -178,6 +179,7 @@ class Tensor:
         self._node: Node | None = None
         self._output = 0
         self._version = Version()
+        self._is_shared = False
         return self
 
     # ---- what it is ----
@@ -220,7 +222,7 @@ class Tensor:
     def detach(self) -> "Tensor":
         """Return a tensor with the same memory and no past."""
         other = wrap(self.data)
-        other._version = self._version
+        other._version, other._is_shared = self._version, self._is_shared
         return other
 
     # ---- gradients ----
@@ -451,9 +453,14 @@ class _Sweep:
 def as_tensor(data: Any) -> Tensor:
     """Return `data` itself if it is a Tensor, else a Tensor around it that shares an array's memory.
 
-    What is written into the array later changes the tensor, unseen by the tape: :class:`Tensor` makes a copy.
+    What is written into the array later changes the tensor, but no gradient: operations that keep it for theirs make a
+    copy, as :class:`Tensor` does at once. Only where the tensor itself requires a gradient it must not be written to.
     """
-    return data if isinstance(data, Tensor) else wrap(_values(data))
+    if isinstance(data, Tensor):
+        return data
+    tensor = wrap(_values(data))
+    tensor._is_shared = True
+    return tensor
 
 
 def operands(*values: Any) -> tuple[Any, ...]:
@@ -463,12 +470,14 @@ def operands(*values: Any) -> tuple[Any, ...]:
     may fill an array again before `backward`. Changes of a Tensor are seen by its version.
     """
     for v in values:
-        if v is not None and not isinstance(v, Tensor):
+        if v is not None and (not isinstance(v, Tensor) or v._is_shared):
             break
     else:
         return values
     keep = Tensor if recording(values) else as_tensor
-    return tuple(v if v is None or isinstance(v, Tensor) else keep(v) for v in values)
+    return tuple(
+        v if v is None or (isinstance(v, Tensor) and (v.requires_grad or not v._is_shared)) else keep(v) for v in values
+    )
 
 
 def recording(values: Sequence[Any]) -> bool:
