@@ -114,15 +114,26 @@ void max_pool_plane(const PoolingAxis& rows, const PoolingAxis& cols, const floa
 
 constexpr std::size_t float_window = 64; // entries of a window whose sum is kept in float
 
+std::size_t longest(std::span<const PoolingSpan> spans) {
+    std::size_t most = 0;
+    for (const PoolingSpan& s : spans) most = std::max(most, s.end - s.begin);
+    return most;
+}
+
+/// Sums of rows first.
 template <class Sum>
-double window_sum(const float* plane, std::size_t n_cols, const PoolingSpan& rows, const PoolingSpan& cols) {
-    Sum total = 0;
-    for (std::size_t i = rows.begin; i < rows.end; ++i) {
-        Sum sum = 0;
-        for (std::size_t j = cols.begin; j < cols.end; ++j) sum += static_cast<Sum>(plane[i * n_cols + j]);
-        total += sum;
-    }
-    return static_cast<double>(total);
+void average_plane(std::size_t n_cols, std::span<const PoolingSpan> rows, std::span<const PoolingSpan> cols,
+                   const float* from, float* to) {
+    for (const PoolingSpan& r : rows)
+        for (const PoolingSpan& c : cols) {
+            Sum total = 0;
+            for (std::size_t i = r.begin; i < r.end; ++i) {
+                Sum sum = 0;
+                for (std::size_t j = c.begin; j < c.end; ++j) sum += static_cast<Sum>(from[i * n_cols + j]);
+                total += sum;
+            }
+            *to++ = static_cast<float>(total) / (r.divisor * c.divisor);
+        }
 }
 
 } // namespace
@@ -179,16 +190,12 @@ void average_pool(const RunContext& ctx, std::size_t n_planes, std::size_t in_ro
                   std::span<const PoolingSpan> rows, std::span<const PoolingSpan> cols, const float* x, float* y) {
     double entries = 0;
     for (const PoolingSpan& r : rows) entries += static_cast<double>((r.end - r.begin) * in_cols);
+    const bool large = longest(rows) * longest(cols) > float_window;
     parallel_tasks(ctx, n_planes, entries + 10, [&](std::size_t plane, int) {
         const float* from = x + plane * in_rows * in_cols;
         float* to = y + plane * rows.size() * cols.size();
-        for (const PoolingSpan& r : rows)
-            for (const PoolingSpan& c : cols) {
-                const bool large = (r.end - r.begin) * (c.end - c.begin) > float_window;
-                const auto total =
-                    large ? window_sum<double>(from, in_cols, r, c) : window_sum<float>(from, in_cols, r, c);
-                *to++ = static_cast<float>(total) / (r.divisor * c.divisor);
-            }
+        large ? average_plane<double>(in_cols, rows, cols, from, to)
+              : average_plane<float>(in_cols, rows, cols, from, to);
     });
 }
 
