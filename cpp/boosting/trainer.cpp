@@ -284,7 +284,6 @@ void Trainer::grow_output(const RunContext& ctx, const FixedPoint& scale, int k,
     loss_.reset();
 }
 
-// Multiplies the values of the last iteration by the factor, and takes the rest back out of all raw scores.
 void Trainer::scale_latest(const RunContext& ctx, double factor) {
     const auto of_all = [](std::size_t) { return false; };
     for (std::size_t k = 0; k < latest_.size(); ++k) {

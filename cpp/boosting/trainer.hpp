@@ -50,6 +50,9 @@ class Trainer {
     // gradient, hessian (n, K) row-major, weights included.
     void step_custom(const RunContext& ctx, std::span<const double> gradient, std::span<const double> hessian);
 
+    // Multiplies the leaf values of the last iteration, and takes the difference out of the scores of all rows.
+    void scale_latest(const RunContext& ctx, double factor);
+
     double train_loss(const RunContext& ctx) const;
     double validation_loss(const RunContext& ctx) const { return validation_.loss(ctx, objective_); }
 
@@ -84,7 +87,6 @@ class Trainer {
     void walk(const RunContext& ctx, const Tree& tree, int k, double factor, Rows& table, IsDone&& is_done) const;
     void add_tree(const RunContext& ctx, const Tree& tree, int k);
     void keep_loss_from_rising(const RunContext& ctx, double before);
-    void scale_latest(const RunContext& ctx, double factor);
 
     std::shared_ptr<const BinMapper> mapper_;
     Objective objective_;

@@ -57,7 +57,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         Smallest sum of hessians in a leaf.
     min_split_gain : float, default=0.0
         A split must gain more than this. The gain is that of XGBoost without the factor 1/2, as LightGBM reports it.
-    reg_lambda : float, default=0.0
+    reg_lambda : float, default=1.0
         L2 penalty on leaf values. For XGBoost's default set 1.
     reg_alpha : float, default=0.0
         L1 penalty on leaf values.
@@ -171,7 +171,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         min_samples_leaf: int = 20,
         min_child_weight: float = 1e-3,
         min_split_gain: float = 0.0,
-        reg_lambda: float = 0.0,
+        reg_lambda: float = 1.0,
         reg_alpha: float = 0.0,
         max_delta_step: float = 0.0,
         max_bins: int = 255,
