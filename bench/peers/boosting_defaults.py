@@ -123,7 +123,7 @@ def cases(rows: int) -> Iterator[Case]:
     yield given("higgs7k", CLASSES, higgs[:, 1:], higgs[:, 0], higgs_test[:, 1:], higgs_test[:, 0], rows)
     cover = frame("covtype15k.csv.xz").drop(columns="Id")
     yield divided("covtype15k", CLASSES, cover.drop(columns="Cover_Type"), cover.Cover_Type, rows)
-    soybean = frame("soybean.csv.xz")
+    soybean = frame("soybean.csv.xz", dtype=str)
     coded = soybean.drop(columns="Class").apply(lambda c: c.astype("category"))
     yield divided("soybean", CLASSES, coded, soybean["Class"].astype("category").cat.codes, rows)
     satellite = frame("satellite.csv.xz")

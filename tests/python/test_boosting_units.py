@@ -28,7 +28,7 @@ def fit(loss, options, X, y, weight):
     # A limit on steps is one in units of y where the raw score is the prediction.
     if loss in ("squared_error", "absolute_error", "huber", "quantile"):
         options = {k: v for k, v in options.items() if k != "max_delta_step"}
-    return GBDTRegressor(loss=loss, n_jobs=1, **{"n_estimators": 15, **options}).fit(X, y, sample_weight=weight)
+    return GBDTRegressor(loss=loss, random_state=0, n_jobs=1, **{"n_estimators": 15, **options}).fit(X, y, sample_weight=weight)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -56,7 +56,7 @@ def test_a_classifier_has_no_units(n_classes, options):
 
     def fit(X, weight):
         options_ = {"n_estimators": 10, **options}
-        return GBDTClassifier(n_jobs=1, **options_).fit(X, y, sample_weight=weight).predict_proba(X)
+        return GBDTClassifier(random_state=0, n_jobs=1, **options_).fit(X, y, sample_weight=weight).predict_proba(X)
 
     expected = fit(X, weight)
     for s in (1e-8, 1e8):
