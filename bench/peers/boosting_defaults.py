@@ -119,7 +119,8 @@ def cases(rows: int) -> Iterator[Case]:
     yield divided("diamonds clarity", CLASSES, diamonds.drop(columns="clarity"), diamonds.clarity.cat.codes, rows)
     nhanes = frame("nhanes1.csv.xz")
     yield divided("nhanes died", CLASSES, nhanes.drop(columns="y"), nhanes.y > 0, rows)
-    higgs, higgs_test = (frame(f"higgs7k.{part}.tsv.xz", sep="\t", header=None).to_numpy() for part in ("train", "test"))
+    files = [f"higgs7k.{part}.tsv.xz" for part in ("train", "test")]
+    higgs, higgs_test = (frame(file, sep="\t", header=None).to_numpy() for file in files)
     yield given("higgs7k", CLASSES, higgs[:, 1:], higgs[:, 0], higgs_test[:, 1:], higgs_test[:, 0], rows)
     cover = frame("covtype15k.csv.xz").drop(columns="Id")
     yield divided("covtype15k", CLASSES, cover.drop(columns="Cover_Type"), cover.Cover_Type, rows)
@@ -130,7 +131,8 @@ def cases(rows: int) -> Iterator[Case]:
     X, y = satellite.drop(columns="classes"), satellite.classes.astype("category").cat.codes.to_numpy()
     yield given("satellite", CLASSES, X[:4435], y[:4435], X[4435:], y[4435:], rows)
     yield divided("w8a", CLASSES, *svmlight("svm/w8a.svm.xz"), rows)
-    for name, ending, n in (("dna_scale", ("", ".t"), 180), ("pendigits", ("", ".t"), 16), ("agaricus", (".train", ".test"), 127)):
+    halves = (("dna_scale", ("", ".t"), 180), ("pendigits", ("", ".t"), 16), ("agaricus", (".train", ".test"), 127))
+    for name, ending, n in halves:
         files = [f"svm/{name}{e}.svm.xz" for e in ending]
         yield given(name, CLASSES, *svmlight(files[0], n), *svmlight(files[1], n), rows)
     usps = np.load(DATA / "svm" / "usps.npz", allow_pickle=False)
@@ -162,7 +164,7 @@ def fit_xgboost(case: Case, threads: int) -> Any:
     return xgboost.XGBRegressor(objective=XGBOOST_LOSS[case.loss], **options).fit(case.X, case.y)
 
 
-def fit_sklearn(case: Case, threads: int) -> Any:  # noqa: ARG001
+def fit_sklearn(case: Case, threads: int) -> Any:
     if case.loss == CLASSES:
         return HistGradientBoostingClassifier(random_state=0).fit(case.X, case.y)
     if case.loss == "tweedie":

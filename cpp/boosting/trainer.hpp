@@ -43,9 +43,9 @@ class Trainer {
     std::vector<double> scores() const { return train_.scores_by_row(n_outputs()); }
     std::vector<double> validation_scores() const { return validation_.scores_by_row(n_outputs()); }
 
-    // Adds the trees of one iteration. Without sampling of rows the training loss does not rise: leaf values are bounded
-    // for that (leaf_value.hpp), and where that is not enough (monotone constraints, rounding) the iteration is halved
-    // until it does not.
+    // Adds the trees of one iteration. Without sampling of rows the training loss does not rise: leaf values are
+    // bounded for that (leaf_value.hpp), and where that is not enough (monotone constraints, rounding) the iteration is
+    // halved until it does not.
     void step(const RunContext& ctx);
     // gradient, hessian (n, K) row-major, weights included.
     void step_custom(const RunContext& ctx, std::span<const double> gradient, std::span<const double> hessian);
@@ -96,9 +96,9 @@ class Trainer {
     std::uint64_t total_count_ = 0;
     bool repeats_multiply_ = false; // count_ multiplies the integers of one copy; else weights act on the gradient
     ForestArrays forest_;
-    std::vector<Tree> latest_;            // the trees of the last iteration
-    mutable std::optional<double> loss_;  // of the training rows as they are; empty: not known
-    std::optional<double> initial_loss_;  // before the first step
+    std::vector<Tree> latest_;           // the trees of the last iteration
+    mutable std::optional<double> loss_; // of the training rows as they are; empty: not known
+    std::optional<double> initial_loss_; // before the first step
 
     Grower grower_;
     Partition partition_;

@@ -74,7 +74,8 @@ TEST(softmax_is_bounded_by_half_the_classes_alone_at_twice_the_step) {
     Random random(1);
     for (int round = 0; round < 4000; ++round) {
         const int K = random.integer(2, 12);
-        const auto f = random_scores(random, K, random.uniform(0, 10)), v = random_scores(random, K, random.uniform(0, 6));
+        const auto f = random_scores(random, K, random.uniform(0, 10)),
+                   v = random_scores(random, K, random.uniform(0, 6));
         const int y = random.integer(0, K - 1);
         std::vector<double> moved = f;
         for (int k = 0; k < K; ++k) moved[k] += v[k];
@@ -100,7 +101,8 @@ TEST(no_step_makes_a_leaf_worse) {
                 const double step = rate * LeafRule(params, 1.0).value(leaf.sums(), Bounds());
                 const double before = leaf.loss(0), after = leaf.loss(step);
                 CHECK(std::isfinite(step));
-                if (!(after <= before + 1e-6 * std::abs(before))) check::fail(c.loss, step, "the loss of the leaf rises");
+                if (!(after <= before + 1e-6 * std::abs(before)))
+                    check::fail(c.loss, step, "the loss of the leaf rises");
             }
 }
 
@@ -190,7 +192,8 @@ TEST(the_training_loss_never_rises) {
                 params.min_child_weight = min_child_weight;
                 for (const Case& c : bounded) check_falling(*hostile(random, c, 1, params), c.loss, rate);
                 for (const int K : {3, 8}) check_falling(*hostile(random, bounded[0], K, params), "softmax", rate);
-                for (const Case& c : {Case{"squared_error", 0}, {"absolute_error", 0}, {"huber", 0.5}, {"quantile", 0.9}})
+                for (const Case& c :
+                     {Case{"squared_error", 0}, {"absolute_error", 0}, {"huber", 0.5}, {"quantile", 0.9}})
                     check_falling(*hostile(random, c, 1, params), c.loss, rate);
             }
 }

@@ -144,7 +144,7 @@ def test_ordinary_steps_are_those_of_newton():
     X = rng.normal(size=(500, 3))
     y = (X[:, 0] + rng.normal(size=500) > 0).astype(int)
 
-    def log_loss(y, raw, weight):  # noqa: ARG001
+    def log_loss(y, raw, weight):
         p = 1 / (1 + np.exp(-raw - np.log(y.mean() / (1 - y.mean()))))
         return p - y, p * (1 - p)
 
@@ -203,7 +203,7 @@ def test_nan_score_is_an_error_where_it_decides():
     def score(model, X, y):
         return np.nan if model.predict_proba(X)[:, 1].max() > 0.6 else 0.5
 
-    with pytest.raises(ValueError, match="validation score of GBDTClassifier is NaN after iteration [1-9]"):
+    with pytest.raises(ValueError, match=r"validation score of GBDTClassifier is NaN after iteration [1-9]"):
         GBDTClassifier(scoring=score).fit(X, y, X_val=X, y_val=y)
     with pytest.raises(ValueError, match="training score of GBDTClassifier is NaN"):
         GBDTClassifier(scoring=score, early_stopping=True, validation_fraction=None).fit(X, y)

@@ -28,7 +28,8 @@ def fit(loss, options, X, y, weight):
     # A limit on steps is one in units of y where the raw score is the prediction.
     if loss in ("squared_error", "absolute_error", "huber", "quantile"):
         options = {k: v for k, v in options.items() if k != "max_delta_step"}
-    return GBDTRegressor(loss=loss, random_state=0, n_jobs=1, **{"n_estimators": 15, **options}).fit(X, y, sample_weight=weight)
+    model = GBDTRegressor(loss=loss, random_state=0, n_jobs=1, **{"n_estimators": 15, **options})
+    return model.fit(X, y, sample_weight=weight)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -34,7 +34,8 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         int array (n_samples,) of positions in `classes_`, `raw_prediction` float64 array of shape (n_samples,) for two
         classes, else (n_samples, n_classes), `sample_weight` array (n_samples,) or None. Both results have the shape
         of `raw_prediction`, are finite, and are those of the weighted loss: a row's entries are already multiplied by
-        its weight. Raw scores start at 0; probabilities are their sigmoid or softmax.
+        its weight, as given to the callable (see `fit`). Raw scores start at 0; probabilities are their sigmoid or
+        softmax.
     n_estimators : int, default=100
         Largest number of boosting iterations. Each adds one tree, or one for each of more than two classes.
     learning_rate : float, default=0.1
@@ -54,11 +55,13 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     min_samples_leaf : int, default=20
         Fewest rows in a leaf. Weights that are all whole numbers count as copies of a row, others not.
     min_child_weight : float, default=1e-3
-        Smallest sum of hessians in a leaf.
+        Smallest sum of hessians in a leaf. Weights count with a mean of 1, unless all are whole numbers (copies of a
+        row).
     min_split_gain : float, default=0.0
         A split must gain more than this. The gain is that of XGBoost without the factor 1/2, as LightGBM reports it.
     reg_lambda : float, default=1.0
-        L2 penalty on leaf values. For XGBoost's default set 1.
+        L2 penalty on leaf values, in units of a row's hessian: 1, XGBoost's default too, keeps leaves of rows that are
+        all but certain from growing without end. For LightGBM's and scikit-learn's default set 0.
     reg_alpha : float, default=0.0
         L1 penalty on leaf values.
     max_delta_step : float, default=0.0
@@ -83,11 +86,13 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
         same sum of weights.
     early_stopping : "auto" or bool, default="auto"
-        Stop when the score on validation rows no longer improves, and keep the trees up to the best iteration. "auto":
+        Stop when the score on validation rows no longer improves, and keep the trees up to the best iteration. A score
+        that is NaN is an error then. "auto":
         if there are more than 10,000 rows, or `X_val` is given to fit. With False and an `X_val`, validation scores
         are recorded only.
     validation_fraction : float, int or None, default=0.1
-        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is watched.
+        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is watched,
+        as it is where no row can be spared. Classes keep their shares, and one row at least to train on.
     n_iter_no_change : int, default=10
         Iterations without improvement before stopping.
     tol : float, default=1e-7

@@ -130,7 +130,8 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             Targets; class labels may be of any type.
         sample_weight : array of shape (n_samples,), default=None
             Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
-            (but for the random choice of rows by `subsample` or for validation).
+            (but for the random choice of rows by `subsample` or for validation). Unless all are whole numbers they are
+            divided by their mean: only their ratios matter.
         X_val : like `X`, of shape (n_val, n_features), default=None
             Rows to validate with, for early stopping and `validation_score_`. In a pipeline:
             ``Pipeline(..., transform_input=["X_val"])``.

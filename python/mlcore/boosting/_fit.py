@@ -97,7 +97,7 @@ class Scores:
     """None: never stop."""
     tol: float = 0.0
     ceiling: float | None = None
-    """Score of a perfect model. None: not known; then the size of the first score is taken for what there is to gain."""
+    """Score of a perfect model. None: not known; the size of the first score is taken for what there is to gain."""
     owner: str = "the model"
     first: int = 0
     """Iterations that the model had at the first score."""

@@ -113,7 +113,7 @@ def inverse_link(link: Link, raw: Floats) -> Floats:
 
 
 def _times_log(a: Floats, b: Floats) -> Floats:
-    """A log b, and 0 where a is 0."""
+    """Return a log b, and 0 where a is 0."""
     return a * np.log(np.where(a > 0, b, 1.0))
 
 

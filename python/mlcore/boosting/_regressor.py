@@ -32,7 +32,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         set each leaf to its exact optimum. A callable ``loss(y_true, raw_prediction, sample_weight) -> (gradient,
         hessian)`` is asked in every iteration: all arrays are float64 of shape (n_samples,), `sample_weight` may be
         None. Both results are finite and those of the weighted loss: a row's entries are already multiplied by its
-        weight. Raw scores start at 0 and are the predictions.
+        weight, as given to the callable (see `fit`). Raw scores start at 0 and are the predictions.
     n_estimators : int, default=100
         Largest number of boosting iterations. Each adds one tree, or one for each of more than two classes.
     learning_rate : float, default=0.1
@@ -52,11 +52,12 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     min_samples_leaf : int, default=20
         Fewest rows in a leaf. Weights that are all whole numbers count as copies of a row, others not.
     min_child_weight : float, default=1e-3
-        Smallest sum of hessians in a leaf.
+        Smallest sum of hessians in a leaf. Weights count with a mean of 1, unless all are whole numbers (copies of a
+        row), and hessians of Poisson and Tweedie are divided by those at the mean of y: units do not matter.
     min_split_gain : float, default=0.0
         A split must gain more than this. The gain is that of XGBoost without the factor 1/2, as LightGBM reports it.
     reg_lambda : float, default=0.0
-        L2 penalty on leaf values. For XGBoost's default set 1.
+        L2 penalty on leaf values, in units of a row's hessian. For XGBoost's default set 1.
     reg_alpha : float, default=0.0
         L1 penalty on leaf values.
     max_delta_step : float, default=0.0
@@ -86,11 +87,13 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         ``loss="tweedie"``: the variance goes with this power of the mean; between 1 (Poisson) and 2 (gamma), both
         excluded.
     early_stopping : "auto" or bool, default="auto"
-        Stop when the score on validation rows no longer improves, and keep the trees up to the best iteration. "auto":
+        Stop when the score on validation rows no longer improves, and keep the trees up to the best iteration. A score
+        that is NaN is an error then. "auto":
         if there are more than 10,000 rows, or `X_val` is given to fit. With False and an `X_val`, validation scores
         are recorded only.
     validation_fraction : float, int or None, default=0.1
-        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is watched.
+        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is watched,
+        as it is where no row can be spared.
     n_iter_no_change : int, default=10
         Iterations without improvement before stopping.
     tol : float, default=1e-7
