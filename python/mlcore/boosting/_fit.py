@@ -4,7 +4,6 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,9 +46,10 @@ def split(rows: Rows, fraction: float, seed: int, *, stratify: bool) -> tuple[Ro
     Without a row to spare nothing is set aside. Raises ValueError if `fraction` is the number of all rows or more.
     """
     n = len(rows)
-    if isinstance(fraction, Integral) and fraction >= n:
+    whole = isinstance(fraction, (int, np.integer))
+    if whole and fraction >= n:
         raise ValueError(f"validation_fraction={fraction} must leave rows to train on, but there are {n} rows")
-    wanted = int(fraction) if isinstance(fraction, Integral) else min(math.ceil(fraction * n), n - 1)
+    wanted = int(fraction) if whole else min(math.ceil(fraction * n), n - 1)
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(n)
     if stratify:
