@@ -17,10 +17,6 @@
 namespace mlcore::linear_model {
 namespace {
 
-// What is left of a constant column after its mean was taken off is rounding: squares below these shares of
-// sum_i s_i x_ij^2 are taken as none.
-constexpr double dense_rounding = 1e-26, sparse_rounding = 1e-13;
-
 constexpr std::size_t tile = 96;       // columns in one matrix product
 constexpr std::size_t row_block = 256; // rows of a product: two tiles fit the L2 cache
 
@@ -59,7 +55,7 @@ MeanAndSquares moments_of(const DenseColumns<T>& x, std::size_t j, std::span<con
     if (fit_intercept) mean = (s ? sum([&](std::size_t i) { return s[i] * value(i); }) : sum(value)) / weight_sum;
     const auto square = [&](std::size_t i) { return (value(i) - mean) * (value(i) - mean); };
     const double squares = s ? sum([&](std::size_t i) { return s[i] * square(i); }) : sum(square);
-    return {mean, squares > dense_rounding * weight_sum * mean * mean ? squares : 0};
+    return {mean, is_constant(squares, weight_sum, mean) ? 0 : squares};
 }
 
 template <class T>
@@ -67,21 +63,16 @@ MeanAndSquares moments_of(const SparseColumns<T>& x, std::size_t j, std::span<co
                           bool fit_intercept) {
     const auto values = x.values(j);
     const auto rows = x.rows(j);
-    double sum = 0, squares = 0, stored = 0;
+    double sum = 0, squares = 0;
     for (std::size_t k = 0; k < values.size(); ++k) {
         const double s = weight_of(weight, static_cast<std::size_t>(rows[k])), v = static_cast<double>(values[k]);
         sum += s * v;
         squares += s * v * v;
-        stored += s;
     }
     if (!fit_intercept) return {0, squares};
     const double mean = sum / weight_sum;
-    double centred = std::max(weight_sum - stored, 0.0) * mean * mean;
-    for (std::size_t k = 0; k < values.size(); ++k) {
-        const double v = static_cast<double>(values[k]) - mean;
-        centred += weight_of(weight, static_cast<std::size_t>(rows[k])) * v * v;
-    }
-    return {mean, centred > sparse_rounding * squares ? centred : 0};
+    const double centred = squares - weight_sum * mean * mean;
+    return {mean, is_constant(centred, weight_sum, mean) ? 0 : centred};
 }
 
 } // namespace

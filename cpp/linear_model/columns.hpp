@@ -3,13 +3,14 @@
 // centred column x~_j = x_j - m_j is never stored: what a kernel needs of it follows from x_j and m_j, so that sparse
 // columns stay sparse.
 // A dense table in Fortran order is read in place; any other is copied once: dense ones transposed, in their own
-// precision, CSR ones as CSC with repeated entries added up.
+// precision, CSR ones as CSC with repeated entries added up. Sparse columns must lie near zero (near_zero.hpp).
 #pragma once
 
 #include "core/context.hpp"
 #include "core/memory.hpp"
 #include "core/table.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,6 +30,13 @@ inline double centred_dot(const T* a, double m, const double* b, std::size_t n) 
     for (std::size_t width = lanes / 2; width > 0; width /= 2)
         for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
     return lane[0];
+}
+
+/// Whether squares = sum_i s_i (x_ij - m)^2 is what rounding leaves of a constant column.
+inline bool is_constant(double squares, double weight_sum, double mean) {
+    constexpr double rounding = 1e-26; // of the squared mean
+    return squares <= rounding * weight_sum * mean * mean &&
+           std::isfinite(squares); // overflow is for the caller to see
 }
 
 /// Means and spreads of the columns. squares[j] is exactly 0 for a column that is constant but for rounding.

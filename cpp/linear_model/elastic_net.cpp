@@ -4,6 +4,7 @@
 #include "linear_model/columns.hpp"
 #include "linear_model/gram_descent.hpp"
 #include "linear_model/gram_path.hpp"
+#include "linear_model/near_zero.hpp"
 #include "linear_model/normal_equations.hpp"
 #include "linear_model/path_step.hpp"
 #include "linear_model/working_columns.hpp"
@@ -139,7 +140,7 @@ class ColumnPath {
     void measure(const Penalty& penalty, Solution& solution) const {
         GapParts parts;
         for (std::size_t j = 0; j < d_; ++j)
-            if (square(j) > 0) parts.add(columns_.w(j), columns_.c(j), penalty);
+            if (square(j) > 0) parts.add(columns_.w(j), columns_.c(j), square(j), penalty);
         solution.gap = parts.gap(columns_.rr(), columns_.ry(), penalty);
         solution.objective = parts.objective(columns_.rr(), penalty);
     }
@@ -168,8 +169,7 @@ std::vector<double> make_alphas(const RunContext& ctx, Path& path, std::size_t n
     const double wanted = largest;
     const auto penalty = [&](double alpha) { return alpha * path.weight_sum() * params.l1_ratio; };
     for (largest /= penalty(1); penalty(largest) < wanted;) largest = std::nextafter(largest, 2 * largest); // rounding
-    constexpr double smallest = 1e-15; // of a target that nothing correlates with
-    if (!(largest > smallest)) return std::vector<double>(n, smallest);
+    if (!(largest > 0)) return std::vector<double>(n, 1e-15); // nothing correlates with the targets: any will do
     std::vector<double> grid(n);
     for (std::size_t k = 0; k < n; ++k)
         grid[k] =
@@ -290,18 +290,23 @@ ElasticNetPath elastic_net_path(const RunContext& ctx, const Table& X, MatrixVie
     check(X, Y, weight);
     check(alphas, params);
     const std::size_t d = n_cols(X);
+    const NearZero moved(ctx, X, weight, params.fit_intercept);
     if (!start.empty() && start.size() != Y.cols * d) throw ValueError("start must have a row for each target");
     const auto* grid = std::get_if<AlphaGrid>(&alphas);
     const std::size_t n_alphas = grid ? grid->n_alphas : std::get<std::span<const double>>(alphas).size();
+    ElasticNetPath path;
     if (use_gram(X, n_alphas, params.precompute)) {
-        NormalEquations normal = normal_equations(ctx, X, Y, weight, params.fit_intercept);
-        GramPath path(normal, params);
-        return follow(ctx, path, Y.cols, d, alphas, start, params);
+        NormalEquations normal = normal_equations(ctx, moved.table(), Y, weight, params.fit_intercept);
+        GramPath by_gram(normal, params);
+        path = follow(ctx, by_gram, Y.cols, d, alphas, start, params);
+    } else {
+        path = with_columns(ctx, moved.table(), [&](const auto& columns) {
+            ColumnPath by_columns(ctx, columns, Y, weight, params, n_alphas);
+            return follow(ctx, by_columns, Y.cols, d, alphas, start, params);
+        });
     }
-    return with_columns(ctx, X, [&](const auto& columns) {
-        ColumnPath path(ctx, columns, Y, weight, params, n_alphas);
-        return follow(ctx, path, Y.cols, d, alphas, start, params);
-    });
+    moved.restore(path.coef, path.intercept);
+    return path;
 }
 
 } // namespace mlcore::linear_model

@@ -54,7 +54,7 @@ double GramDescent::gap(const GramProblem& problem, const Penalty& penalty, std:
     double wb = 0, wc = 0;
     for (const std::int32_t j : work) {
         const double w = problem.w[j];
-        parts.add(w, problem.c[j], penalty);
+        parts.add(w, problem.c[j], problem.gram[static_cast<std::size_t>(j) * (problem.ld + 1)], penalty);
         wb += w * problem.b[j];
         wc += w * problem.c[j];
     }
@@ -71,9 +71,9 @@ GramDescent::Sweep GramDescent::sweep(const GramProblem& problem, const Penalty&
         if (old == 0 && std::abs(problem.c[j]) <= penalty.l1) continue;
         const double* row = problem.gram + j * problem.ld;
         const double w = penalty.minimiser(problem.c[j] + old * row[j], row[j]);
-        seen.largest = std::max(seen.largest, std::abs(w));
+        seen.largest = std::max(seen.largest, w * w * row[j]);
         if (w == old) continue;
-        seen.largest_change = std::max(seen.largest_change, std::abs(w - old));
+        seen.largest_change = std::max(seen.largest_change, (w - old) * (w - old) * row[j]);
         seen.new_signs |= (w > 0) != (old > 0) || (w < 0) != (old < 0);
         problem.w[j] = w;
         subtract_row(row, w - old, problem.m, problem.c);
@@ -224,7 +224,7 @@ int GramDescent::solve(const RunContext& ctx, const GramProblem& problem, const 
             ctx.checkpoint();
             unheard = 0;
         }
-        const bool settled = seen.largest_change <= stop.change * seen.largest;
+        const bool settled = seen.largest_change <= stop.change * stop.change * seen.largest;
         if (settled && (seen.largest_change == 0 || gap(problem, penalty, work) <= stop.gap)) break;
         const auto size = static_cast<std::size_t>(std::count_if(work.begin(), work.end(), nonzero));
         const int enough = sweeps_worth(size, problem.m);

@@ -37,21 +37,22 @@ struct Penalty {
 /// The parts of the objective and of its dual that a sweep over the coefficients gives.
 class GapParts {
   public:
-    /// w: a coefficient; c: inner product of its column with the residual.
-    void add(double w, double c, const Penalty& penalty) {
+    /// w: a coefficient; c: inner product of its column with the residual; square: of its column with itself, > 0.
+    void add(double w, double c, double square, const Penalty& penalty) {
         const double size = w < 0 ? -w : w, slope = c - penalty.l2 * w;
         w1_ += size;
         w2_ += w * w;
         const double above = slope < 0 && !penalty.positive ? -slope : slope;
         if (above > dual_norm_) dual_norm_ = above;
         const double free = penalty.positive && w == 0 && c < 0 ? 0 : c;
-        c2_ += free * free;
+        c2_ += penalty.l2 > 0 ? free * free : free * free / square;
     }
 
     /// Upper bound of objective minus optimum. rr, ry: squared norm of the residual, its inner product with y.
     /// With l1 > 0 the dual point is the residual of the problem with l2 written as more rows, scaled until feasible;
     /// with l1 = 0 < l2 the residual itself, as the dual of a ridge has no constraints (Duenner et al. 2016, section
-    /// 5.2.3). Without any penalty there is no useful dual: the squared norm of the gradient stands for the gap.
+    /// 5.2.3). Without any penalty there is no useful dual: what the coordinates could gain, each for itself, stands
+    /// for the gap.
     double gap(double rr, double ry, const Penalty& penalty) const;
 
     double dual_norm() const { return dual_norm_; }
@@ -60,7 +61,7 @@ class GapParts {
     }
 
   private:
-    double w1_ = 0, w2_ = 0, c2_ = 0, dual_norm_ = 0;
+    double w1_ = 0, w2_ = 0, c2_ = 0, dual_norm_ = 0; // c2: squares of c; without l2 over those of the columns
 };
 
 /// m features of a problem. gram (m, m) with rows `ld` apart; b (m), w (m) in and out, c (m) = b - gram w in and out.
@@ -74,7 +75,7 @@ struct GramProblem {
 };
 
 /// When to stop: at a duality gap (of the working set) of at most `gap` where the last sweep moved no coefficient by
-/// more than `change` times the largest, or after `max_sweeps`.
+/// more than `change` times the largest, both times the length of their columns, or after `max_sweeps`.
 struct Stop {
     double gap, change;
     int max_sweeps;
@@ -90,7 +91,7 @@ class GramDescent {
 
   private:
     struct Sweep {
-        double largest_change = 0, largest = 0;
+        double largest_change = 0, largest = 0; // squares of what a coefficient adds to the predictions
         bool new_signs = false;
     };
 

@@ -97,7 +97,7 @@ class GramPath {
         for (std::size_t j = 0; j < d_; ++j) {
             if (!(square(j) > 0)) continue;
             const double w = problem_.w[j];
-            parts.add(w, c_[j], penalty);
+            parts.add(w, c_[j], square(j), penalty);
             wb += w * problem_.b[j];
             wc += w * c_[j];
         }

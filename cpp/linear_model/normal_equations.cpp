@@ -1,6 +1,7 @@
 #include "linear_model/normal_equations.hpp"
 
 #include "core/parallel.hpp"
+#include "linear_model/columns.hpp"
 
 // GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -295,10 +296,16 @@ void products(const RunContext& ctx, const CsrView<T, I>& X, MatrixView<const do
     std::copy(total.data() + d * d, total.data() + size, out.cross.data());
     for (std::size_t j = 0; j < d; ++j)
         for (std::size_t k = 0; k <= j; ++k) {
-            double value = total[j * d + k] - out.weight_sum * out.mean[j] * out.mean[k];
-            if (j == k && value <= 1e-13 * total[j * d + k]) value = 0; // a constant column
+            const double value = total[j * d + k] - out.weight_sum * out.mean[j] * out.mean[k];
             out.gram[j * d + k] = out.gram[k * d + j] = value;
         }
+}
+
+/// What is left of a constant column after centring is rounding, in its products with others too.
+void clear_column(NormalEquations& out, std::size_t j) {
+    const std::size_t d = out.mean.size();
+    for (std::size_t k = 0; k < d; ++k) out.gram[j * d + k] = out.gram[k * d + j] = 0;
+    for (std::size_t t = 0; t < out.target_mean.size(); ++t) out.cross[t * d + j] = 0;
 }
 
 } // namespace
@@ -327,9 +334,8 @@ NormalEquations normal_equations(const RunContext& ctx, const Table& X, MatrixVi
     out.gram = Buffer<double>(d * d, 0.0);
     out.cross = Buffer<double>(t * d, 0.0);
     std::visit([&](const auto& x) { products(ctx, x, Y, weight, out); }, X);
-    // What is left of a constant column after centring is rounding.
     for (std::size_t j = 0; j < d; ++j)
-        if (out.gram[j * d + j] <= 1e-26 * out.weight_sum * out.mean[j] * out.mean[j]) out.gram[j * d + j] = 0;
+        if (is_constant(out.gram[j * d + j], out.weight_sum, out.mean[j])) clear_column(out, j);
 
     const std::size_t n_groups = std::clamp<std::size_t>(Y.rows / rows_a_group, 1, 16);
     Buffer<double> parts(n_groups * t, 0.0);
@@ -343,6 +349,11 @@ NormalEquations normal_equations(const RunContext& ctx, const Table& X, MatrixVi
                        }
                });
     add_up(ctx, parts, n_groups, t, out.target_squares.data());
+    for (std::size_t c = 0; c < t; ++c)
+        if (is_constant(out.target_squares[c], out.weight_sum, out.target_mean[c])) {
+            out.target_squares[c] = 0;
+            std::fill_n(out.cross.data() + c * d, d, 0.0);
+        }
     return out;
 }
 

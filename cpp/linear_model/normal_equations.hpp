@@ -3,8 +3,9 @@
 //   mean_j = m_j,  target_mean_t = sum_i s_i y_it / S  (both 0 without an intercept),
 //   gram_jk = sum_i s_i x~_ij x~_ik,  cross_tj = sum_i s_i x~_ij y~_it,  target_squares_t = sum_i s_i y~_it^2.
 // Dense rows are centred while they are packed for the matrix products, so that nothing is lost to cancellation; sparse
-// rows give sums of products of their stored entries, and the means are taken off at the end. The table is read in
-// place. Groups of rows are fixed by the sizes alone and added up in order.
+// rows, near zero (near_zero.hpp), give sums of products of their stored entries, and the means are taken off at the
+// end. Columns and targets that are constant but for rounding have products of exactly 0. The table is read in place.
+// Groups of rows are fixed by the sizes alone and added up in order.
 #pragma once
 
 #include "core/context.hpp"

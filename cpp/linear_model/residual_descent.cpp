@@ -74,7 +74,8 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
                      const ResidualProblem& problem, const Penalty& penalty, std::span<const std::int32_t> work,
                      const Stop& stop, const Philox* order, std::uint64_t& draws) {
     Residual<Columns> residual(x, moments, problem);
-    double unheard = 0, largest_change = 0, largest = 0; // unheard: ns since the outside had a turn
+    double unheard = 0;                     // ns since the outside had a turn
+    double largest_change = 0, largest = 0; // squares of what a coefficient adds to the predictions
     const auto visit = [&](std::size_t j) {
         if ((unheard += 2 * x.ns_per_column()) > 1e6) {
             ctx.checkpoint();
@@ -82,9 +83,9 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
         }
         const double old = problem.w[j], square = moments.squares[j];
         const double w = penalty.minimiser(residual.correlation(j) + old * square, square);
-        largest = std::max(largest, std::abs(w));
+        largest = std::max(largest, w * w * square);
         if (w == old) return;
-        largest_change = std::max(largest_change, std::abs(w - old));
+        largest_change = std::max(largest_change, (w - old) * (w - old) * square);
         problem.w[j] = w;
         residual.subtract(j, w - old);
     };
@@ -95,7 +96,8 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
     const auto gap = [&] {
         correlate();
         GapParts parts;
-        for (const std::int32_t j : work) parts.add(problem.w[j], problem.c[j], penalty);
+        for (const std::int32_t j : work)
+            parts.add(problem.w[j], problem.c[j], moments.squares[static_cast<std::size_t>(j)], penalty);
         double rr = 0, ry = 0;
         for (std::size_t i = 0; i < x.n_rows(); ++i) {
             const double r = problem.r[i], q = problem.weight.empty() ? r : problem.weight[i] * r;
@@ -105,6 +107,7 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
         return parts.gap(rr, ry, penalty);
     };
 
+    const double settled = stop.change * stop.change;
     int sweeps = 0;
     std::vector<std::int32_t> support;
     while (sweeps < stop.max_sweeps) {
@@ -112,7 +115,7 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
         for (std::size_t k = 0; k < work.size(); ++k)
             visit(static_cast<std::size_t>(work[order ? order->below(draws++, work.size()) : k]));
         ++sweeps;
-        if (largest_change <= stop.change * largest && (gap() <= stop.gap || largest_change == 0)) return sweeps;
+        if (largest_change <= settled * largest && (gap() <= stop.gap || largest_change == 0)) return sweeps;
         // Most of the set stays at zero: a few sweeps go over the others alone.
         support.clear();
         for (const std::int32_t j : work)
@@ -122,7 +125,7 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
             const double before = largest_change;
             largest_change = largest = 0;
             for (const std::int32_t j : support) visit(static_cast<std::size_t>(j));
-            if (largest_change <= 0.1 * before && largest_change <= stop.change * largest) break;
+            if (largest_change <= 0.01 * before && largest_change <= settled * largest) break;
         }
     }
     correlate();

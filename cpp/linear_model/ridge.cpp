@@ -3,17 +3,11 @@
 #include "core/error.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "linear_model/near_zero.hpp"
 #include "linear_model/normal_equations.hpp"
+#include "linear_model/regularised_gram.hpp"
+#include "linear_model/ridge_gradients.hpp"
 #include "linear_model/row_products.hpp"
-
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Cholesky>
-#include <Eigen/Core>
-#include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <cmath>
@@ -24,73 +18,9 @@
 namespace mlcore::linear_model {
 namespace {
 
-using Eigen::MatrixXd;
-using Eigen::VectorXd;
-
-constexpr double largest_factor = 5000; // rows of a matrix to factorise, if nobody asked for it
-constexpr double eps = std::numeric_limits<double>::epsilon();
-
-/// Solves (gram + alpha_t I) x_t = b_t for the columns of b in place. gram (m, m), symmetric.
-class RegularisedGram {
-  public:
-    RegularisedGram(const double* gram, std::size_t m)
-        : gram_(gram, static_cast<Eigen::Index>(m), static_cast<Eigen::Index>(m)) {}
-
-    void solve(const RunContext& ctx, std::span<const double> alphas, MatrixXd& b) {
-        for (Eigen::Index first = 0; first < b.cols();) {
-            ctx.checkpoint();
-            const double alpha = alphas[static_cast<std::size_t>(first)];
-            Eigen::Index last = first + 1; // targets in a row with the same alpha share a factor
-            while (last < b.cols() && alphas[static_cast<std::size_t>(last)] == alpha) ++last;
-            auto block = b.middleCols(first, last - first);
-            if (!by_cholesky(alpha, block)) by_eigenvalues(alpha, block);
-            first = last;
-        }
-    }
-
-  private:
-    template <class Block>
-    bool by_cholesky(double alpha, Block&& block) {
-        if (alpha != factored_alpha_) {
-            MatrixXd A = gram_;
-            A.diagonal().array() += alpha;
-            const double largest = A.diagonal().cwiseAbs().maxCoeff();
-            factor_.compute(A);
-            // A pivot that is rounding and no more: the matrix is singular in this precision.
-            const auto pivots = factor_.matrixLLT().diagonal().array();
-            is_definite_ = factor_.info() == Eigen::Success &&
-                           pivots.square().minCoeff() > 10 * eps * static_cast<double>(A.rows()) * largest;
-            factored_alpha_ = alpha;
-        }
-        if (!is_definite_) return false;
-        factor_.solveInPlace(block);
-        return true;
-    }
-
-    template <class Block>
-    void by_eigenvalues(double alpha, Block&& block) {
-        if (values_.size() == 0) {
-            const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(gram_);
-            values_ = solver.eigenvalues();
-            vectors_ = solver.eigenvectors();
-        }
-        const double smallest =
-            eps * static_cast<double>(values_.size()) * std::max(values_.cwiseAbs().maxCoeff(), alpha);
-        VectorXd inverse(values_.size());
-        for (Eigen::Index k = 0; k < values_.size(); ++k) {
-            const double value = values_[k] + alpha;
-            inverse[k] = values_[k] > smallest && value > smallest ? 1 / value : 0;
-        }
-        block = vectors_ * (inverse.asDiagonal() * (vectors_.transpose() * block));
-    }
-
-    Eigen::Map<const MatrixXd> gram_;
-    double factored_alpha_ = -1;
-    bool is_definite_ = false;
-    Eigen::LLT<MatrixXd> factor_;
-    VectorXd values_;
-    MatrixXd vectors_;
-};
+constexpr double largest_factor = 5000;      // rows of a matrix to factorise, if nobody asked for it
+constexpr std::size_t largest_uneven = 2000; // columns of a wide table to factorise, where they are uneven
+constexpr double uneven = 1e10; // between squares of columns: what is left of 16 digits of the smaller one is 6
 
 /// What the two solvers share: means, and the arrays of the result.
 struct Problem {
@@ -110,10 +40,8 @@ void set_intercepts(RidgeFit& fit, std::span<const double> mean, std::span<const
 
 void by_features(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
     const NormalEquations normal = normal_equations(ctx, p.X, p.Y, p.weight, p.params.fit_intercept);
-    const auto d = static_cast<Eigen::Index>(normal.mean.size()), t = static_cast<Eigen::Index>(p.Y.cols);
-    MatrixXd b = Eigen::Map<const MatrixXd>(normal.cross.data(), d, t);
-    RegularisedGram(normal.gram.data(), normal.mean.size()).solve(ctx, p.alphas, b);
-    std::copy(b.data(), b.data() + b.size(), fit.coef.begin());
+    std::copy(normal.cross.begin(), normal.cross.end(), fit.coef.begin());
+    solve_regularised(ctx, GramOf::columns, normal.gram.data(), normal.mean.size(), p.alphas, fit.coef.data());
     set_intercepts(fit, normal.mean, normal.target_mean);
 }
 
@@ -123,80 +51,45 @@ void by_rows(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
     weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
     const auto root = [&](std::size_t i) { return p.weight.empty() ? 1.0 : std::sqrt(p.weight[i]); };
     const Buffer<double> gram = row_gram(ctx, p.X, mean, p.weight);
-    MatrixXd b(static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(t));
+    std::vector<double> u(t * n);
     for (std::size_t c = 0; c < t; ++c)
-        for (std::size_t i = 0; i < n; ++i)
-            b(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(c)) = root(i) * (p.Y(i, c) - target_mean[c]);
-    RegularisedGram(gram.data(), n).solve(ctx, p.alphas, b);
-    std::vector<double> u(n);
+        for (std::size_t i = 0; i < n; ++i) u[c * n + i] = root(i) * (p.Y(i, c) - target_mean[c]);
+    solve_regularised(ctx, GramOf::rows, gram.data(), n, p.alphas, u.data());
     for (std::size_t c = 0; c < t; ++c) {
         for (std::size_t i = 0; i < n; ++i) // residual_correlation puts the whole weight on: half of it is taken off
-            u[i] = root(i) > 0 ? b(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(c)) / root(i) : 0;
-        residual_correlation(ctx, p.X, mean, p.weight, u.data(), nullptr, fit.coef.data() + c * d);
+            u[c * n + i] = root(i) > 0 ? u[c * n + i] / root(i) : 0;
+        residual_correlation(ctx, p.X, mean, p.weight, u.data() + c * n, nullptr, fit.coef.data() + c * d);
     }
     set_intercepts(fit, mean, target_mean);
 }
 
-/// Conjugate gradients for one target: w (d) from zero. y (n) centred.
-void conjugate_gradients(const RunContext& ctx, const Problem& p, std::span<const double> mean,
-                         std::span<const double> squares, const double* y, std::size_t target, RidgeFit& fit) {
-    const std::size_t d = mean.size();
-    const double alpha = p.alphas[target];
-    double* w = fit.coef.data() + target * d;
-    std::vector<double> r(d), z(d), direction(d), product(d), inverse(d);
-    const double largest = *std::max_element(squares.begin(), squares.end()) + alpha;
-    for (std::size_t j = 0; j < d; ++j) {
-        const double diagonal = squares[j] + alpha;
-        inverse[j] = diagonal > 1e-13 * largest ? 1 / diagonal : 0; // a constant column without penalty stays at zero
-    }
-    const auto dot = [&](const std::vector<double>& a, const std::vector<double>& b) {
-        double sum = 0;
-        for (std::size_t j = 0; j < d; ++j) sum += a[j] * b[j];
-        return sum;
-    };
-    residual_correlation(ctx, p.X, mean, p.weight, y, nullptr, r.data());
-    const double scale = std::sqrt(dot(r, r));
-    double rz = 0;
-    for (std::size_t j = 0; j < d; ++j) {
-        z[j] = inverse[j] * r[j];
-        rz += r[j] * z[j];
-    }
-    direction = z;
-    double left = scale > 0 ? 1 : 0;
-    int iteration = 0;
-    while (left > p.params.tol && iteration < p.params.max_iter && rz > 0) {
-        ctx.checkpoint();
-        residual_correlation(ctx, p.X, mean, p.weight, nullptr, direction.data(), product.data()); // -X~'S X~ direction
-        for (std::size_t j = 0; j < d; ++j) product[j] = alpha * direction[j] - product[j];
-        const double curvature = dot(direction, product);
-        if (!(curvature > 0)) break;
-        const double step = rz / curvature;
-        for (std::size_t j = 0; j < d; ++j) {
-            w[j] += step * direction[j];
-            r[j] -= step * product[j];
-            z[j] = inverse[j] * r[j];
-        }
-        const double before = rz;
-        rz = dot(r, z);
-        for (std::size_t j = 0; j < d; ++j) direction[j] = z[j] + rz / before * direction[j];
-        left = std::sqrt(dot(r, r)) / scale;
-        ctx.progress.iteration(static_cast<std::uint64_t>(++iteration), left);
-    }
-    fit.n_iter[target] = iteration;
-    fit.residual[target] = left;
-}
-
-void by_conjugate_gradients(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
-    const std::size_t n = n_rows(p.X);
+void by_gradients(const RunContext& ctx, const Problem& p, double tol, RidgeFit& fit) {
+    const std::size_t n = n_rows(p.X), d = n_cols(p.X);
     std::vector<double> mean, target_mean;
     weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
     const std::vector<double> squares = column_squares(ctx, p.X, mean, p.weight);
     std::vector<double> y(n);
     for (std::size_t t = 0; t < p.Y.cols; ++t) {
         for (std::size_t i = 0; i < n; ++i) y[i] = p.Y(i, t) - target_mean[t];
-        conjugate_gradients(ctx, p, mean, squares, y.data(), t, fit);
+        const auto [n_iter, left] = ridge_gradients(ctx, p.X, mean, squares, p.weight, y.data(), p.alphas[t], tol,
+                                                    p.params.max_iter, fit.coef.data() + t * d);
+        fit.n_iter[t] = n_iter;
+        fit.residual[t] = left;
     }
     set_intercepts(fit, mean, target_mean);
+}
+
+/// Whether the matrix of rows, a sum over columns, would lose the small columns beside the large ones.
+bool is_uneven(const RunContext& ctx, const Problem& p) {
+    std::vector<double> mean, target_mean;
+    weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
+    double low = 0, high = 0;
+    for (const double square : column_squares(ctx, p.X, mean, p.weight)) {
+        if (square == 0) continue;
+        low = low == 0 ? square : std::min(low, square);
+        high = std::max(high, square);
+    }
+    return high > uneven * low;
 }
 
 /// Cholesky unless neither matrix is small or the table is so sparse that passes over it are nearly free.
@@ -238,8 +131,9 @@ void check(const Problem& p) {
 
 RidgeFit ridge(const RunContext& ctx, const Table& X, MatrixView<const double> Y, std::span<const double> weight,
                std::span<const double> alphas, const RidgeParams& params) {
-    const Problem problem{X, Y, weight, alphas, params};
-    check(problem);
+    check({X, Y, weight, alphas, params});
+    const NearZero moved(ctx, X, weight, params.fit_intercept);
+    const Problem problem{moved.table(), Y, weight, alphas, params};
     RidgeFit fit;
     fit.coef.resize(Y.cols * n_cols(X));
     fit.intercept.resize(Y.cols);
@@ -247,12 +141,16 @@ RidgeFit ridge(const RunContext& ctx, const Table& X, MatrixView<const double> Y
     fit.n_iter.resize(Y.cols);
     fit.solver = params.solver == RidgeSolver::by_cost ? choose(X) : params.solver;
     const bool is_sparse = std::visit([](const auto& x) { return requires { x.n_stored(); }; }, X);
+    const bool has_few_columns = is_sparse || n_cols(X) <= n_rows(X);
+    const bool by_all_columns = !has_few_columns && fit.solver == RidgeSolver::cholesky && is_uneven(ctx, problem);
+    if (by_all_columns && n_cols(X) > largest_uneven) fit.solver = RidgeSolver::conjugate_gradients;
     if (fit.solver == RidgeSolver::conjugate_gradients)
-        by_conjugate_gradients(ctx, problem, fit);
-    else if (is_sparse || n_cols(X) <= n_rows(X))
+        by_gradients(ctx, problem, by_all_columns ? std::min(params.tol, 1e-10) : params.tol, fit);
+    else if (has_few_columns || by_all_columns)
         by_features(ctx, problem, fit);
     else
         by_rows(ctx, problem, fit);
+    moved.restore(fit.coef, fit.intercept);
     return fit;
 }
 

@@ -1,11 +1,12 @@
 // Ridge regression, for each target with its own alpha (letters as in columns.hpp):
 //   minimise over w, b   sum_i s_i (y_i - x_i.w - b)^2 + alpha |w|^2
 // By Cholesky factorisation of the smaller of two matrices, X~' S X~ + alpha I (d, d) or S^1/2 X~ X~' S^1/2 + alpha I
-// (n, n) with w = X~' S^1/2 u; a matrix that is singular in double precision gets the solution of least norm from its
-// eigenvalues. By conjugate gradients on the normal equations (Hestenes, Stiefel 1952), with the diagonal as
-// preconditioner, where neither matrix is small: one pass over the table an iteration, sparse rows stay sparse.
-// Left out on purpose: SVD of X itself (the smaller matrix has its squared singular values, which is enough for all but
-// problems with nearly no penalty and condition beyond 1e8), stochastic solvers.
+// (n, n) with w = X~' S^1/2 u (regularised_gram.hpp); a matrix that is singular in double precision gets the solution
+// of least norm from its eigenvalues. The first one is independent of the units of columns, the second is a sum over
+// them: a wide table with columns of very different sizes takes the first nevertheless, or conjugate gradients. By
+// conjugate gradients (ridge_gradients.hpp) where neither matrix is small; sparse rows stay sparse. Left out on
+// purpose: SVD of X itself (the smaller matrix has its squared singular values, which is enough for all but problems
+// with nearly no penalty and condition beyond 1e8 after scaling), stochastic solvers.
 #pragma once
 
 #include "core/context.hpp"
@@ -22,7 +23,7 @@ enum class RidgeSolver { by_cost, cholesky, conjugate_gradients };
 
 struct RidgeParams {
     RidgeSolver solver = RidgeSolver::by_cost;
-    double tol = 1e-4;         // conjugate gradients: residual of the normal equations over their right-hand side
+    double tol = 1e-4;         // conjugate gradients: length of the gradient without units, over that at w = 0
     int max_iter = 1000;       // conjugate gradients
     bool fit_intercept = true; // b; 0 without it
 };

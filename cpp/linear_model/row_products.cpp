@@ -1,6 +1,7 @@
 #include "linear_model/row_products.hpp"
 
 #include "core/parallel.hpp"
+#include "linear_model/columns.hpp"
 
 // GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -190,7 +191,7 @@ std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::s
                             sum[static_cast<std::size_t>(x.indices[k])] += weight_of(weight, i) * value * value;
                         }
                 });
-                for (std::size_t j = 0; j < d; ++j) out[j] = std::max(out[j] - weight_sum * mean[j] * mean[j], 0.0);
+                for (std::size_t j = 0; j < d; ++j) out[j] -= weight_sum * mean[j] * mean[j];
             } else {
                 sum_over_rows(ctx, n, d, n_stored(X), out.data(), [&](double* sum, std::size_t begin, std::size_t end) {
                     for_dense_rows(x, mean, begin, end, [&](std::size_t i, const double* row) {
@@ -200,6 +201,8 @@ std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::s
             }
         },
         X);
+    for (std::size_t j = 0; j < d; ++j)
+        if (is_constant(out[j], weight_sum, mean[j])) out[j] = 0;
     return out;
 }
 

@@ -19,7 +19,7 @@ Buffer<double> row_gram(const RunContext& ctx, const Table& X, std::span<const d
 void residual_correlation(const RunContext& ctx, const Table& X, std::span<const double> mean,
                           std::span<const double> weight, const double* offset, const double* v, double* out);
 
-/// sum_i s_i x~_ij^2 for each column.
+/// sum_i s_i x~_ij^2 for each column, 0 for those that are constant. Sparse tables: near zero (near_zero.hpp).
 std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::span<const double> mean,
                                    std::span<const double> weight);
 

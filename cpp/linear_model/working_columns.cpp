@@ -50,6 +50,10 @@ void WorkingColumns<Columns>::begin_target(const RunContext& ctx, VectorView<con
         y_[i] = y[i] - target_mean_;
         yy_ += s(i) * y_[i] * y_[i];
     }
+    if (is_constant(yy_, moments_.weight_sum, target_mean_)) {
+        yy_ = 0;
+        y_.fill(0.0);
+    }
     std::copy(y_.begin(), y_.end(), r_.begin());
     way_ = 0;
     std::fill(c_.begin(), c_.end(), 0);
