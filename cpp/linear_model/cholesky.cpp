@@ -10,7 +10,6 @@
 #endif
 #include <Eigen/Core>
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -27,16 +26,14 @@ Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
 
 Cholesky::Cholesky(const RunContext& ctx, Buffer<double> matrix, std::size_t n) : factor_(std::move(matrix)), n_(n) {
     std::vector<double> diagonal(n); // the factor overwrites the lower triangle, so the upper one keeps the matrix
-    double top = 0;
     for (std::size_t i = 0; i < n; ++i) {
         diagonal[i] = factor_[i * n + i];
-        top = std::isfinite(diagonal[i]) ? std::max(top, diagonal[i]) : diagonal[i];
-        if (!std::isfinite(top)) throw ValueError("the data overflow: scale the features");
+        if (!std::isfinite(diagonal[i])) throw ValueError("the data overflow: scale the features");
         for (std::size_t j = 0; j < i; ++j) factor_[j * n + i] = factor_[i * n + j];
     }
-    if (top == 0) top = 1;
     for (double ridge = 0; ridge <= 1; ridge = ridge == 0 ? 1e-12 : 100 * ridge) {
-        for (std::size_t i = 0; i < n; ++i) factor_[i * n + i] = diagonal[i] + ridge * top;
+        for (std::size_t i = 0; i < n; ++i)
+            factor_[i * n + i] = diagonal[i] > 0 ? diagonal[i] * (1 + ridge) : 1; // a share: whatever the units are
         if (factorise(ctx, factor_.data(), n)) return;
         for (std::size_t i = 0; i < n; ++i)
             for (std::size_t j = 0; j < i; ++j) factor_[i * n + j] = factor_[j * n + i];

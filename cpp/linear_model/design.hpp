@@ -53,6 +53,13 @@ class ColumnSet {
 /// Whether products between them are symmetric.
 inline bool same_columns(const ColumnSet& a, const ColumnSet& b) { return &a == &b || (a.all() && b.all()); }
 
+/// Columns in other units and from another origin: x'_j = (x_j - shift_j) inverse_j. Empty: as they are.
+struct Coordinates {
+    std::vector<double> shift, inverse; // (d); inverse 0: a constant column, which is then a column of zeros
+
+    double value(std::size_t j, double x) const { return inverse.empty() ? x : (x - shift[j]) * inverse[j]; }
+};
+
 class Design {
   public:
     /// What one thread needs to work on a block.
@@ -94,8 +101,8 @@ class Design {
     /// sum (padded_cols) += sum_i h_i x_i^2, column by column.
     virtual void add_squares(std::size_t begin, std::size_t end, const double* h, double* sum,
                              Scratch& scratch) const = 0;
-    /// squares (end - begin) out: |x_i|^2.
-    virtual void row_squares(std::size_t begin, std::size_t end, double* squares) const = 0;
+    /// squares (end - begin) out: |x'_i|^2.
+    virtual void row_squares(std::size_t begin, std::size_t end, const Coordinates& in, double* squares) const = 0;
     /// A rough number of nanoseconds that one row costs in add_products.
     virtual double products_ns(const ColumnSet& rows, const ColumnSet& columns) const = 0;
 

@@ -288,12 +288,14 @@ void DenseDesign<T>::add_squares(std::size_t begin, std::size_t end, const doubl
 }
 
 template <class T>
-void DenseDesign<T>::row_squares(std::size_t begin, std::size_t end, double* squares) const {
+void DenseDesign<T>::row_squares(std::size_t begin, std::size_t end, const Coordinates& in, double* squares) const {
     for (std::size_t i = begin; i < end; ++i) {
         const T* x = row(i);
         double total = 0;
-        for (std::size_t j = 0; j < n_cols(); ++j, x += X_.col_stride)
-            total += static_cast<double>(*x) * static_cast<double>(*x);
+        for (std::size_t j = 0; j < n_cols(); ++j, x += X_.col_stride) {
+            const double value = in.value(j, static_cast<double>(*x));
+            total += value * value;
+        }
         squares[i - begin] = total;
     }
 }

@@ -27,7 +27,7 @@ class DenseDesign final : public Design {
     void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows,
                       const ColumnSet& columns, double* sum, Scratch& scratch) const override;
     void add_squares(std::size_t begin, std::size_t end, const double* h, double* sum, Scratch& scratch) const override;
-    void row_squares(std::size_t begin, std::size_t end, double* squares) const override;
+    void row_squares(std::size_t begin, std::size_t end, const Coordinates& in, double* squares) const override;
     double products_ns(const ColumnSet& rows, const ColumnSet& columns) const override {
         return 0.04 * static_cast<double>(rows.size() * columns.stride());
     }

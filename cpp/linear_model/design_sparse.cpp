@@ -127,13 +127,18 @@ class SparseDesign final : public Design {
         }
     }
 
-    void row_squares(std::size_t begin, std::size_t end, double* squares) const override {
+    void row_squares(std::size_t begin, std::size_t end, const Coordinates& in, double* squares) const override {
+        double of_zeros = 0;
+        for (std::size_t j = 0; j < in.inverse.size(); ++j) of_zeros += in.value(j, 0) * in.value(j, 0);
         std::vector<Entry> entries;
         for (std::size_t i = begin; i < end; ++i) {
             collect(i, entries);
-            double total = 0;
-            for (const Entry& entry : entries) total += entry.value * entry.value;
-            squares[i - begin] = total;
+            double total = of_zeros;
+            for (const Entry& entry : entries) {
+                const double value = in.value(entry.column, entry.value), zero = in.value(entry.column, 0);
+                total += value * value - zero * zero;
+            }
+            squares[i - begin] = std::max(total, 0.0);
         }
     }
 

@@ -50,7 +50,7 @@ class Batches {
             weight_.push_back(loss_.weight(i));
         }
         Design::Scratch scratch;
-        const Coefficients w = design.coefficients(theta.data(), K);
+        const Coefficients w = loss_.coefficients(theta.data(), K);
         sum_.fill(0.0);
         Vector intercepts(K, 0.0);
         for (std::size_t begin = 0; begin < rows.size(); begin += B) {
@@ -63,11 +63,13 @@ class Batches {
         design.read_gradient(sum_.data(), K, gradient_.data());
         const double scale =
             static_cast<double>(order_.size()) / (static_cast<double>(rows.size()) * loss_.total_weight());
+        for (std::size_t k = 0; k < K; ++k) gradient_[k * (d + 1) + d] = loss_.fit_intercept() ? intercepts[k] : 0.0;
+        loss_.pull(gradient_.data(), K);
         for (std::size_t k = 0; k < K; ++k) {
             double* row = &gradient_[k * (d + 1)];
             const double* from = &theta[k * (d + 1)];
-            for (std::size_t j = 0; j < d; ++j) row[j] = scale * row[j] + loss_.l2() * from[j];
-            row[d] = loss_.fit_intercept() ? scale * intercepts[k] : 0.0;
+            for (std::size_t j = 0; j < d; ++j) row[j] = scale * row[j] + loss_.l2(j) * from[j];
+            row[d] *= scale;
         }
     }
 
@@ -95,14 +97,14 @@ double expected_smoothness(const RunContext& ctx, const LogisticLoss& loss, std:
         std::vector<double> squares(design.block_rows());
         for (std::size_t begin = 0; begin < design.n_rows(); begin += design.block_rows()) {
             const std::size_t end = std::min(begin + design.block_rows(), design.n_rows());
-            design.row_squares(begin, end, squares.data());
+            design.row_squares(begin, end, loss.coordinates(), squares.data());
             for (std::size_t i = begin; i < end; ++i)
                 longest = std::max(longest, n / loss.total_weight() * loss.weight(i) * (squares[i - begin] + 1));
         }
     }
     const double mixed =
         n > 1 ? (n * (size - 1) * all + (n - size) * longest) / (size * (n - 1)) : longest; // all for b = n
-    return loss.curvature_bound() * mixed + loss.l2();
+    return loss.curvature_bound() * mixed + loss.largest_l2();
 }
 
 double chosen_rate(const RunContext& ctx, const LogisticLoss& loss, const FirstOrderParams& params) {
@@ -155,7 +157,7 @@ Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Ta
         const double* metric = optimizer.metric();
         for (std::size_t i = 0; i < theta.size(); ++i) {
             if (i % m + 1 == m) continue;
-            const double threshold = params.l1 * (metric ? metric[i] : length);
+            const double threshold = params.l1 * loss.inverse(i % m) * (metric ? metric[i] : length);
             theta[i] = std::copysign(std::max(std::abs(theta[i]) - threshold, 0.0), theta[i]);
         }
     };

@@ -5,8 +5,10 @@
 #include "linear_model/first_order.hpp"
 #include "linear_model/lbfgs.hpp"
 #include "linear_model/logistic_loss.hpp"
+#include "linear_model/near_zero.hpp"
 #include "linear_model/newton.hpp"
 #include "linear_model/proximal_newton.hpp"
+#include "linear_model/row_products.hpp"
 #include "linear_model/saga.hpp"
 
 #include <cmath>
@@ -20,14 +22,38 @@ Outcome by_lbfgs(const RunContext& ctx, LogisticLoss& loss, Vector& theta, const
         stop);
 }
 
-/// The objective does not change with a constant added to all intercepts; of all such minima this is the one that
-/// methods of gradients reach from zero, whose gradients have the sum 0.
-void centre_intercepts(const LogisticLoss& loss, Vector& theta) {
-    const std::size_t m = loss.n_cols() + 1, K = loss.n_outputs();
-    double sum = 0;
-    for (std::size_t k = 0; k < K; ++k) sum += theta[(k + 1) * m - 1];
-    for (std::size_t k = 0; k < K; ++k) theta[(k + 1) * m - 1] -= sum / static_cast<double>(K);
-}
+constexpr double far_from_zero = 1e3; // mean over deviation: products of columns lose the square of that
+
+/// The rows that solvers work on: columns far from zero moved to it, and what is known of them then.
+class Rows {
+  public:
+    Rows(const RunContext& ctx, const Table& X, std::span<const double> weight, bool fit_intercept)
+        : moved_(ctx, X, weight, fit_intercept), moments_(table_moments(ctx, moved_.table(), weight, fit_intercept)) {
+        const std::size_t d = moments_.mean.size();
+        bool is_far = false;
+        for (std::size_t j = 0; j < d; ++j)
+            if (const double square = moments_.squares[j]; square > 0)
+                is_far |=
+                    moments_.weight_sum * moments_.mean[j] * moments_.mean[j] > far_from_zero * far_from_zero * square;
+        if (is_far && X.index() < 2) {
+            moved_.move_dense(moments_.mean);
+            moments_ = table_moments(ctx, moved_.table(), weight, fit_intercept);
+        }
+    }
+
+    const Table& table() const { return moved_.table(); }
+    const TableMoments& moments() const { return moments_; }
+
+    /// Coefficients (K, d + 1) of the table as it was: those of the moved one, in place (sign 1), or back (-1).
+    void move(double sign, std::vector<double>& theta) const {
+        const std::size_t d = moments_.mean.size();
+        for (std::size_t at = 0; at < theta.size(); at += d + 1) theta[at + d] += sign * moved_.offset(&theta[at]);
+    }
+
+  private:
+    NearZero moved_;
+    TableMoments moments_;
+};
 
 } // namespace
 
@@ -35,14 +61,23 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
                          std::span<const double> weight, std::span<const double> start, const LogisticParams& params) {
     if (!(params.l1 >= 0) || !(params.l2 >= 0)) throw ValueError("l1 and l2 must not be negative");
     if (!(params.tol >= 0)) throw ValueError("tol must not be negative");
-    const auto design = make_design(X);
+    if (!weight.empty() && weight.size() != n_rows(X))
+        throw ValueError("sample_weight must have " + std::to_string(n_rows(X)) + " entries, got " +
+                         std::to_string(weight.size()));
+    const Rows rows(ctx, X, weight, params.fit_intercept);
+    const auto design = make_design(rows.table());
     LogisticLoss loss(*design, y, weight, params.n_classes, params.fit_intercept, params.l2);
+    loss.standardise(rows.moments());
     if (start.size() != loss.n_parameters())
         throw ValueError("start must have " + std::to_string(loss.n_parameters()) + " entries, got " +
                          std::to_string(start.size()));
     std::vector<double> theta(start.begin(), start.end());
     if (!params.fit_intercept)
         for (std::size_t k = 0; k < loss.n_outputs(); ++k) theta[(k + 1) * (loss.n_cols() + 1) - 1] = 0;
+    rows.move(1, theta);
+    loss.from_table(theta.data());
+    const bool is_smooth = params.l1 == 0;
+    loss.centre(theta.data(), is_smooth);
     const StopRule stop{params.tol, params.max_iter};
     const bool smooth_only = params.solver == "lbfgs" || params.solver == "newton-cholesky";
     if (smooth_only && params.l1 > 0)
@@ -59,11 +94,19 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
         outcome = minimise_saga(ctx, loss, params.l1, theta, stop);
     else if (is_first_order(params.solver))
         outcome = minimise_first_order(
-            ctx, loss, X, theta, {params.solver, params.l1, params.learning_rate, params.batch_size, params.momentum},
-            stop);
+            ctx, loss, rows.table(), theta,
+            {params.solver, params.l1, params.learning_rate, params.batch_size, params.momentum}, stop);
     else
         throw ValueError("unknown solver '" + params.solver + "'");
-    if (loss.n_outputs() > 1 && fit.n_iter > 0) centre_intercepts(loss, theta);
+    constexpr double rounding = 1e-12;
+    if (loss.centre(theta.data(), is_smooth) > rounding * largest(theta) && is_smooth && params.l2 > 0) {
+        std::vector<double> gradient(theta.size()); // steps that take each coordinate for itself leave a common shift
+        fit.losses.back() = loss.value_and_gradient(ctx, theta.data(), gradient.data());
+        fit.optimality = largest(gradient);
+    }
+    loss.to_table(theta.data());
+    rows.move(-1, theta);
+    loss.centre(theta.data(), false);
     fit.coef = std::move(theta);
     return fit;
 }

@@ -37,6 +37,109 @@ LogisticLoss::LogisticLoss(const Design& design, std::span<const std::int32_t> y
     probability_ = Buffer<double>(n_blocks() * K_ * design.block_rows());
 }
 
+// ---- coordinates ----------------------------------------------------------------------------------------------------
+
+void LogisticLoss::standardise(const TableMoments& moments) {
+    coordinates_.shift = moments.mean;
+    coordinates_.inverse.resize(n_cols());
+    for (std::size_t j = 0; j < n_cols(); ++j) {
+        const double variance = moments.squares[j] / total_weight_;
+        coordinates_.inverse[j] = variance > 0 ? 1 / std::sqrt(variance + 4 * l2_) : 0;
+    }
+}
+
+double LogisticLoss::largest_l2() const {
+    double most = coordinates_.inverse.empty() ? l2_ : 0;
+    for (const double inverse : coordinates_.inverse) most = std::max(most, l2_ * inverse * inverse);
+    return most;
+}
+
+void LogisticLoss::from_table(double* theta) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t d = n_cols();
+    for (double* row = theta; row != theta + K_ * (d + 1); row += d + 1)
+        for (std::size_t j = 0; j < d; ++j) {
+            row[d] += coordinates_.shift[j] * row[j];
+            row[j] = coordinates_.inverse[j] > 0 ? row[j] / coordinates_.inverse[j] : 0;
+        }
+}
+
+void LogisticLoss::to_table(double* theta) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t d = n_cols();
+    for (double* row = theta; row != theta + K_ * (d + 1); row += d + 1)
+        for (std::size_t j = 0; j < d; ++j) {
+            row[j] *= coordinates_.inverse[j];
+            row[d] -= coordinates_.shift[j] * row[j];
+        }
+}
+
+double LogisticLoss::centre(double* theta, bool coefficients) const {
+    const std::size_t d = n_cols();
+    double most = 0;
+    for (std::size_t j = coefficients ? 0 : d; K_ > 1 && j <= d; ++j) {
+        double mean = 0;
+        for (std::size_t k = 0; k < K_; ++k) mean += theta[k * (d + 1) + j];
+        mean /= static_cast<double>(K_);
+        for (std::size_t k = 0; k < K_; ++k) theta[k * (d + 1) + j] -= mean;
+        most = std::max(most, std::abs(mean));
+    }
+    return most;
+}
+
+Coefficients LogisticLoss::coefficients(const double* theta, std::size_t n_outputs) const {
+    if (coordinates_.inverse.empty()) return design_.coefficients(theta, n_outputs);
+    const std::size_t d = n_cols();
+    std::vector<double> of_table(theta, theta + n_outputs * (d + 1));
+    for (std::size_t k = 0; k < n_outputs; ++k) {
+        double *row = of_table.data() + k * (d + 1), shift = 0;
+        for (std::size_t j = 0; j < d; ++j) {
+            row[j] *= coordinates_.inverse[j];
+            shift += coordinates_.shift[j] * row[j];
+        }
+        row[d] -= shift;
+    }
+    return design_.coefficients(of_table.data(), n_outputs);
+}
+
+void LogisticLoss::pull(double* gradient, std::size_t n_outputs) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t d = n_cols();
+    for (double* row = gradient; row != gradient + n_outputs * (d + 1); row += d + 1)
+        for (std::size_t j = 0; j < d; ++j)
+            row[j] = (row[j] - coordinates_.shift[j] * row[d]) * coordinates_.inverse[j];
+}
+
+void LogisticLoss::standardise(const ColumnSet& rows, const ColumnSet& columns, double* sum) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t a = rows.size() - 1, b = columns.size() - 1, stride = columns.stride();
+    const bool same = same_columns(rows, columns); // then only what is on and above the diagonal is there
+    const double ones = sum[a * stride + b];
+    const auto of_row = [&](std::size_t i) { return sum[i * stride + b]; }; // row's column with the ones
+    const auto of_column = [&](std::size_t j) { return same ? of_row(j) : sum[a * stride + j]; };
+    for (std::size_t i = 0; i < a; ++i) {
+        const double m = coordinates_.shift[rows.chosen()[i]], u = coordinates_.inverse[rows.chosen()[i]];
+        for (std::size_t j = same ? i : 0; j < b; ++j) {
+            const double other = coordinates_.shift[columns.chosen()[j]];
+            double& value = sum[i * stride + j];
+            value += m * (other * ones - of_column(j)) - other * of_row(i);
+            value *= u * coordinates_.inverse[columns.chosen()[j]];
+        }
+    }
+    if (!same)
+        for (std::size_t j = 0; j < b; ++j) {
+            double& value = sum[a * stride + j];
+            value =
+                (value - coordinates_.shift[columns.chosen()[j]] * ones) * coordinates_.inverse[columns.chosen()[j]];
+        }
+    for (std::size_t i = 0; i < a; ++i) {
+        double& value = sum[i * stride + b];
+        value = (value - coordinates_.shift[rows.chosen()[i]] * ones) * coordinates_.inverse[rows.chosen()[i]];
+    }
+}
+
+// ---- sweeps over the rows -------------------------------------------------------------------------------------------
+
 std::size_t LogisticLoss::n_blocks() const {
     return (design_.n_rows() + design_.block_rows() - 1) / design_.block_rows();
 }
@@ -89,7 +192,7 @@ struct Local {
 double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* theta, double* gradient) {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
     const std::size_t stride = round_up(size + K_ + 1, 8); // gradient, its intercepts, loss
-    const Coefficients w = design_.coefficients(theta, K_);
+    const Coefficients w = coefficients(theta, K_);
     const Pieces cut = pieces(most_tasks(size));
     Buffer<double> partial(cut.n * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
@@ -113,23 +216,26 @@ double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* the
     add_pieces(ctx, partial, cut.n, stride);
 
     design_.read_gradient(partial.data(), K_, gradient);
+    for (std::size_t k = 0; k < K_; ++k) gradient[k * (d + 1) + d] = fit_intercept_ ? partial[size + k] : 0.0;
+    pull(gradient, K_);
     double penalty = 0;
     for (std::size_t k = 0; k < K_; ++k) {
         double* row = gradient + k * (d + 1);
         const double* coef = theta + k * (d + 1);
         for (std::size_t j = 0; j < d; ++j) {
-            row[j] = row[j] / total_weight_ + l2_ * coef[j];
-            penalty += coef[j] * coef[j];
+            const double pull_back = l2(j) * coef[j];
+            row[j] = row[j] / total_weight_ + pull_back;
+            penalty += pull_back * coef[j];
         }
-        row[d] = fit_intercept_ ? partial[size + k] / total_weight_ : 0.0;
+        row[d] /= total_weight_;
     }
-    return partial[size + K_] / total_weight_ + l2_ / 2 * penalty;
+    return partial[size + K_] / total_weight_ + penalty / 2;
 }
 
 void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, double* out) const {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
     const std::size_t stride = round_up(size + K_, 8);
-    const Coefficients w = design_.coefficients(v, K_);
+    const Coefficients w = coefficients(v, K_);
     const Pieces cut = pieces(most_tasks(size));
     Buffer<double> partial(cut.n * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
@@ -161,11 +267,13 @@ void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, doubl
                });
     add_pieces(ctx, partial, cut.n, stride);
     design_.read_gradient(partial.data(), K_, out);
+    for (std::size_t k = 0; k < K_; ++k) out[k * (d + 1) + d] = fit_intercept_ ? partial[size + k] : 0.0;
+    pull(out, K_);
     for (std::size_t k = 0; k < K_; ++k) {
         double* row = out + k * (d + 1);
         const double* from = v + k * (d + 1);
-        for (std::size_t j = 0; j < d; ++j) row[j] = row[j] / total_weight_ + l2_ * from[j];
-        row[d] = fit_intercept_ ? partial[size + k] / total_weight_ : from[d];
+        for (std::size_t j = 0; j < d; ++j) row[j] = row[j] / total_weight_ + l2(j) * from[j];
+        row[d] = fit_intercept_ ? row[d] / total_weight_ : from[d];
     }
 }
 
@@ -186,7 +294,7 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
         for (const double x : v) length += x * x;
         if (length == 0) return 0;
         for (double& x : v) x /= std::sqrt(length);
-        const Coefficients w = design_.coefficients(v.data(), 1);
+        const Coefficients w = coefficients(v.data(), 1);
         Buffer<double> partial(cut.n * stride, 0.0);
         for_blocks(ctx, cut, sweep_ns(1),
                    [&](std::size_t, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
@@ -201,6 +309,7 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
         add_pieces(ctx, partial, cut.n, stride);
         design_.read_gradient(partial.data(), 1, next.data());
         next[d] = fit_intercept_ ? partial[size] : 0.0;
+        pull(next.data(), 1);
         double product = 0;
         for (std::size_t j = 0; j <= d; ++j) product += v[j] * next[j];
         const double before = norm;
@@ -254,6 +363,7 @@ std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::s
             for (std::size_t i = 0; i < total.size(); ++i) total[i] += other[i];
         }
         for (double& value : total) value /= total_weight_;
+        standardise(columns[pairs[pair].first], columns[pairs[pair].second], total.data());
     });
     partial.resize(pairs.size());
     return partial;
@@ -266,7 +376,7 @@ void LogisticLoss::finish_block(const ColumnSet& columns, const Buffer<double>& 
         for (std::size_t j = i; j < m; ++j) {
             double value = sum[i * columns.stride() + j];
             if (j + 1 == m && !fit_intercept_) value = i == j ? 1.0 : 0.0;
-            if (i == j && j + 1 < m) value += l2_;
+            if (i == j && j + 1 < m) value += l2(columns.chosen()[j]);
             block[i * stride + j] = block[j * stride + i] = value;
         }
 }
@@ -334,7 +444,8 @@ Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const Colu
 }
 
 void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
-    const std::size_t B = design_.block_rows(), d = design_.n_cols(), D = design_.padded_cols(), stride = D + 8;
+    const std::size_t B = design_.block_rows(), d = design_.n_cols(), D = design_.padded_cols();
+    const std::size_t size = design_.gradient_size(1), stride = round_up(D + size + 1, 8); // squares, sums, ones
     const Pieces cut = pieces(most_tasks(K_ * stride));
     Buffer<double> partial(cut.n * K_ * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
@@ -348,13 +459,22 @@ void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
                        for (std::size_t i = 0; i < end - begin; ++i)
                            mine.z[i] = weight(begin + i) * p[i] * (1.0 - p[i]);
                        design_.add_squares(begin, end, mine.z.data(), sum, mine.design);
-                       sum[D] += ordered_sum(mine.z.data(), end - begin);
+                       design_.add_gradient(begin, end, mine.z.data(), 1, sum + D, mine.design);
+                       sum[D + size] += ordered_sum(mine.z.data(), end - begin);
                    }
                });
     add_pieces(ctx, partial, cut.n, K_ * stride);
+    std::vector<double> sums(d + 1);
     for (std::size_t k = 0; k < K_; ++k) {
-        for (std::size_t j = 0; j < d; ++j) out[k * (d + 1) + j] = partial[k * stride + j] / total_weight_ + l2_;
-        out[k * (d + 1) + d] = fit_intercept_ ? partial[k * stride + D] / total_weight_ : 1.0;
+        const double* sum = partial.data() + k * stride;
+        const double ones = sum[D + size];
+        design_.read_gradient(sum + D, 1, sums.data());
+        for (std::size_t j = 0; j < d; ++j) {
+            const double m = coordinates_.shift.empty() ? 0 : coordinates_.shift[j], u = inverse(j);
+            const double square = std::max(sum[j] + m * (m * ones - 2 * sums[j]), 0.0);
+            out[k * (d + 1) + j] = square * u * u / total_weight_ + l2(j);
+        }
+        out[k * (d + 1) + d] = fit_intercept_ ? ones / total_weight_ : 1.0;
     }
 }
 

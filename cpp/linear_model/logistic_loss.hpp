@@ -6,6 +6,11 @@
 // With p_ik the probabilities, the gradient of loss_i by z_ik is p_ik - [k = y_i], the second derivative by z_ik and
 // z_il is p_ik ([k = l] - p_il). Intercepts are not penalised. An L1 term is the solvers' business.
 //
+// After standardise() theta is in the coordinates of standardised columns, x'_j = (x_j - m_j) / u_j: w_j = theta_j /
+// u_j, b = theta_b - sum_j m_j w_j, so that F is the same function with the penalty l2 / u_j^2 of column j. What
+// solvers take for granted of steps, gradients and curvatures is then true in any units and far from zero. The unit is
+// u_j = sqrt(variance + 4 l2), with which loss and penalty together have a curvature of 1/4 at most along a column.
+//
 // Sums over rows are taken in fixed pieces that are added in order: the same bits for any number of threads.
 #pragma once
 
@@ -13,6 +18,7 @@
 #include "core/memory.hpp"
 #include "linear_model/design.hpp"
 #include "linear_model/logistic_block.hpp"
+#include "linear_model/row_products.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -33,11 +39,30 @@ class LogisticLoss {
     /// K (d + 1), intercepts counted even where none is fitted (they stay 0).
     std::size_t n_parameters() const { return K_ * (design_.n_cols() + 1); }
     bool fit_intercept() const { return fit_intercept_; }
-    double l2() const { return l2_; }
+    /// Penalty of coefficient j, and the largest of all.
+    double l2(std::size_t j) const { return inverse(j) > 0 ? l2_ * inverse(j) * inverse(j) : 1.0; }
+    double largest_l2() const;
+    /// 1 / u_j: what an L1 penalty of column j is multiplied by. 0 for constant columns.
+    double inverse(std::size_t j) const { return coordinates_.inverse.empty() ? 1.0 : coordinates_.inverse[j]; }
+    const Coordinates& coordinates() const { return coordinates_; }
     double total_weight() const { return total_weight_; }
     const Design& design() const { return design_; }
     std::span<const std::int32_t> y() const { return y_; }
     double weight(std::size_t i) const { return weight_.empty() ? 1.0 : weight_[i]; }
+
+    /// Changes the coordinates of theta, from then on. moments: of the design's table.
+    void standardise(const TableMoments& moments);
+    /// theta (K, d + 1) from coefficients of the table, and back, in place.
+    void from_table(double* theta) const;
+    void to_table(double* theta) const;
+    /// Takes the mean over outputs off the intercepts, and off the coefficients: nothing changes but the penalty, which
+    /// is least then. Returns the largest change.
+    double centre(double* theta, bool coefficients) const;
+
+    /// What the design wants for theta (n_outputs, d + 1).
+    Coefficients coefficients(const double* theta, std::size_t n_outputs) const;
+    /// Gradients by coefficients of the table (n_outputs, d + 1), intercepts last: those by theta, in place.
+    void pull(double* gradient, std::size_t n_outputs) const;
 
     /// F at theta (K, d + 1); its gradient, of the same shape. Keeps the probabilities for what is below.
     double value_and_gradient(const RunContext& ctx, const double* theta, double* gradient);
@@ -80,6 +105,8 @@ class LogisticLoss {
     template <class Weights>
     std::vector<Buffer<double>> products(const RunContext& ctx, std::span<const ColumnSet> columns,
                                          std::span<const Pair> pairs, Weights&& weights) const;
+    /// Products of columns of the table (rows.size(), columns.stride()), ones last: those of x', in place.
+    void standardise(const ColumnSet& rows, const ColumnSet& columns, double* sum) const;
     /// block (columns.size(), ...) from products of an output with itself: penalty, intercept, lower triangle.
     void finish_block(const ColumnSet& columns, const Buffer<double>& sum, double* block, std::size_t stride) const;
 
@@ -89,6 +116,7 @@ class LogisticLoss {
     std::size_t K_;
     bool fit_intercept_;
     double l2_, total_weight_;
+    Coordinates coordinates_;
     Buffer<double> probability_; // block by block, as the products lie
 };
 

@@ -113,7 +113,8 @@ Outcome minimise_newton(const RunContext& ctx, LogisticLoss& loss, Vector& theta
             products = 0;
         }
         const double precision = out.optimality > 1e-3 ? 0.2 : 0.1; // far from the minimum a rough step does
-        const Vector towards = conjugate_gradients(ctx, loss, metric, at.gradient, precision, products);
+        Vector towards = conjugate_gradients(ctx, loss, metric, at.gradient, precision, products);
+        loss.centre(towards.data(), true); // the blocks know nothing of each other, and leave a common shift
         const double slope = dot(towards, at.gradient);
         if (!(slope < 0) || !search_line(f, at, towards, slope, next)) break; // rounding: as low as it gets
         std::swap(at, next);

@@ -25,10 +25,12 @@ std::vector<ColumnSet> working_set(const LogisticLoss& loss, double l1, const Po
         const double *theta = &at.theta[k * (d + 1)], *gradient = &at.gradient[k * (d + 1)];
         std::vector<std::uint32_t> chosen;
         for (std::size_t j = 0; j < d; ++j)
-            if (theta[j] != 0 || std::abs(gradient[j]) > about_to_leave * l1)
+            if (theta[j] != 0 || std::abs(gradient[j]) > about_to_leave * l1 * loss.inverse(j))
                 chosen.push_back(static_cast<std::uint32_t>(j));
         if (chosen.size() > most_at_work) { // those that are furthest from where they should be
-            const auto violation = [&](std::uint32_t j) { return std::abs(subgradient(gradient[j], theta[j], l1)); };
+            const auto violation = [&](std::uint32_t j) {
+                return std::abs(subgradient(gradient[j], theta[j], l1 * loss.inverse(j)));
+            };
             std::nth_element(chosen.begin(), chosen.begin() + most_at_work, chosen.end(),
                              [&](std::uint32_t a, std::uint32_t b) {
                                  const double va = violation(a), vb = violation(b);
@@ -49,7 +51,7 @@ struct Model {
 
     void add(const LogisticLoss& loss, double penalty, std::size_t k, const ColumnSet& columns, const Point& at) {
         const std::size_t first = k * (loss.n_cols() + 1);
-        for (const std::uint32_t j : columns.chosen()) add(first + j, penalty, at);
+        for (const std::uint32_t j : columns.chosen()) add(first + j, penalty * loss.inverse(j), at);
         add(first + loss.n_cols(), 0.0, at);
     }
     void minimise(const RunContext& ctx, const Buffer<double>& hessian, double tol, const Point& at, Vector& towards) {
@@ -117,7 +119,9 @@ double largest_subgradient(const LogisticLoss& loss, double l1, const Vector& th
     const std::size_t d = loss.n_cols();
     double most = 0;
     for (std::size_t i = 0; i < theta.size(); ++i) {
-        const double entry = std::abs(subgradient(gradient[i], theta[i], i % (d + 1) == d ? 0.0 : l1));
+        const std::size_t j = i % (d + 1);
+        const double penalty = j == d ? 0.0 : l1 * loss.inverse(j);
+        const double entry = std::abs(subgradient(gradient[i], theta[i], penalty));
         most = std::isnan(gradient[i]) ? gradient[i] : std::max(most, entry);
     }
     return most;
@@ -127,7 +131,7 @@ double l1_penalty(const LogisticLoss& loss, double l1, const Vector& theta) {
     const std::size_t d = loss.n_cols();
     double total = 0;
     for (std::size_t i = 0; i < theta.size(); ++i)
-        if (i % (d + 1) != d) total += std::abs(theta[i]);
+        if (const std::size_t j = i % (d + 1); j != d) total += std::abs(theta[i]) * loss.inverse(j);
     return l1 * total;
 }
 

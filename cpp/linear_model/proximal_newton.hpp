@@ -21,7 +21,7 @@ Outcome minimise_proximal_newton(const RunContext& ctx, LogisticLoss& loss, doub
 /// Largest entry of the minimum-norm subgradient of the objective plus l1 |W|_1; theta, gradient (K, d + 1).
 double largest_subgradient(const LogisticLoss& loss, double l1, const Vector& theta, const Vector& gradient);
 
-/// l1 |W|_1 of theta (K, d + 1).
+/// l1 |W|_1 of theta (K, d + 1), of which W are the coefficients of the table.
 double l1_penalty(const LogisticLoss& loss, double l1, const Vector& theta);
 
 } // namespace mlcore::linear_model

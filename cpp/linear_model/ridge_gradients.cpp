@@ -39,17 +39,24 @@ class System {
         return out;
     }
 
-    /// From w with the residual r on; returns what is left of it.
-    double descend(const Vector& inverse, double tol, int max_iter, Vector& w, Vector r) {
+    /// The length that descend measures r by.
+    static double length(const Vector& inverse, const Vector& r) {
+        double sum = 0;
+        for (std::size_t j = 0; j < r.size(); ++j) sum += inverse[j] * r[j] * r[j];
+        return std::sqrt(sum);
+    }
+
+    /// From w with the residual r on, until its length is `tol` times `whole`; returns what is left, over `whole`.
+    double descend(const Vector& inverse, double whole, double tol, int max_iter, Vector& w, Vector r) {
         Vector z(r.size());
         const auto precondition = [&] {
             for (std::size_t j = 0; j < r.size(); ++j) z[j] = inverse[j] * r[j];
             return dot(r, z);
         };
         double rz = precondition();
-        const double first = rz;
+        const auto share = [&] { return rz > 0 ? std::sqrt(rz) / whole : 0; };
         Vector direction = z;
-        double left = first > 0 ? 1 : 0;
+        double left = share();
         for (int iteration = 0; left > tol && iteration < max_iter; ++iteration) {
             ctx_.checkpoint();
             const Vector image = product(direction);
@@ -63,7 +70,7 @@ class System {
             const double before = rz;
             rz = precondition();
             for (std::size_t j = 0; j < r.size(); ++j) direction[j] = z[j] + rz / before * direction[j];
-            left = std::sqrt(rz / first);
+            left = share();
             ctx_.progress.iteration(static_cast<std::uint64_t>(++n_iter_), left);
         }
         return left;
@@ -101,7 +108,7 @@ bool has_null_part(System& system, const Vector& inverse, double tol, int max_it
     const double whole = size();
     Vector r = system.product(a);
     for (double& x : r) x = -x;
-    system.descend(inverse, 0.1 * tol, max_iter, a, std::move(r));
+    system.descend(inverse, System::length(inverse, r), 0.1 * tol, max_iter, a, r);
     return size() > 10 * std::clamp(tol, 1e-10, 1e-4) * whole;
 }
 
@@ -114,12 +121,18 @@ GradientsResult ridge_gradients(const RunContext& ctx, const Table& X, std::span
     Vector inverse(d), found(d);
     for (std::size_t j = 0; j < d; ++j) inverse[j] = squares[j] > 0 ? 1 / (squares[j] + alpha) : 0;
     System system(ctx, X, mean, weight, alpha);
-    double left = system.descend(inverse, tol, max_iter, found, system.correlation(y));
+    const Vector correlation = system.correlation(y);
+    const double whole = System::length(inverse, correlation);
+    double left = system.descend(inverse, whole, tol, max_iter, found, correlation);
     if (alpha == 0 && left <= tol && is_uneven(inverse) && has_null_part(system, inverse, tol, max_iter, found)) {
         Vector ones(d), least(d);
         for (std::size_t j = 0; j < d; ++j) ones[j] = inverse[j] > 0 ? 1 : 0;
-        left = std::max(left, system.descend(ones, tol, max_iter, least, system.product(found)));
-        if (left <= tol) found = least;
+        Vector rest = system.product(found);
+        left = system.descend(ones, System::length(ones, rest), tol, max_iter, least, rest);
+        rest = system.product(least); // small columns may have been hidden by large ones: once more in their metric
+        for (std::size_t j = 0; j < d; ++j) rest[j] = correlation[j] - rest[j];
+        left = std::max(left, system.descend(inverse, whole, tol, max_iter, least, rest));
+        found = least;
     }
     std::copy(found.begin(), found.end(), w);
     return {system.n_iter(), left};

@@ -4,8 +4,8 @@
 // not hide the others.
 // Without a penalty the iterates stay in the row space of X~ in the coordinates of the preconditioner, which is not the
 // solution of least norm where columns depend on each other and differ in size. Whether the solution has a part in the
-// null space is asked of one more run; if it has, a run without preconditioner finds the solution's part in the row
-// space. Where that one does not converge the solution stays as it was, and what is left says so.
+// null space is asked of one more run; if it has, a run without preconditioner finds the part in the row space, as well
+// as that converges, and a last one with it makes sure that the gradient is zero for small columns too.
 #pragma once
 
 #include "core/context.hpp"

@@ -1,5 +1,6 @@
 #include "linear_model/row_products.hpp"
 
+#include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "linear_model/columns.hpp"
 
@@ -203,6 +204,58 @@ std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::s
         X);
     for (std::size_t j = 0; j < d; ++j)
         if (is_constant(out[j], weight_sum, mean[j])) out[j] = 0;
+    return out;
+}
+
+TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<const double> weight, bool fit_intercept) {
+    const std::size_t n = n_rows(X), d = n_cols(X);
+    TableMoments out{static_cast<double>(n), std::vector<double>(d), std::vector<double>(d)};
+    std::size_t heaviest = 0; // its row is what others are compared with: nothing is lost far from zero
+    if (!weight.empty()) {
+        out.weight_sum = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            out.weight_sum += weight[i];
+            if (weight[i] > weight[heaviest]) heaviest = i;
+        }
+    }
+    std::vector<double> from(d, 0.0), sums(2 * d);
+    std::visit(
+        [&](const auto& x) {
+            if constexpr (requires { x.n_stored(); }) {
+                sum_over_rows(ctx, n, 2 * d, n_stored(X), sums.data(),
+                              [&](double* sum, std::size_t begin, std::size_t end) {
+                                  for (std::size_t i = begin; i < end; ++i)
+                                      for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
+                                          const auto j = static_cast<std::size_t>(x.indices[k]);
+                                          const double value = static_cast<double>(x.data[k]);
+                                          sum[j] += weight_of(weight, i) * value;
+                                          sum[d + j] += weight_of(weight, i) * value * value;
+                                      }
+                              });
+            } else {
+                if (fit_intercept)
+                    for (std::size_t j = 0; j < d; ++j) from[j] = static_cast<double>(x(heaviest, j));
+                sum_over_rows(ctx, n, 2 * d, n_stored(X), sums.data(),
+                              [&](double* __restrict sum, std::size_t begin, std::size_t end) {
+                                  for_dense_rows(x, from, begin, end, [&](std::size_t i, const double* __restrict row) {
+                                      const double s = weight_of(weight, i);
+                                      for (std::size_t j = 0; j < d; ++j) {
+                                          const double value = s * row[j];
+                                          sum[j] += value;
+                                          sum[d + j] += value * row[j];
+                                      }
+                                  });
+                              });
+            }
+        },
+        X);
+    for (std::size_t j = 0; j < d; ++j) {
+        const double moved = fit_intercept ? sums[j] / out.weight_sum : 0;
+        out.mean[j] = from[j] + moved;
+        out.squares[j] = std::max(sums[d + j] - moved * sums[j], 0.0);
+        if (!std::isfinite(sums[d + j])) throw ValueError("the data overflow: scale the features");
+        if (is_constant(out.squares[j], out.weight_sum, out.mean[j])) out.squares[j] = 0;
+    }
     return out;
 }
 

@@ -23,4 +23,12 @@ void residual_correlation(const RunContext& ctx, const Table& X, std::span<const
 std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::span<const double> mean,
                                    std::span<const double> weight);
 
+struct TableMoments {
+    double weight_sum = 0;             // S
+    std::vector<double> mean, squares; // (d) m_j and sum_i s_i x~_ij^2; 0 for columns that are constant
+};
+
+/// In one pass. Without an intercept the means are 0. Throws ValueError on overflow.
+TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<const double> weight, bool fit_intercept);
+
 } // namespace mlcore::linear_model

@@ -52,7 +52,7 @@ class Saga {
         const double ns = 20.0 * static_cast<double>(design_.n_stored()) / static_cast<double>(n_blocks);
         parallel_tasks(ctx, n_blocks, ns, [&](std::size_t block, int) { norms[block] = block_norm(block); });
         return loss_.curvature_bound() * static_cast<double>(n_blocks) * *std::max_element(norms.begin(), norms.end()) +
-               loss_.l2();
+               loss_.largest_l2();
     }
 
     void epoch(const RunContext& ctx, int number, double rate, Vector& theta) {
@@ -78,7 +78,7 @@ class Saga {
             for (const double x : v) length += x * x;
             if (length == 0) return 0;
             for (double& x : v) x /= std::sqrt(length);
-            design_.scores(begin, end, design_.coefficients(v.data(), 1), z.data(), scratch);
+            design_.scores(begin, end, loss_.coefficients(v.data(), 1), z.data(), scratch);
             norm = 0;
             for (std::size_t i = 0; i < end - begin; ++i) {
                 norm += loss_.weight(begin + i) * z[i] * z[i];
@@ -88,6 +88,7 @@ class Saga {
             design_.add_gradient(begin, end, z.data(), 1, sum.data(), scratch);
             design_.read_gradient(sum.data(), 1, v.data());
             v[m_ - 1] = loss_.fit_intercept() ? ordered_sum(z.data(), end - begin) : 0.0;
+            loss_.pull(v.data(), 1);
         }
         return margin * norm / loss_.total_weight();
     }
@@ -98,7 +99,7 @@ class Saga {
         double* old = residual_.data() + block * K_ * blocks_.rows();
         weight_.resize(n);
         for (std::size_t i = 0; i < n; ++i) weight_[i] = loss_.weight(begin + i);
-        design_.scores(begin, end, design_.coefficients(theta.data(), K_), z_.data(), design_scratch_);
+        design_.scores(begin, end, loss_.coefficients(theta.data(), K_), z_.data(), design_scratch_);
         logistic_block(n, K_, B, z_.data(), p_.data(), scratch_.data(), loss_.y().data() + begin, weight_.data());
         for (std::size_t k = 0; k < K_; ++k)
             for (std::size_t i = 0; i < n; ++i) {
@@ -112,15 +113,15 @@ class Saga {
         design_.read_gradient(sum_.data(), K_, change_.data());
         for (std::size_t k = 0; k < K_; ++k)
             change_[k * m_ + d] = loss_.fit_intercept() ? ordered_sum(&z_[k * B], n) : 0.0;
+        loss_.pull(change_.data(), K_);
 
         const auto n_blocks = static_cast<double>(blocks_.count());
-        const double threshold = rate * l1_;
         for (std::size_t k = 0; k < K_; ++k) {
             double *w = &theta[k * m_], *mean = &mean_[k * m_];
             const double* change = &change_[k * m_];
             for (std::size_t j = 0; j < d; ++j) {
-                const double moved = w[j] - rate * (n_blocks * change[j] + mean[j] + loss_.l2() * w[j]);
-                w[j] = std::copysign(std::max(std::abs(moved) - threshold, 0.0), moved);
+                const double moved = w[j] - rate * (n_blocks * change[j] + mean[j] + loss_.l2(j) * w[j]);
+                w[j] = std::copysign(std::max(std::abs(moved) - rate * l1_ * loss_.inverse(j), 0.0), moved);
                 mean[j] += change[j];
             }
             w[d] -= rate * (n_blocks * change[d] + mean[d]);
