@@ -4,6 +4,8 @@ Objective, gradient and smallest subgradient are written from their definitions;
 L-BFGS-B on positive and negative parts and is polished by Newton steps on the coefficients that are not zero, so that
 it shares no idea with the engine's solvers. Each classical optimizer is its update rule, one line each.
 
+The classical optimizers work with standardised columns, as the engine does: a penalty is then one for each column.
+
 Letters: F(W, b) = (1/S) sum_i s_i loss_i + l2/2 |W|^2 + l1 |W|_1; `coef` (K, d + 1) holds W and, in the last column,
 b. Two classes have one row (K = 1).
 """
@@ -63,7 +65,11 @@ def subgradient(gradient, coef, l1):
 
 
 def optimality(X, y, weight, coef, l1, l2, fit_intercept=True):
-    return np.abs(subgradient(smooth(X, y, weight, coef, l2, fit_intercept)[1], coef, l1)).max()
+    """Largest entry of the subgradient by the coefficients of standardised columns."""
+    m, u = standardised(X, weight, l2, fit_intercept)
+    G = smooth(X, y, weight, coef, l2, fit_intercept)[1]
+    G = np.column_stack([(G[:, :-1] - G[:, -1:] * m) / u, G[:, -1]])
+    return np.abs(subgradient(G, coef, l1 / u)).max()
 
 
 def hessian(X, y, weight, coef, l2):
@@ -199,9 +205,20 @@ def shuffled(n, seed, epoch):
     return order
 
 
+def standardised(X, weight, l2, fit_intercept):
+    """Means m and units u of the columns: coefficients of (X - m) / u are u W, their intercepts b + m W."""
+    weight = np.ones(len(X)) if weight is None else weight
+    m = np.average(X, axis=0, weights=weight) * fit_intercept
+    return m, np.sqrt(np.average((X - m) ** 2, axis=0, weights=weight) + 4 * l2)
+
+
 def descend(X, y, weight, start, *, rule, l1, l2, fit_intercept, batches):
     """One epoch of steps on the given batches, lists of rows; returns the new coefficients."""
     n, coef = len(y), start.copy()
+    m, u = standardised(X, weight, l2, fit_intercept)
+    X, l1, l2 = (X - m) / u, l1 / u, l2 / u**2
+    coef[:, -1] += coef[:, :-1] @ m
+    coef[:, :-1] *= u
     weight = np.ones(n) if weight is None else weight
     free = np.ones(coef.shape)
     free[:, -1] = fit_intercept
@@ -211,9 +228,11 @@ def descend(X, y, weight, start, *, rule, l1, l2, fit_intercept, batches):
         R = s[:, None] * residuals(scores(X[rows], coef), y[rows]) / len(rows)
         g = np.column_stack([R.T @ X[rows] + l2 * coef[:, :-1], R.sum(axis=0)]) * free
         coef = coef - rule.update(g)
-        if l1 > 0:
+        if l1.any():
             shrink = np.broadcast_to(rule.metric, coef.shape)[:, :-1] * l1
             coef[:, :-1] = proximal(coef[:, :-1], shrink)
+    coef[:, :-1] /= u
+    coef[:, -1] -= coef[:, :-1] @ m
     return coef
 
 

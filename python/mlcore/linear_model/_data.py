@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils import check_consistent_length
 
 from mlcore._matrix import Floats, Matrix, for_core
+from mlcore._validation import class_factors, encode_labels, read_labels, row_weights
 
 READ: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 """Options of scikit-learn's checks of X: what the core reads in place is not converted."""
@@ -28,11 +27,13 @@ class Rows:
 
     X: Matrix
     y: NDArray[np.int32]
-    """Positions in `classes`, shape (n_samples,); 0 where a row has no weight."""
+    """Positions in `classes`, shape (n_samples,)."""
     weight: Floats | None
     """Sample weights times class weights."""
     total_weight: float
     classes: NDArray[Any]
+    has_weight: NDArray[np.bool_]
+    """Whether a class has rows with a weight, shape (n_classes,)."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -43,15 +44,15 @@ class Rows:
         return isinstance(self.X, tuple)
 
 
-def classification_rows(X: Any, y: NDArray[Any], sample_weight: Any, class_weight: Any, owner: str) -> Rows:
+def classification_rows(X: Any, y: Any, sample_weight: Any, class_weight: Any, owner: str) -> Rows:
     """Put together the rows of a classifier.
 
     Parameters
     ----------
     X : array or CSR matrix of shape (n_samples, n_features)
         Checked.
-    y : array of shape (n_samples,)
-        Labels, checked for length only.
+    y : array-like of shape (n_samples,)
+        Labels, as the user passed them; their number is that of the rows of X.
     sample_weight : array of shape (n_samples,), or None
     class_weight : dict, "balanced" or None
     owner : str
@@ -60,14 +61,16 @@ def classification_rows(X: Any, y: NDArray[Any], sample_weight: Any, class_weigh
     Raises
     ------
     ValueError
-        If `y` holds no labels or less than two of them, or a weight is negative, not finite, or all are zero.
+        If `y` holds no labels or less than two of them, a weight is negative or not finite, or all are zero.
     """
-    weight: Floats | None = None
-    if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError(f"sample_weight of {owner} must have a weight that is not zero, got zeros only")
-    classes, codes = encode_labels(y, weight, owner)
+    y = read_labels(y, owner)
+    check_consistent_length(X, y)
+    weight = row_weights(sample_weight, X, owner)
+    classes, codes = encode_labels(y, owner)
+    if y.dtype.kind in "biuU" and len(classes) > max(10, len(y) // 2):
+        warnings.warn(
+            f"y of {owner} has {len(classes)} classes in {len(y)} rows: is it a target for a regression?", stacklevel=4
+        )
     factors = class_factors(class_weight, classes, codes, weight, owner)
     if factors is not None:
         weight = factors[codes] if weight is None else weight * factors[codes]
@@ -75,59 +78,5 @@ def classification_rows(X: Any, y: NDArray[Any], sample_weight: Any, class_weigh
         total = float(len(codes)) if weight is None else float(weight.sum())
     if not np.isfinite(total):
         raise ValueError(f"the weights of {owner} have no finite sum: scale them down")
-    return Rows(for_core(X), codes, weight, total, classes)
-
-
-def encode_labels(y: NDArray[Any], weight: Floats | None, owner: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Return the sorted labels of the rows that have a weight, and the position of each row's label in them."""
-    has_weight = None if weight is None or weight.all() else weight > 0
-    try:
-        if y.dtype.kind not in "biuU":  # these are labels whatever they hold
-            check_classification_targets(y)
-        classes, codes = _unique(y if has_weight is None else y[has_weight])
-    except TypeError as error:
-        raise TypeError(f"labels of {owner} must be of one type: {error}") from error
-    if len(classes) < 2:
-        rows = "y" if has_weight is None else "y, where sample_weight is not zero,"
-        raise ValueError(
-            f"{rows} must hold at least 2 classes for {owner}, got 1 class: {classes.tolist()}. Were the rows sorted "
-            "by class before they were split? train_test_split(..., stratify=y) keeps all classes in each part"
-        )
-    if y.dtype.kind in "biuU" and len(classes) > max(10, len(y) // 2):
-        warnings.warn(
-            f"y of {owner} has {len(classes)} classes in {len(y)} rows: is it a target for a regression?", stacklevel=5
-        )
-    if has_weight is not None:
-        of_all = np.zeros(len(y), dtype=np.int32)
-        of_all[has_weight] = codes
-        codes = of_all
-    return classes, codes
-
-
-def _unique(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """np.unique with the inverse; whole numbers in a small range are counted instead of sorted."""
-    if y.dtype.kind in "biuf":
-        low, high = int(y.min()), int(y.max())
-        if high - low < 2 * len(y) and low > -(2**53) and high < 2**53:
-            places = y.astype(np.int64) - low
-            present = np.flatnonzero(np.bincount(places))
-            code_of = np.zeros(high - low + 1, dtype=np.int32)
-            code_of[present] = np.arange(len(present), dtype=np.int32)
-            return (present + low).astype(y.dtype), code_of[places]
-    classes, codes = np.unique(y, return_inverse=True)
-    return classes, codes.reshape(-1).astype(np.int32)
-
-
-def class_factors(
-    class_weight: Any, classes: NDArray[Any], codes: NDArray[np.int32], weight: Floats | None, owner: str
-) -> Floats | None:
-    """Return the factor on the weights of each class, or None."""
-    if class_weight is None:
-        return None
-    if isinstance(class_weight, str):  # "balanced"
-        sums = np.bincount(codes, weights=weight, minlength=len(classes))
-        return np.asarray(sums.sum() / (len(sums) * sums))
-    factors = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
-    if not (np.isfinite(factors).all() and (factors > 0).all()):
-        raise ValueError(f"class_weight of {owner} must be finite and > 0, got {class_weight!r}")
-    return factors
+    has_weight = np.bincount(codes, weights=weight, minlength=len(classes)) > 0
+    return Rows(for_core(X), codes, weight, total, classes, has_weight)

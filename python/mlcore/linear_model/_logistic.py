@@ -37,7 +37,9 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
     Minimises ``C * sum_i s_i loss_i + (1 - l1_ratio) / 2 * |W|^2 + l1_ratio * |W|_1`` over coefficients W and
     intercepts, with the weights s_i and the negative log-likelihood of row i as its loss: of a sigmoid of one score for
     two classes, of a softmax over one score a class for more. Intercepts are not penalised. All solvers minimise the
-    same function; the exact ones stop when its gradient is below `tol`, whatever `n_jobs` is with the same bits.
+    same function; the exact ones stop when its gradient is below `tol`, whatever `n_jobs` is with the same bits. They
+    work with standardised columns (and the penalty that makes it the same problem), so that neither the units of
+    columns nor their distance from zero make a difference to how well they solve it.
 
     Parameters
     ----------
@@ -55,20 +57,23 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         "rmsprop" and "adam". An L1 part is a proximal step after each of their steps.
     tol : float, default=1e-4
         Stop when no entry of the gradient of the objective, divided by C and the sum of weights, is larger (where
-        there is an L1 part: of its smallest subgradient). scikit-learn's rule for lbfgs.
+        there is an L1 part: of its smallest subgradient). It is the gradient in coefficients of standardised columns,
+        so that units of columns and weights do not matter.
     fit_intercept : bool, default=True
         Whether to have intercepts; without, they are zero.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
-        same sum of weights.
+        Factor on the weights of each class, >= 0, as a dict from label to factor; "balanced": such that all classes
+        have the same sum of weights. A class without weight, by this or by `sample_weight`, stays one of the classes
+        and gets next to no probability; if only one is left, the model is constant.
     max_iter : int or None, default=None
         Most iterations, or epochs of a classical optimizer; reached, it is a ConvergenceWarning. None: 1000, or 100
         epochs.
     warm_start : bool, default=False
         Start from the coefficients of the last fit.
     learning_rate : float or "auto", default="auto"
-        Of the classical optimizers, > 0. "auto": from a bound on the curvature, one over it for "gd", half of that for
-        batches, times 1 - `momentum` for "momentum" and "nesterov"; 0.1 for "adagrad", 0.01 for "rmsprop" and "adam".
+        Of the classical optimizers, > 0, for coefficients of standardised columns. "auto": from a bound on the
+        curvature, one over it for "gd", half of that for batches, times the root of 1 - `momentum` for "momentum" and
+        "nesterov"; 0.1 for "adagrad", 0.01 for "rmsprop" and "adam".
     batch_size : int or None, default=128
         Rows in a batch of the classical optimizers but "gd" and "sgd"; None: all rows.
     momentum : float, default=0.9
@@ -85,7 +90,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
     classes_ : array of shape (n_classes,)
         The labels, sorted.
     coef_ : array or CSR matrix of shape (1, n_features_in_) or (n_classes, n_features_in_)
-        Coefficients, float64; one row for two classes. Sparse after :meth:`sparsify`.
+        Coefficients, float64; one row for two classes. Without an L1 part those of a column sum to zero over more than
+        two classes. Sparse after :meth:`sparsify`.
     intercept_ : array of shape (1,) or (n_classes,)
         Intercepts; those of more than two classes sum to zero.
     n_iter_ : int32 array of shape (1,)
@@ -209,7 +215,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             Training rows, finite. float32, float64 and CSR are read in place.
         y : array of shape (n_samples,)
-            Class labels of any type.
+            Class labels of any type; each of them is a class, those of rows without weight too.
         sample_weight : array of shape (n_samples,), default=None
             Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
             (but for the random order of rows in the classical optimizers).
@@ -251,7 +257,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         owner = type(self).__name__
         n_threads = effective_n_jobs(self.n_jobs)
         seed = seed_from(self.random_state)
-        X, y = validate_rows(self, X, y, **READ)
+        X = validate_rows(self, X, **READ)
         rows = classification_rows(X, y, sample_weight, self.class_weight, owner)
         has_l1 = self.l1_ratio > 0 and np.inf > self.C
         solver = choose_solver(self.solver, rows, has_l1=has_l1, owner=owner)

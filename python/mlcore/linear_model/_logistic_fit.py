@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from mlcore._matrix import Floats, Matrix
@@ -29,6 +30,7 @@ OPTIMIZERS = ("gd", "sgd", "minibatch", "momentum", "nesterov", "adagrad", "rmsp
 
 _MAX_ITER_EXACT, _MAX_ITER_OPTIMIZER = 1000, 100
 _ROWS_LOOKED_AT = 10_000  # for the scale of columns
+_CERTAIN = -math.log(np.finfo(np.float64).eps)  # log-odds beside which the other class has no probability
 _UNEVEN = 100.0  # ratio of standard deviations from which on scaling is worth a hint
 
 
@@ -101,6 +103,9 @@ def fit(rows: Rows, start: Floats, C: float, settings: Settings) -> dict[str, An
     ValueError
         If the numbers overflow: a learning rate that is too large, or values of X that are.
     """
+    start = without_weightless(start, rows.has_weight)
+    if rows.has_weight.sum() == 1:
+        return _constant(start)
     l1, l2 = penalties(C, settings.l1_ratio, rows.total_weight, settings.owner)
     is_optimizer = settings.solver in OPTIMIZERS
     with Progress(
@@ -144,6 +149,32 @@ def fit(rows: Rows, start: Floats, C: float, settings: Settings) -> dict[str, An
     return found
 
 
+def without_weightless(start: Floats, has_weight: NDArray[np.bool_]) -> Floats:
+    """Return where to start, with next to no probability for classes that have no row with a weight.
+
+    Their intercepts have no minimum, they would fall for ever; so low, a gradient cannot move them any further.
+    """
+    if has_weight.all():
+        return start
+    start = start.copy()
+    if len(start) == 1:  # one of two classes
+        start[:, :-1] = 0.0
+        start[0, -1] = _CERTAIN if has_weight[1] else -_CERTAIN
+        return start
+    start[~has_weight] = start[has_weight].mean(axis=0)
+    start[~has_weight, -1] = start[has_weight, -1].min() - _CERTAIN
+    return start
+
+
+def _constant(start: Floats) -> dict[str, Any]:
+    """Return a model that predicts the only class with a weight, whatever the row; with an intercept in any case."""
+    coef = start.copy()
+    coef[:, :-1] = 0.0
+    if len(coef) > 1:
+        coef[:, -1] -= coef[:, -1].mean()
+    return {"coef": coef, "n_iter": 0, "optimality": 0.0, "converged": True, "loss_curve": np.zeros(1)}
+
+
 def one_solution(coef: Floats, l1: float, l2: float) -> Floats:
     """Return the solution of several that a softmax has, so that it is the same from any start.
 
@@ -170,7 +201,7 @@ def one_solution(coef: Floats, l1: float, l2: float) -> Floats:
 def warn_of_the_end(rows: Rows, found: dict[str, Any], C: float, settings: Settings, names: Any) -> None:
     """Issue a ConvergenceWarning if the solver stopped early, or if there is no solution to converge to."""
     if found["converged"]:
-        if math.isinf(C) and is_separated(rows, found["coef"], settings.n_threads):
+        if math.isinf(C) and rows.has_weight.sum() > 1 and is_separated(rows, found["coef"], settings.n_threads):
             warnings.warn(
                 f"the classes are separated without error, so the likelihood of {settings.owner} with C=inf has no "
                 "maximum: coefficients grow until the gradient falls below tol and mean nothing. Use a finite C",

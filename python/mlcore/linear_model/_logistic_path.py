@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_X_y
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from mlcore._base import effective_n_jobs, seed_from
@@ -16,7 +16,14 @@ from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
 from mlcore.linear_model._data import READ, Rows, classification_rows
-from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
+from mlcore.linear_model._logistic_fit import (
+    EXACT_SOLVERS,
+    Settings,
+    choose_solver,
+    default_max_iter,
+    fit,
+    without_weightless,
+)
 
 _OWNER = "logistic_path"
 _LEAST_L1_RATIO = 1e-3  # of the default grid: with L2 alone no C makes coefficients vanish
@@ -139,8 +146,13 @@ def logistic_path(
     seed = seed_from(random_state)
     grid = None if isinstance(Cs, Integral) else _given_grid(Cs)
     check_sparse(X, _OWNER)
-    X, y = check_X_y(X, y, estimator=_OWNER, **READ)
+    X = check_array(X, estimator=_OWNER, input_name="X", **READ)
     rows = classification_rows(X, y, sample_weight, class_weight, _OWNER)
+    if rows.has_weight.sum() < 2:
+        raise ValueError(
+            f"sample_weight and class_weight of {_OWNER} must leave weight to 2 classes at least, got weight for "
+            f"{rows.classes[rows.has_weight].tolist()} alone"
+        )
     null = _null_model(rows, fit_intercept=fit_intercept)
     if grid is None:
         least = _least_c(rows, null, l1_ratio, fit_intercept=fit_intercept, n_threads=n_threads)
@@ -197,8 +209,14 @@ def _null_model(rows: Rows, *, fit_intercept: bool) -> Floats:
     n_outputs = 1 if len(rows.classes) == 2 else len(rows.classes)
     coef = np.zeros((n_outputs, rows.shape[1] + 1))
     if fit_intercept:
-        log_shares = np.log(np.bincount(rows.y, weights=rows.weight, minlength=len(rows.classes)))
-        coef[:, -1] = log_shares[1] - log_shares[0] if n_outputs == 1 else log_shares - log_shares.mean()
+        shares = np.bincount(rows.y, weights=rows.weight, minlength=len(rows.classes))
+        log_shares = np.log(np.where(rows.has_weight, shares, 1.0))
+        if n_outputs == 1:
+            coef[:, -1] = log_shares[1] - log_shares[0]
+        else:
+            coef[:, -1] = log_shares
+            coef = without_weightless(coef, rows.has_weight)
+            coef[:, -1] -= coef[:, -1].mean()
     return coef
 
 
