@@ -9,7 +9,7 @@
 namespace mlcore::linear_model {
 
 /// The factor of one matrix. A matrix that is not positive definite, by rounding or because some directions have no
-/// curvature at all, gets the least multiple of its largest diagonal entry added that makes it so, of 0, 1e-12, 1e-10,
+/// curvature at all, gets the least share of its diagonal added that makes it so, of 0, 1e-12, 1e-10,
 /// ... Throws ValueError where an entry is not finite.
 class Cholesky {
   public:

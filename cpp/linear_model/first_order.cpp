@@ -170,6 +170,7 @@ Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Ta
             step(gradient);
         else
             batches.for_each(ctx, out.n_iter, theta, step);
+        loss.centre(theta.data(), params.l1 == 0); // rates of their own let coefficients drift together
         measure();
         ++out.n_iter;
         ctx.progress.iteration(static_cast<std::uint64_t>(out.n_iter), out.losses.back());

@@ -76,8 +76,7 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
         for (std::size_t k = 0; k < loss.n_outputs(); ++k) theta[(k + 1) * (loss.n_cols() + 1) - 1] = 0;
     rows.move(1, theta);
     loss.from_table(theta.data());
-    const bool is_smooth = params.l1 == 0;
-    loss.centre(theta.data(), is_smooth);
+    loss.centre(theta.data(), params.l1 == 0);
     const StopRule stop{params.tol, params.max_iter};
     const bool smooth_only = params.solver == "lbfgs" || params.solver == "newton-cholesky";
     if (smooth_only && params.l1 > 0)
@@ -98,12 +97,6 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
             {params.solver, params.l1, params.learning_rate, params.batch_size, params.momentum}, stop);
     else
         throw ValueError("unknown solver '" + params.solver + "'");
-    constexpr double rounding = 1e-12;
-    if (loss.centre(theta.data(), is_smooth) > rounding * largest(theta) && is_smooth && params.l2 > 0) {
-        std::vector<double> gradient(theta.size()); // steps that take each coordinate for itself leave a common shift
-        fit.losses.back() = loss.value_and_gradient(ctx, theta.data(), gradient.data());
-        fit.optimality = largest(gradient);
-    }
     loss.to_table(theta.data());
     rows.move(-1, theta);
     loss.centre(theta.data(), false);

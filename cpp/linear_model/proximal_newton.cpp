@@ -151,7 +151,8 @@ Outcome minimise_proximal_newton(const RunContext& ctx, LogisticLoss& loss, doub
         ctx.checkpoint();
         // The model is solved the better, the nearer the minimum: convergence stays faster than linear.
         const double precision = std::min(0.1, std::sqrt(out.optimality)) * out.optimality;
-        const Vector towards = newton_step(ctx, loss, l1, at, out.n_iter, std::max(precision, 0.1 * stop.tol));
+        Vector towards = newton_step(ctx, loss, l1, at, out.n_iter, std::max(precision, 0.1 * stop.tol));
+        if (l1 == 0) loss.centre(towards.data(), true);
         if (!search(f, loss, l1, at, towards, next)) break; // rounding: as low as it gets
         std::swap(at, next);
         ++out.n_iter;

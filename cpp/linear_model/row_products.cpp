@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <variant>
 
 namespace mlcore::linear_model {
@@ -108,6 +109,30 @@ void for_dense_rows(MatrixView<const T> x, std::span<const double> mean, std::si
     }
 }
 
+/// f(i, j, x_ij) for what rows [begin, end) hold, entries that come in parts added up.
+template <class T, class I, class F>
+void for_entries(const CsrView<T, I>& x, std::size_t begin, std::size_t end, F&& f) {
+    std::vector<std::pair<std::size_t, double>> row;
+    for (std::size_t i = begin; i < end; ++i) {
+        bool ascending = true;
+        for (std::size_t k = x.begin(i) + 1; k < x.end(i); ++k) ascending &= x.indices[k] > x.indices[k - 1];
+        if (ascending) {
+            for (std::size_t k = x.begin(i); k < x.end(i); ++k)
+                f(i, static_cast<std::size_t>(x.indices[k]), static_cast<double>(x.data[k]));
+            continue;
+        }
+        row.clear();
+        for (std::size_t k = x.begin(i); k < x.end(i); ++k)
+            row.emplace_back(static_cast<std::size_t>(x.indices[k]), static_cast<double>(x.data[k]));
+        std::stable_sort(row.begin(), row.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        for (std::size_t p = 0, q = 0; p < row.size(); p = q) {
+            double value = 0;
+            for (; q < row.size() && row[q].first == row[p].first; ++q) value += row[q].second;
+            f(i, row[p].first, value);
+        }
+    }
+}
+
 double dot(const double* a, const double* b, std::size_t n) {
     constexpr std::size_t lanes = 32;
     double lane[lanes] = {};
@@ -186,11 +211,9 @@ std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::s
         [&](const auto& x) {
             if constexpr (requires { x.n_stored(); }) {
                 sum_over_rows(ctx, n, d, n_stored(X), out.data(), [&](double* sum, std::size_t begin, std::size_t end) {
-                    for (std::size_t i = begin; i < end; ++i)
-                        for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
-                            const double value = static_cast<double>(x.data[k]);
-                            sum[static_cast<std::size_t>(x.indices[k])] += weight_of(weight, i) * value * value;
-                        }
+                    for_entries(x, begin, end, [&](std::size_t i, std::size_t j, double value) {
+                        sum[j] += weight_of(weight, i) * value * value;
+                    });
                 });
                 for (std::size_t j = 0; j < d; ++j) out[j] -= weight_sum * mean[j] * mean[j];
             } else {
@@ -224,13 +247,10 @@ TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<cons
             if constexpr (requires { x.n_stored(); }) {
                 sum_over_rows(ctx, n, 2 * d, n_stored(X), sums.data(),
                               [&](double* sum, std::size_t begin, std::size_t end) {
-                                  for (std::size_t i = begin; i < end; ++i)
-                                      for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
-                                          const auto j = static_cast<std::size_t>(x.indices[k]);
-                                          const double value = static_cast<double>(x.data[k]);
-                                          sum[j] += weight_of(weight, i) * value;
-                                          sum[d + j] += weight_of(weight, i) * value * value;
-                                      }
+                                  for_entries(x, begin, end, [&](std::size_t i, std::size_t j, double value) {
+                                      sum[j] += weight_of(weight, i) * value;
+                                      sum[d + j] += weight_of(weight, i) * value * value;
+                                  });
                               });
             } else {
                 if (fit_intercept)

@@ -4,6 +4,7 @@
 #include "core/random.hpp"
 #include "linear_model/columns.hpp"
 #include "linear_model/elastic_net.hpp"
+#include "linear_model/near_zero.hpp"
 #include "linear_model/normal_equations.hpp"
 #include "linear_model/ridge.hpp"
 #include "linear_model/row_products.hpp"
@@ -104,7 +105,13 @@ TEST(normal_equations_agree_with_plain_loops) {
                 StandaloneRun run(2);
                 const std::span<const double> weight =
                     weighted ? std::span<const double>(data.weight) : std::span<const double>();
-                const NormalEquations normal = normal_equations(run.context, X, data.targets(), weight, true);
+                const NearZero moved(run.context, X, weight, true);
+                NormalEquations normal = normal_equations(run.context, moved.table(), data.targets(), weight, true);
+                for (std::size_t j = 0; j < d; ++j) {
+                    std::vector<double> unit(d, 0.0);
+                    unit[j] = 1;
+                    normal.mean[j] += moved.offset(unit.data());
+                }
                 const double tolerance = 1e-11 * static_cast<double>(n + 10);
                 for (std::size_t j = 0; j < d; ++j) {
                     CHECK_CLOSE(normal.mean[j], data.mean(j, weighted), 1e-12);

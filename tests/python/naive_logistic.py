@@ -136,6 +136,14 @@ def one_solution(coef, l1, l2):
     return found
 
 
+def centred(coef, l1):
+    """Coefficients without what they have in common over outputs, which only a smooth penalty makes smaller."""
+    first = coef.shape[1] - 1 if l1 > 0 else 0
+    shift = np.zeros(coef.shape[1])
+    shift[first:] = coef[:, first:].mean(axis=0) * (len(coef) > 1)
+    return coef - shift
+
+
 # ---- the classical optimizers ----------------------------------------------------------------------------------------
 
 
@@ -266,13 +274,15 @@ def logistic_fit(
         coef = solve(*problem, start, l1, l2, fit_intercept)
         curve.append(objective(*problem, coef, l1, l2))
     else:
-        coef, n = start, len(y)
+        coef, n = centred(start, l1), len(y)
+        curve = [objective(*problem, coef, l1, l2)]
         rule = Rule("sgd" if solver in ("gd", "minibatch") else solver, learning_rate or 0.1, momentum)
         size = {"gd": n, "sgd": 1}.get(solver, batch_size)
         for epoch in range(max_iter):
             order = shuffled(n, seed, epoch) if solver != "gd" else np.arange(n)
             batches = [order[i : i + size] for i in range(0, n, size)]
             coef = descend(*problem, coef, rule=rule, l1=l1, l2=l2, fit_intercept=fit_intercept, batches=batches)
+            coef = centred(coef, l1)
             curve.append(objective(*problem, coef, l1, l2))
             if optimality(*problem, coef, l1, l2, fit_intercept) <= tol:
                 break

@@ -367,12 +367,40 @@ def test_unfitted():
 def test_zero_weight_is_as_removed_and_two_as_twice(solver):
     X, y, _ = problem(3)
     weight = np.random.default_rng(5).integers(0, 4, len(y))
-    y[weight == 0] = 7  # a class without weight is none
+    y[weight == 0] = 7  # a class without weight
     model = LogisticRegression(solver=solver, class_weight="balanced", **TIGHT)
-    weighted = model.fit(X, y, sample_weight=weight).decision_function(X)
-    assert model.classes_.tolist() == [0, 1, 2]
-    repeated = model.fit(np.repeat(X, weight, axis=0), np.repeat(y, weight)).decision_function(X)
-    np.testing.assert_allclose(weighted, repeated, atol=1e-6)
+    weighted = model.fit(X, y, sample_weight=weight).predict_proba(X)
+    assert model.classes_.tolist() == [0, 1, 2, 7]
+    assert weighted[:, 3].max() < 1e-12
+    repeated = model.fit(np.repeat(X, weight, axis=0), np.repeat(y, weight)).predict_proba(X)
+    np.testing.assert_allclose(weighted[:, :3], repeated, atol=1e-7)
+
+
+@pytest.mark.parametrize("solver", [*SMOOTH, "coordinate_descent", "adam"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_one_class_with_weight_makes_a_constant_model(solver, n_classes, fit_intercept):
+    X, y, _ = problem(n_classes)
+    for left in range(n_classes):
+        model = LogisticRegression(C=np.inf, solver=solver, fit_intercept=fit_intercept)
+        model.fit(X, y, sample_weight=y == left)  # with no warning
+        assert model.classes_.tolist() == list(range(n_classes))
+        assert (model.predict(1e6 * X) == left).all()
+        assert model.predict_proba(X)[:, left].min() > 1 - 1e-12
+        assert not model.coef_.any()
+        others = {label: 0 for label in range(n_classes) if label != left}
+        same = LogisticRegression(C=np.inf, solver=solver, fit_intercept=fit_intercept, class_weight=others).fit(X, y)
+        np.testing.assert_array_equal(same.intercept_, model.intercept_)
+
+
+def test_class_weight_of_zero_removes_rows():
+    X, y, _ = problem(3)
+    model = LogisticRegression(class_weight={1: 0}, **TIGHT).fit(X, y)
+    weighted = LogisticRegression(**TIGHT).fit(X, y, sample_weight=y != 1)
+    np.testing.assert_array_equal(model.predict_proba(X), weighted.predict_proba(X))
+    assert model.predict_proba(X)[:, 1].max() < 1e-12
+    with pytest.raises(ValueError, match="must leave weight to one class"):
+        LogisticRegression(class_weight={0: 0, 1: 0, 2: 0}).fit(X, y)
 
 
 @pytest.mark.parametrize("solver", SMOOTH)

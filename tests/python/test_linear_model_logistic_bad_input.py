@@ -53,8 +53,8 @@ def assert_unfitted(model):
         ({"batch_size": 0}, "'batch_size' parameter"),
         ({"momentum": 1.0}, "'momentum' parameter"),
         ({"class_weight": "even"}, "'class_weight' parameter"),
-        ({"class_weight": {0: -1.0}}, "class_weight of LogisticRegression must be finite and > 0"),
-        ({"class_weight": {0: np.inf}}, "class_weight of LogisticRegression must be finite and > 0"),
+        ({"class_weight": {0: -1.0}}, "class_weight of LogisticRegression must be finite and >= 0"),
+        ({"class_weight": {0: np.inf}}, "class_weight of LogisticRegression must be finite and >= 0"),
         ({"class_weight": {7: 1.0}}, r"classes, \[0, 1\], are not in class_weight"),
         ({"random_state": "x"}, "'random_state' parameter"),
         ({"n_jobs": 0}, "n_jobs must be a positive int"),
@@ -122,8 +122,8 @@ def test_one_class():
             LogisticRegression().fit(X, labels)
     with pytest.raises(ValueError, match="stratify=y"):
         LogisticRegression().fit(X, np.zeros(120))
-    with pytest.raises(ValueError, match="y, where sample_weight is not zero, must hold at least 2 classes"):
-        LogisticRegression().fit(X, y, sample_weight=(y == 1).astype(float))
+    with pytest.raises(ValueError, match=r"must leave weight to 2 classes at least, got weight for \[1\] alone"):
+        logistic_path(X, y, sample_weight=(y == 1).astype(float))
 
 
 def test_bad_labels():
