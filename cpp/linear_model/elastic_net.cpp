@@ -138,7 +138,7 @@ class ColumnPath {
     }
 
     void measure(const Penalty& penalty, Solution& solution) const {
-        GapParts parts;
+        GapParts parts(columns_.yy());
         for (std::size_t j = 0; j < d_; ++j)
             if (square(j) > 0) parts.add(columns_.w(j), columns_.c(j), square(j), penalty);
         solution.gap = parts.gap(columns_.rr(), columns_.ry(), penalty);

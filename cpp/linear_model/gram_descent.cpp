@@ -50,7 +50,7 @@ double GapParts::gap(double rr, double ry, const Penalty& penalty) const {
 }
 
 double GramDescent::gap(const GramProblem& problem, const Penalty& penalty, std::span<const std::int32_t> work) const {
-    GapParts parts;
+    GapParts parts(problem.yy);
     double wb = 0, wc = 0;
     for (const std::int32_t j : work) {
         const double w = problem.w[j];

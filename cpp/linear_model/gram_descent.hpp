@@ -15,8 +15,11 @@
 #include "core/memory.hpp"
 #include "core/random.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -37,12 +40,17 @@ struct Penalty {
 /// The parts of the objective and of its dual that a sweep over the coefficients gives.
 class GapParts {
   public:
+    /// yy: squared norm of y. An inner product with the residual is known but for rounding of its column's length times
+    /// that of y: so little above l1 is not held against a solution, which no arithmetic could bring any lower.
+    explicit GapParts(double yy) : rounding_(64 * std::numeric_limits<double>::epsilon() * std::sqrt(yy)) {}
+
     /// w: a coefficient; c: inner product of its column with the residual; square: of its column with itself, > 0.
     void add(double w, double c, double square, const Penalty& penalty) {
         const double size = w < 0 ? -w : w, slope = c - penalty.l2 * w;
         w1_ += size;
         w2_ += w * w;
-        const double above = slope < 0 && !penalty.positive ? -slope : slope;
+        double above = slope < 0 && !penalty.positive ? -slope : slope;
+        if (above > penalty.l1) above = std::max(above - rounding_ * std::sqrt(square), penalty.l1);
         if (above > dual_norm_) dual_norm_ = above;
         const double free = penalty.positive && w == 0 && c < 0 ? 0 : c;
         c2_ += penalty.l2 > 0 ? free * free : free * free / square;
@@ -61,7 +69,7 @@ class GapParts {
     }
 
   private:
-    double w1_ = 0, w2_ = 0, c2_ = 0, dual_norm_ = 0; // c2: squares of c; without l2 over those of the columns
+    double rounding_, w1_ = 0, w2_ = 0, c2_ = 0, dual_norm_ = 0; // c2: squares of c; without l2 over those of the columns
 };
 
 /// m features of a problem. gram (m, m) with rows `ld` apart; b (m), w (m) in and out, c (m) = b - gram w in and out.

@@ -92,7 +92,7 @@ class GramPath {
     }
 
     void measure(const Penalty& penalty, Solution& solution) const {
-        GapParts parts;
+        GapParts parts(problem_.yy);
         double wb = 0, wc = 0;
         for (std::size_t j = 0; j < d_; ++j) {
             if (!(square(j) > 0)) continue;

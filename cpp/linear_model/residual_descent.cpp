@@ -95,7 +95,7 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
     };
     const auto gap = [&] {
         correlate();
-        GapParts parts;
+        GapParts parts(problem.yy);
         for (const std::int32_t j : work)
             parts.add(problem.w[j], problem.c[j], moments.squares[static_cast<std::size_t>(j)], penalty);
         double rr = 0, ry = 0;

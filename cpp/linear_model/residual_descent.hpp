@@ -13,6 +13,7 @@ namespace mlcore::linear_model {
 struct ResidualProblem {
     std::span<const double> y, weight;
     double *w, *r, *c;
+    double yy; // sum_i s_i y_i^2
 };
 
 /// As GramDescent::solve.

@@ -214,7 +214,7 @@ int WorkingColumns<Columns>::descend(const RunContext& ctx, const Penalty& penal
     if (work.empty()) return 0;
     if (prefers_residual(work)) {
         std::copy(r_.begin(), r_.end(), old_r_.begin());
-        const ResidualProblem problem{y_.span(), weight_, w_, r_.data(), c_.data()};
+        const ResidualProblem problem{y_.span(), weight_, w_, r_.data(), c_.data(), yy_};
         sweeps_ = residual_descent(ctx, x_, moments_, problem, penalty, work, stop, order, draws);
         update_residual(ctx, false);
         for (const std::int32_t j : work) way_at_[static_cast<std::size_t>(j)] = way_;

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from mlcore._io import load, save
     from mlcore.boosting import GBDTClassifier, GBDTRegressor
     from mlcore.embedding import FastTextVectors, KeyedVectors, Phrases, Word2Vec
-    from mlcore.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+    from mlcore.linear_model import (
+        ElasticNet,
+        ElasticNetCV,
+        Lasso,
+        LassoCV,
+        LogisticRegression,
+        LogisticRegressionCV,
+        Ridge,
+        RidgeCV,
+    )
     from mlcore.nn import NeuralClassifier, NeuralRegressor
     from mlcore.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
@@ -25,14 +34,17 @@ __all__ = [
     "SVC",
     "SVR",
     "ElasticNet",
+    "ElasticNetCV",
     "FastTextVectors",
     "GBDTClassifier",
     "GBDTRegressor",
     "KeyedVectors",
     "Lasso",
+    "LassoCV",
     "LinearSVC",
     "LinearSVR",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "NeuralClassifier",
     "NeuralRegressor",
     "NuSVC",
@@ -40,6 +52,7 @@ __all__ = [
     "OneClassSVM",
     "Phrases",
     "Ridge",
+    "RidgeCV",
     "Word2Vec",
     "__version__",
     "boosting",
@@ -55,14 +68,17 @@ __all__ = [
 _FAMILIES = ("boosting", "embedding", "linear_model", "nn", "svm")
 _HOME = {
     "ElasticNet": "mlcore.linear_model",
+    "ElasticNetCV": "mlcore.linear_model",
     "FastTextVectors": "mlcore.embedding",
     "GBDTClassifier": "mlcore.boosting",
     "GBDTRegressor": "mlcore.boosting",
     "KeyedVectors": "mlcore.embedding",
     "Lasso": "mlcore.linear_model",
+    "LassoCV": "mlcore.linear_model",
     "LinearSVC": "mlcore.svm",
     "LinearSVR": "mlcore.svm",
     "LogisticRegression": "mlcore.linear_model",
+    "LogisticRegressionCV": "mlcore.linear_model",
     "NeuralClassifier": "mlcore.nn",
     "NeuralRegressor": "mlcore.nn",
     "NuSVC": "mlcore.svm",
@@ -70,6 +86,7 @@ _HOME = {
     "OneClassSVM": "mlcore.svm",
     "Phrases": "mlcore.embedding",
     "Ridge": "mlcore.linear_model",
+    "RidgeCV": "mlcore.linear_model",
     "SVC": "mlcore.svm",
     "SVR": "mlcore.svm",
     "Word2Vec": "mlcore.embedding",

@@ -241,7 +241,7 @@ def _path(
     X, y = check_X_y(X, y, multi_output=True, y_numeric=True, estimator=owner, **READ)
     problem = make_problem(X, y, sample_weight, owner)
     n_targets, n_features = problem.Y.shape[1], problem.n_features
-    grid = None if is_number else _given_alphas(alphas, owner)
+    grid = None if is_number else given_alphas(alphas, owner)
     n_alphas = int(alphas) if grid is None else len(grid)
     with Progress(n_targets * n_alphas, int(params["verbose"]), owner) as progress:
         found = core.linear_model.elastic_net_path(
@@ -283,7 +283,7 @@ def _path(
     return (found["alphas"], coefs, gaps, n_iters) if return_n_iter else (found["alphas"], coefs, gaps)
 
 
-def _given_alphas(alphas: Any, owner: str) -> Floats:
+def given_alphas(alphas: Any, owner: str) -> Floats:
     """Return the alphas, falling."""
     try:
         grid = np.array(alphas, dtype=np.float64)

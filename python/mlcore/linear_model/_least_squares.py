@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._matrix import Floats, Matrix, for_core
 from mlcore._native import core
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Number, OneOf, Sizes, Spec
+from mlcore._validation import row_weights
 from mlcore.linear_model._data import READ, is_sparse
 
 COUNT = 2**31 - 1
@@ -34,6 +36,17 @@ class Problem:
     def n_features(self) -> int:
         return self.X[3][1] if isinstance(self.X, tuple) else self.X.shape[1]
 
+    def rows(self, chosen: Any) -> "Problem":
+        """Return the problem of some rows."""
+        X = self.table
+        weight = None if self.weight is None else self.weight[chosen]
+        return Problem(for_core(X[chosen]), self.Y[chosen], weight, self.is_flat)
+
+    @property
+    def table(self) -> Any:
+        """X as an array or a CSR array."""
+        return sp.csr_array(self.X[:3], shape=self.X[3]) if isinstance(self.X, tuple) else self.X
+
     def tolerance(self, tol: float, target: int, *, fit_intercept: bool) -> float:
         """Return the duality gap that `tol` stands for."""
         y = self.Y[:, target]
@@ -50,14 +63,10 @@ def make_problem(X: Any, y: Any, sample_weight: Any, owner: str) -> Problem:
     ValueError
         If a weight is negative or not finite, or all are zero, or their sum overflows.
     """
-    weight: Floats | None = None
-    if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError(f"sample_weight of {owner} must have a weight that is not zero, got zeros only")
-        with np.errstate(over="ignore"):
-            if not np.isfinite(weight.sum()):
-                raise ValueError(f"sample_weight of {owner} has no finite sum: scale the weights down")
+    weight = row_weights(sample_weight, X, owner)
+    with np.errstate(over="ignore"):
+        if weight is not None and not np.isfinite(weight.sum()):
+            raise ValueError(f"sample_weight of {owner} has no finite sum: scale the weights down")
     dense = y.toarray() if is_sparse(y) else np.asarray(y)
     targets = dense.astype(np.float64, copy=False)
     return Problem(for_core(X), targets.reshape(len(targets), -1), weight, is_flat=dense.ndim == 1)
@@ -89,6 +98,8 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
     intercept_: float | Floats
     n_features_in_: int
     n_jobs: int | None
+    _many_targets = True
+    """Whether y may have several columns."""
 
     @abstractmethod
     def _solve(self, problem: Problem, *, continuing: bool) -> None:
@@ -134,7 +145,7 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         if not continuing:
             self._clear_fitted()
         try:
-            X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True, **READ)
+            X, y = validate_rows(self, X, y, multi_output=self._many_targets, y_numeric=True, **READ)
             self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
         except BaseException:
             self._clear_fitted()
@@ -166,6 +177,7 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.target_tags.multi_output = self._many_targets
         return tags
 
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
