@@ -76,7 +76,7 @@ class LogisticRegressionCV(LogisticRegression):
     coefs_paths_ : array of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features_in_ + 1)
         Coefficients in each fold, intercepts in the last column; n_outputs is 1 for two classes.
     n_iter_ : int32 array of shape (n_folds, n_l1_ratios, n_Cs)
-        Iterations.
+        Iterations; 1 at least.
     coef_ : array of shape (1, n_features_in_) or (n_classes, n_features_in_)
         Coefficients, float64; one row for two classes.
     intercept_ : array of shape (1,) or (n_classes,)
@@ -222,7 +222,7 @@ class LogisticRegressionCV(LogisticRegression):
                     for c in np.argsort(Cs, kind="stable"):
                         found = fit(kept, coef, float(Cs[c]), replace(settings, l1_ratio=ratio))
                         coef = paths[f, r, c] = found["coef"]
-                        n_iter[f, r, c] = found["n_iter"]
+                        n_iter[f, r, c] = max(found["n_iter"], 1)
                         missed += not found["converged"]
                         scores[f, r, c] = scorer(self._model(rows, coef), X[test], labels[test], **options)
                     progress.update(1, score=float(scores[f, r].max()))
