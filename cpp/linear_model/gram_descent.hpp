@@ -69,7 +69,8 @@ class GapParts {
     }
 
   private:
-    double rounding_, w1_ = 0, w2_ = 0, c2_ = 0, dual_norm_ = 0; // c2: squares of c; without l2 over those of the columns
+    double rounding_, w1_ = 0, w2_ = 0, c2_ = 0,
+                      dual_norm_ = 0; // c2: squares of c; without l2 over those of the columns
 };
 
 /// m features of a problem. gram (m, m) with rows `ld` apart; b (m), w (m) in and out, c (m) = b - gram w in and out.

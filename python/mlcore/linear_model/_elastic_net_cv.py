@@ -27,7 +27,6 @@ class _PathCV(BaseLeastSquares):
     precompute: Any
     max_iter: int | None
     tol: float
-    copy_X: bool
     cv: Any
     verbose: int
     positive: bool
@@ -111,7 +110,9 @@ class _PathCV(BaseLeastSquares):
         if not isinstance(self.alphas, Integral):
             return np.tile(given_alphas(self.alphas, owner), (len(ratios), 1))
         if min(ratios) == 0:
-            raise ValueError(f"with l1_ratio=0 of {owner} no alpha makes all coefficients zero: give alphas as an array")
+            raise ValueError(
+                f"with l1_ratio=0 of {owner} no alpha makes all coefficients zero: give alphas as an array"
+            )
         # The path of one alpha is the start of each grid, where all coefficients are zero.
         first = [self._path(problem, None, ratio)["alphas"][0] for ratio in ratios]
         n = int(self.alphas)

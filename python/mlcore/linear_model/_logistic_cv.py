@@ -48,14 +48,15 @@ class LogisticRegressionCV(LogisticRegression):
     max_iter : int or None, default=None
         Most iterations of a fit; reached, it is a ConvergenceWarning. None: 1000.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weights of each class, >= 0; "balanced" is by all rows, not by those of a fold. Scores are without.
+        Factor on the weights of each class, >= 0; "balanced" is by all rows, not by those of a fold. Scores are
+        without.
     n_jobs : int or None, default=None
         Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
         1: a progress bar over folds; 2: a line a fold through ``logging.getLogger("mlcore")``.
     refit : bool, default=True
-        Whether the best pair is fitted on all rows; without, `coef_`, `C_` and `l1_ratio_` are means of the best of each
-        fold.
+        Whether the best pair is fitted on all rows; without, `coef_`, `C_` and `l1_ratio_` are means of the best of
+        each fold.
     random_state : int, RandomState or None, default=None
         Seed of the order of rows in "saga".
 
@@ -230,8 +231,8 @@ class LogisticRegressionCV(LogisticRegression):
         missed += not found["converged"]
         if missed:  # before the attributes: where warnings are errors, it must stay unfitted
             warnings.warn(
-                f"solver={settings.solver!r} of {owner} stopped early, or at max_iter={settings.max_iter} iterations, in "
-                f"{missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs at a smaller C",
+                f"solver={settings.solver!r} of {owner} stopped early, or at max_iter={settings.max_iter} iterations, "
+                f"in {missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs at a smaller C",
                 ConvergenceWarning,
                 stacklevel=4,
             )

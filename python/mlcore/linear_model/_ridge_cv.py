@@ -130,10 +130,7 @@ class RidgeCV(BaseLeastSquares):
 
     def _solve(self, problem: Problem, *, continuing: bool) -> None:  # noqa: ARG002
         alphas = self._alphas()
-        if self.cv is None:
-            model = self._by_leave_one_out(problem, alphas)
-        else:
-            model = self._by_folds(problem, alphas)
+        model = self._by_leave_one_out(problem, alphas) if self.cv is None else self._by_folds(problem, alphas)
         self.coef_, self.intercept_ = model.coef_, model.intercept_
 
     def _alphas(self) -> Floats:
@@ -155,7 +152,7 @@ class RidgeCV(BaseLeastSquares):
 
     def _by_folds(self, problem: Problem, alphas: Floats) -> Ridge:
         if self.store_cv_results:
-            raise ValueError("store_cv_results=True of RidgeCV needs cv=None: errors of rows are those of leave-one-out")
+            raise ValueError("store_cv_results=True of RidgeCV needs cv=None: it keeps errors of leave-one-out")
         if self.alpha_per_target:
             raise ValueError("alpha_per_target=True of RidgeCV needs cv=None")
         search = GridSearchCV(self._model(1.0), {"alpha": alphas.tolist()}, cv=self.cv, scoring=self.scoring)
