@@ -13,6 +13,7 @@ from mlcore._base import effective_n_jobs, seed_from
 from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._state import Array, Int, Number, OneOf, Spec
 from mlcore.linear_model._elastic_net_path import check_gram, given_alphas
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
@@ -38,6 +39,17 @@ class _PathCV(BaseLeastSquares):
     dual_gap_: float
     n_iter_: int
     _many_targets = False
+    _state_spec: ClassVar[Spec] = {
+        **BaseLeastSquares._state_spec,
+        "alpha_": Number(low=0, is_finite=True),
+        "alphas_": OneOf(
+            Array("f8", ("n_alphas",), low=0, is_finite=True),
+            Array("f8", ("n_ratios", "n_alphas"), low=0, is_finite=True),
+        ),
+        "mse_path_": OneOf(Array("f8", ("n_alphas", "n_folds")), Array("f8", ("n_ratios", "n_alphas", "n_folds"))),
+        "dual_gap_": Number(),
+        "n_iter_": Int(),
+    }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "eps": [Interval(Real, 0, 1, closed="right")],
@@ -227,6 +239,8 @@ class ElasticNetCV(_PathCV):
     """
 
     l1_ratio_: float
+
+    _state_spec: ClassVar[Spec] = {**_PathCV._state_spec, "l1_ratio_": Number(low=0, high=1)}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_PathCV._parameter_constraints,

@@ -11,11 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
 from mlcore._base import effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._progress import Progress
+from mlcore._sparse import validate_rows
+from mlcore._state import FEATURES, Array, Number, Spec, Text
 from mlcore._validation import read_labels, row_weights
 from mlcore.linear_model._data import READ, Rows, classification_rows
 from mlcore.linear_model._logistic import LogisticRegression
@@ -117,6 +118,20 @@ class LogisticRegressionCV(LogisticRegression):
     coefs_paths_: Floats
     warm_start = False
 
+    _state_spec: ClassVar[Spec] = {
+        **{name: LogisticRegression._state_spec[name] for name in (*FEATURES, "classes_", "coef_", "intercept_")},
+        "solver_": Text(),
+        "C_": Number(low=0),
+        "l1_ratio_": Number(low=0, high=1),
+        "Cs_": Array("f8", ("n_Cs",), low=0),
+        "l1_ratios_": Array("f8", ("n_ratios",), low=0, high=1),
+        "scores_": Array("f8", ("n_folds", "n_ratios", "n_Cs")),
+        "coefs_paths_": Array(
+            "f8", ("n_folds", "n_ratios", "n_Cs", "n_outputs", lambda sizes: sizes["n_features"] + 1), is_finite=True
+        ),
+        "n_iter_": Array("i4", ("n_folds", "n_ratios", "n_Cs"), low=1),
+    }
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like"],
@@ -200,7 +215,7 @@ class LogisticRegressionCV(LogisticRegression):
         is_number = isinstance(self.Cs, Integral)
         Cs = np.logspace(-4, 4, int(self.Cs)) if is_number else self._grid("Cs", self.Cs, low=smallest, high=np.inf)
         ratios = self._grid("l1_ratios", self.l1_ratios, low=0.0, high=1.0)
-        X = validate_data(self, X, **READ)
+        X = validate_rows(self, X, **READ)
         rows = classification_rows(X, y, sample_weight, self.class_weight, owner)
         labels, weight = read_labels(y, owner), row_weights(sample_weight, X, owner)
         settings = self._settings(rows, has_l1=bool((ratios > 0).any()), owner=owner)
@@ -231,8 +246,8 @@ class LogisticRegressionCV(LogisticRegression):
         missed += not found["converged"]
         if missed:  # before the attributes: where warnings are errors, it must stay unfitted
             warnings.warn(
-                f"solver={settings.solver!r} of {owner} stopped early, or at max_iter={settings.max_iter} iterations, "
-                f"in {missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs at a smaller C",
+                f"solver={settings.solver!r} of {owner} stopped early, or at max_iter={settings.max_iter} "
+                f"iterations, in {missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs at a smaller C",
                 ConvergenceWarning,
                 stacklevel=4,
             )

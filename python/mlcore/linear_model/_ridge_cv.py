@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from mlcore._matrix import Floats
+from mlcore._state import Array, Number, OneOf, Optional, Spec
 from mlcore.linear_model._data import is_sparse
 from mlcore.linear_model._least_squares import BaseLeastSquares, Problem, check_finite
 from mlcore.linear_model._ridge import Ridge
@@ -95,6 +96,15 @@ class RidgeCV(BaseLeastSquares):
     alpha_: float | Floats
     best_score_: float | Floats
     cv_results_: Floats
+
+    _state_spec: ClassVar[Spec] = {
+        **BaseLeastSquares._state_spec,
+        "alpha_": OneOf(Number(low=0, is_finite=True), Array("f8", ("n_targets",), low=0, is_finite=True)),
+        "best_score_": OneOf(Number(), Array("f8", ("n_targets",))),
+        "cv_results_": Optional(
+            OneOf(Array("f8", ("n_rows", "n_alphas")), Array("f8", ("n_rows", "n_targets", "n_alphas")))
+        ),
+    }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "alphas": ["array-like", Interval(Real, 0, None, closed="left")],
