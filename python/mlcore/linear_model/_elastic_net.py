@@ -1,7 +1,7 @@
-"""Lasso and elastic net as estimators; the path over many penalties is in `_elastic_net_path.py`.
+"""Lasso and elastic net as estimators; the path over many penalties is in `_elastic_net_path.py`, the choice of alpha
+in `_elastic_net_cv.py`.
 
-Left out on purpose: joint penalties on several targets (MultiTaskLasso), the choice of alpha by cross-validation
-(GridSearchCV and a path do it).
+Left out on purpose: joint penalties on several targets (MultiTaskLasso).
 """
 
 import warnings

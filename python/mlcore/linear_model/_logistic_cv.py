@@ -247,7 +247,8 @@ class LogisticRegressionCV(LogisticRegression):
         if missed:  # before the attributes: where warnings are errors, it must stay unfitted
             warnings.warn(
                 f"solver={settings.solver!r} of {owner} stopped early, or at max_iter={settings.max_iter} "
-                f"iterations, in {missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs at a smaller C",
+                f"iterations, in {missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs "
+                "at a smaller C",
                 ConvergenceWarning,
                 stacklevel=4,
             )

@@ -242,8 +242,9 @@ def leave_one_out_errors(problem: Problem, alphas: Floats, *, fit_intercept: boo
     Y = root * (problem.Y - target_mean)
     Z = root * (X - mean)
     u = root / np.sqrt(total) if fit_intercept else np.zeros_like(root)
+    Z -= u @ (u.T @ Z)  # what rounding of the means left of it, far from zero
     U, sigma, V = svd(Z, full_matrices=False, check_finite=False)
-    is_null = sigma <= np.finfo(np.float64).eps * max(Z.shape) * sigma.max(initial=0)
+    is_null = sigma <= 10 * np.finfo(np.float64).eps * max(Z.shape) * sigma.max(initial=0)
     U[:, is_null] -= u @ (u.T @ U[:, is_null])
     sigma[is_null] = 0
     outside = np.maximum(1 - (U**2).sum(axis=1, keepdims=True) - u**2, 0)  # of all that U and u span
