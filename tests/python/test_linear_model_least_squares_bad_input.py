@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import mlcore
-from mlcore import ElasticNet, Lasso, Ridge, _io
+from mlcore import ElasticNet, Lasso, LassoCV, Ridge, RidgeCV
 from mlcore._native import core
 from mlcore.linear_model import enet_path, lasso_path
 
@@ -190,13 +190,20 @@ def test_saved_models_are_the_same(cls, n_targets, tmp_path):
         assert copy.get_params() == model.get_params()
 
 
-def test_a_forged_state_is_refused():
-    model = Ridge().fit(X, y)
-    state = {name: value for name, value in model._get_state().items() if name in Ridge._state_spec}
-    _io._check(Ridge(), state)
-    for name, bad in (("coef_", np.zeros(5)), ("coef_", np.zeros((1, 1, 6))), ("intercept_", np.zeros(3))):
-        with pytest.raises(ValueError, match=name):
-            _io._check(Ridge(), {**state, name: bad})
+@pytest.mark.parametrize("kind", [Ridge, RidgeCV, LassoCV])
+def test_a_forged_state_is_refused(kind, tmp_path):
+    for name, bad in (
+        ("coef_", np.zeros(5)),
+        ("coef_", np.zeros((1, 1, 6))),
+        ("intercept_", np.zeros(3)),
+        ("n_features_in_", 7),
+        ("alpha_", -1.0),
+    ):
+        model = kind().fit(X, y)
+        if hasattr(model, name):
+            setattr(model, name, bad)
+            with pytest.raises(ValueError, match=r"^(coef_|intercept_|alpha_) must"):
+                mlcore.save(model, tmp_path / "model")
 
 
 def test_the_core_refuses_what_python_would_not_pass():
