@@ -202,6 +202,11 @@ void register_training(py::module_& m) {
         .def_readwrite("colsample_bynode", &Params::colsample_bynode)
         .def_readwrite("monotonic_cst", &Params::monotonic_cst)
         .def_readwrite("interaction_cst", &Params::interaction_cst)
+        .def_readwrite("max_cat_to_onehot", &Params::max_cat_to_onehot)
+        .def_readwrite("max_cat_threshold", &Params::max_cat_threshold)
+        .def_readwrite("cat_smooth", &Params::cat_smooth)
+        .def_readwrite("cat_l2", &Params::cat_l2)
+        .def_readwrite("min_data_per_group", &Params::min_data_per_group)
         .def_readwrite("seed", &Params::seed)
         .def_readwrite("first_iteration", &Params::first_iteration);
 

@@ -30,13 +30,15 @@ struct Params {
     std::uint64_t seed = 0;                        // of all random draws, together with the number of the iteration
     std::uint64_t first_iteration = 0; // of a model that is continued: its random draws go on where they stopped
 
-    // Categorical splits. Up to max_onehot categories each is tried alone against the rest; above that they are sorted
-    // by smoothed gradient and split as if ordered (Fisher 1958). The three others keep that from overfitting.
-    int max_onehot = 4;
-    double cat_smooth = 10.0;        // added to the hessian in the sort key
-    double cat_lambda = 10.0;        // added to reg_lambda in the gain of sorted splits
-    double min_rows_category = 10;   // categories rarer than this in a node travel with the missing values
-    double min_rows_cat_group = 100; // rows between two candidate cuts of the sorted categories
+    // Categorical splits. Up to max_cat_to_onehot categories each is tried alone against the rest; above that they are
+    // sorted by smoothed gradient and split as if ordered (Fisher 1958). The others keep that from overfitting, and are
+    // counted in rows, so that they mean the same for any units of y and of the weights. Negative: chosen by the size
+    // of the node and the number of its categories, see SplitFinder.
+    int max_cat_to_onehot = 4;
+    int max_cat_threshold = 0; // most categories on the smaller side of a sorted split; 0: no limit
+    double cat_smooth = -1.0;  // mean rows added to a category in its sort key; rarer ones travel with the missing
+    double cat_l2 = -1.0;      // mean rows added to each side in the gain of sorted splits; negative: cat_smooth
+    double min_data_per_group = -1.0; // rows between two candidate cuts of the sorted categories
 };
 
 } // namespace mlcore::boosting

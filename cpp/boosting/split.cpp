@@ -116,6 +116,7 @@ void SplitFinder::scan_monotonic(int f, const PackedPair* bins, const Node& node
 
 void SplitFinder::scan_one_hot(int f, const PackedPair* bins, const Node& node, Split& best) const {
     const int missing_bin = mapper_.missing_bin(f);
+    const bool has_missing = scale_.decode(bins[missing_bin]).n > 0;
     for (int b = 0; b <= missing_bin; ++b) {
         const Sums l = scale_.decode(bins[b]), r = node.sums - l;
         if (l.n <= 0 || r.n <= 0 || !big_enough(l) || !big_enough(r)) continue;
@@ -127,14 +128,41 @@ void SplitFinder::scan_one_hot(int f, const PackedPair* bins, const Node& node, 
         best.categorical = true;
         best.left = bins[b];
         insert(best.left_bins, b);
-        // One category against the rest: what the node did not see belongs to the rest.
-        best.missing_left = b == missing_bin;
+        best.missing_left = has_missing ? b == missing_bin : l.n > r.n;
     }
+    if (best.feature == f) send_unseen(f, bins, best);
+}
+
+SplitFinder::CategoryLimits SplitFinder::category_limits(int f, const PackedPair* bins, const Node& node) const {
+    constexpr double most_smooth = 10.0, most_apart = 100.0, least_rows = 3.0;
+    double n = 0.0, n_present = 0.0;
+    for (int b = 0; b < mapper_.n_bins(f); ++b) {
+        const double rows = scale_.decode(bins[b]).n;
+        n += rows;
+        n_present += rows > 0.0 ? 1.0 : 0.0;
+    }
+    const double half = n_present > 0.0 ? n / n_present / 2 : 0.0;
+    CategoryLimits limits;
+    limits.smooth = params_.cat_smooth;
+    limits.apart = params_.min_data_per_group;
+    if (limits.smooth < 0.0)
+        limits.smooth = std::clamp(half, std::min(least_rows, params_.min_samples_leaf), most_smooth);
+    if (limits.apart < 0.0) limits.apart = std::min(half, most_apart);
+    const double mean_hessian = node.sums.n > 0.0 ? node.sums.h / node.sums.n : 0.0;
+    limits.key_hessian = limits.smooth * mean_hessian;
+    limits.lambda = params_.reg_lambda + (params_.cat_l2 < 0.0 ? limits.smooth : params_.cat_l2) * mean_hessian;
+    return limits;
+}
+
+void SplitFinder::send_unseen(int f, const PackedPair* bins, Split& split) const {
+    if (!split.missing_left) return;
+    for (int b = 0; b <= mapper_.missing_bin(f); ++b)
+        if (scale_.decode(bins[b]).n <= 0.0) insert(split.left_bins, b);
 }
 
 void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const Node& node, Split& best) const {
     const int missing_bin = mapper_.missing_bin(f);
-    const double lambda = params_.reg_lambda + params_.cat_lambda;
+    const CategoryLimits limits = category_limits(f, bins, node);
 
     // Categories with enough rows stand alone; the others and the missing values form one group.
     struct Group {
@@ -144,27 +172,31 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
         double n;
     };
     std::vector<Group> groups;
+    const auto add = [&](int bin, const PackedPair& sum) {
+        const Sums s = scale_.decode(sum);
+        const double h = s.h + limits.key_hessian;
+        groups.push_back({h > 0.0 ? s.g / h : 0.0, bin, sum, s.n});
+    };
     PackedPair rare{};
-    bool any_rare = false;
     BinSet is_rare{};
+    bool any_rare = false;
     for (int b = 0; b <= missing_bin; ++b) {
-        const Sums s = scale_.decode(bins[b]);
-        if (s.n <= 0) continue;
-        if (b == missing_bin || s.n < params_.min_rows_category) {
+        const double n = scale_.decode(bins[b]).n;
+        if (n <= 0.0) continue;
+        if (b == missing_bin || n < limits.smooth) {
             rare += bins[b];
             any_rare = true;
             insert(is_rare, b);
         } else {
-            groups.push_back({s.g / (s.h + params_.cat_smooth), b, bins[b], s.n});
+            add(b, bins[b]);
         }
     }
-    if (any_rare) {
-        const Sums s = scale_.decode(rare);
-        groups.push_back({s.g / (s.h + params_.cat_smooth), -1, rare, s.n});
-    }
+    if (any_rare) add(-1, rare);
     std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.key < b.key; });
 
-    const double node_gain = rule_.score(node.sums.g, node.sums.h, lambda);
+    const double node_gain = rule_.score(node.sums.g, node.sums.h, limits.lambda);
+    const std::size_t most =
+        params_.max_cat_threshold > 0 ? static_cast<std::size_t>(params_.max_cat_threshold) : groups.size();
     PackedPair left{};
     double since_cut = 0.0;
     int cut = -1;
@@ -173,9 +205,10 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
         since_cut += groups[t].n;
         const Sums l = scale_.decode(left), r = node.sums - l;
         if (!big_enough(l) || !big_enough(r)) continue;
-        if (since_cut < params_.min_rows_cat_group || r.n < params_.min_rows_cat_group) continue;
+        if (since_cut < limits.apart || r.n < limits.apart) continue;
+        if (std::min(t + 1, groups.size() - t - 1) > most) continue;
         since_cut = 0.0;
-        const double gain = rule_.score(l.g, l.h, lambda) + rule_.score(r.g, r.h, lambda) - node_gain;
+        const double gain = rule_.score(l.g, l.h, limits.lambda) + rule_.score(r.g, r.h, limits.lambda) - node_gain;
         if (!(gain > best.gain)) continue;
         best.gain = gain;
         best.feature = f;
@@ -188,19 +221,14 @@ void SplitFinder::scan_sorted_categories(int f, const PackedPair* bins, const No
     best.left_bins = BinSet{};
     const Sums l = scale_.decode(best.left);
     best.missing_left = l.n > node.sums.n - l.n;
-    BinSet seen = is_rare;
-    for (std::size_t t = 0; t < groups.size(); ++t) {
-        const bool goes_left = static_cast<int>(t) <= cut;
-        if (groups[t].bin < 0)
-            best.missing_left = goes_left;
-        else
-            insert(seen, groups[t].bin);
-        if (goes_left && groups[t].bin >= 0) insert(best.left_bins, groups[t].bin);
-    }
-    // Rare ones, and those that this node did not see, go where missing values go.
-    if (best.missing_left)
+    for (int t = 0; t < static_cast<int>(groups.size()); ++t) {
+        const Group& group = groups[static_cast<std::size_t>(t)];
+        if (group.bin < 0 && contains(is_rare, missing_bin)) best.missing_left = t <= cut;
+        if (t > cut) continue;
         for (int b = 0; b <= missing_bin; ++b)
-            if (!contains(seen, b) || contains(is_rare, b)) insert(best.left_bins, b);
+            if (group.bin < 0 ? contains(is_rare, b) : b == group.bin) insert(best.left_bins, b);
+    }
+    send_unseen(f, bins, best);
 }
 
 SplitFinder::Node SplitFinder::node(const PackedPair& total, const Bounds& bounds) const {
@@ -215,7 +243,7 @@ void SplitFinder::scan(int f, const PackedPair* histogram, const Node& node, Spl
     const PackedPair* bins = histogram + layout_.offset(f);
     if (!best.found()) best.gain = node.least_gain;
     if (mapper_.is_categorical(f)) {
-        if (mapper_.n_categories(f) <= params_.max_onehot)
+        if (mapper_.n_categories(f) <= params_.max_cat_to_onehot)
             scan_one_hot(f, bins, node, best);
         else
             scan_sorted_categories(f, bins, node, best);

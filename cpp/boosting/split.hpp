@@ -8,7 +8,8 @@
 // and with max_delta_step what values up to that can earn (leaf_value.hpp).
 //
 // A numeric feature is scanned twice where the node has missing values: once with them on the right (thresholds
-// rising), once on the left (thresholds falling). A missing value that the node did not see follows the larger child.
+// rising), once on the left (thresholds falling). A missing value that the node did not see follows the larger child,
+// and so does a category that it did not see: it goes where missing values go.
 // Ties: lower feature, then missing right before left, then the first met in the scan.
 #pragma once
 
@@ -78,6 +79,20 @@ class SplitFinder {
     void scan_monotonic(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_one_hot(int f, const PackedPair* bins, const Node& node, Split& best) const;
     void scan_sorted_categories(int f, const PackedPair* bins, const Node& node, Split& best) const;
+
+    // What keeps sorted categories from overfitting, for one feature of one node. What the user leaves open is relative
+    // to half of an average category of the node, so that nodes of any size can be split: as many rows are added to
+    // each category before they are sorted (10 at most; with fewer than 3, unless leaves may be as small, a category
+    // tells nothing), and lie between two candidate cuts (100 at most).
+    struct CategoryLimits {
+        double smooth;      // rows; categories with fewer form one group with the missing values
+        double apart;       // rows between two candidate cuts
+        double key_hessian; // `smooth` mean rows of the node as a sum of hessians
+        double lambda;      // reg_lambda and cat_l2 mean rows
+    };
+    CategoryLimits category_limits(int f, const PackedPair* bins, const Node& node) const;
+    // Bins without rows in the node go where missing values go.
+    void send_unseen(int f, const PackedPair* bins, Split& split) const;
 
     // What the rows earn as a leaf; under monotone constraints by the value that the bounds leave them.
     double score(const Sums& s, const Bounds& bounds) const;

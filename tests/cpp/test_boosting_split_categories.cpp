@@ -59,8 +59,8 @@ double score(const Sums& s, double lambda) { return s.h + lambda > 0 ? s.g * s.g
 Params loose() {
     Params p;
     p.min_samples_leaf = 1;
-    p.cat_smooth = p.cat_lambda = 0;
-    p.min_rows_category = p.min_rows_cat_group = 1;
+    p.cat_smooth = p.cat_l2 = 0;
+    p.min_data_per_group = 1;
     return p;
 }
 
@@ -76,6 +76,11 @@ void check_split(const Setting& s, const Params& params, const Split& split) {
     CHECK(std::min(l.n, r.n) >= std::max(1.0, params.min_samples_leaf));
     CHECK(std::min(l.h, r.h) >= params.min_child_weight);
     CHECK(split.gain > params.min_split_gain);
+    // What the node did not see goes where missing values go, and those to the larger child if there were none.
+    const auto bins = s.by_bin();
+    for (int b = 0; b <= s.missing_bin; ++b)
+        if (bins[static_cast<std::size_t>(b)].n == 0) CHECK_EQUAL(contains(split.left_bins, b), split.missing_left);
+    if (bins.back().n == 0) CHECK_EQUAL(split.missing_left, l.n > r.n);
 }
 
 } // namespace
@@ -106,7 +111,8 @@ TEST(one_hot_is_the_best_category_against_the_rest) {
         ++found;
         check_split(s, params, split);
         int n_left = 0;
-        for (int b = 0; b <= s.missing_bin; ++b) n_left += contains(split.left_bins, b);
+        for (int b = 0; b <= s.missing_bin; ++b)
+            if (bins[static_cast<std::size_t>(b)].n > 0) n_left += contains(split.left_bins, b);
         CHECK_EQUAL(n_left, 1);
     }
     CHECK(found > 200);
@@ -147,36 +153,80 @@ TEST(sorted_categories_keep_their_promises) {
         params.min_samples_leaf = random.integer(1, 50);
         params.reg_lambda = random.chance(0.5) ? 0 : 2;
         params.cat_smooth = random.integer(0, 20);
-        params.min_rows_category = random.integer(1, 40);
-        params.min_rows_cat_group = random.integer(1, 200);
+        params.cat_l2 = random.integer(0, 20);
+        params.max_cat_threshold = random.chance(0.3) ? random.integer(1, 5) : 0;
+        params.min_data_per_group = random.integer(1, 200);
         const Split split = s.find(params);
         if (!split.found()) continue;
         ++found;
         check_split(s, params, split);
         const auto bins = s.by_bin();
         const Sums l = s.scale.decode(split.left), all = s.scale.decode(s.total), r = all - l;
-        CHECK(std::min(l.n, r.n) >= params.min_rows_cat_group);
-        const double lambda = params.reg_lambda + params.cat_lambda;
+        CHECK(std::min(l.n, r.n) >= params.min_data_per_group);
+        const double mean_hessian = all.h / all.n;
+        const double lambda = params.reg_lambda + params.cat_l2 * mean_hessian;
         CHECK_CLOSE(split.gain, score(l, lambda) + score(r, lambda) - score(all, lambda), 1e-9 * (1 + split.gain));
-        bool followed = true, sorted = true, any_rare = false;
+        bool together = true, any_rare = false, rare_left = false;
+        int n_left = 0, n_right = 0;
         double top_left = -inf, low_right = inf;
         for (int b = 0; b < s.missing_bin; ++b) {
             const Sums& sums = bins[static_cast<std::size_t>(b)];
             const bool left = contains(split.left_bins, b);
-            if (sums.n < params.min_rows_category) { // rare or not seen: with the missing values
-                followed &= left == split.missing_left;
-                any_rare |= sums.n > 0;
+            if (sums.n == 0) continue;
+            if (sums.n < params.cat_smooth) { // rare: one group
+                together &= !any_rare || left == rare_left;
+                any_rare = true;
+                rare_left = left;
                 continue;
             }
-            const double key = sums.g / (sums.h + params.cat_smooth);
+            ++(left ? n_left : n_right);
+            const double key = sums.g / (sums.h + params.cat_smooth * mean_hessian);
             (left ? top_left : low_right) = left ? std::max(top_left, key) : std::min(low_right, key);
         }
-        sorted = top_left <= low_right;
-        CHECK(followed);
-        CHECK(sorted);
-        if (!any_rare && bins.back().n == 0) CHECK_EQUAL(split.missing_left, l.n > r.n);
+        CHECK(top_left <= low_right);
+        CHECK(together);
+        if (bins.back().n > 0) {
+            if (any_rare) CHECK_EQUAL(split.missing_left, rare_left);
+            any_rare = true;
+            rare_left = split.missing_left;
+        }
+        if (any_rare) ++(rare_left ? n_left : n_right);
+        if (params.max_cat_threshold > 0) CHECK(std::min(n_left, n_right) <= params.max_cat_threshold);
     }
     CHECK(found > 200);
+}
+
+TEST(nodes_of_any_size_are_split_between_clear_categories) {
+    Random random(5);
+    for (const int n_categories : {5, 8, 20, 100})
+        for (const int rows_each : {1, 2, 4, 8, 30, 300}) {
+            const auto rows = static_cast<std::size_t>(n_categories * rows_each);
+            Data data = integer_data(random, rows, {n_categories}, 0, {n_categories});
+            for (std::size_t i = 0; i < rows; ++i) data.at(i, 0) = static_cast<int>(i) % n_categories;
+            data.bin();
+            // The same for any unit of the gradient and of the weights.
+            for (const auto& [unit, weight] : {std::pair{1.0, 1.0}, {1e-8, 1.0}, {1e8, 1.0}, {1.0, 1e-8}, {1.0, 1e8}}) {
+                const FixedPoint scale(rows, rows, 2.0 * unit * weight, weight * static_cast<double>(rows));
+                std::vector<PackedPair> pairs;
+                PackedPair total{};
+                for (std::size_t i = 0; i < rows; ++i) {
+                    const double g = (data.at(i, 0) < 2 ? 1.0 : -1.0) * unit * weight;
+                    pairs.push_back(scale.encode(static_cast<float>(g), static_cast<float>(weight), 1));
+                    total += pairs.back();
+                }
+                const HistogramLayout layout(*data.mapper, *data.binned);
+                const auto bins = histogram(data, layout, nullptr, pairs);
+                Params params;
+                params.min_samples_leaf = std::min(20, rows_each);
+                params.min_child_weight = 0;
+                SplitFinder finder(*data.mapper, layout, params);
+                finder.set_scale(scale);
+                Split best;
+                finder.scan(0, bins.data(), finder.node(total, {}), best);
+                CHECK(best.found());
+                CHECK_CLOSE(scale.decode(best.left).n, static_cast<double>(rows) - 2 * rows_each, 0.5);
+            }
+        }
 }
 
 TEST(numeric_and_categorical_features_compete) {

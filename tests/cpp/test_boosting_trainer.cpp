@@ -80,7 +80,7 @@ Params small_trees() {
     Params p;
     p.max_leaf_nodes = 8;
     p.min_samples_leaf = 5;
-    p.min_rows_cat_group = 20;
+    p.min_data_per_group = 20;
     return p;
 }
 
@@ -199,8 +199,9 @@ TEST(weights_of_any_size_leave_the_precision_alone) {
         Params params = small_trees();
         params.min_samples_leaf = 0;
         params.min_child_weight = 50 * w;
-        params.min_rows_category = params.min_rows_cat_group = 0;
-        params.cat_smooth = params.cat_lambda = 10 * w;
+        params.min_data_per_group = 0;
+        const bool repeats = w >= 1 && w < 1e6; // whole numbers are copies of a row, and so count as rows
+        params.cat_smooth = params.cat_l2 = repeats ? 10 * w : 10;
         const auto trainer = make_trainer(data, y, std::vector<double>(data.rows, w), all_losses[0], params);
         steps(*trainer, 10);
         return trainer->scores();

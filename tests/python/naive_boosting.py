@@ -16,8 +16,6 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import expit, log_softmax, softmax
 
-MAX_ONEHOT, CAT_SMOOTH, CAT_LAMBDA, MIN_ROWS_CATEGORY, MIN_ROWS_CAT_GROUP = 4, 10.0, 10.0, 10, 100
-
 
 def dense(X):
     return csr_array(X[:3], shape=X[3]).toarray() if isinstance(X, tuple) else np.asarray(X)
@@ -161,6 +159,8 @@ class Params(SimpleNamespace):
         self.max_delta_step = 0.0
         self.__dict__.update(subsample=1.0, colsample_bytree=1.0, colsample_bylevel=1.0, colsample_bynode=1.0)
         self.__dict__.update(monotonic_cst=[], interaction_cst=[], seed=0, first_iteration=0)
+        self.__dict__.update(max_cat_to_onehot=4, max_cat_threshold=0)
+        self.__dict__.update(cat_smooth=-1.0, cat_l2=-1.0, min_data_per_group=-1.0)  # by the size of the node
 
 
 @dataclass
@@ -292,7 +292,7 @@ class Grower:
             n_categories = self.mapper.n_categories[f]
             if n_categories == 0:
                 self.scan_numeric(node, f, hist)
-            elif n_categories <= MAX_ONEHOT:
+            elif n_categories <= self.params.max_cat_to_onehot:
                 self.scan_one_hot(node, f, hist)
             else:
                 self.scan_sorted(node, f, hist)
@@ -318,30 +318,47 @@ class Grower:
         for b in range(len(hist)):
             gain = self.gain(hist[b], node, f)
             if gain > node.gain:
-                node.gain, node.feature, node.left_bins, node.missing_left = gain, f, {b}, b == len(hist) - 1
+                node.gain, node.feature = gain, f
+                node.left_bins, node.missing_left = self.with_unseen(hist, node, {b}, {len(hist) - 1})
 
     def scan_sorted(self, node, f, hist):
-        missing = len(hist) - 1
-        is_rare = (hist[:, 2] > 0) & ((hist[:, 2] < MIN_ROWS_CATEGORY) | (np.arange(len(hist)) == missing))
+        p, missing = self.params, len(hist) - 1
+        n_present, mean_hessian = np.count_nonzero(hist[:-1, 2] > 0), node.sums[1] / node.sums[2]
+        half = hist[:-1, 2].sum() / n_present / 2 if n_present else 0.0
+        smooth = np.clip(half, min(3, p.min_samples_leaf), 10) if p.cat_smooth < 0 else p.cat_smooth
+        l2 = mean_hessian * (smooth if p.cat_l2 < 0 else p.cat_l2)
+        apart = min(half, 100) if p.min_data_per_group < 0 else p.min_data_per_group
+
+        is_rare = (hist[:, 2] > 0) & ((hist[:, 2] < smooth) | (np.arange(len(hist)) == missing))
         groups = [({b}, hist[b]) for b in range(missing) if hist[b, 2] > 0 and not is_rare[b]]
         rare = set(np.flatnonzero(is_rare).tolist())
         if rare:
             groups.append((rare, hist[is_rare].sum(axis=0)))
-        groups.sort(key=lambda group: group[1][0] / (group[1][1] + CAT_SMOOTH))
+        groups.sort(key=lambda group: group[1][0] / (group[1][1] + smooth * mean_hessian))
         left, since_cut = np.zeros(3), 0.0
         for t, (_, sums) in enumerate(groups[:-1]):
             left, since_cut = left + sums, since_cut + sums[2]
             right = node.sums - left
-            if not self.big_enough(left, right) or min(since_cut, right[2]) < MIN_ROWS_CAT_GROUP:
+            if not self.big_enough(left, right) or min(since_cut, right[2]) < apart:
+                continue
+            if p.max_cat_threshold and min(t + 1, len(groups) - t - 1) > p.max_cat_threshold:
                 continue
             since_cut = 0.0
-            gain = self.gain(left, node, f, CAT_LAMBDA)
+            gain = self.gain(left, node, f, l2)
             if gain > node.gain:
                 bins = set().union(*(group[0] for group in groups[: t + 1]))
-                seen = set().union(*(group[0] for group in groups))
-                node.missing_left = bool(rare <= bins) if rare else bool(left[2] > right[2])
-                unseen = set(range(len(hist))) - seen if node.missing_left else set()
-                node.gain, node.feature, node.left_bins = gain, f, bins | unseen
+                node.gain, node.feature = gain, f
+                node.left_bins, node.missing_left = self.with_unseen(hist, node, bins, {missing})
+
+    @staticmethod
+    def with_unseen(hist, node, bins, missing):
+        """Return all bins that go left and whether missing values do: if there are none, to the larger side.
+
+        Bins that the node did not see go where missing values go.
+        """
+        left = sum(hist[b, 2] for b in bins)
+        missing_left = missing <= bins if hist[-1, 2] > 0 else left > node.sums[2] - left
+        return bins | set(np.flatnonzero(hist[:, 2] == 0).tolist()) if missing_left else bins, bool(missing_left)
 
 
 # ---- all trees

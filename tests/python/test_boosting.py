@@ -185,7 +185,7 @@ def test_class_weight_multiplies_weights(classes):
     np.testing.assert_array_equal(by_class.predict_proba(X), by_row.predict_proba(X))
     balanced = GBDTClassifier(n_estimators=1, learning_rate=1e-9, class_weight="balanced").fit(X, y, weight)
     np.testing.assert_allclose(balanced.predict_proba(X), 0.5, atol=1e-6)
-    with pytest.raises(ValueError, match="class_weight of GBDTClassifier must be finite and > 0"):
+    with pytest.raises(ValueError, match="class_weight of GBDTClassifier must be finite and >= 0"):
         GBDTClassifier(class_weight={False: -1.0, True: 1.0}).fit(X, y)
 
 

@@ -53,6 +53,11 @@ class Params:
     colsample_bynode: float
     monotonic_cst: Sequence[int]
     interaction_cst: Sequence[Sequence[int]]
+    max_cat_to_onehot: int
+    max_cat_threshold: int
+    cat_smooth: float
+    cat_l2: float
+    min_data_per_group: float
     seed: int
     first_iteration: int
     def __init__(self) -> None: ...

@@ -9,12 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 
 from mlcore._state import Labels, Spec
+from mlcore._validation import class_factors, encode_labels, known_codes, read_labels
 from mlcore.boosting._estimator import BaseGBDT
 from mlcore.boosting._losses import CustomLoss, Link, Loss
 from mlcore.boosting._tables import Floats
@@ -77,14 +75,28 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         Which features hold categories. "from_dtype": columns of a frame with strings or of a categorical type; none in
         an array. Any number of categories is allowed: the rarest share a bin if there are more than `max_bins`. A
         category that fit has not seen is a missing value.
+    max_cat_to_onehot : int, default=4
+        Up to so many categories of a feature each is tried alone against the rest. More are sorted by their mean
+        gradient and split as if ordered; the next four are about that.
+    max_cat_threshold : int or None, default=None
+        Most categories on the smaller side of a sorted split, >= 1; None: no limit.
+    cat_smooth : float or None, default=None
+        So many average rows of the node are added to each category before they are sorted; categories with fewer rows
+        in the node travel with the missing values. None: half of an average category of the node, 3 (or
+        `min_samples_leaf`, if that is less) to 10.
+    cat_l2 : float or None, default=None
+        L2 penalty on the values of both sides in the gain of a sorted split, in average rows of the node, beside
+        `reg_lambda`. None: as `cat_smooth`.
+    min_data_per_group : int or None, default=None
+        Fewest rows between two sorted cuts that are tried. None: half of an average category of the node, at most 100.
     monotonic_cst : array of shape (n_features,), dict or None, default=None
         1: the raw score may only rise with the feature, -1: only fall, 0: anything. A dict goes from names to these.
     interaction_cst : list of groups, "pairwise", "no_interactions" or None, default=None
-        Groups of positions of features that may stand on one path from root to leaf. Features in no group form one
-        more.
+        Groups of features, by name or position, that may stand on one path from root to leaf. Features in no group form
+        one more.
     class_weight : dict, "balanced" or None, default=None
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
-        same sum of weights.
+        same sum of weights. A factor of 0 takes the rows of a class out of the fit.
     early_stopping : "auto" or bool, default="auto"
         Stop when the score on validation rows no longer improves, and keep the trees up to the best iteration. A score
         that is NaN is an error then. "auto":
@@ -115,7 +127,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        The labels, sorted.
+        The labels of `y`, sorted; those of rows without weight too: they get (next to) no probability.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : array of shape (n_features_in_,)
@@ -185,6 +197,11 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         colsample_bylevel: float = 1.0,
         colsample_bynode: float = 1.0,
         categorical_features: Any = "from_dtype",
+        max_cat_to_onehot: int = 4,
+        max_cat_threshold: int | None = None,
+        cat_smooth: float | None = None,
+        cat_l2: float | None = None,
+        min_data_per_group: int | None = None,
         monotonic_cst: Any = None,
         interaction_cst: Any = None,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
@@ -217,6 +234,11 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         self.colsample_bylevel = colsample_bylevel
         self.colsample_bynode = colsample_bynode
         self.categorical_features = categorical_features
+        self.max_cat_to_onehot = max_cat_to_onehot
+        self.max_cat_threshold = max_cat_threshold
+        self.cat_smooth = cat_smooth
+        self.cat_l2 = cat_l2
+        self.min_data_per_group = min_data_per_group
         self.monotonic_cst = monotonic_cst
         self.interaction_cst = interaction_cst
         self.class_weight = class_weight
@@ -230,27 +252,13 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _encode_target(self, y: NDArray[Any], *, reset: bool) -> Floats:
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        try:
-            labels, codes = np.unique(y, return_inverse=True)
-        except TypeError as error:
-            raise TypeError(f"labels of {type(self).__name__} must be of one type: {error}") from error
+    def _encode_target(self, y: Any, name: str, *, reset: bool) -> Floats:
+        labels = read_labels(y, type(self).__name__)
         if reset:
-            if len(labels) < 2:
-                owner = type(self).__name__
-                raise ValueError(f"y of {owner} must have at least 2 classes, got 1 class: {labels.tolist()}")
-            self.classes_ = labels
+            self.classes_, codes = encode_labels(labels, type(self).__name__)
         else:
-            code_of = {label: code for code, label in enumerate(self.classes_.tolist())}
-            unknown = [label for label in labels.tolist() if label not in code_of]
-            if unknown:
-                raise ValueError(
-                    f"y holds classes that the model does not know: {unknown}; it knows {self.classes_.tolist()}"
-                )
-            codes = np.array([code_of[label] for label in labels.tolist()])[codes]
-        return codes.reshape(-1).astype(np.float64)
+            codes = known_codes(labels, self.classes_, name)
+        return codes.astype(np.float64)
 
     def _get_loss(self) -> Loss:
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
@@ -260,16 +268,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         return Loss("custom", link, n_outputs, custom=self.loss)
 
     def _class_weights(self, y: Floats, weight: Floats | None) -> Floats | None:
-        if self.class_weight is None:
-            return None
-        if self.class_weight == "balanced":
-            sums = np.bincount(y.astype(np.intp), weights=weight, minlength=len(self.classes_))
-            return np.asarray(sums.sum() / (len(sums) * np.maximum(sums, np.finfo(np.float64).tiny)))
-        factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-        factors = np.asarray(factors, dtype=np.float64)
-        if not (np.isfinite(factors).all() and (factors > 0).all()):
-            raise ValueError(f"class_weight of {type(self).__name__} must be finite and > 0, got {self.class_weight!r}")
-        return factors
+        return class_factors(self.class_weight, self.classes_, y.astype(np.int32), weight, type(self).__name__)
 
     def _decision(self, raw: Floats) -> Floats:
         return raw[:, 0] if raw.shape[1] == 1 else raw
@@ -278,55 +277,61 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         codes = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
         return np.asarray(self.classes_[codes])
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any, *, base_margin: Any = None) -> NDArray[Any]:
         """Return the most likely class of each row.
 
         Parameters
         ----------
         X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+        base_margin : array of shape (n_samples,), or (n_samples, n_classes) for more than two classes, default=None
+            Raw scores that those of the trees are added to, as in `fit`.
 
         Returns
         -------
         array of shape (n_samples,)
             Labels, of the type that fit was given.
         """
-        return self._labels(self._raw_scores(X))
+        return self._labels(self._raw_scores(X, base_margin))
 
-    def predict_proba(self, X: Any) -> Floats:
+    def predict_proba(self, X: Any, *, base_margin: Any = None) -> Floats:
         """Return the probability of each class.
 
         Parameters
         ----------
         X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+        base_margin : array of shape (n_samples,), or (n_samples, n_classes) for more than two classes, default=None
+            Raw scores that those of the trees are added to, as in `fit`.
 
         Returns
         -------
         array of shape (n_samples, n_classes)
             Columns in the order of `classes_`; rows sum to 1.
         """
-        return self._inverse_link(self._raw_scores(X))
+        return self._inverse_link(self._raw_scores(X, base_margin))
 
-    def decision_function(self, X: Any) -> Floats:
+    def decision_function(self, X: Any, *, base_margin: Any = None) -> Floats:
         """Return raw scores: log-odds of ``classes_[1]``, or one score a class.
 
         Parameters
         ----------
         X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+        base_margin : array of shape (n_samples,), or (n_samples, n_classes) for more than two classes, default=None
+            Raw scores that those of the trees are added to, as in `fit`.
 
         Returns
         -------
         array of shape (n_samples,), or (n_samples, n_classes) for more than two classes
         """
-        return self._decision(self._raw_scores(X))
+        return self._decision(self._raw_scores(X, base_margin))
 
-    def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
+    def staged_predict(self, X: Any, *, base_margin: Any = None) -> Iterator[NDArray[Any]]:
         """Yield what :meth:`predict` would return after each iteration."""
-        return (self._labels(raw) for raw in self._staged_raw_scores(X))
+        return (self._labels(raw) for raw in self._staged_raw_scores(X, base_margin))
 
-    def staged_predict_proba(self, X: Any) -> Iterator[Floats]:
+    def staged_predict_proba(self, X: Any, *, base_margin: Any = None) -> Iterator[Floats]:
         """Yield what :meth:`predict_proba` would return after each iteration."""
-        return (self._inverse_link(raw) for raw in self._staged_raw_scores(X))
+        return (self._inverse_link(raw) for raw in self._staged_raw_scores(X, base_margin))
 
-    def staged_decision_function(self, X: Any) -> Iterator[Floats]:
+    def staged_decision_function(self, X: Any, *, base_margin: Any = None) -> Iterator[Floats]:
         """Yield what :meth:`decision_function` would return after each iteration."""
-        return (self._decision(raw) for raw in self._staged_raw_scores(X))
+        return (self._decision(raw) for raw in self._staged_raw_scores(X, base_margin))

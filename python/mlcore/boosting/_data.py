@@ -6,18 +6,36 @@ category is NaN. The categories, in the order of their codes, are all that is le
 as plain arrays.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_array
 
 from mlcore._matrix import canonical_csr
 from mlcore._sparse import validate_rows
-from mlcore.boosting._tables import ArrayTable, Categories, Codes, Floats, Table, wrap_frame
+from mlcore.boosting._categories import Categories, Codes
+from mlcore.boosting._tables import ArrayTable, Floats, Table, from_arrow, wrap_frame
 
 _MAX_FLOAT32_CODE = 2**24  # from here on float32 skips whole numbers
+
+
+@dataclass(frozen=True)
+class Given:
+    """Rows as the user passes them to fit; `suffix` is what the names of these arguments end in."""
+
+    X: Any
+    y: Any
+    weight: Any
+    margin: Any
+    suffix: str = ""
+
+    @property
+    def margin_name(self) -> str:
+        """What the user knows `margin` as."""
+        return f"base_margin{self.suffix}"
 
 
 def read(estimator: Any, X: Any, *, reset: bool, may_hold_text: bool) -> Table | sp.csr_array:
@@ -33,6 +51,7 @@ def read(estimator: Any, X: Any, *, reset: bool, may_hold_text: bool) -> Table |
     may_hold_text : bool
         Whether an array may have columns of strings: some of its columns are categorical.
     """
+    X = from_arrow(X)
     table = wrap_frame(X)
     if table is not None:
         validate_rows(estimator, X, reset=reset, skip_check_array=True)
@@ -100,6 +119,25 @@ def encode(table: Table | sp.csr_array, categories: list[Categories | None]) -> 
     return _assemble(table, codes, categories)
 
 
+def check_margin(margin: Any, name: str, n_rows: int, n_outputs: int) -> Floats | None:
+    """Return raw scores that a user gives as float64 (n_rows, n_outputs), or None where none are given.
+
+    Raises
+    ------
+    ValueError
+        If they are no finite numbers, or not one a row (and output); `name` is theirs in the message.
+    """
+    if margin is None:
+        return None
+    checked: Floats = check_array(margin, dtype=np.float64, ensure_2d=False, input_name=name, ensure_min_samples=0)
+    if checked.ndim == 1 and n_outputs == 1:
+        checked = checked[:, None]
+    if checked.shape != (n_rows, n_outputs):
+        wanted = (n_rows,) if n_outputs == 1 else (n_rows, n_outputs)
+        raise ValueError(f"{name} must have shape {wanted}, got {np.shape(margin)}")
+    return np.ascontiguousarray(checked)
+
+
 def take_rows(matrix: Any, rows: NDArray[Any]) -> Any:
     """Return the rows named by an index or a mask, in the memory order of the matrix."""
     if isinstance(matrix, np.ndarray) and matrix.flags.f_contiguous:
@@ -159,8 +197,8 @@ def _by_frequency(codes: Codes, values: Categories, weight: Floats | None) -> tu
 
 
 def _assemble(table: Table, codes: list[Codes | None], categories: list[Categories | None]) -> NDArray[Any]:
-    if isinstance(table, ArrayTable) and table.is_float and all(c is None for c in codes):
-        return table.values  # checked before
+    if isinstance(table, ArrayTable) and table.is_numeric and all(c is None for c in codes):
+        return table.as_floats()  # checked before
     columns = [table.numeric(j) if c is None else c for j, c in enumerate(codes)]
     sizes = [0 if c is None else len(c) for c in categories]
     is_narrow = max(sizes) <= _MAX_FLOAT32_CODE and all(

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_monotonic_cst, _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_monotonic_cst, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import for_core
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
-from mlcore.boosting._data import check_categorical, encode, fit_categories, read, take_rows
+from mlcore._validation import row_weights
+from mlcore.boosting._categories import Categories
+from mlcore.boosting._data import Given, check_categorical, check_margin, encode, fit_categories, read
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
-from mlcore.boosting._tables import Categories, Floats
+from mlcore.boosting._tables import Floats
 from mlcore.boosting._trees import FOREST, check_forest, to_frame
 
 if TYPE_CHECKING:
@@ -76,6 +78,11 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
         "colsample_bynode": [Interval(Real, 0, 1, closed="right")],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "max_cat_to_onehot": [Interval(Integral, 1, None, closed="left")],
+        "max_cat_threshold": [Interval(Integral, 1, None, closed="left"), None],
+        "cat_smooth": [Interval(Real, 0, None, closed="left"), None],
+        "cat_l2": [Interval(Real, 0, None, closed="left"), None],
+        "min_data_per_group": [Interval(Integral, 1, None, closed="left"), None],
         "monotonic_cst": ["array-like", dict, None],
         "interaction_cst": [list, tuple, StrOptions({"pairwise", "no_interactions"}), None],
         "early_stopping": [StrOptions({"auto"}), "boolean"],
@@ -96,8 +103,8 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
     # ---- what the two estimators differ in ----
 
     @abstractmethod
-    def _encode_target(self, y: NDArray[Any], *, reset: bool) -> Floats:
-        """Check `y` and turn it into numbers; with `reset`, learn the classes first."""
+    def _encode_target(self, y: Any, name: str, *, reset: bool) -> Floats:
+        """Check targets, called `name`, and turn them into numbers; with `reset`, learn the classes first."""
 
     @abstractmethod
     def _get_loss(self) -> Loss:
@@ -115,15 +122,17 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         y: Any,
         sample_weight: Any = None,
         *,
+        base_margin: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        base_margin_val: Any = None,
     ) -> Self:
         """Fit the model.
 
         Parameters
         ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+        X : {array, sparse matrix, pandas or polars frame, Arrow table} of shape (n_samples, n_features)
             Training rows. NaN, None and null are missing values; the zeros of a sparse matrix are zeros. inf is an
             error.
         y : array of shape (n_samples,)
@@ -132,6 +141,10 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
             (but for the random choice of rows by `subsample` or for validation). Unless all are whole numbers they are
             divided by their mean: only their ratios matter.
+        base_margin : array of shape (n_samples,), or (n_samples, n_classes) for more than two classes, default=None
+            Raw scores to start from, one a row, in place of the best constant: an offset (the logarithm of the exposure
+            of a Poisson model), or the raw scores of another model that this one shall improve. The trees learn what
+            is left; give `predict` the margins of its rows.
         X_val : like `X`, of shape (n_val, n_features), default=None
             Rows to validate with, for early stopping and `validation_score_`. In a pipeline:
             ``Pipeline(..., transform_input=["X_val"])``.
@@ -139,6 +152,8 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             Their targets.
         sample_weight_val : array of shape (n_val,), default=None
             Their weights.
+        base_margin_val : like `base_margin`, of n_val rows, default=None
+            Their margins; needed if there is a `base_margin`.
 
         Returns
         -------
@@ -159,7 +174,8 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         if not continuing:
             self._clear_fitted()
         try:
-            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continuing=continuing)
+            train = Given(X, y, sample_weight, base_margin)
+            self._fit(train, Given(X_val, y_val, sample_weight_val, base_margin_val, "_val"), continuing=continuing)
         except BaseException:
             self._clear_fitted()
             if continuing:
@@ -167,23 +183,25 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             raise
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], *, continuing: bool) -> None:
+    def _fit(self, given: Given, given_val: Given, *, continuing: bool) -> None:
         if continuing and self.n_estimators < self.n_iter_:
             raise ValueError(
                 f"n_estimators={self.n_estimators} of {type(self).__name__} must be at least the {self.n_iter_} "
                 "iterations already done, as warm_start=True continues them"
             )
-        has_validation = given[0] is not None or given[1] is not None
-        if has_validation and (given[0] is None or given[1] is None):
+        has_validation = given_val.X is not None or given_val.y is not None
+        if has_validation and (given_val.X is None or given_val.y is None):
             raise ValueError("X_val and y_val must be given together, got only one of them")
+        if has_validation and (given.margin is None) != (given_val.margin is None):
+            raise ValueError("base_margin and base_margin_val must be given together, got only one of them")
         if not continuing:
             self._seed = seed_from(self.random_state)
 
         n_threads = effective_n_jobs(self.n_jobs)
-        rows, class_weights = self._training_rows(X, y, sample_weight, continuing=continuing)
+        rows, class_weights = self._training_rows(given, continuing=continuing)
         loss = self._get_loss()
         loss.check_target(rows.y, type(self).__name__)
-        loss = loss.fitted_to(rows.y, rows.weight)
+        loss = loss.fitted_to(rows.y if rows.margin is None else rows.y - rows.margin[:, 0], rows.weight)
         params = self._get_params_for_core(loss)
         params.first_iteration = self.n_iter_ if continuing else 0
 
@@ -198,7 +216,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             )
         validation = None
         if has_validation:
-            validation = self._validation_rows(*given, class_weights)
+            validation = self._validation_rows(given_val, class_weights)
             loss.check_target(validation.y, type(self).__name__, "y_val")
         elif stops and self.validation_fraction is not None:
             stratify = hasattr(self, "classes_")
@@ -241,42 +259,39 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         self.train_score_ = np.array(scores.train, dtype=np.float64)
         self.validation_score_ = np.array(scores.validation, dtype=np.float64)
 
-    def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> tuple[Rows, Floats | None]:
+    def _training_rows(self, given: Given, *, continuing: bool) -> tuple[Rows, Floats | None]:
         """Check and encode what is trained on; sets what is known of columns and classes unless `continuing`."""
         wanted = self.categorical_features
         names_columns = wanted is not None and not isinstance(wanted, str) and np.size(wanted) > 0
         may_hold_text = bool(self.is_categorical_.any()) if continuing else names_columns
-        table = read(self, X, reset=not continuing, may_hold_text=may_hold_text)
-        y, weight = self._check_y_and_weight(X, y, sample_weight, "sample_weight")
+        table = read(self, given.X, reset=not continuing, may_hold_text=may_hold_text)
+        target = self._encode_target(given.y, "y", reset=not continuing)
+        weight = self._row_weights(given, target)
+        class_weights = self._class_weights(target, weight)
+        weight = _times(weight, class_weights, target)
         if not continuing:
             self.is_categorical_ = check_categorical(self, table, wanted)
             self.categories_, matrix = fit_categories(table, self.is_categorical_, weight)
         else:
             matrix = encode(table, self.categories_)
-        matrix, y, weight = _drop_weightless(matrix, y, weight)
-        target = self._encode_target(y, reset=not continuing)
-        class_weights = self._class_weights(target, weight)
-        return Rows(matrix, target, _times(weight, class_weights, target)), class_weights
+        margin = check_margin(given.margin, given.margin_name, len(target), self._get_loss().n_outputs)
+        return Rows(matrix, target, weight, margin).with_weight(), class_weights
 
-    def _validation_rows(self, X: Any, y: Any, sample_weight: Any, class_weights: Floats | None) -> Rows:
-        table = read(self, X, reset=False, may_hold_text=bool(self.is_categorical_.any()))
-        y, weight = self._check_y_and_weight(X, y, sample_weight, "sample_weight_val")
-        matrix, y, weight = _drop_weightless(encode(table, self.categories_), y, weight)
-        target = self._encode_target(y, reset=False)
-        return Rows(matrix, target, _times(weight, class_weights, target))
+    def _validation_rows(self, given: Given, class_weights: Floats | None) -> Rows:
+        table = read(self, given.X, reset=False, may_hold_text=bool(self.is_categorical_.any()))
+        target = self._encode_target(given.y, "y_val", reset=False)
+        weight = _times(self._row_weights(given, target), class_weights, target)
+        if weight is not None and not weight.any():
+            raise ValueError(
+                f"validation rows of {type(self).__name__} must have a weight that is not zero: class_weight is 0 for "
+                "all of their classes"
+            )
+        margin = check_margin(given.margin, given.margin_name, len(target), self._get_loss().n_outputs)
+        return Rows(encode(table, self.categories_), target, weight, margin).with_weight()
 
-    def _check_y_and_weight(self, X: Any, y: Any, weight: Any, name: str) -> tuple[NDArray[Any], Floats | None]:
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        y = check_array(y, dtype=None, ensure_2d=False, input_name="y", estimator=self)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
-        if weight is None:
-            return y, None
-        weight = _check_sample_weight(weight, y, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError(f"{name} of {type(self).__name__} must have a weight that is not zero, got zeros only")
-        return y, weight
+    def _row_weights(self, given: Given, target: Floats) -> Floats | None:
+        check_consistent_length(given.X, target)
+        return row_weights(given.weight, target, type(self).__name__, f"sample_weight{given.suffix}")
 
     def _get_params_for_core(self, loss: Loss) -> "core.boosting.Params":
         params = core.boosting.Params()
@@ -297,6 +312,11 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError("monotonic_cst must be 0 for categorical features: categories have no order")
             params.monotonic_cst = directions.tolist()
         params.interaction_cst = self._interaction_groups()
+        params.max_cat_to_onehot = int(self.max_cat_to_onehot)
+        params.max_cat_threshold = int(self.max_cat_threshold or 0)
+        for name in ("cat_smooth", "cat_l2", "min_data_per_group"):
+            wanted = getattr(self, name)
+            setattr(params, name, -1.0 if wanted is None else float(wanted))  # negative: by the size of the node
         params.seed = self._seed
         return params
 
@@ -308,15 +328,30 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             return [[j] for j in range(n)]
         if wanted == "pairwise":
             return [list(pair) for pair in itertools.combinations(range(n), 2)]
-        try:
-            groups = [sorted(set(group)) for group in wanted]
-        except TypeError as error:
-            raise ValueError(f"interaction_cst must be a sequence of groups of positions, got {wanted!r}") from error
-        for group in groups:
-            if not all(isinstance(j, (int, np.integer)) and 0 <= j < n for j in group):
-                raise ValueError(f"interaction_cst must hold positions of features from 0 to {n - 1}, got {group!r}")
+        groups = []
+        for group in wanted:
+            if isinstance(group, str) or not hasattr(group, "__iter__"):
+                raise ValueError(
+                    f"interaction_cst must be a sequence of groups of names or positions of features, got {wanted!r}"
+                )
+            groups.append(sorted({self._position_of(feature, "interaction_cst") for feature in group}))
         rest = sorted(set(range(n)).difference(*groups))
-        return [[int(j) for j in group] for group in [*groups, rest] if group]
+        return [group for group in [*groups, rest] if group]
+
+    def _position_of(self, feature: Any, name: str) -> int:
+        """Return the position of a feature that is named or numbered in the parameter `name`."""
+        if isinstance(feature, str):
+            names = getattr(self, "feature_names_in_", None)
+            if names is None:
+                raise ValueError(f"{name} has names, but X has no column names: pass a frame or positions")
+            found = np.flatnonzero(names == feature)
+            if not len(found):
+                raise ValueError(f"{name} must hold names of columns of X, got {feature!r}")
+            return int(found[0])
+        n = self.n_features_in_
+        if not isinstance(feature, (int, np.integer)) or isinstance(feature, bool) or not 0 <= feature < n:
+            raise ValueError(f"{name} must hold positions of features from 0 to {n - 1}, got {feature!r}")
+        return int(feature)
 
     # ---- predict ----
 
@@ -325,14 +360,19 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         table = read(self, X, reset=False, may_hold_text=bool(self.is_categorical_.any()))
         return for_core(encode(table, self.categories_))
 
-    def _raw_scores(self, X: Any) -> Floats:
+    def _raw_scores(self, X: Any, margin: Any = None) -> Floats:
         """Raw scores, shape (n_samples, n_outputs)."""
-        X = self._matrix(X)
-        return self._forest.predict(X, 0, self.n_iter_, effective_n_jobs(self.n_jobs))
+        matrix = self._matrix(X)
+        raw = self._forest.predict(matrix, 0, self.n_iter_, effective_n_jobs(self.n_jobs))
+        margin = check_margin(margin, "base_margin", *raw.shape)
+        return raw if margin is None else raw + margin
 
-    def _staged_raw_scores(self, X: Any) -> Iterator[Floats]:
-        X = self._matrix(X)
-        return self._forest.staged(X, effective_n_jobs(self.n_jobs))
+    def _staged_raw_scores(self, X: Any, margin: Any = None) -> Iterator[Floats]:
+        matrix = self._matrix(X)
+        staged = self._forest.staged(matrix, effective_n_jobs(self.n_jobs))
+        n_rows = matrix[3][0] if isinstance(matrix, tuple) else len(matrix)
+        margin = check_margin(margin, "base_margin", n_rows, self._forest.n_outputs)
+        return staged if margin is None else (raw + margin for raw in staged)
 
     def _inverse_link(self, raw: Floats) -> Floats:
         return inverse_link(self._link, raw)
@@ -453,13 +493,6 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         if "_forest" in state:
             state = {**state, "_forest": core.boosting.Forest.from_state(state["_forest"])}
         super()._set_state(state)
-
-
-def _drop_weightless(matrix: Any, y: NDArray[Any], weight: Floats | None) -> tuple[Any, NDArray[Any], Floats | None]:
-    if weight is None or weight.all():
-        return matrix, y, weight
-    kept = np.flatnonzero(weight)
-    return take_rows(matrix, kept), y[kept], weight[kept]
 
 
 def _times(weight: Floats | None, class_weights: Floats | None, target: Floats) -> Floats | None:

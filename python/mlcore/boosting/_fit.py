@@ -25,18 +25,32 @@ _SCORED_ROWS = 10_000
 
 @dataclass
 class Rows:
-    """Rows to train on or to validate with: `X` (n, n_features), `y` (n,), `weight` (n,) or None."""
+    """Rows to train on or to validate with.
+
+    `X` (n, n_features), `y` (n,), `weight` (n,) or None, `margin` (n, n_outputs), raw scores to start from, or None.
+    """
 
     X: Any
     y: Floats
     weight: Floats | None
+    margin: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, rows: NDArray[Any]) -> "Rows":
         """Return some of the rows."""
-        return Rows(take_rows(self.X, rows), self.y[rows], None if self.weight is None else self.weight[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        margin = None if self.margin is None else self.margin[rows]
+        return Rows(take_rows(self.X, rows), self.y[rows], weight, margin)
+
+    def with_weight(self) -> "Rows":
+        """Return the rows whose weight is not zero."""
+        return self if self.weight is None or self.weight.all() else self.take(np.flatnonzero(self.weight))
+
+    def on_margin(self, raw: Floats) -> Floats:
+        """Return raw scores of a model (n, n_outputs) on top of the margin, if there is one."""
+        return raw if self.margin is None else raw + self.margin
 
 
 def split(rows: Rows, fraction: float, seed: int, *, stratify: bool) -> tuple[Rows, Rows | None]:
@@ -154,9 +168,9 @@ class _Snapshot(BaseEstimator):  # type: ignore[misc]
     def fit(self) -> None:
         """Scikit-learn wants one."""
 
-    def at(self, X: Any, raw: Floats) -> "_Snapshot":
+    def at(self, rows: Rows, raw: Floats) -> "_Snapshot":
         """Set the rows whose raw scores are known."""
-        self._rows, self._raw = X, raw
+        self._rows, self._raw, self.has_margin = rows.X, raw, rows.margin is not None
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -165,6 +179,11 @@ class _Snapshot(BaseEstimator):  # type: ignore[misc]
     def _raw_scores(self, X: Any) -> Floats:
         if X is self._rows:
             return self._raw
+        if self.has_margin:
+            raise ValueError(
+                "scoring asks for predictions of rows of its own, for which there is no base_margin: score the rows "
+                "that it is given, or set scoring='loss'"
+            )
         forest = self.trainer.forest()
         return forest.predict(for_core(X), 0, forest.n_iterations, self.n_threads)  # type: ignore[no-any-return]
 
@@ -217,7 +236,7 @@ class _Scorer:
         arguments: dict[str, Any] = {}
         if self.rows.weight is not None and "sample_weight" in inspect.signature(self.score).parameters:
             arguments["sample_weight"] = self.rows.weight
-        return float(self.score(self.snapshot.at(self.rows.X, raw), self.rows.X, self.y, **arguments))
+        return float(self.score(self.snapshot.at(self.rows, raw), self.rows.X, self.y, **arguments))
 
 
 @dataclass
@@ -255,7 +274,12 @@ def boost(task: Task) -> "core.boosting.Forest":
         return start
     X = for_core(train.X)
     mapper = engine.BinMapper.fit(X, weight, task.n_categories, task.max_bins, task.seed, task.n_threads)
-    baseline = loss.baseline(train.y, weight) if start is None else start.state()["baseline"]
+    if start is not None:
+        baseline = start.state()["baseline"]
+    elif train.margin is not None:
+        baseline = np.zeros(loss.n_outputs)
+    else:
+        baseline = loss.baseline(train.y, weight)
     trainer = engine.Trainer(
         mapper,
         mapper.transform(X, task.n_threads),
@@ -269,13 +293,17 @@ def boost(task: Task) -> "core.boosting.Forest":
     n_before = 0
     if start is not None:
         n_before = start.n_iterations
-        trainer.set_raw_scores(start.predict(X, 0, n_before, task.n_threads))
+        trainer.set_raw_scores(train.on_margin(start.predict(X, 0, n_before, task.n_threads)))
+    elif train.margin is not None:
+        trainer.set_raw_scores(train.margin)
     if validation is not None:
         X_val = for_core(validation.X)
         binned = mapper.transform(X_val, task.n_threads, for_training=False)
         trainer.add_validation(binned, validation.y, validation.weight)
         if start is not None:
-            trainer.set_validation_raw_scores(start.predict(X_val, 0, n_before, task.n_threads))
+            trainer.set_validation_raw_scores(validation.on_margin(start.predict(X_val, 0, n_before, task.n_threads)))
+        elif validation.margin is not None:
+            trainer.set_validation_raw_scores(validation.margin)
 
     score, scores = _scoring(task, trainer), task.scores
     expected = n_before + 1, 0 if validation is None else n_before + 1

@@ -8,9 +8,8 @@ from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore.boosting._estimator import BaseGBDT
@@ -73,11 +72,25 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         Which features hold categories. "from_dtype": columns of a frame with strings or of a categorical type; none in
         an array. Any number of categories is allowed: the rarest share a bin if there are more than `max_bins`. A
         category that fit has not seen is a missing value.
+    max_cat_to_onehot : int, default=4
+        Up to so many categories of a feature each is tried alone against the rest. More are sorted by their mean
+        gradient and split as if ordered; the next four are about that.
+    max_cat_threshold : int or None, default=None
+        Most categories on the smaller side of a sorted split, >= 1; None: no limit.
+    cat_smooth : float or None, default=None
+        So many average rows of the node are added to each category before they are sorted; categories with fewer rows
+        in the node travel with the missing values. None: half of an average category of the node, 3 (or
+        `min_samples_leaf`, if that is less) to 10.
+    cat_l2 : float or None, default=None
+        L2 penalty on the values of both sides in the gain of a sorted split, in average rows of the node, beside
+        `reg_lambda`. None: as `cat_smooth`.
+    min_data_per_group : int or None, default=None
+        Fewest rows between two sorted cuts that are tried. None: half of an average category of the node, at most 100.
     monotonic_cst : array of shape (n_features,), dict or None, default=None
         1: the raw score may only rise with the feature, -1: only fall, 0: anything. A dict goes from names to these.
     interaction_cst : list of groups, "pairwise", "no_interactions" or None, default=None
-        Groups of positions of features that may stand on one path from root to leaf. Features in no group form one
-        more.
+        Groups of features, by name or position, that may stand on one path from root to leaf. Features in no group form
+        one more.
     quantile : float or None, default=None
         Level of ``loss="quantile"``, in (0, 1); None: 0.5.
     huber_slope : float or None, default=None
@@ -188,6 +201,11 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         colsample_bylevel: float = 1.0,
         colsample_bynode: float = 1.0,
         categorical_features: Any = "from_dtype",
+        max_cat_to_onehot: int = 4,
+        max_cat_threshold: int | None = None,
+        cat_smooth: float | None = None,
+        cat_l2: float | None = None,
+        min_data_per_group: int | None = None,
         monotonic_cst: Any = None,
         interaction_cst: Any = None,
         quantile: float | None = None,
@@ -222,6 +240,11 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         self.colsample_bylevel = colsample_bylevel
         self.colsample_bynode = colsample_bynode
         self.categorical_features = categorical_features
+        self.max_cat_to_onehot = max_cat_to_onehot
+        self.max_cat_threshold = max_cat_threshold
+        self.cat_smooth = cat_smooth
+        self.cat_l2 = cat_l2
+        self.min_data_per_group = min_data_per_group
         self.monotonic_cst = monotonic_cst
         self.interaction_cst = interaction_cst
         self.quantile = quantile
@@ -237,13 +260,16 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _encode_target(self, y: NDArray[Any], *, reset: bool) -> Floats:  # noqa: ARG002
+    def _encode_target(self, y: Any, name: str, *, reset: bool) -> Floats:  # noqa: ARG002
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=self), warn=True)
         try:
-            y = np.ascontiguousarray(y, dtype=np.float64)
+            target: Floats = np.ascontiguousarray(y, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"y of {type(self).__name__} must hold numbers: {error}") from error
-        assert_all_finite(y, input_name="y")
-        return y
+            raise ValueError(f"{name} of {type(self).__name__} must hold numbers: {error}") from error
+        assert_all_finite(target, input_name=name)
+        return target
 
     def _get_loss(self) -> Loss:
         if not isinstance(self.loss, str):
@@ -257,23 +283,26 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
             self.loss, "log" if self.loss in ("poisson", "gamma", "tweedie") else "identity", parameter=parameter
         )
 
-    def predict(self, X: Any) -> Floats:
+    def predict(self, X: Any, *, base_margin: Any = None) -> Floats:
         """Return the prediction for each row.
 
         Parameters
         ----------
         X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+        base_margin : array of shape (n_samples,), default=None
+            Raw scores that those of the trees are added to, as in `fit`: in units of y, or of its logarithm for the
+            losses "poisson", "gamma" and "tweedie".
 
         Returns
         -------
         array of shape (n_samples,)
             In units of y.
         """
-        return self._inverse_link(self._raw_scores(X))
+        return self._inverse_link(self._raw_scores(X, base_margin))
 
-    def staged_predict(self, X: Any) -> Iterator[Floats]:
+    def staged_predict(self, X: Any, *, base_margin: Any = None) -> Iterator[Floats]:
         """Yield what :meth:`predict` would return after each iteration."""
-        return (self._inverse_link(raw) for raw in self._staged_raw_scores(X))
+        return (self._inverse_link(raw) for raw in self._staged_raw_scores(X, base_margin))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

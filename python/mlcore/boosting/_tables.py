@@ -1,6 +1,6 @@
 """Containers of users' data behind one face: columns as numbers or as codes of categories.
 
-pandas and polars are never imported: whoever passes a frame has done so.
+pandas, polars and Arrow are never imported on their own account: whoever passes a frame has done so.
 """
 
 import sys
@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._matrix import float_type
+from mlcore.boosting._categories import Categories, Codes, as_categories, factorize, is_missing, positions
 
 Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
-Categories: TypeAlias = NDArray[Any]  # float64, or objects that are all str
 
 
 class Table(Protocol):
@@ -38,22 +37,26 @@ class ArrayTable:
     """A 2-D NumPy array of numbers, or of objects or strings."""
 
     def __init__(self, values: NDArray[Any]) -> None:
-        if values.dtype.kind in "biuf" and values.dtype not in (np.float32, np.float64):
-            values = values.astype(float_type(values.dtype))
-        self.values = values
+        self._values = values
         self.shape: tuple[int, int] = (values.shape[0], values.shape[1])
-        self.is_float = values.dtype.kind == "f"
+        self.is_numeric = values.dtype.kind in "biuf"
 
     def looks_categorical(self, j: int) -> bool:  # noqa: ARG002
         return False
 
+    def as_floats(self) -> NDArray[Any]:
+        """Return the whole table, if it is numeric, as float32 or float64: itself if it is of these."""
+        return self._values.astype(float_type(self._values.dtype), copy=False)
+
     def numeric(self, j: int) -> NDArray[Any]:
-        column = self.values[:, j]
-        if self.is_float:
-            return column
+        column = self._values[:, j]
+        if self.is_numeric:
+            return column.astype(float_type(column.dtype), copy=False)
         if column.dtype.kind in "mM":
             raise ValueError(f"column {j} of X must hold numbers, got dtype {column.dtype}: turn it into numbers")
         try:
+            if column.dtype == object:
+                column = np.array([np.nan if is_missing(value) else value for value in column.tolist()], dtype=object)
             return column.astype(np.float64)
         except (ValueError, TypeError) as error:
             raise ValueError(
@@ -61,34 +64,26 @@ class ArrayTable:
             ) from error
 
     def factorize(self, j: int) -> tuple[Codes, Categories]:
-        column, present = self._column(j)
-        values = _as_categories(column[present], f"column {j}")
-        distinct, inverse = np.unique(values, return_inverse=True)
-        codes = np.full(len(column), -1, dtype=np.intp)
-        codes[present] = inverse
-        return codes, distinct
+        present, values = self._column(j)
+        codes, distinct = factorize(values)
+        return _spread(codes, present), distinct
 
     def lookup(self, j: int, categories: Categories) -> Codes:
-        column, present = self._column(j)
-        values = _as_categories(column[present], f"column {j}")
-        codes = np.full(len(column), -1, dtype=np.intp)
-        if categories.dtype != object:
-            if values.dtype == object and len(values):
-                raise ValueError(f"column {j} held categories that are numbers when the model was fitted, got strings")
-            codes[present] = _positions(values.astype(np.float64), categories)
-        else:
-            if values.dtype != object and len(values):
-                raise _text_expected(f"column {j}", "number")
-            code_of = {value: code for code, value in enumerate(categories.tolist())}
-            codes[present] = [code_of.get(value, -1) for value in values.tolist()]
-        return codes
+        present, values = self._column(j)
+        return _spread(positions(values, categories, f"column {j}", "number"), present)
 
-    def _column(self, j: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        column = self.values[:, j]
-        if self.is_float:
-            return column, ~np.isnan(column)
-        missing = [value is None or value != value for value in column.tolist()]
-        return column, ~np.array(missing, dtype=bool)
+    def _column(self, j: int) -> tuple[NDArray[np.bool_], Categories]:
+        """Return which values are there, and those."""
+        column = self._values[:, j]
+        if column.dtype.kind == "f":
+            present = ~np.isnan(column)
+        elif column.dtype.kind in "mM":
+            present = ~np.isnat(column)
+        elif self.is_numeric:
+            present = np.ones(len(column), dtype=bool)
+        else:
+            present = np.array([not is_missing(value) for value in column.tolist()], dtype=bool)
+        return present, as_categories(column[present], f"column {j}")
 
 
 class PandasTable:
@@ -101,13 +96,17 @@ class PandasTable:
 
     def looks_categorical(self, j: int) -> bool:
         column = self._frame.iloc[:, j]
-        return isinstance(column.dtype, self._pd.CategoricalDtype) or self._is_text(column)
+        if isinstance(column.dtype, self._pd.CategoricalDtype) or _dictionary_values(column.dtype) is not None:
+            return True
+        return self._is_text(column)
 
     def numeric(self, j: int) -> NDArray[Any]:
-        column = self._frame.iloc[:, j]
+        column = self._column(j)
         dtype = column.dtype
         if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
             return np.asarray(column.to_numpy(dtype=float_type(dtype)))
+        if str(getattr(dtype, "pyarrow_dtype", "")) == "null":  # a column without any value
+            return np.full(len(column), np.nan)
         if isinstance(dtype, self._pd.CategoricalDtype):
             dtype = dtype.categories.dtype
         is_number = self._pd.api.types.is_numeric_dtype(dtype) or self._pd.api.types.is_bool_dtype(dtype)
@@ -121,26 +120,28 @@ class PandasTable:
         raise ValueError(f"{self._name(j)} must hold numbers, got dtype {column.dtype}: {hint}turn it into numbers")
 
     def factorize(self, j: int) -> tuple[Codes, Categories]:
-        column = self._frame.iloc[:, j]
+        column = self._column(j)
         if isinstance(column.dtype, self._pd.CategoricalDtype):
-            return column.cat.codes.to_numpy(dtype=np.intp), _as_categories(column.cat.categories, self._name(j))
+            return column.cat.codes.to_numpy(dtype=np.intp), self._as_categories(column.cat.categories, j)
         codes, values = self._pd.factorize(column)
-        return codes.astype(np.intp, copy=False), _as_categories(values, self._name(j))
+        return codes.astype(np.intp, copy=False), self._as_categories(values, j)
 
     def lookup(self, j: int, categories: Categories) -> Codes:
         codes, values = self.factorize(j)
-        if categories.dtype == object and values.dtype != object and len(values):
-            raise _text_expected(self._name(j), self._frame.dtypes.iloc[j])
-        if categories.dtype != object and values.dtype == object and len(values):
-            raise ValueError(
-                f"{self._name(j)} held categories that are numbers when the model was fitted, got {values[0]!r}"
-            )
-        if categories.dtype == object:
-            code_of = {value: code for code, value in enumerate(categories.tolist())}
-            positions = np.array([*(code_of.get(value, -1) for value in values.tolist()), -1], dtype=np.intp)
-        else:
-            positions = np.append(_positions(values.astype(np.float64), categories), -1)
-        return positions[codes]
+        found = positions(values, categories, self._name(j), self._frame.dtypes.iloc[j])
+        return np.append(found, -1)[codes]
+
+    def _column(self, j: int) -> Any:
+        """Return the column; a dictionary of Arrow as the values that it stands for."""
+        column = self._frame.iloc[:, j]
+        values = _dictionary_values(column.dtype)
+        return column if values is None else column.astype(self._pd.ArrowDtype(values))
+
+    def _as_categories(self, values: Any, j: int) -> Categories:
+        plain = getattr(values.dtype, "numpy_dtype", None)  # of nullable and Arrow types; nothing is missing here
+        if isinstance(plain, np.dtype) and plain.kind in "biuf":
+            values = values.to_numpy(dtype=plain)
+        return as_categories(values, self._name(j))
 
     def _is_text(self, column: Any) -> bool:
         types = self._pd.api.types
@@ -173,65 +174,56 @@ class PolarsTable:
         return np.asarray(column.cast(pl.Float32 if is_narrow else pl.Float64).to_numpy())
 
     def factorize(self, j: int) -> tuple[Codes, Categories]:
-        column = self._column(j)
-        if column.dtype != self._pl.String:
-            return ArrayTable(column.to_numpy().reshape(-1, 1)).factorize(0)
+        if not self.looks_categorical(j):
+            present, values = self._values(j)
+            codes, distinct = factorize(values)
+            return _spread(codes, present), distinct
+        column = self._text(j)
         categories = column.drop_nulls().unique(maintain_order=True).to_numpy().astype(object)
-        return self.lookup(j, categories), categories
+        return self._text_codes(column, categories), categories
 
     def lookup(self, j: int, categories: Categories) -> Codes:
-        column = self._column(j)
-        if categories.dtype != object:
-            if column.dtype == self._pl.String:
-                raise ValueError(
-                    f"{self._name(j)} held categories that are numbers when the model was fitted, got strings"
-                )
-            return _positions(column.to_numpy(), categories)
-        if column.dtype != self._pl.String:
-            if column.is_nan().all():
-                return np.full(len(column), -1, dtype=np.intp)
-            raise _text_expected(self._name(j), self._frame.dtypes[j])
+        if self.looks_categorical(j) and categories.dtype == object:
+            return self._text_codes(self._text(j), categories)
+        present, values = self._values(j)
+        return _spread(positions(values, categories, self._name(j), self._frame.dtypes[j]), present)
+
+    def _text(self, j: int) -> Any:
+        return self._frame.to_series(j).cast(self._pl.String)
+
+    def _text_codes(self, column: Any, categories: Categories) -> Codes:
         codes = column.cast(self._pl.Enum(categories.tolist()), strict=False).to_physical()
         return np.asarray(codes.cast(self._pl.Int64).fill_null(-1).to_numpy())
 
-    def _column(self, j: int) -> Any:
-        """Return the column as String or Float64, the two kinds of categories there are."""
+    def _values(self, j: int) -> tuple[NDArray[np.bool_], Categories]:
+        """Return which values are there, and those."""
         column, pl = self._frame.to_series(j), self._pl
-        return column.cast(pl.String if self.looks_categorical(j) else pl.Float64)
+        if self.looks_categorical(j):
+            column = column.cast(pl.String)
+        elif column.dtype == pl.Null or column.dtype.is_decimal():
+            column = column.cast(pl.Float64)
+        if column.dtype.is_float():
+            column = column.fill_nan(None)
+        present = column.is_not_null().to_numpy()
+        return present, as_categories(column.drop_nulls().to_numpy(), self._name(j))
 
     def _name(self, j: int) -> str:
         return f"column {self._frame.columns[j]!r}"
 
 
-def _as_categories(given: Any, column: str) -> Categories:
-    """Return distinct values as categories: float64 if they are numbers or truth values, else all strings."""
-    values: NDArray[Any] = np.asarray(given)
-    if values.dtype.kind in "biuf":
-        return values.astype(np.float64)
-    if all(isinstance(value, str) for value in values.tolist()):
-        return values.astype(object)
-    if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values.tolist()):
-        return values.astype(np.float64)
-    if any(isinstance(value, (str, bool, int, float, np.number, np.bool_)) for value in values.tolist()):
-        kinds = sorted({type(value).__name__ for value in values.tolist()})
-        raise ValueError(
-            f"categories of {column} must be all strings or all numbers, got a mixture of {', '.join(kinds)}"
-        )
-    return np.array([str(value) for value in values.tolist()], dtype=object)  # intervals, dates ...
+def _spread(codes: Codes, present: NDArray[np.bool_]) -> Codes:
+    """Return codes of values that are there as those of all rows, -1 where nothing is."""
+    if present.all():
+        return codes
+    spread = np.full(len(present), -1, dtype=np.intp)
+    spread[present] = codes
+    return spread
 
 
-def _positions(values: Floats, categories: Floats) -> Codes:
-    """Return where each number stands in `categories`, -1 if nowhere."""
-    if len(categories) == 0:
-        return np.full(len(values), -1, dtype=np.intp)
-    order = np.argsort(categories)
-    at = np.minimum(np.searchsorted(categories, values, sorter=order), len(categories) - 1)
-    position = order[at]
-    return np.where(categories[position] == values, position, -1)
-
-
-def _text_expected(column: str, got: Any) -> ValueError:
-    return ValueError(f"{column} held categories that are strings when the model was fitted, got values of type {got}")
+def _dictionary_values(dtype: Any) -> Any:
+    """Return the type of the values of an Arrow dictionary, None for any other type of a pandas column."""
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    return arrow.value_type if hasattr(arrow, "index_type") else None
 
 
 def wrap_frame(X: Any) -> Table | None:
@@ -240,3 +232,15 @@ def wrap_frame(X: Any) -> Table | None:
         if module in sys.modules and isinstance(X, sys.modules[module].DataFrame):
             return table(X)
     return None
+
+
+def from_arrow(X: Any) -> Any:
+    """Return a table or a batch of Arrow as a pandas frame on the same memory, anything else as it is."""
+    arrow = sys.modules.get("pyarrow")
+    if arrow is None or not isinstance(X, (arrow.Table, arrow.RecordBatch)):
+        return X
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("tables of Arrow are read through pandas: pip install pandas") from error
+    return X.to_pandas(types_mapper=pd.ArrowDtype)
