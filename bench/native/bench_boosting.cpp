@@ -105,7 +105,7 @@ void count(const RunContext& ctx, HistogramBuilder& builder, std::span<const std
 
 void histograms(const RunContext& ctx, const Data& data, const bench::Peaks& peaks) {
     const HistogramLayout layout(*data.mapper, *data.binned);
-    HistogramBuilder builder(*data.binned, layout);
+    HistogramBuilder builder(*data.mapper, *data.binned, layout);
     const Buffer<PackedPair> pairs = random_pairs(data.rows);
     Histogram block = builder.take();
     auto* histogram = block.as<PackedPair>();
@@ -165,7 +165,7 @@ void partition(const RunContext& ctx, const Data& data, const bench::Peaks& peak
 
 void split_search(const Data& data) {
     const HistogramLayout layout(*data.mapper, *data.binned);
-    HistogramBuilder builder(*data.binned, layout);
+    HistogramBuilder builder(*data.mapper, *data.binned, layout);
     const Buffer<PackedPair> pairs = random_pairs(data.rows);
     StandaloneRun one;
     Histogram block = builder.take();

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
@@ -42,16 +44,21 @@ struct Column {
 struct SortScratch {
     std::vector<std::uint64_t> keys, moved_keys;
     std::vector<double> moved_weights;
+    std::vector<std::pair<double, double>> pairs;
 };
 
 // Radix sort of the values, weights along with them, through order-preserving integer keys. Passes in which all keys
 // share the digit are skipped, which makes small integers and float32 values stored as double cheap.
 void sort_column(Column& column, SortScratch& scratch) {
     auto& [values, weights] = column;
-    auto& [keys, moved_keys, moved_weights] = scratch;
+    auto& [keys, moved_keys, moved_weights, pairs] = scratch;
     const bool weighted = !weights.empty();
-    if (values.size() < 256 && !weighted) {
-        std::sort(values.begin(), values.end());
+    if (values.size() < 256) { // the columns of wide sparse tables: too short to be worth the counters below
+        if (!weighted) return std::sort(values.begin(), values.end());
+        pairs.resize(values.size());
+        for (std::size_t i = 0; i < values.size(); ++i) pairs[i] = {values[i], weights[i]};
+        std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        for (std::size_t i = 0; i < values.size(); ++i) std::tie(values[i], weights[i]) = pairs[i];
         return;
     }
     constexpr int digit_bits = 11, n_digits = 6;
@@ -105,7 +112,7 @@ class ColumnReader {
         for (auto& [values, weights] : columns) {
             values.clear();
             weights.clear();
-            values.reserve(rows_.size());
+            if (offset_.empty()) values.reserve(rows_.size());
         }
         std::visit([&](const auto& view) { read_view(view, first, columns); }, X_);
     }
@@ -288,10 +295,6 @@ BinMapper BinMapper::fit(const RunContext& ctx, const Table& X, std::span<const 
             mapper.n_bins_[f] = static_cast<int>(mapper.edges_[f].size()) + 1;
         }
     });
-    for (const auto& edges : mapper.edges_) {
-        mapper.tables_float_.emplace_back(edges);
-        mapper.tables_double_.emplace_back(edges);
-    }
     return mapper;
 }
 
@@ -305,31 +308,28 @@ std::uint8_t BinMapper::bin(int f, double value) const {
     return static_cast<std::uint8_t>(std::lower_bound(edges.begin(), edges.end(), value) - edges.begin());
 }
 
-template <>
-const EdgeTable<float>& BinMapper::edge_table<float>(int f) const {
-    return tables_float_[static_cast<std::size_t>(f)];
-}
-template <>
-const EdgeTable<double>& BinMapper::edge_table<double>(int f) const {
-    return tables_double_[static_cast<std::size_t>(f)];
+template <class T>
+ColumnBinner<T>::ColumnBinner(const BinMapper& mapper) : mapper_(mapper) {
+    tables_.reserve(static_cast<std::size_t>(mapper.n_features()));
+    for (int f = 0; f < mapper.n_features(); ++f) tables_.emplace_back(mapper.edges(f));
 }
 
 template <class T>
-void BinMapper::bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const {
-    const auto missing = static_cast<std::uint8_t>(n_bins_[f]);
-    if (is_categorical(f)) {
+void ColumnBinner<T>::bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const {
+    if (mapper_.is_categorical(f)) {
         for (std::size_t i = 0; i < n; ++i)
-            bins[i] = bin(f, static_cast<double>(value[static_cast<std::ptrdiff_t>(i) * stride]));
+            bins[i] = mapper_.bin(f, static_cast<double>(value[static_cast<std::ptrdiff_t>(i) * stride]));
         return;
     }
-    const EdgeTable<T>& edges = edge_table<T>(f);
+    const auto missing = static_cast<std::uint8_t>(mapper_.missing_bin(f));
+    const EdgeTable<T>& edges = tables_[static_cast<std::size_t>(f)];
     for (std::size_t i = 0; i < n; ++i) {
         const T v = value[static_cast<std::ptrdiff_t>(i) * stride];
         bins[i] = v != v ? missing : static_cast<std::uint8_t>(edges.count_below(v));
     }
 }
 
-template void BinMapper::bin(int, const float*, std::ptrdiff_t, std::size_t, std::uint8_t*) const;
-template void BinMapper::bin(int, const double*, std::ptrdiff_t, std::size_t, std::uint8_t*) const;
+template class ColumnBinner<float>;
+template class ColumnBinner<double>;
 
 } // namespace mlcore::boosting

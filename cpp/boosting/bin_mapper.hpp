@@ -55,20 +55,25 @@ class BinMapper {
 
     std::uint8_t bin(int f, double value) const;
 
-    // bins[i] = bin of feature f for value[i * stride].
-    template <class T>
-    void bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const;
-
   private:
     int max_bins_ = 0;
     std::vector<int> n_categories_;
     std::vector<int> n_bins_;
     std::vector<std::vector<double>> edges_;
-    std::vector<EdgeTable<float>> tables_float_;
-    std::vector<EdgeTable<double>> tables_double_;
+};
 
-    template <class T>
-    const EdgeTable<T>& edge_table(int f) const;
+// The mapper for long columns of values of type T: makes a table of each feature's edges first.
+template <class T>
+class ColumnBinner {
+  public:
+    explicit ColumnBinner(const BinMapper& mapper);
+
+    // bins[i] = bin of feature f for value[i * stride].
+    void bin(int f, const T* value, std::ptrdiff_t stride, std::size_t n, std::uint8_t* bins) const;
+
+  private:
+    const BinMapper& mapper_;
+    std::vector<EdgeTable<T>> tables_;
 };
 
 // The edges of one feature from its sorted distinct values and their weights. Exposed for tests.

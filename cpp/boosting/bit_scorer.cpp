@@ -1,5 +1,6 @@
 #include "boosting/bit_scorer.hpp"
 
+#include "boosting/feature_slots.hpp"
 #include "boosting/forest.hpp"
 
 #include <algorithm>
@@ -30,8 +31,8 @@ using SignedWord = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t
 } // namespace
 
 template <class T>
-BitScorer<T>::BitScorer(const ForestArrays& forest, const CategoryClasses& categories)
-    : categories_(&categories), trees_(forest.n_trees()) {
+BitScorer<T>::BitScorer(const ForestArrays& forest, const CategoryClasses& categories, const FeatureSlots& slots)
+    : categories_(&categories), slots_(&slots), trees_(forest.n_trees()) {
     for (std::size_t t = 0; t < forest.n_trees(); ++t) compile(forest, t);
 }
 
@@ -84,7 +85,8 @@ void BitScorer<T>::compile(const ForestArrays& forest, std::size_t t) {
                         category_words_[table.offset + c] &= keep;
             } else {
                 (forest.default_left[i] ? left_default : right_default)
-                    .push_back({round_down<T>(forest.threshold[i]), feature, keep});
+                    .push_back(
+                        {round_down<T>(forest.threshold[i]), static_cast<std::uint32_t>(slots_->slot(feature)), keep});
             }
             const std::size_t right = base + static_cast<std::size_t>(forest.right[i]);
             stack.pop_back();
@@ -113,7 +115,7 @@ void BitScorer<T>::leaves(const T* x, const std::uint32_t* classes, const Tree& 
         Words w[group];
         for (std::size_t j = 0; j < group; ++j) w[j] = ~Words{};
         const auto clear = [&](const Split& split, auto&& goes_right) {
-            const T* column = x + split.feature * block_rows + r;
+            const T* column = x + split.slot * block_rows + r;
             const Word keep = static_cast<Word>(split.keep);
 #pragma GCC unroll 4
             for (std::size_t j = 0; j < group; ++j) {
@@ -142,7 +144,7 @@ void BitScorer<T>::classify(const T* x, std::vector<std::uint32_t>& classes) con
     const auto& features = categories_->features();
     classes.resize(features.size() * block_rows);
     for (std::size_t k = 0; k < features.size(); ++k) {
-        const T* column = x + features[k] * block_rows;
+        const T* column = x + slots_->slot(features[k]) * block_rows;
         for (std::size_t r = 0; r < block_rows; ++r)
             classes[k * block_rows + r] = categories_->class_of(k, static_cast<double>(column[r]));
     }

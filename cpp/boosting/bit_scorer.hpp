@@ -19,6 +19,7 @@
 namespace mlcore::boosting {
 
 struct ForestArrays;
+class FeatureSlots;
 
 template <class T>
 class BitScorer {
@@ -26,12 +27,13 @@ class BitScorer {
     static constexpr std::size_t max_leaves = 64;
     static constexpr std::size_t block_rows = 64;
 
-    BitScorer(const ForestArrays& forest, const CategoryClasses& categories);
+    BitScorer(const ForestArrays& forest, const CategoryClasses& categories, const FeatureSlots& slots);
 
     bool has(std::size_t tree) const { return trees_[tree].n_leaves > 0; }
 
-    // x: a block of rows, feature-major, x[f * block_rows + r]; all block_rows entries are readable, n_rows of them
-    // count. Category classes of the block, once for all trees: classes[index * block_rows + r].
+    // x: a block of rows, a slot of features after the other, x[slot * block_rows + r]; all block_rows entries are
+    // readable, n_rows of them count. Category classes of the block, once for all trees: classes[index * block_rows +
+    // r].
     void classify(const T* x, std::vector<std::uint32_t>& classes) const;
     // out[r * out_stride] += value of tree t.
     void add(const T* x, const std::vector<std::uint32_t>& classes, std::size_t n_rows, std::size_t tree, double* out,
@@ -41,7 +43,7 @@ class BitScorer {
     // float values are compared 32 bits a row, so trees of up to 32 leaves keep their words in 32 bits as well.
     struct Split {
         T threshold;
-        std::uint32_t feature;
+        std::uint32_t slot;
         std::uint64_t keep; // bits left when the row goes right
     };
     struct CategoryTable {
@@ -60,6 +62,7 @@ class BitScorer {
     void leaves(const T* x, const std::uint32_t* classes, const Tree& tree, Word* words) const;
 
     const CategoryClasses* categories_;
+    const FeatureSlots* slots_;
     std::vector<Tree> trees_;
     std::vector<Split> splits_;
     std::vector<CategoryTable> tables_;

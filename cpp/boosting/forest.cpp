@@ -13,40 +13,45 @@ namespace {
 
 constexpr std::size_t block_rows = BitScorer<float>::block_rows;
 
-// Copies the rows [begin, end) of the table to block[f * block_rows + r]; the rows of the block beyond them are zero.
+// Copies the rows [begin, end) of the table to block[slot * block_rows + r]; the rows of the block beyond them are
+// zero.
 template <class View, class T>
-void load_block(const View& view, std::size_t begin, std::size_t end, T* block) {
+void load_block(const View& view, const FeatureSlots& slots, std::size_t begin, std::size_t end, T* block) {
+    const std::size_t n_slots = slots.size();
     if constexpr (is_dense<View>) {
-        for (std::size_t f = 0; f < view.cols; ++f) {
-            T* column = block + f * block_rows;
+        for (std::size_t s = 0; s < n_slots; ++s) {
+            const std::size_t f = slots.feature(s);
+            T* column = block + s * block_rows;
             for (std::size_t i = begin; i < end; ++i) column[i - begin] = view(i, f);
             std::fill(column + (end - begin), column + block_rows, T{0});
         }
     } else {
-        std::fill_n(block, view.cols * block_rows, T{0});
+        std::fill_n(block, n_slots * block_rows, T{0});
         for (std::size_t i = begin; i < end; ++i)
-            for (std::size_t k = view.begin(i); k < view.end(i); ++k)
-                block[static_cast<std::size_t>(view.indices[k]) * block_rows + (i - begin)] = view.data[k];
+            for (std::size_t k = view.begin(i); k < view.end(i); ++k) {
+                const std::size_t s = slots.slot(static_cast<std::size_t>(view.indices[k]));
+                if (s < n_slots) block[s * block_rows + (i - begin)] = view.data[k];
+            }
     }
 }
 
 // f(block, begin, end) for all blocks of rows, in parallel.
 template <class F>
-void for_row_blocks(const RunContext& ctx, const Table& X, std::size_t n_trees, F&& f) {
+void for_row_blocks(const RunContext& ctx, const Table& X, const FeatureSlots& slots, std::size_t n_trees, F&& f) {
     std::visit(
         [&](const auto& view) {
             using T = typename ValueOf<std::decay_t<decltype(view)>>::type;
             constexpr std::size_t blocks_per_task = 16; // share one buffer
             const std::size_t n_blocks = (view.rows + block_rows - 1) / block_rows;
             const std::size_t n_tasks = (n_blocks + blocks_per_task - 1) / blocks_per_task;
-            const double row_ns = 5.0 * static_cast<double>(n_trees) + static_cast<double>(view.cols);
+            const double row_ns = 5.0 * static_cast<double>(n_trees) + static_cast<double>(slots.size());
             const double task_ns = row_ns * static_cast<double>(std::min(view.rows, blocks_per_task * block_rows));
             parallel_tasks(ctx, n_tasks, task_ns, [&](std::size_t task, int) {
-                Buffer<T> block(view.cols * block_rows);
+                Buffer<T> block(slots.size() * block_rows);
                 for (std::size_t b = task * blocks_per_task; b < std::min((task + 1) * blocks_per_task, n_blocks);
                      ++b) {
                     const std::size_t begin = b * block_rows, end = std::min(begin + block_rows, view.rows);
-                    load_block(view, begin, end, block.data());
+                    load_block(view, slots, begin, end, block.data());
                     f(static_cast<const T*>(block.data()), begin, end);
                 }
             });
@@ -203,8 +208,10 @@ void ForestArrays::validate() const {
 }
 
 Forest::Forest(ForestArrays arrays)
-    : arrays_((arrays.validate(), std::move(arrays))), predictor_(arrays_), categories_(arrays_),
-      bit_scorer_float_(arrays_, categories_), bit_scorer_double_(arrays_, categories_) {}
+    : arrays_((arrays.validate(), std::move(arrays))),
+      slots_(static_cast<std::size_t>(arrays_.n_features), arrays_.feature), predictor_(arrays_, slots_),
+      categories_(arrays_), bit_scorer_float_(arrays_, categories_, slots_),
+      bit_scorer_double_(arrays_, categories_, slots_) {}
 
 template <>
 const BitScorer<float>& Forest::bit_scorer<float>() const {
@@ -217,7 +224,7 @@ const BitScorer<double>& Forest::bit_scorer<double>() const {
 
 void Forest::add_scores(const RunContext& ctx, const Table& X, std::size_t first, std::size_t last, double* out) const {
     const std::size_t K = arrays_.n_outputs();
-    for_row_blocks(ctx, X, (last - first) * K, [&]<class T>(const T* x, std::size_t begin, std::size_t end) {
+    for_row_blocks(ctx, X, slots_, (last - first) * K, [&]<class T>(const T* x, std::size_t begin, std::size_t end) {
         const BitScorer<T>& bits = bit_scorer<T>();
         std::int32_t leaf[block_rows];
         std::vector<std::uint32_t> classes;
@@ -239,6 +246,12 @@ void Forest::score_row(const double* x, double* out) const {
     constexpr std::size_t at_once = 64;
     const std::size_t K = arrays_.n_outputs(), n_trees = arrays_.n_trees();
     std::copy(arrays_.baseline.begin(), arrays_.baseline.end(), out);
+    std::vector<double> slots;
+    if (!slots_.narrow()) {
+        slots.resize(slots_.size());
+        for (std::size_t s = 0; s < slots.size(); ++s) slots[s] = x[slots_.feature(s)];
+        x = slots.data();
+    }
     std::int32_t leaf[at_once];
     for (std::size_t t = 0; t < n_trees; t += at_once) {
         const std::size_t end = std::min(t + at_once, n_trees);
@@ -249,7 +262,7 @@ void Forest::score_row(const double* x, double* out) const {
 
 void Forest::apply(const RunContext& ctx, const Table& X, std::int32_t* out) const {
     const std::size_t n_trees = arrays_.n_trees();
-    for_row_blocks(ctx, X, n_trees, [&](const auto* x, std::size_t begin, std::size_t end) {
+    for_row_blocks(ctx, X, slots_, n_trees, [&](const auto* x, std::size_t begin, std::size_t end) {
         std::int32_t leaf[block_rows];
         for (std::size_t t = 0; t < n_trees; ++t) {
             predictor_.walk(x, end - begin, t, leaf);

@@ -15,6 +15,7 @@
 #include "boosting/bin_mapper.hpp"
 #include "boosting/bit_scorer.hpp"
 #include "boosting/category_classes.hpp"
+#include "boosting/feature_slots.hpp"
 #include "boosting/predictor.hpp"
 #include "boosting/tree.hpp"
 #include "core/context.hpp"
@@ -93,6 +94,7 @@ class Forest {
     const BitScorer<T>& bit_scorer() const;
 
     ForestArrays arrays_;
+    FeatureSlots slots_;
     Predictor predictor_;
     CategoryClasses categories_;
     BitScorer<float> bit_scorer_float_;

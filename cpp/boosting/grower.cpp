@@ -31,9 +31,19 @@ std::vector<int> draw(std::vector<int> features, double share, std::uint64_t see
 
 } // namespace
 
-Grower::Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params, double step_share)
-    : mapper_(mapper), data_(data), params_(params), layout_(mapper, data), builder_(data, layout_),
-      finder_(mapper, layout_, params, step_share), tree_features_(layout_.features()) {}
+Grower::Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params, double step_share,
+               double largest_weight)
+    : mapper_(mapper), data_(data), params_(params),
+      layout_(mapper, data, params.min_samples_leaf / std::max(1.0, largest_weight)), builder_(mapper, data, layout_),
+      finder_(mapper, layout_, params, step_share), tree_features_(layout_.features()),
+      column_(data.has_sparse() ? data.n_rows() : 0) {
+    choose_searched();
+}
+
+void Grower::choose_searched() {
+    searched_features_ = tree_features_;
+    std::erase_if(searched_features_, [&](int f) { return !layout_.has(f); });
+}
 
 void Grower::draw_tree_features(std::uint64_t tree_number) {
     if (params_.colsample_bytree >= 1.0) return;
@@ -42,6 +52,7 @@ void Grower::draw_tree_features(std::uint64_t tree_number) {
     std::vector<std::uint8_t> active(data_.n_features(), 0);
     for (const int f : tree_features_) active[f] = 1;
     builder_.select(active);
+    choose_searched();
 }
 
 std::vector<std::uint8_t> Grower::node_features(const Open& node, std::uint64_t tree_number) const {
@@ -87,6 +98,13 @@ Grower::Open Grower::child(const Open& parent, Tree& tree, int node, const Packe
     return open;
 }
 
+bool Grower::may_divide(int f, const PackedPair* histogram, const PackedPair& total) const {
+    if (!data_.is_sparse(f)) return true;
+    const PackedPair& most = histogram[layout_.offset(f) + data_.sparse_column(f).default_bin];
+    const double others = finder_.decode(total - most).n; // one side has none but these
+    return others > 0.0 && others >= params_.min_samples_leaf;
+}
+
 // Everything below a monotone split stays on its side of the middle of the two children's values.
 void Grower::constrain_children(const Open& parent, Open& left, Open& right) const {
     const int direction = finder_.monotonic(parent.split.feature);
@@ -116,7 +134,9 @@ void Grower::divide(const RunContext& ctx, Partition& partition, std::size_t n_p
     std::uint8_t goes_left[256];
     const int missing_bin = mapper_.missing_bin(split.feature);
     for (int b = 0; b < 256; ++b) goes_left[b] = split.goes_left(b, missing_bin);
-    const std::uint8_t* column = data_.column(split.feature);
+    const bool is_sparse = data_.is_sparse(split.feature);
+    if (is_sparse) data_.write_column(split.feature, column_.data());
+    const std::uint8_t* column = is_sparse ? column_.data() : data_.column(split.feature);
     const double row_ns = 2.5 + (count_left ? 0.5 * builder_.ns_per_row() : 0.0);
     parallel_tasks(ctx, n_pieces, row_ns * static_cast<double>(Partition::piece_rows),
                    [&](std::size_t piece, int thread) {
@@ -137,8 +157,9 @@ void Grower::count_stripes(const RunContext& ctx, std::span<const std::uint32_t>
 
 void Grower::search(const RunContext& ctx, Partition& partition, std::size_t n_pieces, bool collect, Open& counted,
                     Open* sibling) {
-    constexpr std::size_t group = 4; // features a task
-    const std::size_t n_groups = (tree_features_.size() + group - 1) / group;
+    const std::vector<int>& features = searched_features_;
+    const std::size_t group = std::max<std::size_t>(4, features.size() / 4096); // features a task
+    const std::size_t n_groups = (features.size() + group - 1) / group;
     const SplitFinder::Node counted_node = finder_.node(counted.total, counted.bounds);
     const SplitFinder::Node sibling_node = sibling ? finder_.node(sibling->total, sibling->bounds) : counted_node;
     auto* histogram = counted.histogram.as<PackedPair>();
@@ -149,14 +170,17 @@ void Grower::search(const RunContext& ctx, Partition& partition, std::size_t n_p
     parallel_tasks(ctx, n_pieces + n_groups, group_ns, [&](std::size_t task, int) {
         if (task < n_pieces) return partition.copy_back(task);
         const std::size_t g = task - n_pieces;
-        for (std::size_t j = g * group; j < std::min((g + 1) * group, tree_features_.size()); ++j) {
-            const int f = tree_features_[j];
+        for (std::size_t j = g * group; j < std::min((g + 1) * group, features.size()); ++j) {
+            const int f = features[j];
             const std::size_t begin = layout_.offset(f), end = begin + static_cast<std::size_t>(mapper_.n_bins(f)) + 1;
             if (collect) builder_.collect(begin, end, histogram);
-            if (counted.may_use(f)) finder_.scan(f, histogram, counted_node, best[g]);
+            if (data_.is_sparse(f)) builder_.complete(f, counted.total, histogram);
+            if (counted.may_use(f) && may_divide(f, histogram, counted.total))
+                finder_.scan(f, histogram, counted_node, best[g]);
             if (!sibling) continue;
             for (std::size_t k = begin; k < end; ++k) rest[k] = rest[k] - histogram[k];
-            if (sibling->may_use(f)) finder_.scan(f, rest, sibling_node, best_sibling[g]);
+            if (sibling->may_use(f) && may_divide(f, rest, sibling->total))
+                finder_.scan(f, rest, sibling_node, best_sibling[g]);
         }
     });
     const auto finish = [](Open& open, const std::vector<Split>& candidates) {
@@ -282,7 +306,7 @@ Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair*
     Open root = open_root(ctx, partition, pairs, tree);
     Frontier frontier(params_.growth);
     int n_leaves = 1;
-    if (may_split(root, n_leaves) && !tree_features_.empty()) {
+    if (may_split(root, n_leaves) && !searched_features_.empty()) {
         root.wanted = true;
         root.features = node_features(root, tree_number);
         root.histogram = builder_.take();

@@ -20,8 +20,9 @@ namespace mlcore::boosting {
 
 class Grower {
   public:
-    // step_share: see LeafRule.
-    Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params, double step_share = 0.0);
+    // step_share: see LeafRule. largest_weight: of a row, or more; a whole-numbered weight counts as so many rows.
+    Grower(const BinMapper& mapper, const BinnedMatrix& data, const Params& params, double step_share = 0.0,
+           double largest_weight = 1.0);
 
     // Grows on the rows that `partition` holds. pairs: one a row of the data. tree_number keys the feature draws.
     // Leaf values are not yet multiplied by the learning rate.
@@ -46,6 +47,7 @@ class Grower {
     class Frontier;
 
     void draw_tree_features(std::uint64_t tree_number);
+    void choose_searched();
     std::vector<std::uint8_t> node_features(const Open& node, std::uint64_t tree_number) const;
     bool may_split(const Open& node, int n_leaves) const;
     Open open_root(const RunContext& ctx, const Partition& partition, const PackedPair* pairs, Tree& tree);
@@ -53,6 +55,8 @@ class Grower {
     void write_split(const Open& parent, Tree& tree) const;
     void open_children(const RunContext& ctx, Partition& partition, const PackedPair* pairs, Open& parent, Open& left,
                        Open& right, Tree& tree);
+    // Whether a split may leave each side enough rows; asked of sparse features, before their bins are looked at.
+    bool may_divide(int f, const PackedPair* histogram, const PackedPair& total) const;
     void constrain_children(const Open& parent, Open& left, Open& right) const;
 
     // The parallel parts of a split. divide: rows of the pieces to left and right, those of one side counted on the
@@ -71,7 +75,9 @@ class Grower {
     HistogramLayout layout_;
     HistogramBuilder builder_;
     SplitFinder finder_;
-    std::vector<int> tree_features_;
+    std::vector<int> tree_features_;     // drawn for the tree
+    std::vector<int> searched_features_; // those of them that have a histogram
+    Buffer<std::uint8_t> column_;        // a sparse column with all its rows
 };
 
 } // namespace mlcore::boosting

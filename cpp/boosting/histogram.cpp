@@ -1,6 +1,7 @@
 #include "boosting/histogram.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.hpp"
 
@@ -41,21 +42,54 @@ void accumulate_rows(const Stripe& stripe, const std::uint32_t* rows, std::size_
 
 } // namespace
 
-HistogramLayout::HistogramLayout(const BinMapper& mapper, const BinnedMatrix& data)
+HistogramLayout::HistogramLayout(const BinMapper& mapper, const BinnedMatrix& data, double min_rows)
     : offset_(static_cast<std::size_t>(mapper.n_features()), 0), used_(offset_.size(), 0) {
+    const auto add = [&](int f) {
+        offset_[f] = n_entries_;
+        used_[f] = 1;
+        n_entries_ += static_cast<std::size_t>(mapper.n_bins(f)) + 1;
+    };
     for (const Stripe& stripe : data.stripes())
         for (const int f : stripe.features) {
-            offset_[f] = n_entries_;
-            used_[f] = 1;
+            add(f);
             features_.push_back(f);
-            n_entries_ += static_cast<std::size_t>(mapper.n_bins(f)) + 1;
         }
+    sparse_begin_ = n_entries_;
+    for (int f = 0; data.has_sparse() && f < mapper.n_features(); ++f) {
+        if (!data.is_sparse(f)) continue;
+        const std::size_t n = data.sparse_column(f).rows.size();
+        if (n == 0) continue;
+        features_.push_back(f);
+        if (static_cast<double>(n) >= min_rows) add(f);
+    }
+    std::sort(features_.begin(), features_.end());
     MLCORE_CHECK(n_entries_ < (std::size_t{1} << 32), "histogram offsets fit 32 bits");
 }
 
-HistogramBuilder::HistogramBuilder(const BinnedMatrix& data, const HistogramLayout& layout)
-    : data_(data), layout_(layout), pool_(max_idle_bytes), lanes_(data.stripes().size()) {
+HistogramBuilder::HistogramBuilder(const BinMapper& mapper, const BinnedMatrix& data, const HistogramLayout& layout)
+    : mapper_(mapper), data_(data), layout_(layout), pool_(max_idle_bytes), lanes_(data.stripes().size()) {
+    if (layout.n_entries() > layout.sparse_begin()) index_sparse();
     select({});
+}
+
+// The sparse columns row by row.
+void HistogramBuilder::index_sparse() {
+    const std::size_t n_rows = data_.n_rows();
+    std::vector<int> features;
+    for (const int f : layout_.features())
+        if (data_.is_sparse(f) && layout_.has(f)) features.push_back(f);
+    entry_begin_.assign(n_rows + 1, 0);
+    for (const int f : features)
+        for (const std::uint32_t row : data_.sparse_column(f).rows) ++entry_begin_[row + 1];
+    std::partial_sum(entry_begin_.begin(), entry_begin_.end(), entry_begin_.begin());
+    entry_ = Buffer<std::uint32_t>(entry_begin_.back());
+    auto next = entry_begin_;
+    for (const int f : features) {
+        const SparseColumn column = data_.sparse_column(f);
+        for (std::size_t k = 0; k < column.rows.size(); ++k)
+            entry_[next[column.rows[k]]++] = static_cast<std::uint32_t>(layout_.offset(f) + column.bins[k]);
+    }
+    sparse_per_row_ = static_cast<double>(entry_.size()) / static_cast<double>(n_rows);
 }
 
 void HistogramBuilder::select(std::span<const std::uint8_t> active) {
@@ -78,6 +112,14 @@ void HistogramBuilder::select(std::span<const std::uint8_t> active) {
 
 void HistogramBuilder::accumulate(std::size_t s, const std::uint32_t* rows, std::size_t begin, std::size_t end,
                                   const PackedPair* pairs, PackedPair* histogram) const {
+    if (s == lanes_.size()) {
+        for (std::size_t i = begin; i < end; ++i) {
+            const std::size_t row = rows ? rows[i] : i;
+            const PackedPair pair = pairs[row];
+            for (std::size_t k = entry_begin_[row]; k < entry_begin_[row + 1]; ++k) histogram[entry_[k]] += pair;
+        }
+        return;
+    }
     const Stripe& stripe = data_.stripes()[s];
     const Lane& lane = lanes_[s];
     const auto run = [&]<bool Scattered, bool All>() {
@@ -110,12 +152,12 @@ void HistogramBuilder::start(int n_threads) {
 
 void HistogramBuilder::add(int thread, std::span<const std::uint32_t> rows, const PackedPair* pairs) {
     PackedPair* histogram = counter(thread);
-    for (std::size_t s = 0; s < lanes_.size(); ++s) accumulate(s, rows.data(), 0, rows.size(), pairs, histogram);
+    for (std::size_t s = 0; s < n_stripes(); ++s) accumulate(s, rows.data(), 0, rows.size(), pairs, histogram);
 }
 
 void HistogramBuilder::add(int thread, std::size_t first, std::size_t n, const PackedPair* pairs) {
     PackedPair* histogram = counter(thread);
-    for (std::size_t s = 0; s < lanes_.size(); ++s) accumulate(s, nullptr, first, first + n, pairs, histogram);
+    for (std::size_t s = 0; s < n_stripes(); ++s) accumulate(s, nullptr, first, first + n, pairs, histogram);
 }
 
 void HistogramBuilder::collect(std::size_t begin, std::size_t end, PackedPair* histogram) const {
@@ -132,10 +174,20 @@ void HistogramBuilder::collect(std::size_t begin, std::size_t end, PackedPair* h
     if (first) std::fill(histogram + begin, histogram + end, PackedPair{});
 }
 
+void HistogramBuilder::complete(int f, const PackedPair& total, PackedPair* histogram) const {
+    PackedPair* bins = histogram + layout_.offset(f);
+    PackedPair& rest = bins[data_.sparse_column(f).default_bin];
+    rest = PackedPair{};
+    PackedPair others{};
+    for (int b = 0; b <= mapper_.missing_bin(f); ++b) others += bins[b];
+    rest = total - others;
+}
+
 void HistogramBuilder::build_stripe(std::size_t s, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
                                     PackedPair* histogram) const {
     const auto first_entry = [&](std::size_t stripe) {
-        return stripe < lanes_.size() ? layout_.offset(data_.stripes()[stripe].features.front()) : layout_.n_entries();
+        if (stripe < lanes_.size()) return layout_.offset(data_.stripes()[stripe].features.front());
+        return stripe == lanes_.size() ? layout_.sparse_begin() : layout_.n_entries();
     };
     std::fill(histogram + first_entry(s), histogram + first_entry(s + 1), PackedPair{});
     accumulate(s, rows, 0, n, pairs, histogram);

@@ -4,15 +4,16 @@
 #include <cmath>
 #include <limits>
 
+#include "boosting/feature_slots.hpp"
 #include "boosting/forest.hpp"
 
 namespace mlcore::boosting {
-Predictor::Predictor(const ForestArrays& forest) : forest_(&forest) {
+Predictor::Predictor(const ForestArrays& forest, const FeatureSlots& slots) : forest_(&forest) {
     has_categories_ = std::any_of(forest.category_offset.begin(), forest.category_offset.end(),
                                   [](std::int64_t offset) { return offset >= 0; });
     root_.assign(forest.tree_offset.begin(), forest.tree_offset.end() - 1);
-    compile(forest, nodes_float_);
-    compile(forest, nodes_double_);
+    compile(forest, slots, nodes_float_);
+    compile(forest, slots, nodes_double_);
 }
 
 template <>
@@ -25,7 +26,7 @@ const std::vector<Predictor::Node<double>>& Predictor::nodes<double>() const {
 }
 
 template <class T>
-void Predictor::compile(const ForestArrays& forest, std::vector<Node<T>>& nodes) {
+void Predictor::compile(const ForestArrays& forest, const FeatureSlots& slots, std::vector<Node<T>>& nodes) {
     nodes.resize(forest.n_nodes());
     for (std::size_t t = 0; t + 1 < forest.tree_offset.size(); ++t) {
         const auto base = static_cast<std::int32_t>(forest.tree_offset[t]);
@@ -36,10 +37,10 @@ void Predictor::compile(const ForestArrays& forest, std::vector<Node<T>>& nodes)
                 nodes[i] = {std::numeric_limits<T>::infinity(), default_left, static_cast<std::int32_t>(i)};
                 continue;
             }
-            auto feature = static_cast<std::uint32_t>(forest.feature[i]);
-            if (forest.default_left[i]) feature |= default_left;
-            if (forest.category_offset[i] >= 0) feature |= categorical;
-            nodes[i] = {round_down<T>(forest.threshold[i]), feature, base + forest.left[i]};
+            auto slot = static_cast<std::uint32_t>(slots.slot(static_cast<std::size_t>(forest.feature[i])));
+            if (forest.default_left[i]) slot |= default_left;
+            if (forest.category_offset[i] >= 0) slot |= categorical;
+            nodes[i] = {round_down<T>(forest.threshold[i]), slot, base + forest.left[i]};
         }
     }
 }
@@ -51,12 +52,12 @@ void Predictor::step_until_leaves(const T* const (&x)[Lanes], std::int32_t (&at)
         moved = 0;
         for (std::size_t j = 0; j < Lanes; ++j) {
             const Node<T> node = nodes[at[j]];
-            const T value = x[j][(node.feature & feature_mask) * Stride];
+            const T value = x[j][(node.slot & slot_mask) * Stride];
             // NaN is neither above nor at most the threshold.
             const bool above = value > node.threshold, at_most = value <= node.threshold;
-            std::int32_t right = above | (!at_most & !(node.feature & default_left));
+            std::int32_t right = above | (!at_most & !(node.slot & default_left));
             if constexpr (HasCategories)
-                if (node.feature & categorical)
+                if (node.slot & categorical)
                     right = !forest_->category_goes_left(static_cast<std::size_t>(at[j]), static_cast<double>(value));
             std::int32_t next = node.left + right;
             asm("" : "+r"(next)); // keeps the lanes scalar: as gathers they take twice the time

@@ -13,17 +13,18 @@
 namespace mlcore::boosting {
 
 struct ForestArrays;
+class FeatureSlots;
 
 class Predictor {
   public:
-    explicit Predictor(const ForestArrays& forest);
+    Predictor(const ForestArrays& forest, const FeatureSlots& slots);
 
     // leaf[r] = node number (in the whole forest) where row r of a block ends in tree t.
-    // x: feature-major, x[f * BitScorer::block_rows + r].
+    // x: a slot of features after the other, x[slot * BitScorer::block_rows + r].
     template <class T>
     void walk(const T* x, std::size_t n_rows, std::size_t t, std::int32_t* leaf) const;
 
-    // leaf[t - first] for the row x (n_features) and trees [first, last).
+    // leaf[t - first] for the row x (n_slots) and trees [first, last).
     void walk_trees(const double* x, std::size_t first, std::size_t last, std::int32_t* leaf) const;
 
   private:
@@ -32,16 +33,16 @@ class Predictor {
     template <class T>
     struct Node {
         T threshold;
-        std::uint32_t feature; // upper bits: flags
-        std::int32_t left;     // right child = left + 1; a leaf points to itself
+        std::uint32_t slot; // of the feature; upper bits: flags
+        std::int32_t left;  // right child = left + 1; a leaf points to itself
     };
-    static constexpr std::uint32_t default_left = 1u << 31, categorical = 1u << 30, feature_mask = categorical - 1;
+    static constexpr std::uint32_t default_left = 1u << 31, categorical = 1u << 30, slot_mask = categorical - 1;
 
     template <class T>
     const std::vector<Node<T>>& nodes() const;
     template <class T>
-    void compile(const ForestArrays& forest, std::vector<Node<T>>& nodes);
-    // at[j]: the walk of lane j, whose feature f is x[j][f * Stride].
+    void compile(const ForestArrays& forest, const FeatureSlots& slots, std::vector<Node<T>>& nodes);
+    // at[j]: the walk of lane j, whose slot s is x[j][s * Stride].
     template <class T, bool HasCategories, std::size_t Stride, std::size_t Lanes>
     void step_until_leaves(const T* const (&x)[Lanes], std::int32_t (&at)[Lanes]) const;
 

@@ -21,6 +21,10 @@ const BinnedMatrix& checked(const BinnedMatrix& data, const BinMapper& mapper) {
     return data;
 }
 
+double largest(const std::vector<double>& weight) {
+    return weight.empty() ? 1.0 : *std::max_element(weight.begin(), weight.end());
+}
+
 // Values found from the rows of a node alone know nothing of the constraints that its tree was grown under. As in
 // Grower, everything below a monotone split stays on its side of the middle of the two children's values.
 void keep_monotone(Tree& tree, std::span<const int> direction) {
@@ -73,7 +77,7 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
                  std::vector<double> baseline)
     : mapper_(std::move(mapper)), objective_(objective), params_(std::move(params)),
       grower_(*mapper_, checked(*data, *mapper_), params_,
-              objective.bounds_steps() && params_.newton ? objective.step_share() : 0.0),
+              objective.bounds_steps() && params_.newton ? objective.step_share() : 0.0, largest(weight)),
       partition_(y.size()),
       probability_(objective.softmax() ? y.size() * static_cast<std::size_t>(objective.n_outputs) : 0),
       pairs_(y.size()) {

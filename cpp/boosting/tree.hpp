@@ -34,7 +34,7 @@ struct Tree {
         int at = 0;
         while (nodes[at].feature >= 0) {
             const TreeNode& node = nodes[at];
-            const int bin = data.column(node.feature)[row];
+            const int bin = data.bin(node.feature, row);
             bool left;
             if (node.category_set >= 0)
                 left = contains(category_sets[node.category_set], bin);

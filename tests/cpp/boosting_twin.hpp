@@ -81,8 +81,10 @@ inline std::vector<PackedPair> histogram(const Data& data, const HistogramLayout
                                          const std::vector<std::uint32_t>* rows, const std::vector<PackedPair>& pairs) {
     std::vector<PackedPair> sums(layout.n_entries());
     for (const int f : layout.features()) {
-        const std::uint8_t* column = data.binned->column(f);
-        const auto add = [&](std::size_t row) { sums[layout.offset(f) + column[row]] += pairs[row]; };
+        if (!layout.has(f)) continue;
+        const auto add = [&](std::size_t row) {
+            sums[layout.offset(f) + static_cast<std::size_t>(data.binned->bin(f, row))] += pairs[row];
+        };
         if (rows)
             for (const std::uint32_t row : *rows) add(row);
         else

@@ -194,8 +194,8 @@ TEST(array_form_agrees_with_the_definition) {
             std::vector<float> narrow(values.begin(), values.end());
             for (const std::size_t n : {0, 1, 15, 16, 17, 100, 1666}) { // with stride 3, from the end
                 std::vector<std::uint8_t> wide_bins(n), narrow_bins(n);
-                mapper.bin(0, &values.back(), -3, n, wide_bins.data());
-                mapper.bin(0, narrow.data() + narrow.size() - 1, -3, n, narrow_bins.data());
+                ColumnBinner<double>(mapper).bin(0, &values.back(), -3, n, wide_bins.data());
+                ColumnBinner<float>(mapper).bin(0, narrow.data() + narrow.size() - 1, -3, n, narrow_bins.data());
                 for (std::size_t i = 0; i < n; ++i) {
                     const double v = values[values.size() - 1 - 3 * i];
                     const auto as_float = static_cast<double>(narrow[values.size() - 1 - 3 * i]);

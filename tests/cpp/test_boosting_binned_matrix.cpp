@@ -60,7 +60,7 @@ void check_same_bins(const Data& data, const BinMapper& expected, const Table& t
         for (int f = 0; f < mapper.n_features(); ++f) {
             same &= mapper.edges(f) == expected.edges(f) && mapper.n_bins(f) == expected.n_bins(f);
             for (std::size_t i = 0; i < data.rows; ++i)
-                same &= binned.column(f)[i] == expected.bin(f, data.at(i, static_cast<std::size_t>(f)));
+                same &= binned.bin(f, i) == expected.bin(f, data.at(i, static_cast<std::size_t>(f)));
         }
         if (!same) check::fail(what, n_threads, "bins differ from those of the row-major table of doubles");
     }
@@ -108,6 +108,80 @@ TEST(weights_mean_the_same_in_sparse_and_dense_tables) {
     const BinMapper a = BinMapper::fit(run.context, data.table(), weight, data.n_categories, 32);
     const BinMapper b = BinMapper::fit(run.context, sparse.view, weight, data.n_categories, 32);
     for (int f = 0; f < a.n_features(); ++f) CHECK(a.edges(f) == b.edges(f));
+}
+
+TEST(columns_with_few_entries_stay_sparse) {
+    Random random(6);
+    for (const std::size_t rows : {40, 3000}) {
+        Data data;
+        data.rows = rows;
+        data.cols = 30;
+        data.n_categories.assign(data.cols, 0);
+        data.x.resize(rows * data.cols);
+        // Column j has a share j / 100 of entries; those of column 4 lie in the bin of zero, but for missing ones.
+        for (std::size_t i = 0; i < rows; ++i)
+            for (std::size_t j = 0; j < data.cols; ++j) {
+                if (!random.chance(static_cast<double>(j) / 100)) continue;
+                data.at(i, j) = random.chance(0.1) ? NaN : j == 4 ? 0.0 : random.integer(-3, 3);
+            }
+        data.bin(8);
+        for (const int n_threads : {1, 4}) {
+            StandaloneRun run(n_threads);
+            const Csr<double, std::int32_t> csr(data, random, 0.3);
+            const BinnedMatrix sparse(run.context, csr.view, *data.mapper, true);
+            CHECK(sparse.has_sparse() && sparse.is_sparse(0) && sparse.is_sparse(4));
+            std::size_t bytes = 0, n_sparse = 0;
+            std::vector<std::uint8_t> column(rows);
+            for (int f = 0; f < 30; ++f) {
+                bool same = true;
+                sparse.write_column(f, column.data());
+                for (std::size_t i = 0; i < rows; ++i) {
+                    const int expected = data.binned->column(f)[i];
+                    same &= sparse.bin(f, i) == expected && column[i] == expected;
+                }
+                CHECK(same);
+                if (!sparse.is_sparse(f)) continue;
+                ++n_sparse;
+                const SparseColumn c = sparse.sparse_column(f);
+                bytes += 5 * c.rows.size();
+                CHECK(std::is_sorted(c.rows.begin(), c.rows.end()));
+                CHECK(static_cast<double>(c.rows.size()) < BinnedMatrix::max_sparse_share * static_cast<double>(rows));
+                CHECK(std::none_of(c.bins, c.bins + c.rows.size(), [&](std::uint8_t b) { return b == c.default_bin; }));
+            }
+            for (const Stripe& stripe : sparse.stripes()) bytes += stripe.width * rows;
+            CHECK_EQUAL(sparse.n_bytes(), bytes + (30 - n_sparse) * rows);
+
+            // Both ways of counting, and the layout.
+            const HistogramLayout dense_layout(*data.mapper, *data.binned), layout(*data.mapper, sparse);
+            CHECK(layout.features() == dense_layout.features());
+            const HistogramLayout pruned(*data.mapper, sparse, static_cast<double>(rows));
+            CHECK(pruned.features() == dense_layout.features());
+            for (const int f : pruned.features()) CHECK_EQUAL(pruned.has(f), !sparse.is_sparse(f));
+            HistogramBuilder builder(*data.mapper, sparse, layout);
+            std::vector<PackedPair> pairs(rows);
+            std::vector<std::uint32_t> some;
+            PackedPair total{};
+            for (std::size_t i = 0; i < rows; ++i) {
+                pairs[i] = {random.integer(-1000, 1000), static_cast<std::uint64_t>(random.integer(0, 1000))};
+                if (random.chance(0.4)) continue;
+                some.push_back(static_cast<std::uint32_t>(i));
+                total += pairs[i];
+            }
+            const auto expected = histogram(data, dense_layout, &some, pairs);
+            Histogram counted = builder.take(), striped = builder.take();
+            builder.start(1);
+            builder.add(0, some, pairs.data());
+            builder.collect(0, layout.n_entries(), counted.as<PackedPair>());
+            for (std::size_t s = 0; s < builder.n_stripes(); ++s)
+                builder.build_stripe(s, some.data(), some.size(), pairs.data(), striped.as<PackedPair>());
+            for (auto* got : {counted.as<PackedPair>(), striped.as<PackedPair>()})
+                for (const int f : layout.features()) {
+                    if (sparse.is_sparse(f)) builder.complete(f, total, got);
+                    CHECK(std::equal(got + layout.offset(f), got + layout.offset(f) + data.mapper->n_bins(f) + 1,
+                                     expected.data() + dense_layout.offset(f)));
+                }
+        }
+    }
 }
 
 TEST(one_row_repeated_by_a_zero_stride) {

@@ -61,7 +61,7 @@ TEST(counts_agree_with_a_plain_loop_at_every_width) {
         const Data data = make_data(random, 700, F);
         const HistogramLayout layout(*data.mapper, *data.binned);
         check_layout(data, layout);
-        HistogramBuilder builder(*data.binned, layout);
+        HistogramBuilder builder(*data.mapper, *data.binned, layout);
         const auto pairs = random_pairs(random, data.rows);
         for (const double active_share : {1.0, 0.5, 0.1}) {
             std::vector<std::uint8_t> active;
@@ -103,7 +103,7 @@ TEST(threads_count_the_same_bits) {
     for (const std::size_t F : {3, 28, 70, 300}) {
         const Data data = make_data(random, 20'000, F);
         const HistogramLayout layout(*data.mapper, *data.binned);
-        HistogramBuilder builder(*data.binned, layout);
+        HistogramBuilder builder(*data.mapper, *data.binned, layout);
         const auto pairs = random_pairs(random, data.rows);
         const auto rows = some_rows(random, data.rows, 0.7);
         const auto expected = histogram(data, layout, &rows, pairs);
@@ -136,7 +136,7 @@ TEST(a_new_start_forgets_what_was_counted) {
     Random random(3);
     const Data data = make_data(random, 1000, 4);
     const HistogramLayout layout(*data.mapper, *data.binned);
-    HistogramBuilder builder(*data.binned, layout);
+    HistogramBuilder builder(*data.mapper, *data.binned, layout);
     const auto pairs = random_pairs(random, data.rows);
     builder.start(4);
     for (const int thread : {0, 3}) builder.add(thread, 0, 1000, pairs.data());
@@ -173,7 +173,7 @@ TEST(wide_data_is_counted_by_stripes) {
          {std::tuple{64, 1, false}, {256, 1, true}, {256, 2, false}, {512, 2, true}}) {
         const Data data = make_data(random, 50, static_cast<std::size_t>(F));
         const HistogramLayout layout(*data.mapper, *data.binned);
-        const HistogramBuilder builder(*data.binned, layout);
+        const HistogramBuilder builder(*data.mapper, *data.binned, layout);
         CHECK_EQUAL(builder.n_stripes(), data.binned->stripes().size());
         CHECK_EQUAL(builder.prefers_stripes(n_threads), by_stripes);
     }
