@@ -141,7 +141,17 @@ class NaiveGrower {
                 split.gain = score(l) + score(r) - score(all);
                 if (split.gain <= least) return;
                 least = split.gain;
-                if (!split.categorical && !has_missing) split.missing_left = l.n > r.n;
+                if (!has_missing) split.missing_left = l.n > r.n;
+                if (split.categorical && split.missing_left) { // bins without rows go where missing values go
+                    BinSet empty;
+                    empty.fill(~std::uint32_t{0});
+                    for (const std::uint32_t row : open.rows) {
+                        const int b = s_.data.binned->column(f)[row];
+                        empty[static_cast<std::size_t>(b / 32)] &= ~(std::uint32_t{1} << (b % 32));
+                    }
+                    for (int b = 0; b <= n_bins; ++b)
+                        if (contains(empty, b)) insert(split.left_bins, b);
+                }
                 open.split = split;
             };
             if (s_.data.mapper->is_categorical(f)) {

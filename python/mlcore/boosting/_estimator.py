@@ -192,6 +192,8 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         has_validation = given_val.X is not None or given_val.y is not None
         if has_validation and (given_val.X is None or given_val.y is None):
             raise ValueError("X_val and y_val must be given together, got only one of them")
+        if given_val.margin is not None and not has_validation:
+            raise ValueError("there is a base_margin_val, but no X_val and y_val that it belongs to")
         if has_validation and (given.margin is None) != (given_val.margin is None):
             raise ValueError("base_margin and base_margin_val must be given together, got only one of them")
         if not continuing:
