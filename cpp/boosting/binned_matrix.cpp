@@ -153,14 +153,16 @@ int BinnedMatrix::sparse_bin(int f, std::size_t row) const {
     return column.bins[found - column.rows.begin()];
 }
 
-void BinnedMatrix::write_column(int f, std::uint8_t* out) const {
+void BinnedMatrix::write_column(int f, std::size_t first, std::size_t last, std::uint8_t* out) const {
     if (!is_sparse(f)) {
-        std::copy_n(column(f), n_rows_, out);
+        std::copy(column(f) + first, column(f) + last, out);
         return;
     }
     const SparseColumn column = sparse_column(f);
-    std::fill_n(out, n_rows_, column.default_bin);
-    for (std::size_t k = 0; k < column.rows.size(); ++k) out[column.rows[k]] = column.bins[k];
+    std::fill_n(out, last - first, column.default_bin);
+    auto k =
+        static_cast<std::size_t>(std::lower_bound(column.rows.begin(), column.rows.end(), first) - column.rows.begin());
+    for (; k < column.rows.size() && column.rows[k] < last; ++k) out[column.rows[k] - first] = column.bins[k];
 }
 
 std::size_t BinnedMatrix::n_bytes() const {

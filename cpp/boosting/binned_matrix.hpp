@@ -62,7 +62,7 @@ class BinnedMatrix {
     }
     // Of all features.
     int bin(int f, std::size_t row) const { return is_sparse(f) ? sparse_bin(f, row) : column(f)[row]; }
-    void write_column(int f, std::uint8_t* out) const; // out (n_rows)
+    void write_column(int f, std::size_t first, std::size_t last, std::uint8_t* out) const; // rows [first, last)
 
     const std::vector<Stripe>& stripes() const { return stripes_; }
     std::size_t n_bytes() const;

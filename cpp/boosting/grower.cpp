@@ -135,7 +135,7 @@ void Grower::divide(const RunContext& ctx, Partition& partition, std::size_t n_p
     const int missing_bin = mapper_.missing_bin(split.feature);
     for (int b = 0; b < 256; ++b) goes_left[b] = split.goes_left(b, missing_bin);
     const bool is_sparse = data_.is_sparse(split.feature);
-    if (is_sparse) data_.write_column(split.feature, column_.data());
+    if (is_sparse) data_.write_column(split.feature, 0, data_.n_rows(), column_.data());
     const std::uint8_t* column = is_sparse ? column_.data() : data_.column(split.feature);
     const double row_ns = 2.5 + (count_left ? 0.5 * builder_.ns_per_row() : 0.0);
     parallel_tasks(ctx, n_pieces, row_ns * static_cast<double>(Partition::piece_rows),

@@ -239,9 +239,10 @@ void Trainer::walk(const RunContext& ctx, const Tree& tree, int k, double factor
     const std::size_t n = table.y.size();
     double* out = table.score.data() + static_cast<std::size_t>(k) * n;
     parallel_ranges(ctx, n, 40.0, [&](std::size_t begin, std::size_t end, int) {
+        const TreeColumns columns(tree, data, begin, end);
         for (std::size_t i = begin; i < end; ++i)
             if (!is_done(i))
-                out[i] += factor * tree.nodes[static_cast<std::size_t>(tree.leaf(data, *mapper_, i))].value;
+                out[i] += factor * tree.nodes[static_cast<std::size_t>(tree.leaf(columns, *mapper_, i))].value;
     });
 }
 

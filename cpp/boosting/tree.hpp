@@ -23,18 +23,34 @@ struct TreeNode {
     std::size_t begin = 0, end = 0; // its rows in the partition
 };
 
+struct Tree;
+
+// The bins that a tree asks for, for the rows [first, last) of binned data; those of sparse columns are written out.
+class TreeColumns {
+  public:
+    TreeColumns(const Tree& tree, const BinnedMatrix& data, std::size_t first, std::size_t last);
+
+    // Of the feature that `node` splits on.
+    int bin(int node, std::size_t row) const { return column_[static_cast<std::size_t>(node)][row - first_]; }
+
+  private:
+    std::size_t first_;
+    std::vector<const std::uint8_t*> column_; // of each node, from row `first`; nullptr for leaves
+    std::vector<std::uint8_t> written_;
+};
+
 struct Tree {
     std::vector<TreeNode> nodes;
     std::vector<BinSet> category_sets;
 
     std::size_t n_leaves() const { return (nodes.size() + 1) / 2; }
 
-    // The leaf that a row of binned data falls into.
-    int leaf(const BinnedMatrix& data, const BinMapper& mapper, std::size_t row) const {
+    // The leaf that a row falls into.
+    int leaf(const TreeColumns& columns, const BinMapper& mapper, std::size_t row) const {
         int at = 0;
         while (nodes[at].feature >= 0) {
             const TreeNode& node = nodes[at];
-            const int bin = data.bin(node.feature, row);
+            const int bin = columns.bin(at, row);
             bool left;
             if (node.category_set >= 0)
                 left = contains(category_sets[node.category_set], bin);
@@ -45,5 +61,24 @@ struct Tree {
         return at;
     }
 };
+
+inline TreeColumns::TreeColumns(const Tree& tree, const BinnedMatrix& data, std::size_t first, std::size_t last)
+    : first_(first), column_(tree.nodes.size(), nullptr) {
+    std::size_t n_written = 0;
+    for (const TreeNode& node : tree.nodes) n_written += node.feature >= 0 && data.is_sparse(node.feature);
+    written_.resize(n_written * (last - first));
+    std::uint8_t* next = written_.data();
+    for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
+        const int f = tree.nodes[i].feature;
+        if (f < 0) continue;
+        if (!data.is_sparse(f)) {
+            column_[i] = data.column(f) + first;
+            continue;
+        }
+        data.write_column(f, first, last, next);
+        column_[i] = next;
+        next += last - first;
+    }
+}
 
 } // namespace mlcore::boosting

@@ -134,7 +134,8 @@ TEST(columns_with_few_entries_stay_sparse) {
             std::vector<std::uint8_t> column(rows);
             for (int f = 0; f < 30; ++f) {
                 bool same = true;
-                sparse.write_column(f, column.data());
+                sparse.write_column(f, 0, rows / 3, column.data());
+                sparse.write_column(f, rows / 3, rows, column.data() + rows / 3);
                 for (std::size_t i = 0; i < rows; ++i) {
                     const int expected = data.binned->column(f)[i];
                     same &= sparse.bin(f, i) == expected && column[i] == expected;

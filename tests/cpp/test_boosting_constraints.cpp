@@ -144,9 +144,10 @@ TEST(a_tree_follows_its_monotone_features) {
                 for (int c = 0; c < 13; ++c) grid.x.insert(grid.x.end(), {1.0 * a, 1.0 * b, c == 12 ? NaN : c});
         grid.rows = grid.x.size() / 3;
         const BinnedMatrix binned(run.context, grid.table(), *s.data.mapper, false);
+        const TreeColumns columns(tree, binned, 0, grid.rows);
         std::vector<double> value(grid.rows);
         for (std::size_t i = 0; i < grid.rows; ++i)
-            value[i] = tree.nodes[static_cast<std::size_t>(tree.leaf(binned, *s.data.mapper, i))].value;
+            value[i] = tree.nodes[static_cast<std::size_t>(tree.leaf(columns, *s.data.mapper, i))].value;
         bool follows = true;
         for (std::size_t i = 0; i < grid.rows; ++i) {
             if (i + 12 * 13 < grid.rows) follows &= params.monotonic_cst[0] * (value[i + 12 * 13] - value[i]) >= 0;

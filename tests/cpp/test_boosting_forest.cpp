@@ -283,11 +283,11 @@ TEST(training_trees_become_arrays) {
             row.rows = 1, row.cols = 2, row.x = {number, code};
             StandaloneRun run;
             const BinnedMatrix binned(run.context, row.table(), *data.mapper, false);
-            const auto expected = static_cast<std::size_t>(tree.leaf(binned, *data.mapper, 0));
+            const auto expected = static_cast<std::size_t>(tree.leaf(TreeColumns(tree, binned, 0, 1), *data.mapper, 0));
             const auto value = [&](std::size_t f) { return row.x[f]; };
             CHECK_EQUAL(leaf_of(arrays, 0, value), expected);
             if (number == -inf) continue; // has no place to the right of a threshold
-            CHECK_EQUAL(leaf_of(arrays, 1, value),
-                        7u + static_cast<std::size_t>(only_missing.leaf(binned, *data.mapper, 0)));
+            CHECK_EQUAL(leaf_of(arrays, 1, value), 7u + static_cast<std::size_t>(only_missing.leaf(
+                                                            TreeColumns(only_missing, binned, 0, 1), *data.mapper, 0)));
         }
 }

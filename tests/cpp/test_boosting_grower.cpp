@@ -249,10 +249,11 @@ TEST(children_make_up_their_parent) {
             CHECK_CLOSE(l.cover + r.cover, node.cover, 1e-9 * node.cover);
             CHECK(node.gain > 0);
         }
+        const TreeColumns columns(tree, *s.data.binned, 0, s.data.rows);
         for (std::size_t i = 0; i < tree.nodes.size(); ++i)
             if (tree.nodes[i].feature < 0)
                 for (std::size_t k = tree.nodes[i].begin; k < tree.nodes[i].end; ++k)
-                    CHECK_EQUAL(static_cast<std::size_t>(tree.leaf(*s.data.binned, *s.data.mapper, rows[k])), i);
+                    CHECK_EQUAL(static_cast<std::size_t>(tree.leaf(columns, *s.data.mapper, rows[k])), i);
         auto sorted = rows;
         std::sort(sorted.begin(), sorted.end());
         CHECK(sorted == s.rows());
