@@ -222,7 +222,7 @@ def _spread(codes: Codes, present: NDArray[np.bool_]) -> Codes:
 
 def _dictionary_values(dtype: Any) -> Any:
     """Return the type of the values of an Arrow dictionary, None for any other type of a pandas column."""
-    arrow = getattr(dtype, "pyarrow_dtype", None)
+    arrow: Any = getattr(dtype, "pyarrow_dtype", None)
     return arrow.value_type if hasattr(arrow, "index_type") else None
 
 
