@@ -1,5 +1,6 @@
-"""Lasso and elastic net as estimators; the path over many penalties is in `_elastic_net_path.py`, the choice of alpha
-in `_elastic_net_cv.py`.
+"""Lasso and elastic net as estimators.
+
+The path over many penalties is in `_elastic_net_path.py`, the choice of alpha in `_elastic_net_cv.py`.
 
 Left out on purpose: joint penalties on several targets (MultiTaskLasso).
 """
