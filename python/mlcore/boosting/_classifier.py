@@ -22,7 +22,8 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     """Gradient-boosted decision trees on histograms, for two classes or more [1]_ [2]_ [3]_.
 
     Missing values and categories are handled by the trees themselves; nothing needs scaling or encoding. `fit` and
-    `predict` take arrays, sparse matrices, pandas and polars frames, and give the same bits for any `n_jobs`.
+    `predict` take arrays, sparse matrices, pandas and polars frames and Arrow tables, and give the same bits for any
+    `n_jobs`.
 
     Parameters
     ----------
@@ -72,9 +73,9 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     colsample_bytree, colsample_bylevel, colsample_bynode : float, default=1.0
         Share of features drawn for each tree, of those for each level, and of those for each node; in (0, 1].
     categorical_features : "from_dtype", None, or array of names, of positions, or mask, default="from_dtype"
-        Which features hold categories. "from_dtype": columns of a frame with strings or of a categorical type; none in
-        an array. Any number of categories is allowed: the rarest share a bin if there are more than `max_bins`. A
-        category that fit has not seen is a missing value.
+        Which features hold categories. "from_dtype": columns of a frame with strings, of a categorical type or an Arrow
+        dictionary; none in an array. Any number of categories is allowed: the rarest share a bin if there are more than
+        `max_bins`. A category that fit has not seen is a missing value.
     max_cat_to_onehot : int, default=4
         Up to so many categories of a feature each is tried alone against the rest. More are sorted by their mean
         gradient and split as if ordered; the next four are about that.

@@ -21,7 +21,8 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     """Gradient-boosted decision trees on histograms, for numbers [1]_ [2]_ [3]_.
 
     Missing values and categories are handled by the trees themselves; nothing needs scaling or encoding. `fit` and
-    `predict` take arrays, sparse matrices, pandas and polars frames, and give the same bits for any `n_jobs`.
+    `predict` take arrays, sparse matrices, pandas and polars frames and Arrow tables, and give the same bits for any
+    `n_jobs`.
 
     Parameters
     ----------
@@ -69,9 +70,9 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     colsample_bytree, colsample_bylevel, colsample_bynode : float, default=1.0
         Share of features drawn for each tree, of those for each level, and of those for each node; in (0, 1].
     categorical_features : "from_dtype", None, or array of names, of positions, or mask, default="from_dtype"
-        Which features hold categories. "from_dtype": columns of a frame with strings or of a categorical type; none in
-        an array. Any number of categories is allowed: the rarest share a bin if there are more than `max_bins`. A
-        category that fit has not seen is a missing value.
+        Which features hold categories. "from_dtype": columns of a frame with strings, of a categorical type or an Arrow
+        dictionary; none in an array. Any number of categories is allowed: the rarest share a bin if there are more than
+        `max_bins`. A category that fit has not seen is a missing value.
     max_cat_to_onehot : int, default=4
         Up to so many categories of a feature each is tried alone against the rest. More are sorted by their mean
         gradient and split as if ordered; the next four are about that.
@@ -95,7 +96,8 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         Level of ``loss="quantile"``, in (0, 1); None: 0.5.
     huber_slope : float or None, default=None
         ``loss="huber"``: residuals beyond this count by their size, smaller ones by their square; > 0, in units of y.
-        None: the median distance of y from its median, so that half of the rows count by their size at first.
+        None: the median distance of y (less its `base_margin`) from its median, so that half of the rows count by their
+        size at first.
     tweedie_variance_power : float, default=1.5
         ``loss="tweedie"``: the variance goes with this power of the mean; between 1 (Poisson) and 2 (gamma), both
         excluded.
