@@ -120,18 +120,14 @@ std::size_t longest(std::span<const PoolingSpan> spans) {
     return most;
 }
 
-/// Sums of rows first.
-template <class Sum>
-void average_plane(std::size_t n_cols, std::span<const PoolingSpan> rows, std::span<const PoolingSpan> cols,
-                   const float* from, float* to) {
+/// Windows of any size, sums in double.
+[[gnu::noinline]] void average_large_windows(std::size_t n_cols, std::span<const PoolingSpan> rows,
+                                             std::span<const PoolingSpan> cols, const float* from, float* to) {
     for (const PoolingSpan& r : rows)
         for (const PoolingSpan& c : cols) {
-            Sum total = 0;
-            for (std::size_t i = r.begin; i < r.end; ++i) {
-                Sum sum = 0;
-                for (std::size_t j = c.begin; j < c.end; ++j) sum += static_cast<Sum>(from[i * n_cols + j]);
-                total += sum;
-            }
+            double total = 0;
+            for (std::size_t i = r.begin; i < r.end; ++i)
+                for (std::size_t j = c.begin; j < c.end; ++j) total += static_cast<double>(from[i * n_cols + j]);
             *to++ = static_cast<float>(total) / (r.divisor * c.divisor);
         }
 }
@@ -194,8 +190,17 @@ void average_pool(const RunContext& ctx, std::size_t n_planes, std::size_t in_ro
     parallel_tasks(ctx, n_planes, entries + 10, [&](std::size_t plane, int) {
         const float* from = x + plane * in_rows * in_cols;
         float* to = y + plane * rows.size() * cols.size();
-        large ? average_plane<double>(in_cols, rows, cols, from, to)
-              : average_plane<float>(in_cols, rows, cols, from, to);
+        if (large) return average_large_windows(in_cols, rows, cols, from, to);
+        for (const PoolingSpan& r : rows)
+            for (const PoolingSpan& c : cols) {
+                float total = 0;
+                for (std::size_t i = r.begin; i < r.end; ++i) {
+                    float sum = 0;
+                    for (std::size_t j = c.begin; j < c.end; ++j) sum += from[i * in_cols + j];
+                    total += sum;
+                }
+                *to++ = total / (r.divisor * c.divisor);
+            }
     });
 }
 
