@@ -31,6 +31,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 from mlcore import GBDTClassifier, GBDTRegressor
 
@@ -165,11 +166,12 @@ def fit_xgboost(case: Case, threads: int) -> Any:
 
 
 def fit_sklearn(case: Case, threads: int) -> Any:
-    if case.loss == CLASSES:
-        return HistGradientBoostingClassifier(random_state=0).fit(case.X, case.y)
     if case.loss == "tweedie":
         return None
-    return HistGradientBoostingRegressor(loss=case.loss, random_state=0).fit(case.X, case.y)
+    with threadpool_limits(threads):
+        if case.loss == CLASSES:
+            return HistGradientBoostingClassifier(random_state=0).fit(case.X, case.y)
+        return HistGradientBoostingRegressor(loss=case.loss, random_state=0).fit(case.X, case.y)
 
 
 PEERS = {"LightGBM": fit_lightgbm, "XGBoost": fit_xgboost, "scikit-learn HGB": fit_sklearn}
@@ -200,7 +202,7 @@ def main() -> None:
     p.add_argument("--rows", type=int, default=20_000, help="most training rows of a table")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--set", action="append", default=[], help="parameters of a further column, as reg_lambda=1,...")
-    p.add_argument("--only", help="tables whose names hold this")
+    p.add_argument("--only", help="tables whose names hold one of these, as higgs,usps")
     p.add_argument("--no-peers", action="store_true")
     arguments = p.parse_args()
     variants = {text: dict(pair.split("=") for pair in text.split(",")) for text in arguments.set}
@@ -210,7 +212,7 @@ def main() -> None:
     lines = []
     highest = 0.0
     for case in cases(arguments.rows):
-        if arguments.only and arguments.only not in case.name:
+        if arguments.only and not any(part in case.name for part in arguments.only.split(",")):
             continue
         ours = {"": fit_ours(case, arguments.threads)}
         ours |= {text: fit_ours(case, arguments.threads, **options) for text, options in variants.items()}
