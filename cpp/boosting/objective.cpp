@@ -213,10 +213,15 @@ Objective Objective::parse(const std::string& name, int n_outputs, double parame
     throw ValueError("unknown loss '" + name + "'");
 }
 
-double Objective::unit_free_scale(double baseline) const {
+double Objective::unit_free_scale(const Targets& targets) const {
     // At the mean m the hessians of poisson and tweedie are m^(2 - p) in the mean, where p is 1 for poisson.
     if (loss != Loss::poisson && loss != Loss::tweedie) return 1.0;
-    const double power = loss == Loss::poisson ? 1.0 : parameter, scale = std::exp((power - 2.0) * baseline);
+    double sum = 0.0, weight = 0.0;
+    for (std::size_t i = 0; i < targets.y.size(); ++i) {
+        sum += targets.weight_of(i) * targets.y[i];
+        weight += targets.weight_of(i);
+    }
+    const double power = loss == Loss::poisson ? 1.0 : parameter, scale = std::pow(sum / weight, power - 2.0);
     return scale > 0.0 && std::isfinite(scale) ? scale : 1.0;
 }
 

@@ -27,6 +27,12 @@ namespace mlcore::boosting {
 
 enum class Loss { log_loss, squared_error, absolute_error, huber, quantile, poisson, gamma, tweedie, custom };
 
+struct Targets {
+    std::span<const double> y;      // class index for log_loss
+    std::span<const double> weight; // empty: all one
+    double weight_of(std::size_t i) const { return weight.empty() ? 1.0 : weight[i]; }
+};
+
 struct Objective {
     Loss loss = Loss::squared_error;
     int n_outputs = 1;      // K trees an iteration; log_loss with 1 is binary
@@ -44,16 +50,10 @@ struct Objective {
     }
     // Trees of an iteration that move the same rows share the way to the minimum: see leaf_value.hpp.
     double step_share() const { return softmax() ? 2.0 : 1.0; }
-    // The scale at which hessians are one a row in the mean, at the raw score that minimises the loss of all.
-    double unit_free_scale(double baseline) const;
+    // The scale at which hessians are one a row in the mean, if predictions are the mean of y in the mean.
+    double unit_free_scale(const Targets& targets) const;
     // Leaves are set to the exact minimiser of the loss instead of a Newton step.
     bool renews_leaves() const { return loss == Loss::absolute_error || loss == Loss::huber || loss == Loss::quantile; }
-};
-
-struct Targets {
-    std::span<const double> y;      // class index for log_loss
-    std::span<const double> weight; // empty: all one
-    double weight_of(std::size_t i) const { return weight.empty() ? 1.0 : weight[i]; }
 };
 
 // probability[k * n + i] of all classes from their raw scores.

@@ -110,7 +110,7 @@ Trainer::Trainer(std::shared_ptr<const BinMapper> mapper, std::shared_ptr<const 
     train_.y = std::move(y);
     train_.weight = std::move(weight);
     train_.init(baseline);
-    objective_.gradient_scale = objective_.unit_free_scale(baseline[0]);
+    objective_.gradient_scale = objective_.unit_free_scale(train_.targets());
     forest_.n_features = mapper_->n_features();
     forest_.baseline = std::move(baseline);
 }

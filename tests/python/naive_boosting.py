@@ -81,10 +81,10 @@ class Objective:
         """Trees of an iteration that share the way to the minimum; 0: Newton steps are not bounded."""
         return (2 if self.name == "log_loss" and self.n_outputs > 1 else 1) if self.bounds_steps() else 0
 
-    def scale(self, baseline):
-        """Factor on gradients that makes hessians one a row in the mean, at the baseline."""
+    def scale(self, y, weight):
+        """Factor on gradients that makes hessians one a row in the mean, where predictions are the mean of y."""
         power = {"poisson": 1.0, "tweedie": self.parameter}.get(self.name, 2.0)
-        return np.exp((power - 2.0) * baseline[0])
+        return np.average(y, weights=weight) ** (power - 2.0) if power < 2.0 else 1.0
 
     def loss(self, y, raw, weight):
         F, a = raw[:, 0], self.parameter
@@ -407,7 +407,7 @@ class Trainer:
             raise NotImplementedError("line search")
         gradient, hessian = self.objective.gradients(self.y, self.raw)
         # Rounded before they are weighted: a weight of 2 is then exactly a second copy.
-        scale, weight = self.objective.scale(self.baseline), self.weight[:, None]
+        scale, weight = self.objective.scale(self.y, self.weight), self.weight[:, None]
         gradient, hessian = (gradient * scale).astype(np.float32), (hessian * scale).astype(np.float32)
         self.add_trees(gradient * weight, hessian * weight, self.objective.step_share())
 

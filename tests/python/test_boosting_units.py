@@ -65,6 +65,20 @@ def test_a_classifier_has_no_units(n_classes, options):
         np.testing.assert_allclose(fit(X * [s, 1 / s, 1, s], weight), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("loss", ["poisson", "tweedie"])
+def test_an_offset_has_no_units(loss):
+    X, y, _ = table()
+    exposure = np.random.default_rng(1).uniform(0.5, 2, len(y))
+    options = {"reg_lambda": 2.0, "min_child_weight": 5.0, "n_estimators": 10, "n_jobs": 1}
+    raw = []
+    for s in (1.0, 1e-8, 1e8):
+        margin = np.log(exposure * s)
+        raw.append(GBDTRegressor(loss, **options).fit(X, exposure * y * s, base_margin=margin).predict(X))
+    assert raw[0].std() > 0.3
+    np.testing.assert_allclose(raw[1], raw[0], rtol=1e-5)
+    np.testing.assert_allclose(raw[2], raw[0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("constant", [1e-8, 0.3, 1e8])
 def test_a_constant_weight_is_none(constant):
     X, y, _ = table()
