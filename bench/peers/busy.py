@@ -95,7 +95,7 @@ def estimator(model: Any, X: Any, y: np.ndarray, threads: int, *names: str) -> C
 
 
 def boosting(threads: int) -> Iterator[Workload]:
-    for size, n, d, trees in (("small", 1000, 10, 50), ("middle", 50_000, 20, 30)):
+    for size, n, d, trees in (("small", 1000, 10, 10), ("middle", 50_000, 20, 10)):
         X, y = blobs(n, d)
         ours = GBDTClassifier(n_estimators=trees, early_stopping=False, n_jobs=threads, random_state=0)
         gbm = lightgbm.LGBMClassifier(n_estimators=trees, n_jobs=threads, verbose=-1)
@@ -196,8 +196,8 @@ def network(width: int, batch: int, n_batches: int, threads: int) -> dict[str, C
 
 
 def neural(threads: int) -> Iterator[Workload]:
-    yield Workload("64-128-128-10, 200 batches of 64", "small", network(128, 64, 200, threads))
-    yield Workload("64-512-512-10, 60 batches of 512", "middle", network(512, 512, 60, threads))
+    yield Workload("64-128-128-10, 50 batches of 64", "small", network(128, 64, 50, threads))
+    yield Workload("64-512-512-10, 30 batches of 512", "middle", network(512, 512, 30, threads))
 
 
 def embedding(threads: int) -> Iterator[Workload]:
