@@ -162,25 +162,24 @@ void Points::look_from_midst(const RunContext& ctx) {
     if (!(reference_.size > most * reference_.nearby)) return;
     subtracts_ = !movable;
     if (kernel_.type != Kernel::Type::precomputed) {
-        point_ = dense_row(table_, reference_.row);
+        point_ = ReferencePoint(table_);
+        point_.set(table_, reference_.row);
         wide_ = subtracts_;
     }
-    if (movable) centre_ = point_;
+    if (movable) centre_ = point_.values();
     set_offsets(ctx);
 }
 
 void Points::set_offsets(const RunContext& ctx) {
     offsets_.resize(size());
     const bool given = kernel_.type == Kernel::Type::precomputed, by_differences = kernel_.type == Kernel::Type::linear;
-    double square = 0;
-    for (const double x : point_) square += x * x;
-    self_ = given ? value(reference_.row, reference_.row) : kernel_value(kernel_, square, square, square);
+    self_ = given ? value(reference_.row, reference_.row) : point_.self(kernel_);
     parallel_ranges(ctx, size(), given ? 5.0 : 2.0 * static_cast<double>(n_cols(table_)),
                     [&](std::size_t begin, std::size_t end, int) {
                         for (std::size_t i = begin; i < end; ++i)
                             offsets_[i] = given            ? value(i, reference_.row) - self_
-                                          : by_differences ? product_with_difference(table_, i, point_)
-                                                           : kernel_with(table_, kernel_, i, point_) - self_;
+                                          : by_differences ? point_.product_with_difference(table_, i)
+                                                           : point_.kernel_with(table_, kernel_, i) - self_;
                     });
 }
 

@@ -80,7 +80,7 @@ class Points {
     std::vector<double> norms_;  // |x - centre|^2; empty where no one asks
     bool wide_ = false;          // multiplied in float64
     Reference reference_;
-    std::vector<double> point_; // the reference, as a dense point; empty for a precomputed kernel
+    ReferencePoint point_; // the reference; empty for a precomputed kernel
     std::vector<double> offsets_;
     double self_ = 0; // kernel of the reference with itself
     bool subtracts_ = false;

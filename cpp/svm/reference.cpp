@@ -24,39 +24,56 @@ double entry(const Table& K, std::size_t i, std::size_t j) {
         K);
 }
 
-} // namespace
-
-std::vector<double> dense_row(const Table& X, std::size_t i) {
-    std::vector<double> row(n_cols(X));
+/// Writes row i to a point of zeros, or, with `clear`, the zeros again.
+void put_row(const Table& X, std::size_t i, std::vector<double>& point, bool clear) {
     std::visit(
         [&](const auto& view) {
             if constexpr (is_dense<std::decay_t<decltype(view)>>)
-                for (std::size_t k = 0; k < row.size(); ++k) row[k] = static_cast<double>(view(i, k));
+                for (std::size_t k = 0; k < point.size(); ++k) point[k] = clear ? 0 : static_cast<double>(view(i, k));
             else
                 for (std::size_t t = view.begin(i); t < view.end(i); ++t)
-                    row[static_cast<std::size_t>(view.indices[t])] += static_cast<double>(view.data[t]);
+                    point[static_cast<std::size_t>(view.indices[t])] = clear ? 0 : static_cast<double>(view.data[t]);
         },
         X);
-    return row;
 }
 
-double kernel_with(const Table& X, const Kernel& kernel, std::size_t i, const std::vector<double>& point) {
+} // namespace
+
+ReferencePoint::ReferencePoint(const Table& X) : x_(n_cols(X)) {}
+
+void ReferencePoint::set(const Table& X, std::size_t row) {
+    put_row(X, row, x_, false);
+    square_ = 0;
+    std::visit(
+        [&](const auto& view) {
+            if constexpr (is_dense<std::decay_t<decltype(view)>>)
+                for (const double x : x_) square_ += x * x;
+            else
+                for (std::size_t t = view.begin(row); t < view.end(row); ++t)
+                    square_ += static_cast<double>(view.data[t]) * static_cast<double>(view.data[t]);
+        },
+        X);
+}
+
+void ReferencePoint::clear(const Table& X, std::size_t row) { put_row(X, row, x_, true); }
+
+double ReferencePoint::kernel_with(const Table& X, const Kernel& kernel, std::size_t i) const {
     return std::visit(
         [&](const auto& view) {
             double dot = 0, distance = 0;
             if constexpr (is_dense<std::decay_t<decltype(view)>>) {
-                for (std::size_t k = 0; k < point.size(); ++k) {
+                for (std::size_t k = 0; k < x_.size(); ++k) {
                     const auto x = static_cast<double>(view(i, k));
-                    dot += x * point[k];
-                    distance += (x - point[k]) * (x - point[k]);
+                    dot += x * x_[k];
+                    distance += (x - x_[k]) * (x - x_[k]);
                 }
             } else {
-                for (const double p : point) distance += p * p;
+                distance = square_;
                 for (std::size_t t = view.begin(i); t < view.end(i); ++t) {
                     const auto x = static_cast<double>(view.data[t]);
-                    const double p = point[static_cast<std::size_t>(view.indices[t])];
-                    dot += x * p;
-                    distance += x * x - 2 * x * p;
+                    const double r = x_[static_cast<std::size_t>(view.indices[t])];
+                    dot += x * r;
+                    distance += x * x - 2 * x * r;
                 }
             }
             return kernel.type == Kernel::Type::rbf ? kernel_value(kernel, 0, distance, 0)
@@ -65,17 +82,16 @@ double kernel_with(const Table& X, const Kernel& kernel, std::size_t i, const st
         X);
 }
 
-double product_with_difference(const Table& X, std::size_t i, const std::vector<double>& point) {
+double ReferencePoint::product_with_difference(const Table& X, std::size_t i) const {
     return std::visit(
         [&](const auto& view) {
             double sum = 0;
             if constexpr (is_dense<std::decay_t<decltype(view)>>) {
-                for (std::size_t k = 0; k < point.size(); ++k)
-                    sum += point[k] * (static_cast<double>(view(i, k)) - point[k]);
+                for (std::size_t k = 0; k < x_.size(); ++k) sum += x_[k] * (static_cast<double>(view(i, k)) - x_[k]);
             } else {
-                for (const double p : point) sum -= p * p;
+                sum = -square_;
                 for (std::size_t t = view.begin(i); t < view.end(i); ++t)
-                    sum += point[static_cast<std::size_t>(view.indices[t])] * static_cast<double>(view.data[t]);
+                    sum += x_[static_cast<std::size_t>(view.indices[t])] * static_cast<double>(view.data[t]);
             }
             return sum;
         },
@@ -88,10 +104,12 @@ Reference find_reference(const Table& X, const Kernel& kernel) {
     std::vector<std::size_t> rows;
     for (std::size_t a = 0; a < m; ++a) rows.push_back(a * n / m);
     std::vector<double> K(m * m), self, pairs;
+    ReferencePoint point(X);
     for (std::size_t a = 0; a < m; ++a) {
-        const std::vector<double> point = given ? std::vector<double>{} : dense_row(X, rows[a]);
+        if (!given) point.set(X, rows[a]);
         for (std::size_t b = 0; b <= a; ++b)
-            K[a * m + b] = K[b * m + a] = given ? entry(X, rows[a], rows[b]) : kernel_with(X, kernel, rows[b], point);
+            K[a * m + b] = K[b * m + a] = given ? entry(X, rows[a], rows[b]) : point.kernel_with(X, kernel, rows[b]);
+        if (!given) point.clear(X, rows[a]);
     }
     const auto distance = [&](std::size_t a, std::size_t b) {
         return std::max(K[a * m + a] + K[b * m + b] - 2 * K[a * m + b], 0.0);

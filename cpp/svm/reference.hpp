@@ -30,13 +30,27 @@ struct Reference {
 /// Looks at few rows, evenly spaced; X has one row at least.
 Reference find_reference(const Table& X, const Kernel& kernel);
 
-/// Row i as a dense point, in float64.
-std::vector<double> dense_row(const Table& X, std::size_t i);
+/// A row as a dense point in float64, and what other rows have to do with it. Not for a precomputed kernel.
+class ReferencePoint {
+  public:
+    ReferencePoint() = default;
+    /// Zero, with as many features as X.
+    explicit ReferencePoint(const Table& X);
+    /// From zero to a row of X, and back: no more work than the row has entries.
+    void set(const Table& X, std::size_t row);
+    void clear(const Table& X, std::size_t row);
 
-/// Kernel of row i with a point of as many features, in float64. Not for a precomputed kernel.
-double kernel_with(const Table& X, const Kernel& kernel, std::size_t i, const std::vector<double>& point);
+    const std::vector<double>& values() const { return x_; }
+    /// Kernel of the point with itself.
+    double self(const Kernel& kernel) const { return kernel_value(kernel, square_, square_, square_); }
+    /// Kernel of row i with it.
+    double kernel_with(const Table& X, const Kernel& kernel, std::size_t i) const;
+    /// r . (x_i - r), where rows are dense without the cancellation of r . x_i - r . r.
+    double product_with_difference(const Table& X, std::size_t i) const;
 
-/// point . (row i - point), without the cancellation of x . point - point . point where rows are dense.
-double product_with_difference(const Table& X, std::size_t i, const std::vector<double>& point);
+  private:
+    std::vector<double> x_;
+    double square_ = 0;
+};
 
 } // namespace mlcore::svm
