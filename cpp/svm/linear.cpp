@@ -50,8 +50,10 @@ double objective(const RunContext& ctx, const Table& X, const LinearProblem& pro
 /// passes where they are not: Newton's method then ends it.
 class DescentThenNewton final : public LinearRun {
   public:
-    DescentThenNewton(const LinearTask& task, LinearProblem problem, std::size_t number)
-        : task_(task), problem_(std::move(problem)), run_(dual_descent(task, problem_, number)) {
+    DescentThenNewton(const LinearTask& task, LinearProblem problem, std::size_t number, bool matrix)
+        : task_(task), problem_(std::move(problem)), matrix_(matrix), run_(dual_descent(task, problem_, number)),
+          patience_(most_patience) {
+        if (!matrix_) return;
         // Where there are few rows, passes are cheap beside a factor of H.
         const auto [pass, width] = std::visit(
             [](const auto& rows) {
@@ -64,7 +66,7 @@ class DescentThenNewton final : public LinearRun {
 
     bool advance(const Turn& turn) override {
         const bool over = run_->advance(turn);
-        if (!over && ++n_passes_ == patience_) run_ = proximal_newton(task_, problem_, *run_);
+        if (!over && ++n_passes_ == patience_) run_ = proximal_newton(task_, problem_, *run_, matrix_);
         return over;
     }
     LinearSolution solution() const override { return run_->solution(); }
@@ -72,6 +74,7 @@ class DescentThenNewton final : public LinearRun {
   private:
     const LinearTask& task_;
     const LinearProblem problem_;
+    const bool matrix_;
     std::unique_ptr<LinearRun> run_;
     int n_passes_ = 0, patience_;
 };
@@ -115,8 +118,8 @@ class Shared {
     std::unique_ptr<LinearRun> run(const LinearProblem& problem, std::size_t number) const {
         if (columns_) return column_descent(*columns_, params_, seed_, problem, number);
         if (!params_.dual) return newton(*task_, problem, matrix_);
-        if (!matrix_ || params_.solver != LinearSolver::automatic) return dual_descent(*task_, problem, number);
-        return std::make_unique<DescentThenNewton>(*task_, problem, number);
+        if (params_.solver != LinearSolver::automatic) return dual_descent(*task_, problem, number);
+        return std::make_unique<DescentThenNewton>(*task_, problem, number, matrix_);
     }
 
   private:

@@ -53,7 +53,7 @@ class ColumnDescent final : public LinearRun {
                 --s;
                 continue;
             }
-            violation_ += violation;
+            violation_ += violation; // in the units of linear_newton
             largest = std::max(largest, violation);
         }
         if (++n_iter_ == 1) check_finite(allowed_ = params_.tol * smaller_ * violation_);
@@ -80,20 +80,24 @@ class ColumnDescent final : public LinearRun {
   private:
     /// One step on coefficient j; its violation before, or -1 to leave it out.
     double descend(std::size_t j) {
-        double slope = 0, curvature = 0;
+        double slope = 0, curvature = 0, of_all = 0;
         columns_.for_each(j, [&](std::size_t i, double x) {
-            const double m = std::max(margin_[i], 0.0), c = cost_[i];
+            const double m = std::max(margin_[i], 0.0), c = cost_[i], h = 2 * c * x * x;
             slope -= 2 * c * target_[i] * x * m;
-            curvature += m > 0 ? 2 * c * x * x : 0.0;
+            curvature += m > 0 ? h : 0.0;
+            of_all += h;
         });
-        curvature = std::max(curvature, 1e-12);
+        const double least = 1e-12 * of_all; // where no row of the column is within the margin
+        if (of_all == 0 && w_[j] == 0) return 0;
+        curvature = std::max(curvature, least);
+        const double scale = curvature > 0 ? 1 / std::sqrt(curvature) : 0; // as in linear_newton
         const double w = w_[j], above = slope + 1, below = slope - 1;
         double violation;
         if (w == 0) {
-            if (above > inside_ && below < -inside_) return -1;
-            violation = std::max(0.0, std::max(-above, below));
+            if (scale * above > inside_ && scale * below < -inside_) return -1;
+            violation = scale * std::max(0.0, std::max(-above, below));
         } else {
-            violation = std::abs(w > 0 ? above : below);
+            violation = scale * std::abs(w > 0 ? above : below);
         }
         const double full = above < curvature * w   ? -above / curvature
                             : below > curvature * w ? -below / curvature

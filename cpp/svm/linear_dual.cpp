@@ -45,7 +45,7 @@ class DualDescent final : public LinearRun {
             const double cost = problem.cost[i];
             const double shift = squared_ ? 0.5 / cost : 0.0;
             // A row of zeros has no curvature: the tiny one sends its variable to the bound, where it belongs.
-            variables_[i] = {0.0, 1 / std::max(task.squared_norms[i] + shift, 1e-100), squared_ ? shift : cost,
+            variables_[i] = {0.0, 1 / std::max(task.squared_norms[i] + shift, 1e-300), squared_ ? shift : cost,
                              problem.target[i]};
             if (cost > 0) order_[n_used_++] = static_cast<std::uint32_t>(i);
         }

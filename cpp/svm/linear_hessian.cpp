@@ -71,6 +71,36 @@ void add_rows(const SparseRows<T, Index>& rows, std::span<const std::uint32_t> l
     }
 }
 
+/// b = (A + ridge I)^-1 b from the lower triangle of A, column-major; zero if that is not possible. The diagonal is
+/// brought to 1 first: what rounding leaves is then the same part of every feature, whatever its unit.
+void solve_scaled(std::span<const double> A, double ridge, std::span<double> factor, std::span<double> b) {
+    const std::size_t n = b.size();
+    const ConstSquare given(A.data(), index(n), index(n));
+    Square matrix(factor.data(), index(n), index(n));
+    Eigen::Map<Eigen::VectorXd> x(b.data(), index(n));
+    Eigen::VectorXd scale(index(n));
+    for (Eigen::Index j = 0; j < index(n); ++j) {
+        const double diagonal = std::max(given(j, j), 0.0) + ridge;
+        scale[j] = diagonal > 0 ? 1 / std::sqrt(diagonal) : 0;
+    }
+    const Eigen::VectorXd right = scale.cwiseProduct(x);
+    // Rounding may leave a matrix of nearly dependent columns without a root: more on the diagonal gives one.
+    for (double extra = 0; extra < 1e6;) {
+        for (Eigen::Index j = 0; j < index(n); ++j) {
+            matrix.col(j).tail(index(n) - j) =
+                scale[j] * scale.tail(index(n) - j).cwiseProduct(given.col(j).tail(index(n) - j));
+            matrix(j, j) = 1 + extra;
+        }
+        const Eigen::LLT<Eigen::Ref<ByColumn>> root(matrix); // in place
+        if (root.info() == Eigen::Success) {
+            x = scale.cwiseProduct(root.solve(right));
+            if (x.allFinite()) return;
+        }
+        extra = extra == 0 ? 1e-14 : 10 * extra;
+    }
+    x.setZero();
+}
+
 } // namespace
 
 template <class Rows>
@@ -100,22 +130,7 @@ void LinearHessian::add(const RunContext& ctx, const Rows& rows, std::span<const
 
 void LinearHessian::solve(double ridge, std::span<double> b) {
     if (factor_.empty()) factor_ = Buffer<double>(width_ * width_);
-    Eigen::Map<Eigen::VectorXd> x(b.data(), index(width_));
-    const Eigen::VectorXd right = x;
-    Square matrix(factor_.data(), index(width_), index(width_));
-    // Rounding may leave a matrix of nearly dependent columns without a root: more on the diagonal gives one.
-    for (double extra = 0; std::isfinite(extra);) {
-        matrix.triangularView<Eigen::Lower>() = ConstSquare(sum_.data(), index(width_), index(width_));
-        const double largest = matrix.diagonal().maxCoeff();
-        matrix.diagonal().array() += ridge + extra;
-        const Eigen::LLT<Eigen::Ref<ByColumn>> root(matrix); // in place
-        if (root.info() == Eigen::Success) {
-            x = root.solve(right);
-            if (x.allFinite()) return;
-        }
-        extra = extra == 0 ? 1e-14 * std::max(largest, ridge) : 10 * extra;
-    }
-    x.setZero();
+    solve_scaled({sum_.data(), width_ * width_}, ridge, {factor_.data(), width_ * width_}, b);
 }
 
 void LinearHessian::mirror() {
@@ -123,33 +138,70 @@ void LinearHessian::mirror() {
         for (std::size_t i = j + 1; i < width_; ++i) sum_[i * width_ + j] = sum_[j * width_ + i];
 }
 
-void LinearHessian::l1_step(double kappa, std::span<const double> g, std::span<const double> w, double enough,
-                            const std::function<void()>& pause, std::span<double> p) {
+void LinearHessian::l1_step(double kappa, std::span<const double> g, std::span<const double> w,
+                            std::span<const double> scale, double enough, const std::function<void()>& pause,
+                            std::span<double> p) {
     constexpr int most_cycles = 1000;
     mirror();
-    double largest = 0;
-    for (std::size_t j = 0; j < width_; ++j) largest = std::max(largest, kappa * sum_[j * width_ + j]);
-    check_finite(largest);
-    const double tiny = 1e-12 * largest + 1e-100; // a column of zeros has a minimum too
+    std::vector<double> tiny(width_); // a column that no active row has (but for rounding) has a minimum too
+    for (std::size_t j = 0; j < width_; ++j) {
+        check_finite(kappa * sum_[j * width_ + j]);
+        tiny[j] = scale[j] > 0 ? 1e-12 / (scale[j] * scale[j]) : 1e-300;
+    }
     std::vector<double> slope(g.begin(), g.begin() + static_cast<std::ptrdiff_t>(width_)); // of the smooth part
     std::fill(p.begin(), p.end(), 0.0);
+    const auto change_by = [&](std::size_t j, double change) {
+        const double* column = sum_.data() + j * width_;
+        for (std::size_t k = 0; k < width_; ++k) slope[k] += kappa * change * column[k];
+        slope[j] += change * tiny[j];
+    };
+    const auto to_minimum_for_signs = [&] {
+        std::vector<std::size_t> free;
+        for (std::size_t j = 0; j < width_; ++j)
+            if (w[j] + p[j] != 0) free.push_back(j);
+        const std::size_t n = free.size();
+        std::vector<double> A(n * n), root(n * n), step(n);
+        for (std::size_t a = 0; a < n; ++a) {
+            for (std::size_t b = 0; b < n; ++b) A[a * n + b] = kappa * sum_[free[a] * width_ + free[b]];
+            A[a * n + a] += tiny[free[a]];
+            step[a] = -slope[free[a]] - std::copysign(1.0, w[free[a]] + p[free[a]]);
+        }
+        solve_scaled(A, 0, root, step);
+        double t = 1; // until a coefficient is zero
+        std::size_t first = n;
+        for (std::size_t a = 0; a < n; ++a) {
+            const double u = w[free[a]] + p[free[a]];
+            if (u * (u + t * step[a]) >= 0) continue;
+            t = -u / step[a];
+            first = a;
+        }
+        for (std::size_t a = 0; a < n; ++a) {
+            const std::size_t j = free[a];
+            const double next = a == first ? -w[j] : p[j] + t * step[a];
+            change_by(j, next - p[j]);
+            p[j] = next;
+        }
+    };
+    int next_minimum = std::max(8, static_cast<int>(width_ / 8)); // it costs as much as that many cycles
     for (int cycle = 0; cycle < most_cycles; ++cycle) {
         if (cycle % 16 == 15) pause();
         double violation = 0;
         for (std::size_t j = 0; j < width_; ++j) {
-            const double* column = sum_.data() + j * width_;
-            const double curvature = kappa * column[j] + tiny, u = w[j] + p[j];
+            const double curvature = kappa * sum_[j * width_ + j] + tiny[j], u = w[j] + p[j];
             if (u == 0)
-                violation += std::max(std::abs(slope[j]) - 1, 0.0);
+                violation += scale[j] * std::max(std::abs(slope[j]) - 1, 0.0);
             else
-                violation += std::abs(slope[j] + std::copysign(1.0, u));
+                violation += scale[j] * std::abs(slope[j] + std::copysign(1.0, u));
             const double next = soft_threshold(u - slope[j] / curvature, 1 / curvature), change = next - u;
             if (change == 0) continue;
             p[j] = next - w[j];
-            for (std::size_t k = 0; k < width_; ++k) slope[k] += kappa * change * column[k];
-            slope[j] += change * tiny;
+            change_by(j, change);
         }
         if (violation <= enough) break;
+        if (cycle == next_minimum) {
+            to_minimum_for_signs();
+            next_minimum += std::max(4, static_cast<int>(width_ / 8));
+        }
     }
 }
 

@@ -89,6 +89,16 @@ class LinearPieces {
         return regression ? total : largest - smallest;
     }
 
+    /// Mean distance of the targets from 0, at least a little: the unit of scores in a regression.
+    double mean_target() const {
+        double sum = 0, total = 0;
+        for (std::size_t i = 0; i < cost_.size(); ++i) {
+            sum += cost_[i] * std::abs(target_[i]);
+            total += cost_[i];
+        }
+        return sum > 0 ? sum / total : 1;
+    }
+
     /// Share of the rarer class among the rows that count, but at least one row; 1 for a regression.
     double rarer_share() const {
         if (regression) return 1;

@@ -28,16 +28,18 @@ namespace mlcore::svm {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t most_parts = 32; // of a sweep
-constexpr double first_kappa = 1, kappa_growth = 3, most_kappa = 1e8;
-constexpr double sufficient = 1e-4; // Armijo's constant
+constexpr std::size_t most_parts = 32;                                // of a sweep
+constexpr double first_kappa = 1, kappa_growth = 3, most_kappa = 1e8; // in units of the target
+constexpr std::size_t most_products = 2000;                           // with H in one step
+constexpr int few_stuck = 3, most_stuck = 20;                         // steps that do not lower F
+constexpr double negligible = 1e-10;                                  // part of F
+constexpr double sufficient = 1e-4;                                   // Armijo's constant
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
     double sum = 0;
     for (std::size_t j = 0; j < a.size(); ++j) sum += a[j] * b[j];
     return sum;
 }
-double norm(const std::vector<double>& a) { return std::sqrt(dot(a, a)); }
 double norm1(const std::vector<double>& a) {
     double sum = 0;
     for (const double x : a) sum += std::abs(x);
@@ -55,9 +57,9 @@ class Newton final : public LinearRun {
         if (matrix) hessian_.emplace(width_);
     }
 
-    /// For the losses with corners: from the dual variables and w of a coordinate descent.
-    Newton(const Rows& rows, const LinearTask& task, const LinearProblem& problem, const LinearRun& before)
-        : Newton(rows, task, problem, true) {
+    /// From the dual variables and w of a coordinate descent.
+    Newton(const Rows& rows, const LinearTask& task, const LinearProblem& problem, const LinearRun& before, bool matrix)
+        : Newton(rows, task, problem, matrix) {
         const LinearSolution s = before.solution();
         std::copy(s.w.begin(), s.w.end(), w_.begin());
         allowed_ = s.allowed;
@@ -65,16 +67,19 @@ class Newton final : public LinearRun {
         violation_ = s.violation;
         proximal_ = !is_squared(params_.loss);
         warm_ = true;
-        for (const double n : task.squared_norms) largest_norm_ = std::max(largest_norm_, std::sqrt(n));
+        scale_.assign(w_.size(), 0.0);
+        for (std::size_t i = 0; i < rows.size; ++i)
+            rows.for_each(i, [&](std::size_t j, double x) { scale_[j] = std::max(scale_[j], std::abs(x)); });
         if (!proximal_) return;
         loss_.round_corners(before.dual_variables());
-        loss_.set_kappa(first_kappa);
+        unit_ = regression ? loss_.mean_target() : 1;
+        loss_.set_kappa(first_kappa / unit_);
         // What is left of the gradient must not show in the violation, which is a sum for a regression.
         inner_allowed_ = 0.1 * goal() / (regression ? static_cast<double>(rows.size) : 1.0);
     }
 
     bool advance(const Turn& turn) override {
-        if (converged_ || n_iter_ >= params_.max_iter) return true;
+        if (converged_ || n_stuck_ >= most_stuck || n_iter_ >= params_.max_iter) return true;
         turn.check();
         const RunContext& ctx = turn.ctx;
         if (!started_) start(ctx);
@@ -85,7 +90,7 @@ class Newton final : public LinearRun {
         move(turn);
         ++n_iter_;
         check();
-        return converged_ || n_iter_ >= params_.max_iter;
+        return converged_ || n_stuck_ >= most_stuck || n_iter_ >= params_.max_iter;
     }
 
     LinearSolution solution() const override {
@@ -172,6 +177,9 @@ class Newton final : public LinearRun {
         value_ = pull_at<false>(ctx, 0);
         pull_ = next_pull_;
         if (!warm_) {
+            measure(ctx);
+            first_diagonal_ = diagonal_;
+            for (const double c : diagonal_) check_finite(c);
             // The rare class counts for how exact the answer must be, as in liblinear.
             allowed_ = params_.tol * loss_.rarer_share() * gradient_size();
             check_finite(allowed_);
@@ -184,32 +192,71 @@ class Newton final : public LinearRun {
         return g;
     }
 
-    /// L2: length of the gradient. L1: sum of the smallest subgradients, each feature's.
-    double gradient_size() const {
-        const std::vector<double> g = gradient();
-        if (!l1_) return norm(g);
+    /// Curvature of the loss by each coefficient, on the active rows.
+    std::vector<double> curvatures(const RunContext& ctx) const {
+        std::vector<double> diagonal(w_.size());
+        if (hessian_)
+            for (std::size_t j = 0; j < width_; ++j) diagonal[j] = loss_.kappa() * hessian_->data()[j * (width_ + 1)];
+        else
+            sweep(ctx, diagonal, [&](std::size_t begin, std::size_t end, double* sum) {
+                for (std::size_t i = begin; i < end; ++i)
+                    if (active_[i])
+                        rows_.for_each(i, [&](std::size_t j, double v) { sum[j] += loss_.curvature(i) * v * v; });
+                return 0.0;
+            });
+        return diagonal;
+    }
+
+    /// Brings the active set, and what gradients are measured with, to the current scores.
+    void measure(const RunContext& ctx) {
+        constexpr double least = 1e-12; // of the curvature at w = 0, where hardly a row is active any more
+        update_active(ctx);
+        if (warm_ && hessian_) return;
+        diagonal_ = curvatures(ctx);
+        if (warm_) return;
+        scale_.assign(w_.size(), 0.0);
+        for (std::size_t j = 0; j < width_; ++j) {
+            const double first = first_diagonal_.empty() ? diagonal_[j] : first_diagonal_[j];
+            const double c = std::max(diagonal_[j], least * first) + (l1_ ? 0 : 1);
+            if (c > 0) scale_[j] = 1 / std::sqrt(c);
+        }
+    }
+
+    /// Size of a gradient, whatever the units of features are. L2: its length where each feature is measured by the
+    /// root of the curvature, so that its square is what F can fall by. L1: sum of the smallest subgradients likewise.
+    /// After a coordinate descent on the dual: how far it can move the score of a row.
+    double size_of(const std::vector<double>& g) const {
         double sum = 0;
+        if (warm_) {
+            for (std::size_t j = 0; j < width_; ++j) sum += std::abs(g[j]) * scale_[j];
+            return sum;
+        }
+        if (!l1_) {
+            for (std::size_t j = 0; j < width_; ++j) sum += g[j] * scale_[j] * (g[j] * scale_[j]);
+            return std::sqrt(sum);
+        }
         for (std::size_t j = 0; j < width_; ++j)
-            sum += w_[j] > 0 ? std::abs(g[j] + 1) : w_[j] < 0 ? std::abs(g[j] - 1) : std::max(std::abs(g[j]) - 1, 0.0);
+            sum += scale_[j] * (w_[j] > 0   ? std::abs(g[j] + 1)
+                                : w_[j] < 0 ? std::abs(g[j] - 1)
+                                            : std::max(std::abs(g[j]) - 1, 0.0));
         return sum;
     }
+    double gradient_size() const { return size_of(gradient()); }
 
     /// Sets converged_, and for the losses with corners converged_inner_.
     bool check() {
         const double size = gradient_size();
-        // A full step that did not change the active set has ended at the minimum, however small tol is.
-        const bool exact = full_step_ && !l1_ && hessian_ && !active_changes();
         if (proximal_) {
-            converged_inner_ = size * largest_norm_ <= inner_allowed_ || exact;
+            converged_inner_ = size <= inner_allowed_ || exact_ || n_stuck_ >= few_stuck;
             return false;
         }
-        if (warm_) { // a dual problem: the measure of the coordinate descent, with a = 2c max(0, m), has no error but
-                     // w's
-            violation_ = size * largest_norm_;
-        } else {
-            violation_ = size;
-        }
-        converged_ = violation_ <= goal() || exact || (stuck_ && violation_ <= allowed_);
+        // For a dual problem the measure of the coordinate descent, with a = 2c max(0, m), has no error but w's.
+        violation_ = size;
+        // Where a feature is so large that rounding alone is a violation: the parabola at hand promises next to
+        // nothing.
+        const bool at_rounding = n_stuck_ >= few_stuck && promised_ <= negligible * std::abs(value_ + penalty(w_));
+        if (at_rounding) violation_ = std::min(violation_, allowed_);
+        converged_ = violation_ <= goal() || exact_ || at_rounding || (stuck_ && violation_ <= allowed_);
         return converged_;
     }
 
@@ -222,15 +269,16 @@ class Newton final : public LinearRun {
     /// A new prior for the losses with corners; ends if the old one was good enough.
     void next_prior(const RunContext& ctx) {
         violation_ = loss_.dual_violation(z_);
-        converged_ = violation_ <= goal() || (loss_.kappa() >= most_kappa && violation_ <= allowed_);
+        converged_ = violation_ <= goal() || (loss_.kappa() >= most_kappa / unit_ && violation_ <= allowed_);
         if (converged_) return;
         std::vector<double> a(rows_.size);
         for (std::size_t i = 0; i < rows_.size; ++i) a[i] = loss_.at(i, z_[i]).a;
         loss_.round_corners(std::move(a));
-        loss_.set_kappa(std::min(loss_.kappa() * kappa_growth, most_kappa));
+        loss_.set_kappa(std::min(loss_.kappa() * kappa_growth, most_kappa / unit_));
         value_ = pull_at<false>(ctx, 0);
         pull_ = next_pull_;
-        converged_inner_ = full_step_ = false;
+        converged_inner_ = exact_ = false;
+        n_stuck_ = 0;
     }
 
     /// Brings the active set, and H with it, to the current scores.
@@ -259,13 +307,13 @@ class Newton final : public LinearRun {
     }
 
     void find_step(const Turn& turn) {
-        update_active(turn.ctx);
+        if (warm_) measure(turn.ctx); // the prior may have changed
         std::vector<double> g = gradient();
         std::fill(step_.begin(), step_.end(), 0.0);
         if (!hessian_) return conjugate_gradients(turn, g);
         if (l1_) {
             const double enough = std::max(0.01 * goal(), 1e-4 * gradient_size());
-            return hessian_->l1_step(loss_.kappa(), g, w_, enough, [&] { turn.check(); }, step_);
+            return hessian_->l1_step(loss_.kappa(), g, w_, scale_, enough, [&] { turn.check(); }, step_);
         }
         for (std::size_t j = 0; j < width_; ++j) step_[j] = -g[j] / loss_.kappa(); // (I + kappa H) step = -g
         hessian_->solve(1 / loss_.kappa(), {step_.data(), width_});
@@ -274,23 +322,18 @@ class Newton final : public LinearRun {
     /// (I + H) step = -g, to a part of |g| that shrinks with it.
     void conjugate_gradients(const Turn& turn, const std::vector<double>& g) {
         const RunContext& ctx = turn.ctx;
-        std::vector<double> diagonal(w_.size());
-        sweep(ctx, diagonal, [&](std::size_t begin, std::size_t end, double* sum) {
-            for (std::size_t i = begin; i < end; ++i)
-                if (active_[i])
-                    rows_.for_each(i, [&](std::size_t j, double v) { sum[j] += loss_.curvature(i) * v * v; });
-            return 0.0;
-        });
         std::vector<double> r(w_.size()), s(w_.size()), direction(w_.size()), product(w_.size());
         for (std::size_t j = 0; j < r.size(); ++j) {
             r[j] = -g[j];
-            s[j] = r[j] / (1 + diagonal[j]);
+            s[j] = r[j] / (1 + diagonal_[j]);
         }
         direction = s;
         double rs = dot(r, s);
-        const double size = norm(g);
+        const double size = size_of(g);
         const double enough = std::max(size * std::min(0.1, std::sqrt(size / first_size())), 0.1 * goal());
-        for (std::size_t k = 0; k < 4 * width_ + 100 && norm(r) > enough; ++k) {
+        // H has no more eigenvalues than there are rows or features. A step that ends early goes downhill too.
+        const std::size_t most = std::min({4 * width_ + 100, 4 * rows_.size + 100, most_products});
+        for (std::size_t k = 0; k < most && size_of(r) > enough; ++k) {
             turn.check();
             sweep(ctx, product, [&](std::size_t begin, std::size_t end, double* sum) {
                 for (std::size_t i = begin; i < end; ++i)
@@ -302,7 +345,7 @@ class Newton final : public LinearRun {
             for (std::size_t j = 0; j < r.size(); ++j) {
                 step_[j] += length * direction[j];
                 r[j] -= length * product[j];
-                s[j] = r[j] / (1 + diagonal[j]);
+                s[j] = r[j] / (1 + diagonal_[j]);
             }
             const double next = dot(r, s), ratio = next / rs;
             rs = next;
@@ -329,14 +372,18 @@ class Newton final : public LinearRun {
             for (std::size_t j = 0; j < moved.size(); ++j) moved[j] = w_[j] + t * step_[j];
             value = pull_at<false>(ctx, t);
         }
-        full_step_ = t == 1;
         stuck_ = value + penalty(moved) >= before - rounding;
+        n_stuck_ = stuck_ ? n_stuck_ + 1 : 0;
+        promised_ = std::abs(slope);
         w_.swap(moved);
         pull_.swap(next_pull_);
         value_ = value;
         parallel_ranges(ctx, rows_.size, 0.3, [&](std::size_t begin, std::size_t end, int) {
             for (std::size_t i = begin; i < end; ++i) z_[i] += t * dz_[i];
         });
+        // A full step that did not change the active set has ended at the minimum, however small tol is.
+        exact_ = t == 1 && !l1_ && hessian_ && !active_changes();
+        if (!warm_) measure(ctx);
     }
 
     double backtrack(const RunContext& ctx, double before, double slope) const {
@@ -384,8 +431,9 @@ class Newton final : public LinearRun {
     const LinearParams& params_;
     const bool l1_;
     bool proximal_ = false, warm_ = false, started_ = false, converged_ = false, converged_inner_ = false,
-         full_step_ = false;
+         exact_ = false; // exact: the last step has ended at the minimum
     bool stuck_ = false; // the last step lowered F by no more than rounding does
+    int n_stuck_ = 0;    // such steps in a row
     LinearPieces<regression> loss_;
     std::vector<double> z_, dz_; // scores, and how they change along the step
     std::vector<std::uint8_t> active_;
@@ -393,7 +441,9 @@ class Newton final : public LinearRun {
     std::size_t width_; // coefficients, that of the constant feature included if there is one
     std::vector<double> w_, step_, pull_, next_pull_;
     std::optional<LinearHessian> hessian_;
-    double value_ = 0, largest_norm_ = 0, inner_allowed_ = 0;
+    std::vector<double> scale_;                                      // by feature: what a gradient is measured with
+    std::vector<double> diagonal_, first_diagonal_;                  // curvatures, and those at w = 0
+    double value_ = 0, promised_ = 0, unit_ = 1, inner_allowed_ = 0; // promised: by the slope of the last step
     double violation_ = infinity, allowed_ = 0;
     int n_iter_ = 0;
 };
@@ -415,8 +465,8 @@ std::unique_ptr<LinearRun> newton(const LinearTask& task, const LinearProblem& p
 }
 
 std::unique_ptr<LinearRun> proximal_newton(const LinearTask& task, const LinearProblem& problem,
-                                           const LinearRun& before) {
-    return make(task, problem, before);
+                                           const LinearRun& before, bool matrix) {
+    return make(task, problem, before, matrix);
 }
 
 } // namespace mlcore::svm

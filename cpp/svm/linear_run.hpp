@@ -49,7 +49,7 @@ std::unique_ptr<LinearRun> dual_descent(const LinearTask& task, const LinearProb
 std::unique_ptr<LinearRun> newton(const LinearTask& task, const LinearProblem& problem, bool matrix);
 /// Goes on where coordinate descent on the dual has stopped.
 std::unique_ptr<LinearRun> proximal_newton(const LinearTask& task, const LinearProblem& problem,
-                                           const LinearRun& before);
+                                           const LinearRun& before, bool matrix);
 
 /// Throws ValueError if a sum of squares of X, or what was made of it, has overflowed.
 inline void check_finite(double x) {
