@@ -345,13 +345,6 @@ def test_weights_are_repetitions(task):
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-4)
 
 
-def test_a_class_without_weight_is_not_there(three_classes):
-    X, y = three_classes
-    model = LinearSVC().fit(X, y, (y != 2).astype(float))
-    np.testing.assert_array_equal(model.classes_, [0, 1])
-    np.testing.assert_allclose(model.coef_, LinearSVC().fit(X[y != 2], y[y != 2]).coef_, atol=1e-4)
-
-
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_frames(frame, three_classes):
     X, y = three_classes

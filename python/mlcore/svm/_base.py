@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._matrix import Floats, for_core
@@ -21,6 +21,7 @@ from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse, validate_rows
 from mlcore._state import FEATURES, Array, Csr, Dict, Int, Number, OneOf, Optional, Sizes, Spec, Text, Tuple
+from mlcore._validation import row_weights
 from mlcore.svm._kernel import (
     COMPUTED,
     LARGEST_DEGREE,
@@ -99,11 +100,15 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _dual_problem(self, y: NDArray[Any], weight: Floats) -> tuple[Floats, Floats]:
         """Return the core's `y` and `C`: targets or numbers of classes, and the bound of each row's variable.
 
-        `y` and `weight` are those of the rows with a weight > 0; learns the classes.
+        `y` and `weight` are those of the rows with a weight > 0, as `_weigh` has returned it.
         """
 
+    def _weigh(self, y: NDArray[Any], weight: Floats) -> Floats:  # noqa: ARG002
+        """Return the weights of rows once classes have their say."""
+        return weight
+
     def _check_target(self, y: Any, n_samples: int) -> NDArray[Any]:  # noqa: ARG002
-        """Check `y`; classifiers keep its type."""
+        """Check `y`; classifiers learn its labels and return the number of each row's class."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         return np.asarray(column_or_1d(check_array(y, dtype=np.float64, ensure_2d=False, input_name="y"), warn=True))
@@ -140,18 +145,14 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             n = rows.shape[0]
         target = self._check_target(y, n)
         check_consistent_length(rows, target)
-        weight = np.ones(n)
-        kept: NDArray[np.intp] | None = None
-        if sample_weight is not None:
-            if not np.asarray(sample_weight).any():
-                raise ValueError(f"sample_weight of {name} must have a weight that is not zero, got zeros only")
-            weight = _check_sample_weight(sample_weight, target, dtype=np.float64, ensure_non_negative=True)
-            if not weight.all():
-                kept = np.flatnonzero(weight)
+        copies = row_weights(sample_weight, target, name)
+        weight = self._weigh(target, np.ones(n) if copies is None else copies)
+        kept = None if weight.all() else np.flatnonzero(weight)
         if self.kernel == "precomputed":
             check_square(self, rows)
         if kept is not None:  # a weight of zero is the same as no row
             target, weight = target[kept], weight[kept]
+            copies = None if copies is None else copies[kept]
             rows = rows[np.ix_(kept, kept)] if self.kernel == "precomputed" else _safe_indexing(rows, kept)
         problem = self._dual_problem(target, weight)
         matrix = rows
@@ -159,7 +160,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             matrix = call_kernel(self, rows, rows)
         if is_callable or self.kernel == "precomputed":
             check_symmetric(self, matrix)
-        self._kernel = fit_kernel(self, None if is_callable else matrix, None if sample_weight is None else weight)
+        self._kernel = fit_kernel(self, None if is_callable else matrix, copies)
         check_range(self, self._kernel, matrix)
 
         result = self._train(matrix, *problem, n_threads)
@@ -180,7 +181,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         self._warn_if_not_converged(result)
 
     def _train(self, matrix: Rows, y: Floats, C: Floats, n_threads: int) -> dict[str, Any]:
-        n_problems = self._n_problems()
+        n_problems = self._n_problems(y)
         figure_name = "gap" if n_problems == 1 else "problems_left"
         with Progress(None if n_problems == 1 else n_problems, self.verbose, type(self).__name__) as progress:
             seen = 0
@@ -209,7 +210,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
                 report(n_problems, 0.0)
         return result
 
-    def _n_problems(self) -> int:
+    def _n_problems(self, y: Floats) -> int:  # noqa: ARG002
         return 1
 
     def _warn_if_not_converged(self, result: dict[str, Any]) -> None:
@@ -239,6 +240,8 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         check_sparse(vectors, type(self).__name__, "support_vectors_")  # which users may change
         if kernel.name == "callable":
             validate_rows(self, X, reset=False, skip_check_array=True)
+            if coef.shape[1] == 0:  # no support vectors: nothing to ask the callable for
+                return np.tile(np.asarray(self.intercept_, dtype=np.float64), (_num_samples(X), 1))
             rows = vectors = call_kernel(self, X, vectors)
         elif kernel.name == "precomputed":
             try:

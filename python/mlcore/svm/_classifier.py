@@ -9,17 +9,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import _safe_indexing, assert_all_finite, check_array, column_or_1d
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from mlcore._matrix import Floats
 from mlcore._sparse import check_sparse
 from mlcore._state import Array, Labels, Optional, Spec
+from mlcore._validation import class_factors, encode_labels, read_labels
 from mlcore.svm._base import BaseSVM
 from mlcore.svm._model_file import LibsvmModel, whole_labels
+from mlcore.svm._rows import Rows
 
 _BLOCK = 1 << 23  # one-vs-one decision values that are held at once
 
@@ -56,7 +56,8 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
             Training rows, finite. float32 and float64 are read in place. For ``kernel="precomputed"`` the dense,
             symmetric matrix of the kernel, of shape (n_samples, n_samples); for a callable kernel whatever it takes.
         y : array of shape (n_samples,)
-            Labels of two classes or more.
+            Labels of two classes or more. A class whose rows all weigh 0 stays one of `classes_` and is never
+            predicted; if one class alone has a weight, it is what is predicted everywhere.
         sample_weight : array of shape (n_samples,), default=None
             Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
 
@@ -80,39 +81,32 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
         return self._fit_guarded(X, y, sample_weight)
 
     def _check_target(self, y: Any, n_samples: int) -> NDArray[Any]:  # noqa: ARG002
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, input_name="y", estimator=self), warn=True)
-        assert_all_finite(y, input_name="y")
-        try:
-            check_classification_targets(y)
-        except TypeError as error:
-            raise TypeError(f"labels of {type(self).__name__} must be of one type: {error}") from error
-        return np.asarray(y)
+        name = type(self).__name__
+        self.classes_, codes = encode_labels(read_labels(y, name), name)
+        return codes
+
+    def _weigh(self, y: NDArray[Any], weight: Floats) -> Floats:
+        factors = class_factors(self.class_weight, self.classes_, y, weight, type(self).__name__)
+        self.class_weight_ = np.ones(len(self.classes_)) if factors is None else factors
+        return weight if factors is None else weight * factors[y]
 
     def _dual_problem(self, y: NDArray[Any], weight: Floats) -> tuple[Floats, Floats]:
-        name = type(self).__name__
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y of {name} must have at least 2 classes with a weight > 0, got 1 class: {self.classes_.tolist()}"
-            )
-        if self.class_weight == "balanced":  # a weight counts as copies
-            sums = np.bincount(codes, weights=weight)
-            self.class_weight_ = sums.sum() / (len(sums) * sums)
-        else:
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-            self.class_weight_ = np.asarray(factors, dtype=np.float64)
-        if not (np.isfinite(self.class_weight_).all() and (self.class_weight_ > 0).all()):
-            raise ValueError(f"class_weight of {name} must be finite and > 0, got {self.class_weight!r}")
-        return codes.astype(np.float64), self._bounds(weight * self.class_weight_[codes], codes)
+        return y.astype(np.float64), self._bounds(weight, y)
+
+    def _train(self, matrix: Rows, y: Floats, C: Floats, n_threads: int) -> dict[str, Any]:
+        present, codes = np.unique(y.astype(np.intp), return_inverse=True)
+        if len(present) == len(self.classes_):
+            return super()._train(matrix, y, C, n_threads)
+        result = super()._train(matrix, codes.astype(np.float64), C, n_threads) if len(present) > 1 else _NO_PAIRS
+        return _with_absent_classes(result, present, len(self.classes_))
 
     def _finish(self) -> None:
         if len(self.classes_) == 2:  # positive values speak for classes_[1], as everywhere in scikit-learn
             self.dual_coef_, self.intercept_ = -self.dual_coef_, -self.intercept_
 
-    def _n_problems(self) -> int:
-        return len(self.classes_) * (len(self.classes_) - 1) // 2
+    def _n_problems(self, y: Floats) -> int:
+        n_classes = len(np.unique(y))
+        return n_classes * (n_classes - 1) // 2
 
     # ---- predict ----
 
@@ -142,7 +136,8 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
             For two classes one value a row: positive speaks for ``classes_[1]``, and the distance from the border in
             feature space is its size over the norm of w. For more, with ``decision_function_shape="ovr"``, the number
             of pairs that a class wins plus a number in (-1/3, 1/3) that breaks ties by the sum of its values; with
-            "ovo" the value of each pair (0, 1), (0, 2), ..., positive for its first class.
+            "ovo" the value of each pair (0, 1), (0, 2), ..., positive for its first class. A class without weight in
+            fit loses its pairs by 1.
         """
         if len(self._fitted_classes()) > 2 and self.decision_function_shape == "ovr":
             n_classes = len(self.classes_)
@@ -215,6 +210,53 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
         self.classes_ = np.array(model.labels, dtype=np.int64)
         super()._from_libsvm(model)
         self.n_support_ = np.array(model.n_support, dtype=np.int32)
+
+
+_NO_PAIRS: dict[str, Any] = {
+    "support": np.empty(0, dtype=np.int32),
+    "n_support": np.zeros(1, dtype=np.int32),
+    "dual_coef": np.empty((1, 0)),
+    "intercept": np.empty(0),
+    "n_iter": np.empty(0, dtype=np.int64),
+    "gap": np.empty(0),
+    "converged": np.empty(0, dtype=np.bool_),
+}
+
+
+def _with_absent_classes(result: dict[str, Any], present: NDArray[np.intp], n_classes: int) -> dict[str, Any]:
+    """Lay out what the core found for the classes that have a weight as for all of them.
+
+    A class without weight loses to each of the others wherever a row is, by a decision value of 1: so it has fewer
+    votes than any of them.
+    """
+    n_support = np.zeros(n_classes, dtype=np.int32)
+    n_support[present] = result["n_support"]
+    dual_coef = np.zeros((n_classes - 1, len(result["support"])))
+    ends = np.cumsum(result["n_support"])
+    for a, (i, end) in enumerate(zip(present, ends, strict=True)):
+        columns = slice(end - result["n_support"][a], end)
+        for b, j in enumerate(present):
+            if a != b:
+                dual_coef[j - (j > i), columns] = result["dual_coef"][b - (b > a), columns]
+    pairs = list(combinations(range(n_classes), 2))
+    here = np.isin(np.arange(n_classes), present)
+    of_both = np.array([here[i] and here[j] for i, j in pairs])
+
+    def of_pairs(name: str, otherwise: Any) -> NDArray[Any]:
+        values = np.array(otherwise, dtype=result[name].dtype)
+        values[of_both] = result[name]
+        return values
+
+    zeros = [0] * len(pairs)
+    return {
+        "support": result["support"],
+        "n_support": n_support,
+        "dual_coef": dual_coef,
+        "intercept": of_pairs("intercept", [float(here[i]) - float(here[j]) for i, j in pairs]),
+        "n_iter": of_pairs("n_iter", zeros),
+        "gap": of_pairs("gap", zeros),
+        "converged": of_pairs("converged", [True] * len(pairs)),
+    }
 
 
 def _votes(is_first: NDArray[np.bool_], n_classes: int) -> Floats:

@@ -24,6 +24,7 @@ ROUNDING = 1e-5
 COMPUTED = ("linear", "poly", "rbf", "sigmoid")
 LARGEST_DEGREE = 2**31 - 1  # the core has an int of C
 _LARGEST = 1e36  # differences and sums of a few still fit
+_LEAST = 1e-30  # below, digits are lost
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def fit_kernel(estimator: Any, X: Rows | None, weight: Floats | None) -> Kernel:
 
 
 def check_range(estimator: Any, kernel: Kernel, X: Rows) -> None:
-    """Raise ValueError if kernel values of the rows `X`, or those in the kernel matrix `X`, are beyond a float32."""
+    """Raise ValueError if a float32 cannot hold kernel values of the rows `X`, or those in the kernel matrix `X`."""
     if kernel.name in ("rbf", "sigmoid"):
         return  # at most 1
     with np.errstate(over="ignore", invalid="ignore"):
@@ -75,7 +76,7 @@ def check_range(estimator: Any, kernel: Kernel, X: Rows) -> None:
                 largest = float(np.power(np.float64(kernel.gamma * largest + abs(kernel.coef0)), kernel.degree))
         else:
             largest = max(float(X.max()), -float(X.min()))
-    if not largest <= _LARGEST:
+    if not largest <= _LARGEST or 0 < largest < _LEAST:
         raise ValueError(
             f"kernel values of {type(estimator).__name__} must fit a float32, got {largest:.3g}: scale the features, "
             "with StandardScaler for example"

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, seed_from
 from mlcore._matrix import Floats, for_core
@@ -19,6 +19,7 @@ from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec
+from mlcore._validation import row_weights
 from mlcore.svm._rows import Rows, read
 
 _MOST_ITERATIONS = (1 << 31) - 1  # of the core
@@ -87,11 +88,9 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         target = self._check_target(y)
         check_consistent_length(rows, target)
         dual = self._is_dual(rows)
-        weight = np.ones(len(target))
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, target, dtype=np.float64, ensure_non_negative=True)
-            if not weight.any():
-                raise ValueError(f"sample_weight of {name} must have a weight that is not zero, got zeros only")
+        weight = row_weights(sample_weight, target, name)
+        if weight is None:
+            weight = np.ones(len(target))
         with Progress(None, self.verbose, name) as progress:
             seen = 0
 
@@ -140,12 +139,14 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         if not left.any():
             return
         worst = int(np.argmax(np.where(left, result["violation"] / np.maximum(result["allowed"], 1e-300), -1.0)))
+        at_limit = result["n_iter"][worst] >= self.max_iter
+        why = f"at max_iter={self.max_iter} iterations" if at_limit else "as rounding allowed no more progress"
         of_problems = f" in {left.sum()} of {len(left)} one-vs-rest problems" if len(left) > 1 else ""
         warnings.warn(
-            f"{type(self).__name__} stopped at max_iter={self.max_iter} iterations{of_problems}: the violation of the "
-            f"optimality conditions left is {result['violation'][worst]:.3g}, and tol={self.tol:g} allows "
-            f"{result['allowed'][worst]:.3g}. Scale the features (StandardScaler or MaxAbsScaler), raise max_iter, or "
-            "take a smaller C or a larger tol.",
+            f"{type(self).__name__} stopped {why}{of_problems}: the violation of the optimality conditions left is "
+            f"{result['violation'][worst]:.3g}, and tol={self.tol:g} allows {result['allowed'][worst]:.3g}. Scale the "
+            f"features (StandardScaler or MaxAbsScaler), {'raise max_iter, ' if at_limit else ''}or take a smaller C "
+            "or a larger tol.",
             ConvergenceWarning,
             stacklevel=5,
         )

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model._base import SparseCoefMixin
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 
 from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._state import Labels, Spec
+from mlcore._validation import class_factors, encode_labels, read_labels
 from mlcore.svm._linear import BaseLinearSVM
+
+_NEVER = -1e30  # score of a class without weight: below any that a row may get, and finite in float32 too
 
 
 class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignore[misc]
@@ -41,7 +41,8 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
     tol : float, default=1e-4
         Stop at this violation of the optimality conditions. Dual: the largest minus the smallest entry of the
         projected gradient. Primal: length of the gradient (L1: sum of the smallest subgradients) as a part of that at
-        w = 0, times the share of the rarer class. These are liblinear's rules.
+        w = 0, times the share of the rarer class. These are liblinear's rules, but that each entry of a gradient is
+        divided by the root of the curvature, so that units of features do not matter.
     C : float, default=1.0
         Cost of the loss, > 0. Smaller is smoother.
     multi_class : {"ovr"}, default="ovr"
@@ -54,7 +55,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
     class_weight : dict, "balanced" or None, default=None
         Factor on `C` of each class, as a dict from label to factor; "balanced": such that all classes have the same sum
         of weights. With more than two classes, the factor of a class counts in the problem of that class against the
-        rest only, and the rest counts 1 there, as in liblinear.
+        rest only, and the rest counts 1 there, as in liblinear. 0 is the same as removing the rows of the class.
     verbose : int, default=0
         1: a progress bar; 2: lines through ``logging.getLogger("mlcore")``.
     random_state : int, RandomState or None, default=None
@@ -157,7 +158,8 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             Training rows, finite. float32 and float64 are read in place, CSR too.
         y : array of shape (n_samples,)
-            Labels of two classes or more.
+            Labels of two classes or more. A class whose rows all weigh 0 stays one of `classes_` and is never
+            predicted; if one class alone has a weight, it is what is predicted everywhere.
         sample_weight : array of shape (n_samples,), default=None
             Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
 
@@ -189,12 +191,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
 
     def _check_target(self, y: Any) -> NDArray[Any]:
         self._check_combination()
-        if y is None:
-            raise ValueError("LinearSVC requires y to be passed, but the target y is None")
-        y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, input_name="y", estimator=self), warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        return np.asarray(y)
+        return read_labels(y, "LinearSVC")
 
     def _check_combination(self) -> None:
         if self.multi_class != "ovr":
@@ -207,31 +204,60 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
             raise ValueError("loss='hinge' of LinearSVC needs dual=True or 'auto', got dual=False")
 
     def _solve(self, rows: Any, y: NDArray[Any], weight: Floats, **settings: Any) -> dict[str, Any]:
-        try:
-            self.classes_ = np.unique(y[weight > 0])
-        except TypeError as error:
-            raise TypeError(f"labels of LinearSVC must be of one type: {error}") from error
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y of LinearSVC must have at least 2 classes with a weight > 0, got 1 class: {self.classes_.tolist()}"
-            )
-        codes = np.zeros(len(y), dtype=np.int32)  # rows without weight may have a label of their own: any will do
-        codes[weight > 0] = np.searchsorted(self.classes_, y[weight > 0])
-        if self.class_weight == "balanced":  # a weight counts as copies
-            sums = np.bincount(codes, weights=weight)
-            factors = sums.sum() / (len(sums) * sums)
+        self.classes_, codes = encode_labels(y, "LinearSVC")
+        factors = class_factors(self.class_weight, self.classes_, codes, weight, "LinearSVC")
+        if factors is not None:
+            self._costs(weight * factors.max())
+            weight = np.where(factors[codes] > 0, weight, 0.0)  # a factor of 0 removes the rows, from the rest too
         else:
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-        factors = np.asarray(factors, dtype=np.float64)
-        if not (np.isfinite(factors).all() and (factors > 0).all()):
-            raise ValueError(f"class_weight of LinearSVC must be finite and > 0, got {self.class_weight!r}")
-        of_class, of_rest = factors, np.ones(len(factors))
-        if len(factors) == 2:  # one problem, in which positive scores speak for classes_[1]
-            of_class, of_rest = factors[1:], factors[:1]
-        self._costs(weight * factors.max())
-        return core.svm.linear_svc(
-            rows, codes, self._costs(weight), of_class, of_rest, penalty=self.penalty, loss=self.loss, **settings
+            factors = np.ones(len(self.classes_))
+        present = np.unique(codes[weight > 0])
+        if len(present) == 1:
+            return self._constant(present[0])
+        places = np.zeros(len(self.classes_), dtype=np.int32)  # rows without weight may have any place
+        places[present] = np.arange(len(present))
+        of_class, of_rest = factors[present], np.ones(len(present))
+        if len(present) == 2:  # one problem, in which positive scores speak for the second class
+            of_class, of_rest = of_class[1:], of_class[:1]
+        result = core.svm.linear_svc(
+            rows,
+            places[codes],
+            self._costs(weight),
+            of_class,
+            of_rest,
+            penalty=self.penalty,
+            loss=self.loss,
+            **settings,
         )
+        return result if len(present) == len(self.classes_) else self._with_absent_classes(result, present)
+
+    def _constant(self, winner: int) -> dict[str, Any]:
+        """What is to be said if one class alone has a weight: scores of 1 for it."""
+        n_classes, n_features = len(self.classes_), self.n_features_in_
+        intercept = np.where(np.arange(n_classes) == winner, 1.0, -1.0)
+        if n_classes == 2:
+            intercept = intercept[1:]
+        nothing = np.zeros(1)
+        return {
+            "coef": np.zeros((len(intercept), n_features)),
+            "intercept": intercept,
+            "n_iter": np.zeros(1, dtype=np.int32),
+            "converged": np.ones(1, dtype=np.bool_),
+            "violation": nothing,
+            "allowed": nothing,
+        }
+
+    def _with_absent_classes(self, result: dict[str, Any], present: NDArray[Any]) -> dict[str, Any]:
+        """Lay out what the core found for the classes that have a weight as for all of them."""
+        coef, intercept = result["coef"], result["intercept"]
+        if len(present) == 2:
+            coef, intercept = np.vstack([-coef, coef]), np.r_[-intercept, intercept]
+        of_all = {
+            "coef": np.zeros((len(self.classes_), coef.shape[1])),
+            "intercept": np.full(len(self.classes_), _NEVER),
+        }
+        of_all["coef"][present], of_all["intercept"][present] = coef, intercept
+        return result | of_all
 
     # ---- predict ----
 
@@ -245,7 +271,8 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
         Returns
         -------
         array of shape (n_samples,) or (n_samples, n_classes)
-            For two classes one value a row, positive for ``classes_[1]``; for more, one a class.
+            For two classes one value a row, positive for ``classes_[1]``; for more, one a class, -1e30 for a class
+            without weight in fit.
         """
         scores = self._scores(X)
         return scores.ravel() if scores.shape[1] == 1 else scores

@@ -27,7 +27,8 @@ class LinearSVR(RegressorMixin, BaseLinearSVM):  # type: ignore[misc]
     tol : float, default=1e-4
         Stop at this part of the violation of the optimality conditions that there was at the start. Dual: the sum over
         rows, and that of the first pass. Primal: length of the gradient, and that at w = 0. These are liblinear's
-        rules.
+        rules, but that each entry of a gradient is divided by the root of the curvature, so that units of features do
+        not matter.
     C : float, default=1.0
         Cost of the loss, > 0. Smaller is smoother.
     loss : {"epsilon_insensitive", "squared_epsilon_insensitive"}, default="epsilon_insensitive"

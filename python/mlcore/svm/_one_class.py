@@ -35,7 +35,8 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
     coef0 : float, default=0.0
         Constant of "poly" and "sigmoid".
     tol : float, default=1e-3
-        Stop when no pair of variables violates the KKT conditions by more.
+        Stop when no pair of variables violates the KKT conditions by more, as a part of what a row (or all of them, if
+        `nu` times their weight is less than one row's) can add to a decision value.
     nu : float, default=0.5
         In (0, 1]: at most this share of the weight of the rows are outliers, at least this share are support vectors.
     shrinking : bool, default=True

@@ -41,7 +41,8 @@ def alike(X: Rows, Z: Rows) -> tuple[Rows, Rows]:
 def variance(X: Rows, weight: Floats | None) -> float:
     """Variance of all entries of a table, zeros of a sparse one included, in float64 without a copy of the table.
 
-    The entries of a row count as often as its weight says.
+    The entries of a row count as often as its weight says. Deviations from one of the entries are summed: they are
+    exactly 0 in a constant table, and keep their digits however far from zero it is.
     """
     n, d = X.shape
     total: float = d * float(n if weight is None else weight.sum())
@@ -55,12 +56,19 @@ def variance(X: Rows, weight: Floats | None) -> float:
         blocks = [slice(i, i + step) for i in range(0, n, step)]
         parts = [(X[block], None if weight is None else weight[block, None]) for block in blocks]
 
+    if isinstance(X, sp.csr_array):
+        has_zeros = X.nnz < n * d
+        first = 0.0 if has_zeros else float(X.data[0])
+    else:
+        has_zeros, first = False, float(X[0, 0])
+
     def sum_of(function: Callable[[Floats], Floats]) -> float:
-        terms = ((function(part.astype(np.float64)), times) for part, times in parts)
+        terms = ((function(part.astype(np.float64) - first), times) for part, times in parts)
         return sum(float((values if times is None else values * times).sum()) for values, times in terms)
 
     mean = sum_of(lambda values: values) / total
-    return (sum_of(lambda values: np.square(values - mean)) + n_zeros * mean * mean) / total
+    zeros = n_zeros * mean * mean if has_zeros else 0.0
+    return (sum_of(lambda values: np.square(values - mean)) + zeros) / total
 
 
 def largest_square_norm(X: Rows) -> float:

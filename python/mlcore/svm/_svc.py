@@ -40,12 +40,13 @@ class SVC(BaseSVC):
         Leave variables that have settled at a bound out of the search until the end. The solution is the same to within
         `tol`.
     tol : float, default=1e-3
-        Stop when no pair of variables violates the KKT conditions by more.
+        Stop when no pair of variables violates the KKT conditions by more, as a part of the margin, or of what decision
+        values can vary by if that is less (a tiny `C`).
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     class_weight : dict, "balanced" or None, default=None
         Factor on `C` of each class, as a dict from label to factor; "balanced": such that all classes have the same
-        sum of weights.
+        sum of weights. 0 is the same as removing the rows of the class.
     max_iter : int, default=-1
         Most steps for each pair of classes; -1: no limit.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
@@ -187,12 +188,13 @@ class NuSVC(BaseSVC):
         Leave variables that have settled at a bound out of the search until the end. The solution is the same to within
         `tol`.
     tol : float, default=1e-3
-        Stop when no pair of variables violates the KKT conditions by more.
+        Stop when no pair of variables violates the KKT conditions by more, as a part of what a row can add to a
+        decision value, and of the margin.
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     class_weight : dict, "balanced" or None, default=None
         Factor on the weights of the rows of each class, as a dict from label to factor; "balanced": such that all
-        classes have the same sum of weights, and any `nu` is possible.
+        classes have the same sum of weights, and any `nu` is possible. 0 is the same as removing the rows of the class.
     max_iter : int, default=-1
         Most steps for each pair of classes; -1: no limit.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
@@ -294,9 +296,12 @@ class NuSVC(BaseSVC):
         Each class of a pair must hold half of the sum of the variables, nu times the weight of both.
         """
         sums = np.bincount(y, weights=weight)
+        present = np.flatnonzero(sums).tolist()
+        if len(present) < 2:
+            return weight
         nu, small, large = min(
             (2 * min(sums[i], sums[j]) / (sums[i] + sums[j]), *sorted((i, j), key=sums.__getitem__))
-            for i, j in combinations(range(len(sums)), 2)
+            for i, j in combinations(present, 2)
         )
         if self.nu > nu * (1 + 1e-12):
             labels = self.classes_.tolist()

@@ -95,7 +95,8 @@ class SVR(BaseSVR):
     coef0 : float, default=0.0
         Constant of "poly" and "sigmoid".
     tol : float, default=1e-3
-        Stop when no pair of variables violates the KKT conditions by more.
+        Stop when no pair of variables violates the KKT conditions by more, as a part of the spread of the targets (1.48
+        times the median of their distances from their median).
     C : float, default=1.0
         Cost of a row outside the tube, per unit; > 0, inf allowed. Smaller is flatter.
     epsilon : float, default=0.1
@@ -207,7 +208,7 @@ class NuSVR(BaseSVR):
     nu : float, default=0.5
         In (0, 1].
     C : float, default=1.0
-        Cost of a row outside the tube, per unit; > 0, inf allowed. Smaller is flatter.
+        Cost of a row outside the tube, per unit; > 0 and finite. Smaller is flatter.
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
         As in :class:`SVR`.
     degree : int, default=3
@@ -221,7 +222,8 @@ class NuSVR(BaseSVR):
         Leave variables that have settled at a bound out of the search until the end. The solution is the same to within
         `tol`.
     tol : float, default=1e-3
-        Stop when no pair of variables violates the KKT conditions by more.
+        Stop when no pair of variables violates the KKT conditions by more, as a part of the spread of the targets (1.48
+        times the median of their distances from their median).
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     max_iter : int, default=-1
@@ -264,7 +266,7 @@ class NuSVR(BaseSVR):
     _kind = "nu_svr"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSVR._parameter_constraints,
-        "C": [Interval(Real, 0.0, None, closed="right")],
+        "C": [Interval(Real, 0.0, None, closed="neither")],
         "nu": [Interval(Real, 0.0, 1.0, closed="right")],
     }
 
