@@ -145,6 +145,44 @@ double dot(const double* a, const double* b, std::size_t n) {
     return lane[0];
 }
 
+/// sum_j += sum_i s_i (x_ij - from_j), squares_j += sum_i s_i (x_ij - from_j)^2 over rows [begin, end).
+template <class T>
+void add_moments(MatrixView<const T> x, const double* __restrict from, std::span<const double> weight,
+                 std::size_t begin, std::size_t end, double* __restrict sum, double* __restrict squares) {
+    constexpr std::size_t together = 4; // rows: the sums are loaded and stored once for them
+    std::size_t i = begin;
+    if (x.rows_contiguous())
+        for (; i + together <= end; i += together) {
+            const T *__restrict a = x.row(i).data, *__restrict b = x.row(i + 1).data,
+                    *__restrict c = x.row(i + 2).data, *__restrict e = x.row(i + 3).data;
+            const double s = weight_of(weight, i), t = weight_of(weight, i + 1), u = weight_of(weight, i + 2),
+                         v = weight_of(weight, i + 3);
+            for (std::size_t j = 0; j < x.cols; ++j) {
+                const double m = from[j], p = static_cast<double>(a[j]) - m, q = static_cast<double>(b[j]) - m,
+                             r = static_cast<double>(c[j]) - m, w = static_cast<double>(e[j]) - m;
+                sum[j] += (s * p + t * q) + (u * r + v * w);
+                squares[j] += (s * p * p + t * q * q) + (u * r * r + v * w * w);
+            }
+        }
+    constexpr std::size_t lanes = 8;
+    for (std::size_t j = 0; i < end && j < x.cols; ++j) {
+        double total[lanes] = {}, total_squares[lanes] = {};
+        const auto add = [&](std::size_t l, std::size_t row) {
+            const double value = static_cast<double>(x(row, j)) - from[j], weighted = weight_of(weight, row) * value;
+            total[l] += weighted;
+            total_squares[l] += weighted * value;
+        };
+        std::size_t k = i;
+        for (; k + lanes <= end; k += lanes)
+            for (std::size_t l = 0; l < lanes; ++l) add(l, k + l);
+        for (std::size_t l = 0; k < end; ++k, ++l) add(l, k);
+        for (std::size_t l = 0; l < lanes; ++l) {
+            sum[j] += total[l];
+            squares[j] += total_squares[l];
+        }
+    }
+}
+
 } // namespace
 
 Buffer<double> row_gram(const RunContext& ctx, const Table& X, std::span<const double> mean,
@@ -256,15 +294,8 @@ TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<cons
                 if (fit_intercept)
                     for (std::size_t j = 0; j < d; ++j) from[j] = static_cast<double>(x(heaviest, j));
                 sum_over_rows(ctx, n, 2 * d, n_stored(X), sums.data(),
-                              [&](double* __restrict sum, std::size_t begin, std::size_t end) {
-                                  for_dense_rows(x, from, begin, end, [&](std::size_t i, const double* __restrict row) {
-                                      const double s = weight_of(weight, i);
-                                      for (std::size_t j = 0; j < d; ++j) {
-                                          const double value = s * row[j];
-                                          sum[j] += value;
-                                          sum[d + j] += value * row[j];
-                                      }
-                                  });
+                              [&](double* sum, std::size_t begin, std::size_t end) {
+                                  add_moments(x, from.data(), weight, begin, end, sum, sum + d);
                               });
             }
         },
