@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.preprocessing import StandardScaler
 
 from mlcore import LogisticRegression
 from mlcore.linear_model import logistic_path
@@ -228,7 +227,6 @@ def test_limit_reached_is_a_warning_that_helps(solver):
     assert f"solver='{solver}' of LogisticRegression stopped after 2 {unit} (max_iter)" in text
     assert f"gradient of {model.optimality_:.3g}, above tol=1e-12" in text
     assert "Raise max_iter" in text
-    assert "not scaled" not in text
     assert caught[0].filename == __file__  # it points at the line that called fit
     assert model.n_iter_.tolist() == [2]
     assert model.loss_curve_.shape == (3,)
@@ -241,20 +239,6 @@ def test_no_iteration_at_all():
         model = LogisticRegression(max_iter=0).fit(X, y)
     assert not model.coef_.any()
     assert model.n_iter_.tolist() == [0]
-
-
-def test_unscaled_data_gets_a_hint():
-    X, y = table()
-    frame = pd.DataFrame(X * [1.0, 1e5, 1e-3, 1.0], columns=["age", "income", "share", "size"])
-    model = LogisticRegression(solver="lbfgs", max_iter=3)
-    hint = r"X is not scaled: standard deviations go from .*\(column 'share'\) to .*\(column 'income'\); put a Standard"
-    with pytest.warns(ConvergenceWarning, match=hint):
-        model.fit(frame, y)
-    with pytest.warns(ConvergenceWarning, match=r"\(column 2\).*put a MaxAbsScaler before"):
-        model.fit(sp.csr_array(frame.to_numpy()), y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        LogisticRegression(solver="lbfgs").fit(StandardScaler().fit_transform(frame), y)
 
 
 def test_columns_of_any_scale_are_solved_by_default():

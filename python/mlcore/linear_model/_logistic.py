@@ -276,9 +276,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
             owner=owner,
         )
         found = fit(rows, self._start(rows, continuing=continuing), float(self.C), settings)
-        names = getattr(self, "feature_names_in_", None)
         # Last before the attributes: where warnings are errors, the estimator must stay unfitted.
-        warn_of_the_end(rows, found, float(self.C), settings, names)
+        warn_of_the_end(rows, found, float(self.C), settings)
         self.classes_ = rows.classes
         self.coef_ = np.ascontiguousarray(found["coef"][:, :-1])
         self.intercept_ = np.ascontiguousarray(found["coef"][:, -1])

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from mlcore._matrix import Floats, Matrix
+from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore.linear_model._data import Rows
@@ -29,9 +28,7 @@ L1_SOLVERS = ("coordinate_descent", "saga")
 OPTIMIZERS = ("gd", "sgd", "minibatch", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 
 _MAX_ITER_EXACT, _MAX_ITER_OPTIMIZER = 1000, 100
-_ROWS_LOOKED_AT = 10_000  # for the scale of columns
 _CERTAIN = -math.log(np.finfo(np.float64).eps)  # log-odds beside which the other class has no probability
-_UNEVEN = 100.0  # ratio of standard deviations from which on scaling is worth a hint
 
 
 @dataclass(frozen=True)
@@ -198,7 +195,7 @@ def one_solution(coef: Floats, l1: float, l2: float) -> Floats:
 # ---- what to tell the user ----
 
 
-def warn_of_the_end(rows: Rows, found: dict[str, Any], C: float, settings: Settings, names: Any) -> None:
+def warn_of_the_end(rows: Rows, found: dict[str, Any], C: float, settings: Settings) -> None:
     """Issue a ConvergenceWarning if the solver stopped early, or if there is no solution to converge to."""
     if found["converged"]:
         if math.isinf(C) and rows.has_weight.sum() > 1 and is_separated(rows, found["coef"], settings.n_threads):
@@ -217,29 +214,23 @@ def warn_of_the_end(rows: Rows, found: dict[str, Any], C: float, settings: Setti
         f"solver={settings.solver!r} of {settings.owner} stopped {stopped} with a largest entry of the gradient of "
         f"{found['optimality']:.3g}, above tol={settings.tol:.3g}. "
     )
-    warnings.warn(text + _advice(rows, found, C, settings, names), ConvergenceWarning, stacklevel=4)
+    warnings.warn(text + _advice(rows, found, C, settings), ConvergenceWarning, stacklevel=4)
 
 
-def _advice(rows: Rows, found: dict[str, Any], C: float, settings: Settings, names: Any) -> str:
+def _advice(rows: Rows, found: dict[str, Any], C: float, settings: Settings) -> str:
     if is_separated(rows, found["coef"], settings.n_threads):
         return (
             f"The classes are separated without error: with so weak a penalty (C={C:g}) coefficients grow for long. "
             "Lower C, or raise max_iter"
         )
-    advice = []
     if found["n_iter"] < settings.max_iter:
-        advice.append("Steps have become too small to change the loss: raise tol")
-    elif settings.solver in OPTIMIZERS:
-        advice.append(
+        return "Steps have become too small to change the loss: raise tol"
+    if settings.solver in OPTIMIZERS:
+        return (
             "Raise max_iter, change learning_rate (with single rows or batches a fixed rate goes on around the "
             "solution: lower is closer), or take an exact solver"
         )
-    else:
-        advice.append("Raise max_iter or tol")
-    uneven = _uneven_columns(rows.X, names)
-    if uneven:
-        advice.append(uneven)
-    return ". ".join(advice)
+    return "Raise max_iter or tol"
 
 
 def is_separated(rows: Rows, coef: Floats, n_threads: int) -> bool:
@@ -254,32 +245,6 @@ def is_separated(rows: Rows, coef: Floats, n_threads: int) -> bool:
         margin = own - scores.max(axis=1)
     is_right = margin > 0
     return bool((is_right if rows.weight is None else is_right | (rows.weight == 0)).all())
-
-
-def _uneven_columns(X: Matrix, names: Any) -> str:
-    """Return what to say of columns whose sizes differ so much that solvers are slow, or nothing."""
-    if isinstance(X, tuple):
-        values, columns, starts, shape = X
-        what, scaler = "largest values", "MaxAbsScaler"  # which keeps zeros
-        size = abs(sp.csr_array((values, columns, starts), shape=shape)).max(axis=0).toarray().reshape(-1)
-    else:
-        what, scaler = "standard deviations", "StandardScaler"
-        with np.errstate(over="ignore", invalid="ignore"):
-            size = np.std(X[:: max(1, len(X) // _ROWS_LOOKED_AT)], axis=0, dtype=np.float64)
-    known = np.flatnonzero(np.isfinite(size) & (size > 0))
-    if known.size == 0:
-        return ""
-    small, large = (int(known[which(size[known])]) for which in (np.argmin, np.argmax))
-    if size[large] < _UNEVEN * size[small] and 1 / _UNEVEN < size[large] < _UNEVEN:
-        return ""
-
-    def name(j: int) -> str:
-        return f"column {j}" if names is None else f"column {names[j]!r}"
-
-    return (
-        f"X is not scaled: {what} go from {size[small]:.2g} ({name(small)}) to {size[large]:.2g} ({name(large)}); put "
-        f"a {scaler} before this estimator"
-    )
 
 
 def _explain_overflow(rows: Rows, settings: Settings, *, is_optimizer: bool) -> str:
