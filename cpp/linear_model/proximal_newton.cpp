@@ -98,7 +98,12 @@ bool search(const SmoothFunction& f, const LogisticLoss& loss, double l1, const 
     const double penalty = l1_penalty(loss, l1, from.theta), noise = 1e-15 * std::max(std::abs(from.value), 1.0);
     to.theta = from.theta;
     add(1, towards, to.theta);
-    const double model = dot(from.gradient, towards) + l1_penalty(loss, l1, to.theta) - penalty;
+    const std::size_t m = loss.n_cols() + 1;
+    double model = 0; // coordinate by coordinate: near the minimum the two penalties are the same but for rounding
+    for (std::size_t i = 0; i < towards.size(); ++i) {
+        const double penalty_of_i = i % m + 1 == m ? 0 : l1 * loss.inverse(i % m);
+        model += from.gradient[i] * towards[i] + penalty_of_i * (std::abs(to.theta[i]) - std::abs(from.theta[i]));
+    }
     if (!(model < 0)) return false;
     to.gradient.resize(from.gradient.size());
     for (double step = 1; step > 1e-10; step /= 2) {
