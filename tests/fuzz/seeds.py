@@ -56,6 +56,12 @@ def models():
     for kind in (mlcore.Ridge, mlcore.Lasso, mlcore.ElasticNet):
         yield kind(alpha=0.1).fit(X, NUMBERS)
         yield kind(alpha=0.1).fit(X, np.column_stack([NUMBERS, -NUMBERS]))
+    yield mlcore.LassoCV(alphas=3, cv=2).fit(X, NUMBERS)
+    yield mlcore.ElasticNetCV(alphas=3, cv=2, l1_ratio=[0.5, 1.0]).fit(X, NUMBERS)
+    yield mlcore.RidgeCV(alphas=[0.1, 1.0]).fit(X, NUMBERS)
+    yield mlcore.RidgeCV(alphas=[0.1, 1.0], store_cv_results=True).fit(X, np.column_stack([NUMBERS, -NUMBERS]))
+    yield mlcore.LogisticRegressionCV(Cs=2, cv=2).fit(X, NAMES)
+    yield mlcore.LogisticRegressionCV(Cs=2, cv=2).fit(X, NUMBERS > 0)
     yield mlcore.NeuralClassifier(hidden_layer_sizes=(4, 3), max_iter=2, random_state=0).fit(X, NAMES)
     yield mlcore.NeuralRegressor(hidden_layer_sizes=5, max_iter=2, random_state=0).fit(X, NUMBERS)
     yield mlcore.NeuralRegressor(max_iter=1, hidden_layer_sizes=(2,)).fit(X, np.column_stack([NUMBERS, NUMBERS]))
