@@ -234,11 +234,12 @@ class Labels:
 
 @dataclass(frozen=True)
 class Distinct:
-    """An array of one axis without repeats: numbers, NaN not among them, or texts."""
+    """An array of one axis without repeats: float64 but NaN, int64, uint64, or texts."""
 
     def check(self, value: Any, where: str, sizes: Sizes) -> None:
-        if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in "biufO":
-            raise _wrong(where, "an array of numbers or texts", value)
+        kinds = [np.dtype(name) for name in ("f8", "i8", "u8", "O")]
+        if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype not in kinds:
+            raise _wrong(where, "an array of float64, int64, uint64 or texts", value)
         if value.dtype.kind == "O":
             Names(len(value), is_unique=True).check(value, where, sizes)
         elif len(np.unique(value)) < len(value) or (value != value).any():

@@ -25,7 +25,20 @@ from mlcore import (
     _io,
 )
 from mlcore._io import _checksum, _header_checksum
-from mlcore._state import Array, Csr, Dict, Int, Labels, Number, OneOf, Optional, check_entries, pack_csr, unpack_csr
+from mlcore._state import (
+    Array,
+    Csr,
+    Dict,
+    Distinct,
+    Int,
+    Labels,
+    Number,
+    OneOf,
+    Optional,
+    check_entries,
+    pack_csr,
+    unpack_csr,
+)
 
 
 @pytest.fixture(scope="module")
@@ -321,6 +334,11 @@ def test_the_first_entry_that_fits_sets_the_sizes():
                 np.array([None, 1], object),
                 np.array([[1, 2]]),
             ],
+        ),
+        (
+            Distinct(),
+            [np.array([2.0, 1.0]), np.array([2**60, 1]), np.array(["b", "a"], object), np.empty(0)],
+            [np.array([1.0, 1.0]), np.array([np.nan]), np.zeros(1, np.float32), np.array(["a", 1], object), [1.0]],
         ),
         (Dict({"a": Int()}), [{"a": 1}], [{}, {"a": "1"}, {"a": 1, "b": 1}, [1]]),
     ],
