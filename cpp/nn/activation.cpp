@@ -120,8 +120,8 @@ void activate_backward(Activation activation, const float* saved, const float* d
         return vf::map(saved, dy, dx, n, [](Floats y, Floats d) { return y > 0 ? d : d * (y + 1); });
     case Activation::hardswish:
         return vf::map(saved, dy, dx, n, [](Floats x, Floats d) {
-            const Floats slope = x * (1 / 3.0f) + 0.5f;
-            return x <= -3 ? Floats{} : x >= 3 ? d : d * slope;
+            const Floats rise = x * (1 / 3.0f) + 0.5f;
+            return x <= -3 ? Floats{} : x >= 3 ? d : d * rise;
         });
     case Activation::mish:
         return vf::map(saved, dy, dx, n, [](Floats x, Floats d) {

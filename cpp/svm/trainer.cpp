@@ -111,7 +111,7 @@ double sum_over(const Problem& problem, const std::vector<double>& alpha, const 
 /// The solution of a problem within tol of its unit.
 Solution solve_within(const RunContext& ctx, const Points& points, const Problem& problem, SolverParams params,
                       double unit, Kind kind, bool report) {
-    constexpr double resolved = 1e-15, least = 1e-6;
+    constexpr double resolved = 1e-15, least = 1e-7; // of float64, and of float32 kernel values
     const double tol = params.tol;
     const std::int64_t max_iter = params.max_iter;
     double largest = 0;
@@ -120,15 +120,24 @@ Solution solve_within(const RunContext& ctx, const Points& points, const Problem
     params.tol = std::max(tol * unit, floor);
     Solution solution = solve(ctx, points, problem, params, report);
     // The margin of nu-SVC is what decision values are divided by: where it is small, the gap must be a part of it.
-    while (kind == Kind::nu_svc && solution.converged && solution.gap > tol * std::max(solution.scale, least * unit) &&
-           params.tol > std::max(tol * least * unit, floor)) {
-        params.tol = std::max({tol * std::clamp(solution.scale / 2, least * unit, unit), params.tol / 100, floor});
-        if (max_iter >= 0) params.max_iter = max_iter - solution.n_iter;
+    // Classes that mix may have no margin but what rounding of kernel values makes: the search for it has an end.
+    constexpr std::int64_t patience = 100, some_steps = 10000;
+    const std::int64_t most = patience * solution.n_iter + some_steps;
+    while (kind == Kind::nu_svc && solution.converged && solution.gap > tol * solution.scale &&
+           params.tol > std::max(least * unit, floor)) {
+        SolverParams finer = params;
+        finer.tol = std::max({tol * std::min(solution.scale / 2, unit), params.tol / 100, least * unit, floor});
+        finer.max_iter = max_iter >= 0 ? std::min(most, max_iter - solution.n_iter) : most;
         Problem again = problem;
         again.alpha = solution.alpha;
-        const std::int64_t before = solution.n_iter;
-        solution = solve(ctx, points, std::move(again), params, report);
-        solution.n_iter += before;
+        Solution next = solve(ctx, points, std::move(again), finer, report);
+        next.n_iter += solution.n_iter;
+        solution = std::move(next);
+        if (!solution.converged) { // within the coarser tolerance it has
+            solution.converged = solution.gap < params.tol;
+            break;
+        }
+        params.tol = finer.tol;
     }
     solution.gap *= tol / params.tol; // in the unit of tol
     return solution;

@@ -6,6 +6,7 @@ Tolerances here are those of `tol`: machines end within it of the optimum, and b
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
 import mlcore
 import naive_svm
@@ -319,3 +320,20 @@ def test_wide_dual_problems_are_ended_by_newton():
     for loss in ("hinge", "squared_hinge"):
         model = LinearSVC(loss=loss, random_state=0).fit(X, y)  # no warning
         assert model.score(X, y) == 1
+
+
+def test_a_margin_of_nothing_but_rounding_ends_the_search():
+    """Classes that the features say nothing about: nu-SVC has no margin, and its decisions are divided by it."""
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(20, 4)), rng.randint(2, size=20)
+    model = NuSVC(nu=0.3, kernel="linear", tol=1e-6).fit(X, y)
+    assert model.n_iter_.max() < 100_000
+    assert np.isfinite(model.decision_function(X)).all()
+
+
+def test_a_search_without_an_end_in_sight_ends_with_a_warning(monkeypatch):
+    monkeypatch.setattr("mlcore.svm._base._MOST_STEPS", 1000)  # ten million take seconds
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), rng.integers(0, 2, 60)
+    with pytest.warns(ConvergenceWarning, match=r"stopped after 6000 steps \(max_iter=-1\).*raise max_iter"):
+        SVC(kernel="linear", C=1e12).fit(X, y)

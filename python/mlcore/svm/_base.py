@@ -35,6 +35,10 @@ from mlcore.svm._kernel import (
 from mlcore.svm._model_file import LibsvmModel, read_model, write_model
 from mlcore.svm._rows import Rows, alike, read
 
+_MOST_STEPS, _MOST_STEPS_A_ROW = (
+    10_000_000,
+    100,
+)  # without max_iter, as libsvm: where no end is in sight, a warning is due
 _MEBIBYTE = 1 << 20
 _NO_BOUND = 1e300
 
@@ -202,7 +206,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
                 tol=float(self.tol),
                 cache_size=min(max(int(self.cache_size * _MEBIBYTE), 1), 1 << 62),
                 shrinking=bool(self.shrinking),
-                max_iter=min(int(self.max_iter), (1 << 31) - 1),
+                max_iter=self._most_steps(len(y)),
                 n_threads=n_threads,
                 report=report if self.verbose else None,
             )
@@ -213,13 +217,23 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _n_problems(self, y: Floats) -> int:  # noqa: ARG002
         return 1
 
+    def _most_steps(self, n_rows: int) -> int:
+        """Return how many steps a dual problem may take."""
+        wanted = int(self.max_iter) if self.max_iter >= 0 else max(_MOST_STEPS, _MOST_STEPS_A_ROW * n_rows)
+        return min(wanted, (1 << 31) - 1)
+
     def _warn_if_not_converged(self, result: dict[str, Any]) -> None:
         if self.fit_status_ == 0:
             return
         left = ~result["converged"]
         of_problems = f" in {left.sum()} of {len(left)} one-vs-one problems" if len(left) > 1 else ""
-        at_limit = 0 <= self.max_iter <= result["n_iter"][left].min()
-        why = f"at max_iter={self.max_iter} steps" if at_limit else "as float32 kernel values allowed no more progress"
+        steps = int(result["n_iter"][left].min())
+        at_limit = steps >= self._most_steps(self.shape_fit_[0])
+        why = (
+            f"after {steps} steps (max_iter={self.max_iter})"
+            if at_limit
+            else "as float32 kernel values allowed no more progress"
+        )
         warnings.warn(
             f"SMO of {type(self).__name__} stopped {why}{of_problems}: the largest KKT violation left is "
             f"{result['gap'].max():.3g}, and tol is {self.tol:g}. Scale the features (StandardScaler or MinMaxScaler), "

@@ -45,7 +45,7 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     max_iter : int, default=-1
-        Most steps; -1: no limit.
+        Most steps; -1: ten million or 100 a row, whichever is more.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0

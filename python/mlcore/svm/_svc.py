@@ -48,7 +48,7 @@ class SVC(BaseSVC):
         Factor on `C` of each class, as a dict from label to factor; "balanced": such that all classes have the same
         sum of weights. 0 is the same as removing the rows of the class.
     max_iter : int, default=-1
-        Most steps for each pair of classes; -1: no limit.
+        Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         Whether `decision_function` returns a value a class or a value a pair of classes.
     break_ties : bool, default=False
@@ -196,7 +196,7 @@ class NuSVC(BaseSVC):
         Factor on the weights of the rows of each class, as a dict from label to factor; "balanced": such that all
         classes have the same sum of weights, and any `nu` is possible. 0 is the same as removing the rows of the class.
     max_iter : int, default=-1
-        Most steps for each pair of classes; -1: no limit.
+        Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         Whether `decision_function` returns a value a class or a value a pair of classes.
     break_ties : bool, default=False
