@@ -147,16 +147,16 @@ Scratch<float> partial_sums(const RunContext& ctx, const BatchShape& shape, cons
         if (length > 1) {
             for (std::size_t c = 0; c < channels; ++c) {
                 const std::size_t at = (part * channels + c) * length;
-                double sum = 0, products = 0;
+                double sum = 0, product_sum = 0;
                 for (std::size_t begin = 0; begin < length; begin += reduce_block) {
                     float here = 0, product = 0;
                     gradient_sums(dy + at + begin, x + at + begin, std::min(reduce_block, length - begin), mean[c],
                                   here, product);
                     sum += static_cast<double>(here);
-                    products += static_cast<double>(product);
+                    product_sum += static_cast<double>(product);
                 }
                 s[c] = static_cast<float>(sum);
-                p[c] = static_cast<float>(products);
+                p[c] = static_cast<float>(product_sum);
             }
             return;
         }

@@ -61,4 +61,12 @@ double tolerance_unit(const TrainParams& params, const Reference& reference, std
     }
 }
 
+double unresolved_gap(const TrainParams& params, const Reference& reference, std::span<const double> C, bool moved) {
+    if (params.kind != Kind::nu_svc) return 0;
+    constexpr double several = 8; // standard deviations of a sum of roundings, of two such sums
+    const double sum = std::accumulate(C.begin(), C.end(), 0.0), most = *std::max_element(C.begin(), C.end());
+    const double value = moved ? reference.nearby : reference.size;
+    return several * 0x1p-24 * value * std::sqrt(params.nu * sum * most); // variables are at most `most`
+}
+
 } // namespace mlcore::svm

@@ -23,4 +23,8 @@ TargetScale target_scale(std::span<const double> target, std::span<const double>
 double tolerance_unit(const TrainParams& params, const Reference& reference, std::span<const double> C,
                       std::span<const double> label, double target_unit);
 
+/// What float32 kernel values, `moved` to be those seen from the reference, leave uncertain of f in nu-SVC, whose f is
+/// nothing but a sum over variables: no gap below it can be found but by chance. 0 for the other machines.
+double unresolved_gap(const TrainParams& params, const Reference& reference, std::span<const double> C, bool moved);
+
 } // namespace mlcore::svm

@@ -108,36 +108,35 @@ double sum_over(const Problem& problem, const std::vector<double>& alpha, const 
     return sum;
 }
 
-/// The solution of a problem within tol of its unit.
+/// The solution of a problem within tol of its unit, or within what can be told apart.
 Solution solve_within(const RunContext& ctx, const Points& points, const Problem& problem, SolverParams params,
-                      double unit, Kind kind, bool report) {
-    constexpr double resolved = 1e-15, least = 1e-7; // of float64, and of float32 kernel values
+                      double unit, double unresolved, Kind kind, bool report) {
+    constexpr double resolved = 1e-15; // of the largest linear term
     const double tol = params.tol;
     const std::int64_t max_iter = params.max_iter;
     double largest = 0;
     for (const double e : problem.e) largest = std::max(largest, std::abs(e));
     const double floor = std::max(resolved * largest, std::numeric_limits<double>::min());
-    params.tol = std::max(tol * unit, floor);
+    params.tol = std::max({tol * unit, floor, unresolved});
     Solution solution = solve(ctx, points, problem, params, report);
-    // The margin of nu-SVC is what decision values are divided by: where it is small, the gap must be a part of it.
-    // Classes that mix may have no margin but what rounding of kernel values makes: the search for it has an end.
+    // The margin of nu-SVC is what decision values are divided by: where it is small, the gap shall be a part of it.
+    // Classes that mix may have no margin but what rounding of kernel values makes, so the search for it has an end.
     constexpr std::int64_t patience = 100, some_steps = 10000;
     const std::int64_t most = patience * solution.n_iter + some_steps;
-    while (kind == Kind::nu_svc && solution.converged && solution.gap > tol * solution.scale &&
-           params.tol > std::max(least * unit, floor)) {
-        SolverParams finer = params;
-        finer.tol = std::max({tol * std::min(solution.scale / 2, unit), params.tol / 100, least * unit, floor});
+    SolverParams finer = params;
+    while (kind == Kind::nu_svc && solution.converged && finer.tol > floor &&
+           solution.gap > tol * std::min(unit, solution.scale)) {
+        finer.tol = std::max({tol * std::min(unit, solution.scale / 2), finer.tol / 100, floor});
         finer.max_iter = max_iter >= 0 ? std::min(most, max_iter - solution.n_iter) : most;
         Problem again = problem;
         again.alpha = solution.alpha;
         Solution next = solve(ctx, points, std::move(again), finer, report);
-        next.n_iter += solution.n_iter;
-        solution = std::move(next);
-        if (!solution.converged) { // within the coarser tolerance it has
-            solution.converged = solution.gap < params.tol;
-            break;
-        }
-        params.tol = finer.tol;
+        const std::int64_t steps = solution.n_iter + next.n_iter;
+        const bool ended = !next.converged;
+        if (next.gap < solution.gap) solution = std::move(next); // the gap does not fall from step to step
+        solution.n_iter = steps;
+        solution.converged = true; // the gap is what was asked for, or what can be told apart
+        if (ended) break;
     }
     solution.gap *= tol / params.tol; // in the unit of tol
     return solution;
@@ -220,7 +219,9 @@ Model train(const RunContext& ctx, const Table& X, std::span<const double> y, st
             for (std::size_t v = 0; v < problem.e.size(); ++v)
                 problem.e[v] += sum * points.offsets()[static_cast<std::size_t>(ids[v % ids.size()])];
         }
-        Solution solution = solve_within(ctx, points, problem, solver, unit, params.kind, report);
+        Solution solution =
+            solve_within(ctx, points, problem, solver, unit, unresolved_gap(params, points.reference(), bounds, moved),
+                         params.kind, report);
         if (moved)
             solution.rho += sum_over(problem, solution.alpha, ids, points.offsets()) +
                             sum_over(problem, solution.alpha, ids, ones) * points.self();

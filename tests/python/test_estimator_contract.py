@@ -56,7 +56,7 @@ ESTIMATORS = [
     NeuralClassifier(**NETWORK),
     NeuralRegressor(**NETWORK),
     # Weights and copies of a row have the same optimum, but ways to it of their own: the end must be near enough.
-    NuSVC(nu=0.3, kernel="linear", tol=1e-6),
+    NuSVC(nu=0.3, tol=1e-9),  # a linear kernel finds no margin between the random classes of some checks
     NuSVR(tol=1e-9),
     OneClassSVM(tol=1e-9),
     SVC(tol=1e-9),
@@ -194,9 +194,12 @@ def test_shared_parameters_have_the_same_default_and_the_same_words():
         return found
 
     of_classifier, of_regressor = entries(GBDTClassifier), entries(GBDTRegressor)
-    shared = (set(of_classifier) & set(of_regressor)) - {"", "loss"}
+    other = {"loss", "reg_lambda"}  # rare classes want a penalty
+    # Poisson and Tweedie have units of their own, classes keep their shares
+    words = {"", "min_child_weight", "validation_fraction"}
+    shared = (set(of_classifier) & set(of_regressor)) - words - other
     assert len(shared) > 20
     for name in shared:
         assert of_classifier[name] == of_regressor[name]
     a, b = GBDTClassifier().get_params(), GBDTRegressor().get_params()
-    assert all(a[name] == b[name] for name in set(a) & set(b) - {"loss"})
+    assert all(a[name] == b[name] for name in set(a) & set(b) - other)

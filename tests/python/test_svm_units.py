@@ -335,5 +335,5 @@ def test_a_search_without_an_end_in_sight_ends_with_a_warning(monkeypatch):
     monkeypatch.setattr("mlcore.svm._base._MOST_STEPS", 1000)  # ten million take seconds
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 2)), rng.integers(0, 2, 60)
-    with pytest.warns(ConvergenceWarning, match=r"stopped after 6000 steps \(max_iter=-1\).*raise max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"stopped at the 6000 steps.*raise max_iter"):
         SVC(kernel="linear", C=1e12).fit(X, y)

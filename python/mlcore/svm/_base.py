@@ -162,7 +162,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         matrix = rows
         if is_callable:
             matrix = call_kernel(self, rows, rows)
-        if is_callable or self.kernel == "precomputed":
+        if (is_callable or self.kernel == "precomputed") and self._n_problems(problem[0]) > 0:
             check_symmetric(self, matrix)
         self._kernel = fit_kernel(self, None if is_callable else matrix, copies)
         check_range(self, self._kernel, matrix)
@@ -229,11 +229,8 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         of_problems = f" in {left.sum()} of {len(left)} one-vs-one problems" if len(left) > 1 else ""
         steps = int(result["n_iter"][left].min())
         at_limit = steps >= self._most_steps(self.shape_fit_[0])
-        why = (
-            f"after {steps} steps (max_iter={self.max_iter})"
-            if at_limit
-            else "as float32 kernel values allowed no more progress"
-        )
+        limit = f"max_iter={self.max_iter}" if self.max_iter >= 0 else f"the {steps}"
+        why = f"at {limit} steps" if at_limit else "as float32 kernel values allowed no more progress"
         warnings.warn(
             f"SMO of {type(self).__name__} stopped {why}{of_problems}: the largest KKT violation left is "
             f"{result['gap'].max():.3g}, and tol is {self.tol:g}. Scale the features (StandardScaler or MinMaxScaler), "
