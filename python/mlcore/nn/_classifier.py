@@ -220,13 +220,15 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
                 self._clear_fitted()
             raise
 
-    def _encode_target(self, y: Any, *, reset: bool, name: str = "y") -> NDArray[Any]:
+    def _plain_target(self, y: Any) -> NDArray[Any]:
+        return read_labels(y, type(self).__name__)  # the checks would make floats of nullable and Arrow columns
+
+    def _encode_target(self, y: NDArray[Any], *, reset: bool, name: str = "y") -> NDArray[Any]:
         owner = type(self).__name__
-        labels = read_labels(y, owner)
         if reset and not hasattr(self, "classes_"):  # partial_fit is told
-            self.classes_, codes = encode_labels(labels, owner)
+            self.classes_, codes = encode_labels(y, owner)
         else:
-            codes = known_codes(labels, self.classes_, name)
+            codes = known_codes(y, self.classes_, name)
         return codes.astype(np.int64)
 
     def _row_weights(self, target: NDArray[Any], sample_weight: Any, X: Any) -> Floats | None:

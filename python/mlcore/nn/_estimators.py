@@ -379,6 +379,10 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _rows_of_a_batch(self, n_rows: int) -> int:
         return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
 
+    def _plain_target(self, y: Any) -> Any:
+        """Return `y` as what scikit-learn's checks leave as it is."""
+        return y
+
     def _read(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Check `X`, and `y` for its length; X is of floats, or whole numbers for a module of one's own."""
         own = self.module is not None
@@ -388,7 +392,7 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(y, str):
             X = validate_rows(self, X, **options)
         else:
-            X, y = validate_rows(self, X, y, multi_output=True, y_numeric=False, **options)
+            X, y = validate_rows(self, X, self._plain_target(y), multi_output=True, y_numeric=False, **options)
         if X.dtype.kind == "f" and X.dtype not in (np.float32, np.float64):
             X = X.astype(np.float64)
         return X if isinstance(y, str) else (X, y)

@@ -1,0 +1,90 @@
+"""Labels keep their type and identity in every classifier, whatever column they come in."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from mlcore import (
+    SVC,
+    GBDTClassifier,
+    LinearSVC,
+    LogisticRegression,
+    LogisticRegressionCV,
+    NeuralClassifier,
+    NuSVC,
+)
+
+X = np.random.default_rng(0).normal(size=(120, 3))
+CODES = (X[:, 0] > 0).astype(int)
+CLASSIFIERS = [
+    GBDTClassifier(n_estimators=3),
+    LogisticRegression(),
+    LogisticRegressionCV(Cs=2, cv=2),
+    SVC(),
+    NuSVC(nu=0.3),
+    LinearSVC(),
+    NeuralClassifier(max_iter=30, random_state=0),
+]
+COLUMNS = {
+    "Int64": (pd.Series(CODES, dtype="Int64"), "i"),
+    "boolean": (pd.Series(CODES == 1, dtype="boolean"), "b"),
+    "int64[pyarrow]": (pd.Series(CODES, dtype="int64[pyarrow]"), "i"),
+    "bool[pyarrow]": (pd.Series(CODES == 1, dtype="bool[pyarrow]"), "b"),
+    "string[pyarrow]": (pd.Series(np.array(["no", "yes"])[CODES], dtype="string[pyarrow]"), "OU"),
+    "category": (pd.Series(CODES, dtype="Int64").astype("category"), "i"),
+    "large": (pd.Series(2**53 + CODES, dtype="Int64"), "i"),
+    "polars": (pl.Series(2**60 + CODES), "i"),
+    "polars text": (pl.Series(np.array(["no", "yes"])[CODES].tolist()), "OU"),
+}
+
+every = pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda model: type(model).__name__)
+
+
+@every
+@pytest.mark.parametrize("name", COLUMNS)
+def test_labels_keep_type_and_identity(classifier, name):
+    y, kinds = COLUMNS[name]
+    model = classifier.fit(X, y)
+    assert model.classes_.dtype.kind in kinds
+    assert model.classes_.tolist() == sorted(set(y.to_list() if name.startswith("polars") else y.tolist()))
+    np.testing.assert_array_equal(np.isin(model.predict(X), model.classes_), True)
+    assert np.mean(model.predict(X) == model.classes_[CODES]) > 0.8
+
+
+@every
+@pytest.mark.parametrize(
+    "y", [pd.Series([1, None] * 60, dtype="Int64"), pl.Series([1, None] * 60), pd.Series(["a", None] * 60)]
+)
+def test_missing_labels_are_an_error(classifier, y):
+    with pytest.raises((ValueError, TypeError), match=r"(?i)y .*(missing|NaN)|one type|contains NaN"):
+        classifier.fit(X, y)
+
+
+@every
+def test_a_class_without_weight_stays_and_is_not_predicted(classifier):
+    y = np.where(np.arange(120) % 4 == 3, 2, CODES)
+    model = classifier.fit(X, y, sample_weight=(y != 2).astype(float))
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert set(model.predict(X)) <= {0, 1}
+    if hasattr(model, "predict_proba"):
+        assert model.predict_proba(X)[:, 2].max() < 1e-3
+    assert set(type(classifier)(**classifier.get_params()).set_params(class_weight={2: 0}).fit(X, y).predict(X)) <= {
+        0,
+        1,
+    }
+
+
+@every
+def test_one_class_with_weight_is_predicted_everywhere(classifier):
+    model = classifier.fit(X, CODES, sample_weight=(CODES == 0).astype(float))
+    assert model.classes_.tolist() == [0, 1]
+    np.testing.assert_array_equal(model.predict(X), 0)
+    if hasattr(model, "predict_proba"):
+        assert model.predict_proba(X)[:, 1].max() < 0.01
+
+
+@every
+def test_y_of_one_class_is_an_error(classifier):
+    with pytest.raises(ValueError, match=r"2 classes.*got 1 class"):
+        classifier.fit(X, np.zeros(120))
