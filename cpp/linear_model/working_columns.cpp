@@ -150,6 +150,7 @@ bool WorkingColumns<Columns>::prefers_residual(std::span<const std::int32_t> wor
     for (const std::int32_t j : work) support += w_[j] != 0;
     // A sweep costs m operations for each member of the support, or n and more for each of the set.
     if (work.size() > most_kept_ || support > 2 * x_.n_rows() + 64) return true;
+    if (work.empty()) return false;
     if constexpr (requires { x_.n_stored(); }) {
         std::size_t stored = 0;
         for (const std::int32_t j : work) stored += x_.values(static_cast<std::size_t>(j)).size();

@@ -106,7 +106,7 @@ void solve_scaled(std::span<const double> A, double ridge, std::span<double> fac
 template <class Rows>
 void LinearHessian::add(const RunContext& ctx, const Rows& rows, std::span<const std::uint32_t> list,
                         std::span<const double> h, double sign) {
-    if (list.empty()) return;
+    if (list.empty() || width_ == 0) return;
     // The parts are fixed by the data, so that the sum does not depend on the threads. Each is worth a matrix of its
     // own, which has to be cleared and added up.
     const double n = static_cast<double>(list.size()), entries = static_cast<double>(width_ * width_);
@@ -122,7 +122,7 @@ void LinearHessian::add(const RunContext& ctx, const Rows& rows, std::span<const
         if (part.sum.empty()) part.sum = Buffer<double>(width_ * width_);
         part.sum.fill(0.0);
         const std::size_t begin = list.size() * p / n_parts, end = list.size() * (p + 1) / n_parts;
-        add_rows(rows, list.subspan(begin, end - begin), h, sign, part.sum.data(), width_, part.rows);
+        if (begin < end) add_rows(rows, list.subspan(begin, end - begin), h, sign, part.sum.data(), width_, part.rows);
     });
     for (std::size_t p = 0; p < n_parts; ++p)
         for (std::size_t k = 0; k < sum_.size(); ++k) sum_[k] += parts_[p].sum[k];

@@ -258,3 +258,10 @@ except KeyboardInterrupt:
 """
     result = run_python(code)
     assert result.stdout.strip() == "stopped", result.stderr
+
+
+@pytest.mark.parametrize("kind", [Lasso, ElasticNet, Ridge, LassoCV, RidgeCV])
+def test_a_constant_target_on_sparse_rows(kind):
+    rows = sp.random(40, 6, density=0.3, format="csr", random_state=0)
+    model = kind().fit(rows, np.full(40, 3.0))
+    np.testing.assert_allclose(model.predict(rows), 3.0, rtol=1e-12)
