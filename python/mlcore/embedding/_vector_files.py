@@ -141,11 +141,11 @@ def without_repeats(
     path: Path, words: list[str], vectors: NDArray[np.float32], counts: NDArray[np.int64] | None = None
 ) -> tuple[list[str], NDArray[np.float32], NDArray[np.int64] | None]:
     """Leave out words that repeat earlier ones, as gensim does, or are empty because bytes of them were ignored."""
+    if len(distinct := set(words)) == len(words) and "" not in distinct:
+        return words, vectors, counts
     seen: set[str] = {""}
     is_new = [not (word in seen or seen.add(word)) for word in words]  # type: ignore[func-returns-value]
     n_left_out = len(words) - sum(is_new)
-    if n_left_out == 0:
-        return words, vectors, counts
     if n_left_out == len(words):
         raise ValueError(f"{path}: no word is left: all {n_left_out} are empty without the bytes that are not UTF-8")
     warnings.warn(f"{path}: {n_left_out} words that are empty or repeat an earlier one are left out", stacklevel=4)
