@@ -35,7 +35,7 @@ for step in range(61):
 print(f"\n{'kernel':<10}{'width':>6}{'distance to the curve':>23}")
 found = {kernel: layer(x_test, x_train, y_train, need_weights=True) for kernel, layer in layers.items()}
 for kernel, (prediction, _) in found.items():
-    width = "" if kernel == "average" else f"{np.asarray(layers[kernel].width).item():.2f}"
+    width = "" if kernel == "average" else f"{nn.as_tensor(layers[kernel].width).item():.2f}"
     print(f"{kernel:<10}{width:>6}{np.abs(prediction.data - curve(x_test)).mean():>23.3f}")
 
 if find_spec("matplotlib"):
