@@ -182,7 +182,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         if not (np.isfinite(self.dual_coef_).all() and np.isfinite(self.intercept_).all()):
             raise ValueError(f"{name} found coefficients that are not finite: {self._why_not_finite}")
         self._finish()
-        self._warn_if_not_converged(result)
+        self._warn_if_not_converged(result, self._most_steps(len(problem[0])))
 
     def _train(self, matrix: Rows, y: Floats, C: Floats, n_threads: int) -> dict[str, Any]:
         n_problems = self._n_problems(y)
@@ -222,13 +222,13 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         wanted = int(self.max_iter) if self.max_iter >= 0 else max(_MOST_STEPS, _MOST_STEPS_A_ROW * n_rows)
         return min(wanted, (1 << 31) - 1)
 
-    def _warn_if_not_converged(self, result: dict[str, Any]) -> None:
+    def _warn_if_not_converged(self, result: dict[str, Any], most_steps: int) -> None:
         if self.fit_status_ == 0:
             return
         left = ~result["converged"]
         of_problems = f" in {left.sum()} of {len(left)} one-vs-one problems" if len(left) > 1 else ""
         steps = int(result["n_iter"][left].min())
-        at_limit = steps >= self._most_steps(self.shape_fit_[0])
+        at_limit = steps >= most_steps
         limit = f"max_iter={self.max_iter}" if self.max_iter >= 0 else f"the {steps}"
         why = f"at {limit} steps" if at_limit else "as float32 kernel values allowed no more progress"
         warnings.warn(
