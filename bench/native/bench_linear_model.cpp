@@ -3,8 +3,8 @@
 // whole fits.
 #include "bench.hpp"
 #include "core/random.hpp"
-#include "linear_model/logistic_fit.hpp"
-#include "linear_model/logistic_loss.hpp"
+#include "linear_model/logistic/fit.hpp"
+#include "linear_model/logistic/loss.hpp"
 
 #include <cstdint>
 #include <string>

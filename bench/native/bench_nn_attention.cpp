@@ -3,7 +3,7 @@
 #include "bench.hpp"
 
 #include "core/random.hpp"
-#include "nn/attention.hpp"
+#include "nn/attention/attention.hpp"
 
 #include <cmath>
 #include <cstdio>

@@ -5,7 +5,7 @@
 
 #include "core/random.hpp"
 #include "nn/batch_norm.hpp"
-#include "nn/convolution.hpp"
+#include "nn/convolution/convolution.hpp"
 #include "nn/pooling.hpp"
 
 #include <cstdint>

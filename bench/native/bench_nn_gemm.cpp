@@ -1,7 +1,7 @@
 // Matrix products of the sizes that networks have, beside the peak of multiply-adds: square ones, those of a
 // Transformer's feed-forward part (forward, gradient by the input, gradient by the weight) and those of few rows.
 #include "bench.hpp"
-#include "nn/gemm.hpp"
+#include "linalg/gemm.hpp"
 
 #include <cmath>
 #include <cstdio>

@@ -2,7 +2,7 @@
 #include "bench.hpp"
 
 #include "core/random.hpp"
-#include "nn/recurrent.hpp"
+#include "nn/recurrent/recurrent.hpp"
 
 #include <cmath>
 #include <cstdint>

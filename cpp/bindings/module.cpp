@@ -1,5 +1,5 @@
 // The extension module _core_<level>: one register function per family.
-#include "bindings/bindings.hpp"
+#include "bindings/module.hpp"
 
 PYBIND11_MODULE(MLCORE_MODULE_NAME, m) {
     m.doc() = "The C++ core of mlcore.";

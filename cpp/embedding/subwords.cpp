@@ -2,7 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
-#include "embedding/nearest.hpp"
+#include "linalg/nearest.hpp"
 
 #include <algorithm>
 #include <atomic>

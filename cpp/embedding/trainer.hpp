@@ -11,9 +11,9 @@
 #include "core/context.hpp"
 #include "core/memory.hpp"
 #include "core/view.hpp"
-#include "embedding/corpus.hpp"
 #include "embedding/huffman.hpp"
 #include "embedding/sampling.hpp"
+#include "text/corpus.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,9 +1,9 @@
 #include "embedding/vector_file.hpp"
 
 #include "core/parallel.hpp"
-#include "embedding/nearest.hpp"
-#include "embedding/tokenizer.hpp"
-#include "embedding/utf8.hpp"
+#include "linalg/nearest.hpp"
+#include "text/tokenizer.hpp"
+#include "text/utf8.hpp"
 
 #include <algorithm>
 #include <atomic>

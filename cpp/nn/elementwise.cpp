@@ -3,7 +3,7 @@
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
-#include "nn/vector_functions.hpp"
+#include "linalg/vector_functions.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/context.hpp"
-#include "nn/activation.hpp"
+#include "linalg/activation.hpp"
 
 #include <cstddef>
 

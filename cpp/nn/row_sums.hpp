@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/simd.hpp"
-#include "nn/vector_functions.hpp"
+#include "linalg/vector_functions.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core/simd.hpp"
+#include "linalg/vector_functions.hpp"
 #include "nn/row_sums.hpp"
-#include "nn/vector_functions.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,0 +1,103 @@
+// Submodule `linear_model`: logistic regression; least squares is in bind_linear_model_least_squares.cpp.
+#include "bindings/linear_model/linear_model.hpp"
+#include "bindings/module.hpp"
+#include "bindings/numpy_args.hpp"
+#include "bindings/run_guard.hpp"
+#include "linear_model/logistic/fit.hpp"
+#include "linear_model/logistic/loss.hpp"
+
+#include <pybind11/stl.h>
+
+namespace mlcore {
+namespace {
+
+using namespace linear_model;
+using namespace bindings;
+
+/// (K, d + 1) in C order.
+std::span<const double> coefficients_arg(const char* name, py::handle object, std::size_t rows, std::size_t cols) {
+    const MatrixView<const double> view = matrix_arg<double>(name, object, cols);
+    if (rows != 0 && view.rows != rows)
+        throw ValueError(std::string(name) + " must have " + std::to_string(rows) + " rows, got " +
+                         std::to_string(view.rows));
+    if (!view.rows_contiguous() || (view.rows > 1 && view.row_stride != static_cast<std::ptrdiff_t>(cols)))
+        throw ValueError(std::string(name) + " must be C-contiguous");
+    return {view.data, view.rows * cols};
+}
+
+std::size_t outputs_of(std::size_t n_classes) { return n_classes == 2 ? 1 : n_classes; }
+
+py::array_t<double> by_row(std::vector<double>&& values, std::size_t cols) {
+    const auto rows = static_cast<py::ssize_t>(values.size() / cols);
+    return to_numpy(std::move(values), {rows, static_cast<py::ssize_t>(cols)});
+}
+
+std::span<const double> weight_arg(py::handle object, std::size_t n) {
+    return optional_span_arg<double>("sample_weight", object, n).value_or(std::span<const double>());
+}
+
+py::dict logistic_fit(py::object X, py::object y, py::object sample_weight, py::object start, std::size_t n_classes,
+                      double l1, double l2, bool fit_intercept, const std::string& solver, double tol, int max_iter,
+                      double learning_rate, std::size_t batch_size, double momentum, int n_threads, std::uint64_t seed,
+                      py::object report) {
+    const Table table = table_arg("X", X);
+    const std::size_t cols = n_cols(table) + 1;
+    const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
+    const auto weight = weight_arg(sample_weight, n_rows(table));
+    const auto from = coefficients_arg("start", start, outputs_of(n_classes), cols);
+    const LogisticParams params{n_classes,     l1,         l2,      fit_intercept, solver, tol, max_iter,
+                                learning_rate, batch_size, momentum};
+    LogisticFit fit = run(n_threads, seed, report, [&](const RunContext& ctx) {
+        return fit_logistic(ctx, table, labels, weight, from, params);
+    });
+    py::dict result;
+    result["coef"] = by_row(std::move(fit.coef), cols);
+    result["n_iter"] = fit.n_iter;
+    result["optimality"] = fit.optimality;
+    result["converged"] = fit.converged;
+    result["loss_curve"] = to_numpy(std::move(fit.losses));
+    return result;
+}
+
+} // namespace
+
+void register_linear_model(py::module_& parent) {
+    auto m = parent.def_submodule("linear_model", "Linear models.");
+    m.def("logistic_fit", &logistic_fit, py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("start"),
+          py::kw_only(), py::arg("n_classes"), py::arg("l1"), py::arg("l2"), py::arg("fit_intercept"),
+          py::arg("solver"), py::arg("tol"), py::arg("max_iter"), py::arg("learning_rate"), py::arg("batch_size"),
+          py::arg("momentum"), py::arg("n_threads"), py::arg("seed"), py::arg("report"));
+    m.def(
+        "logistic_value_and_gradient",
+        [](py::object X, py::object y, py::object sample_weight, py::object coef, std::size_t n_classes, double l2,
+           bool fit_intercept, int n_threads) {
+            const Table table = table_arg("X", X);
+            const std::size_t cols = n_cols(table) + 1;
+            const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
+            const auto weight = weight_arg(sample_weight, n_rows(table));
+            const auto theta = coefficients_arg("coef", coef, outputs_of(n_classes), cols);
+            std::vector<double> gradient(theta.size());
+            const double value = run(n_threads, 0, [&](const RunContext& ctx) {
+                const auto design = make_design(table);
+                LogisticLoss loss(*design, labels, weight, n_classes, fit_intercept, l2);
+                return loss.value_and_gradient(ctx, theta.data(), gradient.data());
+            });
+            return py::make_tuple(value, by_row(std::move(gradient), cols));
+        },
+        py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("coef"), py::kw_only(), py::arg("n_classes"),
+        py::arg("l2"), py::arg("fit_intercept"), py::arg("n_threads"));
+    m.def(
+        "logistic_decision",
+        [](py::object X, py::object coef, int n_threads) {
+            const Table table = table_arg("X", X);
+            const auto w = coefficients_arg("coef", coef, 0, n_cols(table) + 1);
+            const std::size_t K = w.size() / (n_cols(table) + 1);
+            return by_row(run(n_threads, 0,
+                              [&](const RunContext& ctx) { return linear_model::logistic_decision(ctx, table, w, K); }),
+                          K);
+        },
+        py::arg("X"), py::arg("coef"), py::arg("n_threads"));
+    register_linear_model_least_squares(m);
+}
+
+} // namespace mlcore

@@ -1,0 +1,220 @@
+// Attention for the submodule `nn`.
+#include "bindings/nn/nn.hpp"
+
+#include "bindings/module.hpp"
+#include "bindings/nn/tensor_args.hpp"
+#include "bindings/run_guard.hpp"
+#include "nn/attention/attention.hpp"
+#include "nn/attention/pair_attention.hpp"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+
+namespace mlcore {
+namespace {
+
+using namespace bindings;
+using namespace nn;
+
+/// The last axis must be contiguous: a kernel reads vectors of it.
+template <class T>
+HeadsView<T> heads(const char* name, const StridedView<T>& x) {
+    if (x.strides[3] != 1 && x.shape[3] > 1 && n_entries(x.shape) > 0)
+        throw ValueError(std::string(name) + " of shape " + shape_text(x.shape) +
+                         " must be contiguous along its last axis");
+    return {x.data, x.strides[0], x.strides[1], x.strides[2]};
+}
+
+HeadsView<float> optional_heads(const char* name, const py::object& object, const Shape& shape) {
+    if (object.is_none()) return {};
+    return heads(name, strided_output_arg<float>(name, object, shape));
+}
+
+void check_shape(const char* name, const Shape& got, const Shape& expected) {
+    if (got != expected)
+        throw ValueError(std::string(name) + " must have shape " + shape_text(expected) + ", got " + shape_text(got));
+}
+
+void check_broadcast(const Shape& bias, const Shape& scores) {
+    for (std::size_t axis = 0; axis < scores.size(); ++axis)
+        if (bias[axis] != scores[axis] && bias[axis] != 1)
+            throw ValueError("bias of shape " + shape_text(bias) + " does not broadcast to " + shape_text(scores));
+}
+
+/// nullptr for None.
+const std::int64_t* lengths_arg(const py::object& object, std::size_t batch, std::size_t n_keys) {
+    if (object.is_none()) return nullptr;
+    const auto lengths = tensor_arg<std::int64_t>("lengths", object, Shape{batch});
+    for (std::size_t b = 0; b < batch; ++b)
+        if (lengths.data[b] < 0 || static_cast<std::size_t>(lengths.data[b]) > n_keys)
+            throw ValueError("lengths[" + std::to_string(b) + "] is " + std::to_string(lengths.data[b]) +
+                             ", but there are " + std::to_string(n_keys) + " keys");
+    return lengths.data;
+}
+
+/// Everything that the passes share. Arrays are held by the caller.
+struct Arguments {
+    Attention attention;
+    Shape query_shape, key_shape, value_shape, out_shape, score_shape;
+
+    Arguments(const py::object& q, const py::object& k, const py::object& v, const py::object& bias,
+              const py::object& lengths, float scale, bool causal, float dropout) {
+        const auto Q = strided_arg<float>("q", q, 4), K = strided_arg<float>("k", k, 4),
+                   V = strided_arg<float>("v", v, 4);
+        query_shape = Q.shape, key_shape = K.shape, value_shape = V.shape;
+        check_shape("k", K.shape, {Q.shape[0], Q.shape[1], K.shape[2], Q.shape[3]});
+        check_shape("v", V.shape, {Q.shape[0], Q.shape[1], K.shape[2], V.shape[3]});
+        out_shape = {Q.shape[0], Q.shape[1], Q.shape[2], V.shape[3]};
+        score_shape = {Q.shape[0], Q.shape[1], Q.shape[2], K.shape[2]};
+        if (!(dropout >= 0 && dropout < 1))
+            throw ValueError("dropout must be in [0, 1), got " + std::to_string(dropout));
+        if (!std::isfinite(scale)) throw ValueError("scale must be finite, got " + std::to_string(scale));
+        attention.batch = Q.shape[0], attention.heads = Q.shape[1];
+        attention.n_queries = Q.shape[2], attention.n_keys = K.shape[2];
+        attention.depth = Q.shape[3], attention.value_depth = V.shape[3];
+        attention.q = heads("q", Q), attention.k = heads("k", K), attention.v = heads("v", V);
+        attention.scale = scale, attention.causal = causal, attention.dropout = dropout;
+        if (!bias.is_none()) {
+            const auto B = strided_arg<float>("bias", bias, 4);
+            check_broadcast(B.shape, score_shape);
+            attention.bias.data = B.data;
+            for (std::size_t axis = 0; axis < 4; ++axis)
+                attention.bias.strides[axis] = B.shape[axis] == 1 ? 0 : B.strides[axis];
+        }
+        attention.lengths = lengths_arg(lengths, attention.batch, attention.n_keys);
+    }
+
+    Shape sums_shape() const { return {2, out_shape[0], out_shape[1], out_shape[2]}; }
+};
+
+py::array_t<float> py_attention(py::object q, py::object k, py::object v, py::object out, py::object bias,
+                                py::object lengths, float scale, bool causal, float dropout, std::uint64_t seed,
+                                int n_threads) {
+    const Arguments args(q, k, v, bias, lengths, scale, causal, dropout);
+    const HeadsView<float> O = heads("out", strided_output_arg<float>("out", out, args.out_shape));
+    auto log_sums = pooled_array<float>(args.sums_shape());
+    float* sums = log_sums.mutable_data();
+    run(n_threads, seed, [&](const RunContext& ctx) { attention(ctx, args.attention, O, sums); });
+    return log_sums;
+}
+
+py::object py_attention_backward(py::object q, py::object k, py::object v, py::object out, py::object log_sums,
+                                 py::object dout, py::object dq, py::object dk, py::object dv, py::object bias,
+                                 py::object lengths, float scale, bool causal, float dropout, std::uint64_t seed,
+                                 bool needs_dscores, int n_threads) {
+    const Arguments args(q, k, v, bias, lengths, scale, causal, dropout);
+    const auto O = strided_arg<float>("out", out, 4), dO = strided_arg<float>("dout", dout, 4);
+    check_shape("out", O.shape, args.out_shape);
+    check_shape("dout", dO.shape, args.out_shape);
+    const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
+    AttentionGradients gradients;
+    gradients.dq = optional_heads("dq", dq, args.query_shape);
+    gradients.dk = optional_heads("dk", dk, args.key_shape);
+    gradients.dv = optional_heads("dv", dv, args.value_shape);
+    py::object dscores = py::none();
+    if (needs_dscores) {
+        auto array = pooled_array<float>(args.score_shape);
+        gradients.dscores = array.mutable_data();
+        dscores = std::move(array);
+    }
+    const HeadsView<const float> o = heads("out", O), d_o = heads("dout", dO);
+    run(n_threads, seed,
+        [&](const RunContext& ctx) { attention_backward(ctx, args.attention, o, sums.data, d_o, gradients); });
+    return dscores;
+}
+
+py::array_t<float> py_attention_weights(py::object q, py::object k, py::object v, py::object log_sums, py::object bias,
+                                        py::object lengths, float scale, bool causal, int n_threads) {
+    const Arguments args(q, k, v, bias, lengths, scale, causal, 0);
+    const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
+    auto weights = pooled_array<float>(args.score_shape);
+    float* to = weights.mutable_data();
+    run(n_threads, 0, [&](const RunContext& ctx) { attention_weights(ctx, args.attention, sums.data, to); });
+    return weights;
+}
+
+/// Additive scores or those of kernel regression. Arrays are held by the caller.
+struct PairArguments {
+    PairAttention pair;
+    Shape key_shape, query_shape, value_shape, score_shape, out_shape;
+
+    PairArguments(const std::string& score, const py::object& a, const py::object& c, const py::object& w,
+                  const py::object& v, const py::object& bias, const py::object& lengths) {
+        if (score != "additive" && score != "distance")
+            throw ValueError("score must be 'additive' or 'distance', got '" + score + "'");
+        const auto A = tensor_arg<float>("a", a, 3), C = tensor_arg<float>("c", c, 3), V = tensor_arg<float>("v", v, 3);
+        check_shape("c", C.shape, {A.shape[0], C.shape[1], A.shape[2]});
+        check_shape("v", V.shape, {A.shape[0], C.shape[1], V.shape[2]});
+        query_shape = A.shape, key_shape = C.shape, value_shape = V.shape;
+        score_shape = {A.shape[0], A.shape[1], C.shape[1]}, out_shape = {A.shape[0], A.shape[1], V.shape[2]};
+        pair.score = score == "additive" ? PairScore::additive : PairScore::distance;
+        pair.batch = A.shape[0], pair.n_queries = A.shape[1], pair.n_keys = C.shape[1];
+        pair.features = A.shape[2], pair.value_depth = V.shape[2];
+        pair.a = A.data, pair.c = C.data, pair.values = V.data;
+        pair.w = tensor_arg<float>("w", w, Shape{pair.features}).data;
+        if (!bias.is_none()) {
+            const auto B = strided_arg<float>("bias", bias, 3);
+            check_broadcast(B.shape, score_shape);
+            pair.bias = B.data;
+            for (std::size_t axis = 0; axis < 3; ++axis)
+                pair.bias_strides[axis] = B.shape[axis] == 1 ? 0 : B.strides[axis];
+        }
+        pair.lengths = lengths_arg(lengths, pair.batch, pair.n_keys);
+    }
+};
+
+py::tuple py_pair_attention(const std::string& score, py::object a, py::object c, py::object w, py::object v,
+                            py::object bias, py::object lengths, int n_threads) {
+    const PairArguments args(score, a, c, w, v, bias, lengths);
+    auto weights = pooled_array<float>(args.score_shape), out = pooled_array<float>(args.out_shape);
+    float *P = weights.mutable_data(), *O = out.mutable_data();
+    run(n_threads, 0, [&](const RunContext& ctx) { pair_attention(ctx, args.pair, P, O); });
+    return py::make_tuple(std::move(out), std::move(weights));
+}
+
+py::tuple py_pair_attention_backward(const std::string& score, py::object a, py::object c, py::object w, py::object v,
+                                     py::object bias, py::object lengths, py::object weights, py::object out,
+                                     py::object dout, std::vector<bool> needs, int n_threads) {
+    const PairArguments args(score, a, c, w, v, bias, lengths);
+    const auto P = tensor_arg<float>("weights", weights, args.score_shape);
+    const auto O = tensor_arg<float>("out", out, args.out_shape), dO = tensor_arg<float>("dout", dout, args.out_shape);
+    if (needs.size() != 4) throw ValueError("needs must have 4 entries: of a, c, w and v");
+    auto dscores = pooled_array<float>(args.score_shape);
+    PairGradients gradients;
+    const Shape shapes[4] = {args.query_shape, args.key_shape, {args.pair.features}, args.value_shape};
+    float** places[4] = {&gradients.da, &gradients.dc, &gradients.dw, &gradients.dvalues};
+    py::object results[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+        results[i] = py::none();
+        if (!needs[i]) continue;
+        auto array = pooled_array<float>(shapes[i]);
+        *places[i] = array.mutable_data();
+        results[i] = std::move(array);
+    }
+    float* dS = dscores.mutable_data();
+    run(n_threads, 0, [&](const RunContext& ctx) {
+        pair_attention_backward(ctx, args.pair, P.data, O.data, dO.data, dS, gradients);
+    });
+    return py::make_tuple(results[0], results[1], results[2], results[3], std::move(dscores));
+}
+
+} // namespace
+
+void register_nn_attention(py::module_& m) {
+    using py::arg;
+    m.def("attention", &py_attention, arg("q"), arg("k"), arg("v"), arg("out"), arg("bias"), arg("lengths"),
+          py::kw_only(), arg("scale"), arg("causal"), arg("dropout"), arg("seed"), arg("n_threads"));
+    m.def("attention_backward", &py_attention_backward, arg("q"), arg("k"), arg("v"), arg("out"), arg("log_sums"),
+          arg("dout"), arg("dq"), arg("dk"), arg("dv"), arg("bias"), arg("lengths"), py::kw_only(), arg("scale"),
+          arg("causal"), arg("dropout"), arg("seed"), arg("needs_dscores"), arg("n_threads"));
+    m.def("attention_weights", &py_attention_weights, arg("q"), arg("k"), arg("v"), arg("log_sums"), arg("bias"),
+          arg("lengths"), py::kw_only(), arg("scale"), arg("causal"), arg("n_threads"));
+    m.def("pair_attention", &py_pair_attention, arg("score"), arg("a"), arg("c"), arg("w"), arg("v"), arg("bias"),
+          arg("lengths"), py::kw_only(), arg("n_threads"));
+    m.def("pair_attention_backward", &py_pair_attention_backward, arg("score"), arg("a"), arg("c"), arg("w"), arg("v"),
+          arg("bias"), arg("lengths"), arg("weights"), arg("out"), arg("dout"), py::kw_only(), arg("needs"),
+          arg("n_threads"));
+}
+
+} // namespace mlcore

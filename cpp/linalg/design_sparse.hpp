@@ -1,0 +1,11 @@
+// Rows of a CSR table. Columns within a row may be in any order, and may come several times: their values add up.
+#pragma once
+
+#include "linalg/design.hpp"
+
+namespace mlcore::linear_model {
+
+template <class T, class Index>
+std::unique_ptr<Design> make_sparse_design(const CsrView<T, Index>& X);
+
+} // namespace mlcore::linear_model

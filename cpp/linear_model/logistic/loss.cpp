@@ -1,0 +1,481 @@
+#include "linear_model/logistic/loss.hpp"
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "core/random.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace mlcore::linear_model {
+
+LogisticLoss::LogisticLoss(const Design& design, std::span<const std::int32_t> y, std::span<const double> weight,
+                           std::size_t n_classes, bool fit_intercept, double l2)
+    : design_(design), y_(y), weight_(weight), K_(n_classes == 2 ? 1 : n_classes), fit_intercept_(fit_intercept),
+      l2_(l2), total_weight_(static_cast<double>(design.n_rows())) {
+    if (n_classes < 2) throw ValueError("n_classes must be at least 2, got " + std::to_string(n_classes));
+    if (y.size() != design.n_rows())
+        throw ValueError("y must have " + std::to_string(design.n_rows()) + " entries, got " +
+                         std::to_string(y.size()));
+    if (!weight.empty() && weight.size() != y.size())
+        throw ValueError("sample_weight must have " + std::to_string(y.size()) + " entries, got " +
+                         std::to_string(weight.size()));
+    for (const std::int32_t label : y)
+        if (label < 0 || static_cast<std::size_t>(label) >= n_classes)
+            throw ValueError("y must hold classes 0.." + std::to_string(n_classes - 1) + ", got " +
+                             std::to_string(label));
+    if (!weight.empty()) {
+        total_weight_ = 0;
+        for (const double s : weight) {
+            if (!(s >= 0) || std::isinf(s)) throw ValueError("sample_weight must be finite and not negative");
+            total_weight_ += s;
+        }
+    }
+    if (!(total_weight_ > 0)) throw ValueError("the sum of sample_weight must be positive");
+    probability_ = Buffer<double>(n_blocks() * K_ * design.block_rows());
+}
+
+// ---- coordinates ----------------------------------------------------------------------------------------------------
+
+void LogisticLoss::standardise(const TableMoments& moments) {
+    coordinates_.shift = moments.mean;
+    coordinates_.inverse.resize(n_cols());
+    for (std::size_t j = 0; j < n_cols(); ++j) {
+        const double variance = moments.squares[j] / total_weight_;
+        coordinates_.inverse[j] = variance > 0 ? 1 / std::sqrt(variance + 4 * l2_) : 0;
+    }
+}
+
+double LogisticLoss::largest_l2() const {
+    double most = coordinates_.inverse.empty() ? l2_ : 0;
+    for (const double inverse : coordinates_.inverse) most = std::max(most, l2_ * inverse * inverse);
+    return most;
+}
+
+void LogisticLoss::from_table(double* theta) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t d = n_cols();
+    for (double* row = theta; row != theta + K_ * (d + 1); row += d + 1)
+        for (std::size_t j = 0; j < d; ++j) {
+            row[d] += coordinates_.shift[j] * row[j];
+            row[j] = coordinates_.inverse[j] > 0 ? row[j] / coordinates_.inverse[j] : 0;
+        }
+}
+
+void LogisticLoss::to_table(double* theta) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t d = n_cols();
+    for (double* row = theta; row != theta + K_ * (d + 1); row += d + 1)
+        for (std::size_t j = 0; j < d; ++j) {
+            row[j] *= coordinates_.inverse[j];
+            row[d] -= coordinates_.shift[j] * row[j];
+        }
+}
+
+double LogisticLoss::centre(double* theta, bool coefficients) const {
+    const std::size_t d = n_cols();
+    double most = 0;
+    for (std::size_t j = coefficients ? 0 : d; K_ > 1 && j <= d; ++j) {
+        double mean = 0;
+        for (std::size_t k = 0; k < K_; ++k) mean += theta[k * (d + 1) + j];
+        mean /= static_cast<double>(K_);
+        for (std::size_t k = 0; k < K_; ++k) theta[k * (d + 1) + j] -= mean;
+        most = std::max(most, std::abs(mean));
+    }
+    return most;
+}
+
+Coefficients LogisticLoss::coefficients(const double* theta, std::size_t n_outputs) const {
+    if (coordinates_.inverse.empty()) return design_.coefficients(theta, n_outputs);
+    const std::size_t d = n_cols();
+    std::vector<double> of_table(theta, theta + n_outputs * (d + 1));
+    for (std::size_t k = 0; k < n_outputs; ++k) {
+        double *row = of_table.data() + k * (d + 1), shift = 0;
+        for (std::size_t j = 0; j < d; ++j) {
+            row[j] *= coordinates_.inverse[j];
+            shift += coordinates_.shift[j] * row[j];
+        }
+        row[d] -= shift;
+    }
+    return design_.coefficients(of_table.data(), n_outputs);
+}
+
+void LogisticLoss::pull(double* gradient, std::size_t n_outputs) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t d = n_cols();
+    for (double* row = gradient; row != gradient + n_outputs * (d + 1); row += d + 1)
+        for (std::size_t j = 0; j < d; ++j)
+            row[j] = (row[j] - coordinates_.shift[j] * row[d]) * coordinates_.inverse[j];
+}
+
+void LogisticLoss::standardise(const ColumnSet& rows, const ColumnSet& columns, double* sum) const {
+    if (coordinates_.inverse.empty()) return;
+    const std::size_t a = rows.size() - 1, b = columns.size() - 1, stride = columns.stride();
+    const bool same = same_columns(rows, columns); // then only what is on and above the diagonal is there
+    const double ones = sum[a * stride + b];
+    const auto of_row = [&](std::size_t i) { return sum[i * stride + b]; }; // row's column with the ones
+    const auto of_column = [&](std::size_t j) { return same ? of_row(j) : sum[a * stride + j]; };
+    for (std::size_t i = 0; i < a; ++i) {
+        const double m = coordinates_.shift[rows.chosen()[i]], u = coordinates_.inverse[rows.chosen()[i]];
+        for (std::size_t j = same ? i : 0; j < b; ++j) {
+            const double other = coordinates_.shift[columns.chosen()[j]];
+            double& value = sum[i * stride + j];
+            value += m * (other * ones - of_column(j)) - other * of_row(i);
+            value *= u * coordinates_.inverse[columns.chosen()[j]];
+        }
+    }
+    if (!same)
+        for (std::size_t j = 0; j < b; ++j) {
+            double& value = sum[a * stride + j];
+            value =
+                (value - coordinates_.shift[columns.chosen()[j]] * ones) * coordinates_.inverse[columns.chosen()[j]];
+        }
+    for (std::size_t i = 0; i < a; ++i) {
+        double& value = sum[i * stride + b];
+        value = (value - coordinates_.shift[rows.chosen()[i]] * ones) * coordinates_.inverse[rows.chosen()[i]];
+    }
+}
+
+// ---- sweeps over the rows -------------------------------------------------------------------------------------------
+
+std::size_t LogisticLoss::n_blocks() const {
+    return (design_.n_rows() + design_.block_rows() - 1) / design_.block_rows();
+}
+
+LogisticLoss::Pieces LogisticLoss::pieces(std::size_t most) const {
+    const std::size_t each = std::max<std::size_t>((n_blocks() + most - 1) / most, 1);
+    return {(n_blocks() + each - 1) / each, each};
+}
+
+double LogisticLoss::sweep_ns(std::size_t n_rows) const {
+    const double stored = static_cast<double>(design_.n_stored()) / static_cast<double>(design_.n_rows());
+    return static_cast<double>(n_rows) * static_cast<double>(K_) * (0.3 * stored + 5);
+}
+
+template <class F>
+void LogisticLoss::for_blocks(const RunContext& ctx, Pieces cut, double ns_per_row, F&& f) const {
+    const std::size_t B = design_.block_rows();
+    const double ns = ns_per_row * static_cast<double>(cut.blocks_each * B);
+    parallel_tasks(ctx, cut.n, ns, [&](std::size_t task, int thread) {
+        const std::size_t last = std::min((task + 1) * cut.blocks_each, n_blocks());
+        for (std::size_t block = task * cut.blocks_each; block < last; ++block)
+            f(block, block * B, std::min((block + 1) * B, design_.n_rows()), task, static_cast<std::size_t>(thread));
+    });
+}
+
+namespace {
+
+/// Sums that fit a task's own copy each: the fewer, the larger they are.
+std::size_t most_tasks(std::size_t size) {
+    const std::size_t least = size > std::size_t{1} << 20 ? 4 : 8;
+    return std::clamp((std::size_t{1} << 18) / size, least, std::size_t{64});
+}
+
+/// Adds the other of n copies of `size` sums to the first, in order.
+void add_pieces(const RunContext& ctx, Buffer<double>& partial, std::size_t n, std::size_t size) {
+    parallel_ranges(ctx, size, 0.3 * static_cast<double>(n), [&](std::size_t begin, std::size_t end, int) {
+        for (std::size_t piece = 1; piece < n; ++piece)
+            for (std::size_t i = begin; i < end; ++i) partial[i] += partial[piece * size + i];
+    });
+}
+
+/// What a thread works with in a sweep.
+struct Local {
+    Design::Scratch design;
+    Buffer<double> z, scratch;
+};
+
+} // namespace
+
+double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* theta, double* gradient) {
+    const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
+    const std::size_t stride = round_up(size + K_ + 1, 8); // gradient, its intercepts, loss
+    const Coefficients w = coefficients(theta, K_);
+    const Pieces cut = pieces(most_tasks(size));
+    Buffer<double> partial(cut.n * stride, 0.0);
+    std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
+    for_blocks(ctx, cut, sweep_ns(1),
+               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                   Local& mine = local[thread];
+                   if (mine.z.empty()) {
+                       mine.z = Buffer<double>(K_ * B);
+                       mine.scratch = Buffer<double>(3 * B);
+                   }
+                   double* sum = partial.data() + task * stride;
+                   double* p = probability_.data() + block * K_ * B;
+                   const double* s = weight_.empty() ? nullptr : weight_.data() + begin;
+                   design_.scores(begin, end, w, mine.z.data(), mine.design);
+                   sum[size + K_] +=
+                       logistic_block(end - begin, K_, B, mine.z.data(), p, mine.scratch.data(), &y_[begin], s);
+                   design_.add_gradient(begin, end, mine.z.data(), K_, sum, mine.design);
+                   for (std::size_t k = 0; k < K_; ++k)
+                       sum[size + k] += ordered_sum(mine.z.data() + k * B, end - begin);
+               });
+    add_pieces(ctx, partial, cut.n, stride);
+
+    design_.read_gradient(partial.data(), K_, gradient);
+    for (std::size_t k = 0; k < K_; ++k) gradient[k * (d + 1) + d] = fit_intercept_ ? partial[size + k] : 0.0;
+    pull(gradient, K_);
+    double penalty = 0;
+    for (std::size_t k = 0; k < K_; ++k) {
+        double* row = gradient + k * (d + 1);
+        const double* coef = theta + k * (d + 1);
+        for (std::size_t j = 0; j < d; ++j) {
+            const double pull_back = l2(j) * coef[j];
+            row[j] = row[j] / total_weight_ + pull_back;
+            penalty += pull_back * coef[j];
+        }
+        row[d] /= total_weight_;
+    }
+    return partial[size + K_] / total_weight_ + penalty / 2;
+}
+
+void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, double* out) const {
+    const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
+    const std::size_t stride = round_up(size + K_, 8);
+    const Coefficients w = coefficients(v, K_);
+    const Pieces cut = pieces(most_tasks(size));
+    Buffer<double> partial(cut.n * stride, 0.0);
+    std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
+    for_blocks(ctx, cut, sweep_ns(1),
+               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                   Local& mine = local[thread];
+                   if (mine.z.empty()) {
+                       mine.z = Buffer<double>(K_ * B);
+                       mine.scratch = Buffer<double>(B);
+                   }
+                   double *sum = partial.data() + task * stride, *z = mine.z.data(), *mean = mine.scratch.data();
+                   const double* p = probability_.data() + block * K_ * B;
+                   const std::size_t n = end - begin;
+                   design_.scores(begin, end, w, z, mine.design);
+                   if (K_ == 1) {
+                       for (std::size_t i = 0; i < n; ++i) z[i] *= p[i] * (1.0 - p[i]);
+                   } else {
+                       std::fill_n(mean, n, 0.0);
+                       for (std::size_t k = 0; k < K_; ++k)
+                           for (std::size_t i = 0; i < n; ++i) mean[i] += p[k * B + i] * z[k * B + i];
+                       for (std::size_t k = 0; k < K_; ++k)
+                           for (std::size_t i = 0; i < n; ++i) z[k * B + i] = p[k * B + i] * (z[k * B + i] - mean[i]);
+                   }
+                   if (!weight_.empty())
+                       for (std::size_t k = 0; k < K_; ++k)
+                           for (std::size_t i = 0; i < n; ++i) z[k * B + i] *= weight_[begin + i];
+                   design_.add_gradient(begin, end, z, K_, sum, mine.design);
+                   for (std::size_t k = 0; k < K_; ++k) sum[size + k] += ordered_sum(z + k * B, n);
+               });
+    add_pieces(ctx, partial, cut.n, stride);
+    design_.read_gradient(partial.data(), K_, out);
+    for (std::size_t k = 0; k < K_; ++k) out[k * (d + 1) + d] = fit_intercept_ ? partial[size + k] : 0.0;
+    pull(out, K_);
+    for (std::size_t k = 0; k < K_; ++k) {
+        double* row = out + k * (d + 1);
+        const double* from = v + k * (d + 1);
+        for (std::size_t j = 0; j < d; ++j) row[j] = row[j] / total_weight_ + l2(j) * from[j];
+        row[d] = fit_intercept_ ? row[d] / total_weight_ : from[d];
+    }
+}
+
+double LogisticLoss::gram_norm(const RunContext& ctx) const {
+    const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(1);
+    const std::size_t stride = round_up(size + 1, 8);
+    const Pieces cut = pieces(most_tasks(size));
+    std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
+    std::vector<double> v(d + 1), next(d + 1);
+    const Philox random(ctx.seed, 0);
+    for (std::size_t j = 0; j <= d; ++j) v[j] = random.uniform(j) - 0.5; // power iteration from anywhere
+    v[d] = fit_intercept_ ? 1.0 : 0.0;
+    double norm = 0;
+    constexpr int most_rounds = 30;
+    for (int round = 0; round < most_rounds; ++round) {
+        ctx.checkpoint();
+        double length = 0;
+        for (const double x : v) length += x * x;
+        if (length == 0) return 0;
+        for (double& x : v) x /= std::sqrt(length);
+        const Coefficients w = coefficients(v.data(), 1);
+        Buffer<double> partial(cut.n * stride, 0.0);
+        for_blocks(ctx, cut, sweep_ns(1),
+                   [&](std::size_t, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                       Local& mine = local[thread];
+                       if (mine.z.empty()) mine.z = Buffer<double>(B);
+                       double *sum = partial.data() + task * stride, *z = mine.z.data();
+                       design_.scores(begin, end, w, z, mine.design);
+                       for (std::size_t i = 0; i < end - begin; ++i) z[i] *= weight(begin + i);
+                       design_.add_gradient(begin, end, z, 1, sum, mine.design);
+                       sum[size] += ordered_sum(z, end - begin);
+                   });
+        add_pieces(ctx, partial, cut.n, stride);
+        design_.read_gradient(partial.data(), 1, next.data());
+        next[d] = fit_intercept_ ? partial[size] : 0.0;
+        pull(next.data(), 1);
+        double product = 0;
+        for (std::size_t j = 0; j <= d; ++j) product += v[j] * next[j];
+        const double before = norm;
+        norm = product / total_weight_;
+        v.swap(next);
+        if (norm - before <= 1e-3 * norm) break;
+    }
+    return norm;
+}
+
+template <class Weights>
+std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::span<const ColumnSet> columns,
+                                                   std::span<const Pair> pairs, Weights&& weights) const {
+    const std::size_t B = design_.block_rows();
+    std::size_t size = 0;
+    double ns = 0;
+    for (const auto& [k, l] : pairs) {
+        size += columns[k].size() * columns[l].stride();
+        ns = std::max(ns, design_.products_ns(columns[k], columns[l]));
+    }
+    constexpr std::size_t rows_together = 128; // the sums are loaded and stored once for so many
+    const std::size_t together = std::max<std::size_t>(rows_together / B, 1);
+    constexpr std::size_t most_bytes = std::size_t{1} << 26, tasks_wanted = 16;
+    const std::size_t fit = std::max<std::size_t>(most_bytes / (8 * size), 1); // pieces, each with its own sums
+    const Pieces cut = pieces(std::min(fit, std::max<std::size_t>(tasks_wanted / pairs.size(), 1)));
+
+    std::vector<Buffer<double>> partial(cut.n * pairs.size());
+    std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
+    ns *= static_cast<double>(cut.blocks_each * B);
+    parallel_tasks(ctx, partial.size(), ns, [&](std::size_t task, int thread) {
+        Local& mine = local[static_cast<std::size_t>(thread)];
+        if (mine.z.empty()) mine.z = Buffer<double>(together * B);
+        const std::size_t piece = task / pairs.size(), pair = task % pairs.size();
+        const auto [k, l] = pairs[pair];
+        partial[task] = Buffer<double>(columns[k].size() * columns[l].stride(), 0.0);
+        const std::size_t last = std::min((piece + 1) * cut.blocks_each, n_blocks());
+        for (std::size_t first = piece * cut.blocks_each; first < last; first += together) {
+            if (size > 1000) ctx.checkpoint(); // a task may take a second
+            const std::size_t until = std::min(first + together, last);
+            for (std::size_t block = first; block < until; ++block)
+                weights(pair, block, block * B, std::min((block + 1) * B, design_.n_rows()),
+                        mine.z.data() + (block - first) * B);
+            const std::size_t begin = first * B, end = std::min(until * B, design_.n_rows());
+            design_.add_products(begin, end, mine.z.data(), columns[k], columns[l], partial[task].data(), mine.design);
+        }
+    });
+    parallel_tasks(ctx, pairs.size(), static_cast<double>(size * cut.n), [&](std::size_t pair, int) {
+        Buffer<double>& total = partial[pair];
+        for (std::size_t piece = 1; piece < cut.n; ++piece) {
+            const Buffer<double>& other = partial[piece * pairs.size() + pair];
+            for (std::size_t i = 0; i < total.size(); ++i) total[i] += other[i];
+        }
+        for (double& value : total) value /= total_weight_;
+        standardise(columns[pairs[pair].first], columns[pairs[pair].second], total.data());
+    });
+    partial.resize(pairs.size());
+    return partial;
+}
+
+void LogisticLoss::finish_block(const ColumnSet& columns, const Buffer<double>& sum, double* block,
+                                std::size_t stride) const {
+    const std::size_t m = columns.size();
+    for (std::size_t i = 0; i < m; ++i)
+        for (std::size_t j = i; j < m; ++j) {
+            double value = sum[i * columns.stride() + j];
+            if (j + 1 == m && !fit_intercept_) value = i == j ? 1.0 : 0.0;
+            if (i == j && j + 1 < m) value += l2(columns.chosen()[j]);
+            block[i * stride + j] = block[j * stride + i] = value;
+        }
+}
+
+std::vector<Buffer<double>> LogisticLoss::hessian_blocks(const RunContext& ctx, std::span<const ColumnSet> columns,
+                                                         bool bound) const {
+    const std::size_t B = design_.block_rows();
+    std::vector<Pair> pairs;
+    for (std::size_t k = 0; k < columns.size(); ++k) pairs.emplace_back(k, k);
+    std::vector<Buffer<double>> sums = products(
+        ctx, columns, pairs, [&](std::size_t k, std::size_t block, std::size_t begin, std::size_t end, double* h) {
+            const double* p = probability_.data() + (block * K_ + k) * B;
+            for (std::size_t i = 0; i < end - begin; ++i) h[i] = weight(begin + i) * p[i] * (bound ? 1.0 : 1.0 - p[i]);
+        });
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+        const std::size_t m = columns[k].size();
+        Buffer<double> block(m * m);
+        finish_block(columns[k], sums[k], block.data(), m);
+        sums[k] = std::move(block);
+    }
+    return sums;
+}
+
+Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const ColumnSet> columns) const {
+    const std::size_t B = design_.block_rows();
+    std::vector<Pair> pairs;
+    std::vector<std::size_t> first(K_ + 1, 0);
+    for (std::size_t k = 0; k < K_; ++k) {
+        first[k + 1] = first[k] + columns[k].size();
+        for (std::size_t l = 0; l <= k; ++l) pairs.emplace_back(k, l);
+    }
+    const std::size_t m = first[K_];
+    Buffer<double> all(m * m);
+    constexpr std::size_t at_once = 16; // pairs: bounds the memory beside the matrix itself
+    for (std::size_t from = 0; from < pairs.size(); from += at_once) {
+        const std::span<const Pair> some(pairs.data() + from, std::min(at_once, pairs.size() - from));
+        const std::vector<Buffer<double>> sums =
+            products(ctx, columns, some,
+                     [&](std::size_t pair, std::size_t block, std::size_t begin, std::size_t end, double* h) {
+                         const auto [k, l] = some[pair];
+                         const double *pk = probability_.data() + (block * K_ + k) * B,
+                                      *pl = probability_.data() + (block * K_ + l) * B;
+                         for (std::size_t i = 0; i < end - begin; ++i)
+                             h[i] = weight(begin + i) * pk[i] * ((k == l ? 1.0 : 0.0) - pl[i]);
+                     });
+        for (std::size_t pair = 0; pair < some.size(); ++pair) {
+            const auto [k, l] = some[pair];
+            double* corner = all.data() + first[k] * m + first[l];
+            if (k == l) {
+                finish_block(columns[k], sums[pair], corner, m);
+                continue;
+            }
+            const std::size_t rows = columns[k].size(), cols = columns[l].size(), stride = columns[l].stride();
+            const bool same = same_columns(columns[k], columns[l]);
+            for (std::size_t i = 0; i < rows; ++i)
+                for (std::size_t j = 0; j < cols; ++j) {
+                    const bool unused = !fit_intercept_ && (i + 1 == rows || j + 1 == cols);
+                    const double sum = same && j < i ? sums[pair][j * stride + i] : sums[pair][i * stride + j];
+                    const double value = unused ? 0.0 : sum;
+                    corner[i * m + j] = all[(first[l] + j) * m + first[k] + i] = value;
+                }
+        }
+    }
+    return all;
+}
+
+void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
+    const std::size_t B = design_.block_rows(), d = design_.n_cols(), D = design_.padded_cols();
+    const std::size_t size = design_.gradient_size(1), stride = round_up(D + size + 1, 8); // squares, sums, ones
+    const Pieces cut = pieces(most_tasks(K_ * stride));
+    Buffer<double> partial(cut.n * K_ * stride, 0.0);
+    std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
+    for_blocks(ctx, cut, sweep_ns(1),
+               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+                   Local& mine = local[thread];
+                   if (mine.z.empty()) mine.z = Buffer<double>(B);
+                   for (std::size_t k = 0; k < K_; ++k) {
+                       const double* p = probability_.data() + (block * K_ + k) * B;
+                       double* sum = partial.data() + (task * K_ + k) * stride;
+                       for (std::size_t i = 0; i < end - begin; ++i)
+                           mine.z[i] = weight(begin + i) * p[i] * (1.0 - p[i]);
+                       design_.add_squares(begin, end, mine.z.data(), sum, mine.design);
+                       design_.add_gradient(begin, end, mine.z.data(), 1, sum + D, mine.design);
+                       sum[D + size] += ordered_sum(mine.z.data(), end - begin);
+                   }
+               });
+    add_pieces(ctx, partial, cut.n, K_ * stride);
+    std::vector<double> sums(d + 1);
+    for (std::size_t k = 0; k < K_; ++k) {
+        const double* sum = partial.data() + k * stride;
+        const double ones = sum[D + size];
+        design_.read_gradient(sum + D, 1, sums.data());
+        for (std::size_t j = 0; j < d; ++j) {
+            const double m = coordinates_.shift.empty() ? 0 : coordinates_.shift[j], u = inverse(j);
+            const double square = std::max(sum[j] + m * (m * ones - 2 * sums[j]), 0.0);
+            out[k * (d + 1) + j] = square * u * u / total_weight_ + l2(j);
+        }
+        out[k * (d + 1) + d] = fit_intercept_ ? ones / total_weight_ : 1.0;
+    }
+}
+
+} // namespace mlcore::linear_model

@@ -1,0 +1,237 @@
+#include "check.hpp"
+
+#include "core/random.hpp"
+#include "nn/attention/attention.hpp"
+#include "nn/attention/tile.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+using namespace mlcore;
+using namespace mlcore::nn;
+
+namespace {
+
+using Values = std::vector<float>;
+
+Values normal(std::size_t n, std::uint64_t stream) {
+    const Philox random(1, stream);
+    Values x(n);
+    for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<float>(random.normal(i));
+    return x;
+}
+
+template <class T>
+HeadsView<T> heads(T* data, std::size_t n_heads, std::size_t rows, std::size_t depth) {
+    const auto r = static_cast<std::ptrdiff_t>(rows), d = static_cast<std::ptrdiff_t>(depth);
+    return {data, static_cast<std::ptrdiff_t>(n_heads) * r * d, r * d, d};
+}
+
+/// A problem with its naive solution: one query after the other, in double.
+struct Case {
+    std::size_t batch = 2, n_heads = 2, n_queries, n_keys, depth, value_depth;
+    bool causal = false;
+    float dropout = 0;
+    std::uint64_t seed = 7;
+    std::vector<std::int64_t> lengths;
+    Values q, k, v, bias, dout;
+
+    Case(std::size_t queries, std::size_t keys, std::size_t d, std::size_t dv)
+        : n_queries(queries), n_keys(keys), depth(d), value_depth(dv), q(normal(4 * queries * d, 0)),
+          k(normal(4 * keys * d, 1)), v(normal(4 * keys * dv, 2)), dout(normal(4 * queries * dv, 3)) {}
+
+    Attention attention() const {
+        Attention a;
+        a.batch = batch, a.heads = n_heads, a.n_queries = n_queries, a.n_keys = n_keys;
+        a.depth = depth, a.value_depth = value_depth;
+        a.q = heads(q.data(), n_heads, n_queries, depth);
+        a.k = heads(k.data(), n_heads, n_keys, depth);
+        a.v = heads(v.data(), n_heads, n_keys, value_depth);
+        if (!bias.empty()) a.bias = {bias.data(), {0, 0, static_cast<std::ptrdiff_t>(n_keys), 1}};
+        if (!lengths.empty()) a.lengths = lengths.data();
+        a.scale = 0.4F, a.causal = causal, a.dropout = dropout;
+        return a;
+    }
+
+    /// What dropout multiplies a weight by.
+    double kept(std::size_t head, std::size_t query, std::size_t key) const {
+        if (dropout == 0) return 1;
+        const auto limit = static_cast<std::uint32_t>(65536 - std::lround(dropout * 65536));
+        const auto block = Philox(seed, head).block(key / 8 | static_cast<std::uint64_t>(query) << 32);
+        const std::uint32_t draw = block[key % 8 / 2] >> (key % 2 ? 16 : 0) & 0xffff;
+        return draw < limit ? 65536.0 / limit : 0;
+    }
+
+    std::vector<double> weights(std::size_t head, std::size_t query) const {
+        std::vector<double> p(n_keys);
+        double total = 0;
+        for (std::size_t key = 0; key < n_keys; ++key) {
+            if ((causal && key > query) ||
+                (!lengths.empty() && static_cast<std::int64_t>(key) >= lengths[head / n_heads]))
+                continue;
+            double score = bias.empty() ? 0 : bias[query * n_keys + key];
+            for (std::size_t d = 0; d < depth; ++d)
+                score += 0.4 * q[(head * n_queries + query) * depth + d] * k[(head * n_keys + key) * depth + d];
+            total += p[key] = std::exp(score);
+        }
+        for (double& x : p) x = total == 0 ? 0 : x / total;
+        return p;
+    }
+
+    struct Solution {
+        std::vector<double> out, dq, dk, dv, dscores;
+    };
+
+    Solution solve() const {
+        const std::size_t n = batch * n_heads;
+        Solution s{std::vector<double>(n * n_queries * value_depth), std::vector<double>(q.size()),
+                   std::vector<double>(k.size()), std::vector<double>(v.size()),
+                   std::vector<double>(n * n_queries * n_keys)};
+        for (std::size_t head = 0; head < n; ++head)
+            for (std::size_t query = 0; query < n_queries; ++query) {
+                const std::vector<double> p = weights(head, query);
+                const std::size_t row = head * n_queries + query;
+                std::vector<double> dp(n_keys);
+                double mean = 0;
+                for (std::size_t key = 0; key < n_keys; ++key) {
+                    const double factor = kept(head, query, key);
+                    for (std::size_t d = 0; d < value_depth; ++d) {
+                        const std::size_t at = (head * n_keys + key) * value_depth + d;
+                        s.out[row * value_depth + d] += p[key] * factor * v[at];
+                        s.dv[at] += p[key] * factor * dout[row * value_depth + d];
+                        dp[key] += factor * dout[row * value_depth + d] * v[at];
+                    }
+                    mean += p[key] * dp[key];
+                }
+                for (std::size_t key = 0; key < n_keys; ++key) {
+                    const double ds = p[key] * (dp[key] - mean);
+                    s.dscores[row * n_keys + key] = ds;
+                    for (std::size_t d = 0; d < depth; ++d) {
+                        s.dq[row * depth + d] += 0.4 * ds * k[(head * n_keys + key) * depth + d];
+                        s.dk[(head * n_keys + key) * depth + d] += 0.4 * ds * q[row * depth + d];
+                    }
+                }
+            }
+        return s;
+    }
+};
+
+void compare(const Values& got, const std::vector<double>& expected) {
+    double scale = 1;
+    for (const double x : expected) scale = std::max(scale, std::abs(x));
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK_CLOSE(got[i], expected[i], 1e-5 * scale);
+}
+
+/// Output and all gradients, one after the other.
+struct Results {
+    Values out, log_sums, dq, dk, dv, dscores;
+
+    explicit Results(const Case& c, int n_threads = 1)
+        : out(c.dout.size(), NAN), log_sums(8 * c.n_queries, NAN), dq(c.q.size(), NAN), dk(c.k.size(), NAN),
+          dv(c.v.size(), NAN), dscores(4 * c.n_queries * c.n_keys, NAN) {
+        const StandaloneRun run(n_threads, c.seed);
+        const Attention a = c.attention();
+        const auto o = heads(out.data(), c.n_heads, c.n_queries, c.value_depth);
+        nn::attention(run.context, a, o, log_sums.data());
+        AttentionGradients gradients;
+        gradients.dq = heads(dq.data(), c.n_heads, c.n_queries, c.depth);
+        gradients.dk = heads(dk.data(), c.n_heads, c.n_keys, c.depth);
+        gradients.dv = heads(dv.data(), c.n_heads, c.n_keys, c.value_depth);
+        gradients.dscores = dscores.data();
+        const HeadsView<const float> read{o.data, o.batch_stride, o.head_stride, o.row_stride};
+        attention_backward(run.context, a, read, log_sums.data(),
+                           heads(c.dout.data(), c.n_heads, c.n_queries, c.value_depth), gradients);
+    }
+
+    void check(const Case& c) const {
+        const Case::Solution s = c.solve();
+        compare(out, s.out);
+        compare(dq, s.dq);
+        compare(dk, s.dk);
+        compare(dv, s.dv);
+        compare(dscores, s.dscores);
+    }
+};
+
+} // namespace
+
+TEST(shapes_against_the_formula) {
+    for (const std::size_t n_queries : {1, 31, 33, 70})
+        for (const std::size_t n_keys : {1, 30, 130})
+            for (const std::size_t depth : {1, 16, 33})
+                for (const bool causal : {false, true}) {
+                    Case c(n_queries, n_keys, depth, depth == 16 ? 5 : depth);
+                    c.causal = causal;
+                    Results(c).check(c);
+                }
+}
+
+TEST(empty_shapes) {
+    for (const Case& c : {Case(0, 5, 8, 6), Case(5, 0, 8, 6), Case(5, 40, 0, 6), Case(5, 40, 8, 0), Case(0, 0, 0, 0)}) {
+        const Results results(c); // a query that sees no key gets 0; without features all keys count alike
+        if (c.depth == 0 || c.n_keys == 0) results.check(c);
+    }
+}
+
+TEST(bias_lengths_and_dropout) {
+    Case c(50, 140, 8, 20);
+    c.bias = normal(50 * 140, 5);
+    for (std::size_t i = 0; i < c.bias.size(); i += 3) c.bias[i] = -INFINITY;
+    Results(c).check(c);
+    c.lengths = {140, 3};
+    Results(c).check(c);
+    c.lengths = {0, 129};
+    c.dropout = 0.3F;
+    Results(c).check(c);
+    c.causal = true;
+    Results(c).check(c);
+}
+
+TEST(bits_do_not_depend_on_the_threads) {
+    Case c(200, 2100, 4, 4); // so many keys are cut into chunks
+    c.dropout = 0.1F;
+    const Results one(c), three(c, 3);
+    CHECK(one.out == three.out);
+    CHECK(one.dq == three.dq);
+    CHECK(one.dk == three.dk);
+    CHECK(one.dv == three.dv);
+    one.check(c);
+}
+
+TEST(weights_add_up) {
+    Case c(40, 150, 8, 8);
+    c.lengths = {150, 20};
+    const Results results(c);
+    Values weights(4 * 40 * 150, NAN);
+    const StandaloneRun run(2);
+    attention_weights(run.context, c.attention(), results.log_sums.data(), weights.data());
+    for (std::size_t row = 0; row < 160; ++row) {
+        const std::vector<double> expected = c.weights(row / 40, row % 40);
+        for (std::size_t key = 0; key < 150; ++key) CHECK_CLOSE(weights[row * 150 + key], expected[key], 1e-5);
+    }
+}
+
+TEST(largest_finite_scores) {
+    // A bias that is the same for all keys changes nothing, the lowest float as little as 0: weights are uniform, for
+    // it absorbs the scores, and so are those that the backward pass makes again.
+    Case c(20, 140, 8, 6), flat(20, 140, 8, 6);
+    c.bias.assign(20 * 140, std::numeric_limits<float>::lowest());
+    std::fill(flat.q.begin(), flat.q.end(), 0.0F);
+    const Results extreme(c), uniform(flat);
+    for (std::size_t i = 0; i < extreme.out.size(); ++i) CHECK_CLOSE(extreme.out[i], uniform.out[i], 1e-6);
+    for (std::size_t i = 0; i < extreme.dv.size(); ++i) CHECK_CLOSE(extreme.dv[i], uniform.dv[i], 1e-6);
+    for (std::size_t i = 0; i < extreme.dscores.size(); ++i) CHECK_CLOSE(extreme.dscores[i], uniform.dscores[i], 1e-6);
+}
+
+TEST(exponentials_of_scores) {
+    for (float x = 0; x > -87; x -= 0.009F) {
+        const double got = tiles::exp_score(simd::broadcast(x))[0], expected = std::exp(static_cast<double>(x));
+        CHECK_CLOSE(got / expected, 1, 3e-7 - 1.6e-8 * static_cast<double>(x)); // x log2(e) knows 25 bits of log2(e)
+    }
+    CHECK_EQUAL(tiles::exp_score(simd::broadcast(0.0f))[0], 1.0f);
+    CHECK_EQUAL(tiles::exp_score(simd::broadcast(-88.0f))[0], 0.0f);
+    CHECK_EQUAL(tiles::exp_score(simd::broadcast(-INFINITY))[0], 0.0f);
+    CHECK(std::isnan(tiles::exp_score(simd::broadcast(NAN))[0]));
+}

@@ -1,0 +1,125 @@
+#include "check.hpp"
+
+#include "core/random.hpp"
+#include "nn/attention/pair_attention.hpp"
+
+#include <cmath>
+#include <vector>
+
+using namespace mlcore;
+using namespace mlcore::nn;
+
+namespace {
+
+using Values = std::vector<float>;
+
+Values normal(std::size_t n, std::uint64_t stream) {
+    const Philox random(1, stream);
+    Values x(n);
+    for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<float>(random.normal(i));
+    return x;
+}
+
+/// A batch of two, with the naive solution in double.
+struct Case {
+    PairScore score;
+    std::size_t n_queries, n_keys, features, value_depth;
+    Values a, c, w, v, dout;
+    std::vector<std::int64_t> lengths;
+
+    Case(PairScore s, std::size_t queries, std::size_t keys, std::size_t f, std::size_t dv)
+        : score(s), n_queries(queries), n_keys(keys), features(f), value_depth(dv), a(normal(2 * queries * f, 0)),
+          c(normal(2 * keys * f, 1)), w(normal(f, 2)), v(normal(2 * keys * dv, 3)), dout(normal(2 * queries * dv, 4)) {
+        if (s == PairScore::distance) w.assign(f, -0.3F);
+    }
+
+    PairAttention problem() const {
+        PairAttention p;
+        p.score = score, p.batch = 2, p.n_queries = n_queries, p.n_keys = n_keys;
+        p.features = features, p.value_depth = value_depth;
+        p.a = a.data(), p.c = c.data(), p.w = w.data(), p.values = v.data();
+        if (!lengths.empty()) p.lengths = lengths.data();
+        return p;
+    }
+
+    double value(double x, double y) const {
+        return score == PairScore::additive ? std::tanh(x + y) : (x - y) * (x - y);
+    }
+    double by_a(double x, double y) const {
+        return score == PairScore::additive ? 1 - std::pow(std::tanh(x + y), 2) : 2 * (x - y);
+    }
+    double by_c(double x, double y) const { return score == PairScore::additive ? by_a(x, y) : -by_a(x, y); }
+};
+
+void compare(const Values& got, const std::vector<double>& expected) {
+    double scale = 1;
+    for (const double x : expected) scale = std::max(scale, std::abs(x));
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK_CLOSE(got[i], expected[i], 1e-5 * scale);
+}
+
+void check_case(const Case& t) {
+    const PairAttention p = t.problem();
+    Values weights(2 * t.n_queries * t.n_keys, NAN), out(t.dout.size(), NAN), dscores(weights.size(), NAN);
+    Values da(t.a.size(), NAN), dc(t.c.size(), NAN), dw(t.features, NAN), dv(t.v.size(), NAN);
+    const StandaloneRun run(2);
+    pair_attention(run.context, p, weights.data(), out.data());
+    pair_attention_backward(run.context, p, weights.data(), out.data(), t.dout.data(), dscores.data(),
+                            {da.data(), dc.data(), dw.data(), dv.data()});
+
+    std::vector<double> P(weights.size()), O(out.size()), dA(da.size()), dC(dc.size()), dW(dw.size()), dV(dv.size());
+    for (std::size_t row = 0; row < 2 * t.n_queries; ++row) {
+        const std::size_t b = row / t.n_queries;
+        const std::size_t seen = t.lengths.empty() ? t.n_keys : static_cast<std::size_t>(t.lengths[b]);
+        double total = 0, mean = 0;
+        std::vector<double> dP(t.n_keys);
+        for (std::size_t k = 0; k < seen; ++k) {
+            double score = 0;
+            for (std::size_t f = 0; f < t.features; ++f)
+                score += t.w[f] * t.value(t.a[row * t.features + f], t.c[(b * t.n_keys + k) * t.features + f]);
+            total += P[row * t.n_keys + k] = std::exp(score);
+        }
+        for (std::size_t k = 0; k < seen; ++k) {
+            double& weight = P[row * t.n_keys + k];
+            weight /= total;
+            for (std::size_t d = 0; d < t.value_depth; ++d) {
+                const std::size_t at = (b * t.n_keys + k) * t.value_depth + d;
+                O[row * t.value_depth + d] += weight * t.v[at];
+                dV[at] += weight * t.dout[row * t.value_depth + d];
+                dP[k] += t.v[at] * t.dout[row * t.value_depth + d];
+            }
+            mean += weight * dP[k];
+        }
+        for (std::size_t k = 0; k < seen; ++k) {
+            const double ds = P[row * t.n_keys + k] * (dP[k] - mean);
+            for (std::size_t f = 0; f < t.features; ++f) {
+                const std::size_t at = row * t.features + f, key = (b * t.n_keys + k) * t.features + f;
+                dA[at] += ds * t.w[f] * t.by_a(t.a[at], t.c[key]);
+                dC[key] += ds * t.w[f] * t.by_c(t.a[at], t.c[key]);
+                dW[f] += ds * t.value(t.a[at], t.c[key]);
+            }
+        }
+    }
+    compare(weights, P);
+    compare(out, O);
+    compare(da, dA);
+    compare(dc, dC);
+    compare(dw, dW);
+    compare(dv, dV);
+}
+
+} // namespace
+
+TEST(both_scores_against_the_formula) {
+    for (const PairScore score : {PairScore::additive, PairScore::distance})
+        for (const std::size_t n_queries : {1, 9})
+            for (const std::size_t n_keys : {1, 63, 64, 65})
+                for (const std::size_t features : {1, 5}) check_case(Case(score, n_queries, n_keys, features, 3));
+}
+
+TEST(lengths) {
+    for (const PairScore score : {PairScore::additive, PairScore::distance}) {
+        Case t(score, 4, 70, 3, 2);
+        t.lengths = {0, 66};
+        check_case(t);
+    }
+}
