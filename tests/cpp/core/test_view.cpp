@@ -65,7 +65,7 @@ TEST(internal_check_names_its_place) {
         MLCORE_CHECK(2 < 1, "order holds");
         CHECK(false);
     } catch (const InternalError& e) {
-        CHECK(std::string(e.what()).find("test_core_view.cpp:") == 0);
+        CHECK(std::string(e.what()).find("test_view.cpp:") == 0);
         CHECK(std::string(e.what()).find("order holds") != std::string::npos);
     }
 }
