@@ -1,4 +1,4 @@
-// Submodule `svm`: kernel machines here, linear machines in bind_svm_linear.cpp.
+// Submodule `svm`: kernel machines here, linear machines in linear_model/hinge.cpp.
 #include "bindings/svm.hpp"
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"

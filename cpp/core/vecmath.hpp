@@ -2,7 +2,7 @@
 // calls, and every step one rounded operation in a fixed order (the project is compiled without contraction to FMA), so
 // scalar code, SSE, AVX2 and AVX-512 give the same bits.
 //
-// Largest error, against long double, over the whole range (tests/cpp/test_core_vecmath.cpp measures it):
+// Largest error, against long double, over the whole range (tests/cpp/core/test_vecmath.cpp measures it):
 //              exp_      log_      tanh_     sigmoid_
 //   double   1.1 ulp   0.9 ulp   2.7 ulp   2.6 ulp
 //   float    1.1 ulp   0.9 ulp   2.7 ulp   2.6 ulp

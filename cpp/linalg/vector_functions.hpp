@@ -1,7 +1,7 @@
 // Functions of whole vectors that activations and losses are made of: sigmoid, log(1 + e^x), the normal distribution;
 // and map, which applies such a function to arrays. An entry gets the same bits wherever in an array it stands.
 //
-// Largest error against long double (tests/cpp/test_nn_activation.cpp measures it): sigmoid 4, softplus 5 units in the
+// Largest error against long double (tests/cpp/linalg/test_activation.cpp measures it): sigmoid 4, softplus 5 units in the
 // last place; normal 3e-7, and 1e-6 of its value down to x = -4. NaN gives NaN.
 #pragma once
 

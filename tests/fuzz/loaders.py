@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import mlcore
-from mlcore.nn._serialization import load_weights
+from mlcore.nn.layers._serialization import load_weights
 
 from . import seeds
 from .mutations import Forgery, mutate_bytes, mutate_text

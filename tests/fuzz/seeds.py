@@ -12,10 +12,10 @@ import scipy.sparse as sp
 
 import mlcore
 from mlcore.nn import Linear, Sequential, optim
-from mlcore.nn._averaging import EMA
-from mlcore.nn._serialization import save_weights
-from mlcore.nn._trainer import Trainer
 from mlcore.nn.functional import cross_entropy
+from mlcore.nn.layers._serialization import save_weights
+from mlcore.nn.training._averaging import EMA
+from mlcore.nn.training._trainer import Trainer
 
 GOLDEN = Path(__file__).parents[1] / "python" / "golden"
 RNG = np.random.default_rng(0)

@@ -25,7 +25,7 @@ PAGES = Path(__file__).parents[2] / "docs"
         "mlcore.linear_model._logistic",
         "mlcore.linear_model._logistic_path",
         "mlcore.linear_model._ridge",
-        "mlcore.nn._summary",
+        "mlcore.nn.layers._summary",
         "mlcore.svm._linear_svc",
         "mlcore.svm._linear_svr",
         "mlcore.svm._one_class",

@@ -1,5 +1,5 @@
 // Submodule `embedding`: the engine behind mlcore.embedding. Python validates, these files only convert. Training here,
-// corpora and words in bind_embedding_corpus.cpp, queries and files in bind_embedding_vectors.cpp.
+// corpora and words in embedding/corpus.cpp, queries and files in embedding/vectors.cpp.
 #include "bindings/embedding/embedding.hpp"
 
 #include "bindings/module.hpp"

@@ -1,4 +1,4 @@
-// Queries on word vectors and files of them, part of the submodule `embedding`: see bind_embedding.cpp.
+// Queries on word vectors and files of them, part of the submodule `embedding`: see embedding/embedding.cpp.
 #include "bindings/embedding/embedding.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"

@@ -1,4 +1,4 @@
-// Linear support vector machines, part of the submodule `svm`: see bind_svm.cpp.
+// Linear support vector machines, part of the submodule `svm`: see svm.cpp.
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
 #include "bindings/svm.hpp"

@@ -1,4 +1,4 @@
-// Least squares, part of the submodule `linear_model`: see bind_linear_model.cpp.
+// Least squares, part of the submodule `linear_model`: see linear_model/linear_model.cpp.
 #include "bindings/linear_model/linear_model.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"

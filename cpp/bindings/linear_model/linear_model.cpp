@@ -1,4 +1,4 @@
-// Submodule `linear_model`: logistic regression; least squares is in bind_linear_model_least_squares.cpp.
+// Submodule `linear_model`: logistic regression; least squares is in linear_model/least_squares.cpp.
 #include "bindings/linear_model/linear_model.hpp"
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"

@@ -1,4 +1,4 @@
-// The parts of the submodule `nn`, each defined in bind_nn_<part>.cpp.
+// The parts of the submodule `nn`, each defined in <part>.cpp.
 #pragma once
 
 #include <pybind11/pybind11.h>

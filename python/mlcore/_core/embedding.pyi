@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# ---- words and corpora (bind_embedding_corpus.cpp) ----
+# ---- words and corpora (embedding/corpus.cpp) ----
 
 class WordTable:
     def __init__(self) -> None: ...
@@ -70,7 +70,7 @@ class PhraseFinder:
     ) -> None: ...
     def apply(self, texts: list[Any], first: int) -> list[list[str]]: ...
 
-# ---- vectors (bind_embedding_vectors.cpp) ----
+# ---- vectors (embedding/vectors.cpp) ----
 
 def inverse_norms(vectors: NDArray[np.float32], n_threads: int) -> tuple[NDArray[np.float32], int]: ...
 def nearest(
@@ -118,7 +118,7 @@ def format_vectors(
     n_threads: int,
 ) -> bytes: ...
 
-# ---- training (bind_embedding.cpp) ----
+# ---- training (embedding/embedding.cpp) ----
 
 def huffman_tree(counts: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
 def check_tree(leaves: NDArray[np.int32], inner: NDArray[np.int32]) -> None: ...

@@ -10,7 +10,7 @@ Matrix: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | SparseArg
 Floats: TypeAlias = NDArray[np.float64]
 Report: TypeAlias = Callable[[int, float], None]
 
-# ---- logistic regression (bind_linear_model.cpp) ----
+# ---- logistic regression (linear_model/linear_model.cpp) ----
 
 class LogisticResult(TypedDict):
     coef: Floats
@@ -52,7 +52,7 @@ def logistic_value_and_gradient(
 ) -> tuple[float, Floats]: ...
 def logistic_decision(X: Matrix, coef: Floats, n_threads: int) -> Floats: ...
 
-# ---- least squares (bind_linear_model_least_squares.cpp) ----
+# ---- least squares (linear_model/least_squares.cpp) ----
 
 def elastic_net_path(
     X: Matrix,

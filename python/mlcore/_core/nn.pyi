@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-# ---- matrix products, memory (bind_nn.cpp) ----
+# ---- matrix products, memory (nn/nn.cpp) ----
 
 def matmul(a: Floats, b: Floats, *, n_threads: int) -> Floats: ...
 def matmul_batched(a: Floats, b: Floats, *, n_threads: int) -> Floats: ...
@@ -24,7 +24,7 @@ def empty(shape: Sequence[int]) -> Floats: ...
 def idle_bytes() -> int: ...
 def release_memory() -> None: ...
 
-# ---- activations, arithmetic of arrays (bind_nn_elementwise.cpp) ----
+# ---- activations, arithmetic of arrays (nn/elementwise.cpp) ----
 
 def activation(x: Floats, *, activation: str, slope: float = 0.01, n_threads: int) -> Floats: ...
 def activation_backward(
@@ -37,7 +37,7 @@ def sum_rows(x: Floats, *, n_threads: int) -> Floats: ...
 def sum_axis(x: Floats, *, factor: float = 1.0, n_threads: int) -> Floats: ...
 def cumulate(x: Floats, *, backwards: bool = False, n_threads: int) -> Floats: ...
 
-# ---- attention (bind_nn_attention.cpp) ----
+# ---- attention (nn/attention.cpp) ----
 
 def attention(
     q: Floats,
@@ -112,7 +112,7 @@ def pair_attention_backward(
     n_threads: int,
 ) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None, Floats]: ...
 
-# ---- recurrent layers (bind_nn_recurrent.cpp) ----
+# ---- recurrent layers (nn/recurrent.cpp) ----
 
 def pack_sequences(x: Floats, lengths: NDArray[np.int64] | None, *, n_threads: int) -> Floats: ...
 def unpack_sequences(
@@ -164,7 +164,7 @@ def recurrent_backward(
     list[tuple[Floats, Floats, Floats | None, Floats | None]],
 ]: ...
 
-# ---- optimizers (bind_nn_optim.cpp) ----
+# ---- optimizers (nn/optim.cpp) ----
 
 def optimizer_step(
     parameters: Sequence[Floats],
@@ -196,7 +196,7 @@ def optimizer_step(
 def square_sums(arrays: Sequence[Floats], *, n_threads: int) -> NDArray[np.float64]: ...
 def blend(targets: Sequence[Floats], sources: Sequence[Floats], *, weight: float, n_threads: int) -> None: ...
 
-# ---- convolution, pooling, batch norm (bind_nn_convolution.cpp) ----
+# ---- convolution, pooling, batch norm (nn/convolution.cpp) ----
 
 Spans = tuple[NDArray[np.int64], NDArray[np.int64], Floats]  # begins, ends, divisors
 
@@ -255,7 +255,7 @@ def batch_norm_backward(
     n_threads: int,
 ) -> tuple[Floats | None, Floats, Floats]: ...
 
-# ---- norms, dropout, rows of a table (bind_nn_elementwise.cpp) ----
+# ---- norms, dropout, rows of a table (nn/elementwise.cpp) ----
 
 Ids = NDArray[np.int64]
 
@@ -279,7 +279,7 @@ def gaussian_noise(x: Floats, *, std: float, seed: int, n_threads: int) -> Float
 def gather_rows(table: Floats, ids: Ids, *, n_threads: int) -> Floats: ...
 def scatter_add_rows(rows: Floats, ids: Ids, *, n_rows: int, skipped: int = -1, n_threads: int) -> Floats: ...
 
-# ---- softmax, losses (bind_nn_softmax.cpp) ----
+# ---- softmax, losses (nn/softmax.cpp) ----
 
 def softmax(x: Floats, *, n_threads: int) -> Floats: ...
 def softmax_backward(y: Floats, dy: Floats, *, n_threads: int) -> Floats: ...

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# ---- kernel machines (bind_svm.cpp) ----
+# ---- kernel machines (svm.cpp) ----
 
 def train(
     kind: str,
@@ -43,7 +43,7 @@ def kernel_matrix(
     X: Any, Z: Any, *, kernel: str, gamma: float, degree: int, coef0: float, n_threads: int
 ) -> NDArray[np.float64]: ...
 
-# ---- linear machines (bind_svm_linear.cpp) ----
+# ---- linear machines (linear_model/hinge.cpp) ----
 
 def linear_svc(
     X: Any,

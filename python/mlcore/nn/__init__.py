@@ -1,7 +1,19 @@
 """Neural networks: tensors and their tape, layers under PyTorch's names, optimizers, training and estimators."""
 
 from mlcore.nn import functional, init, optim
-from mlcore.nn._activation import (
+from mlcore.nn._runtime import (
+    Generator,
+    generator,
+    idle_memory,
+    manual_seed,
+    random_stream,
+    release_memory,
+    set_num_threads,
+    threads,
+)
+from mlcore.nn.estimators._classifier import NeuralClassifier
+from mlcore.nn.estimators._regressor import NeuralRegressor
+from mlcore.nn.layers._activation import (
     ELU,
     GELU,
     Hardswish,
@@ -16,21 +28,15 @@ from mlcore.nn._activation import (
     Softplus,
     Tanh,
 )
-from mlcore.nn._arithmetic import concatenate, stack, where
-from mlcore.nn._attention import MultiheadAttention
-from mlcore.nn._averaging import EMA, SWA
-from mlcore.nn._batch_norm import BatchNorm1d, BatchNorm2d
-from mlcore.nn._batches import ArrayBatches
-from mlcore.nn._classifier import NeuralClassifier
-from mlcore.nn._containers import Flatten, Identity, ModuleDict, ModuleList, Residual, Sequential
-from mlcore.nn._convolution import Conv1d, Conv2d
-from mlcore.nn._dropout import Dropout, GaussianNoise
-from mlcore.nn._embedding import Embedding
-from mlcore.nn._gradient_flow import GradientFlowWarning, NonFiniteError
-from mlcore.nn._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d
-from mlcore.nn._history import History
-from mlcore.nn._linear import Linear
-from mlcore.nn._losses import (
+from mlcore.nn.layers._attention import MultiheadAttention
+from mlcore.nn.layers._batch_norm import BatchNorm1d, BatchNorm2d
+from mlcore.nn.layers._containers import Flatten, Identity, ModuleDict, ModuleList, Residual, Sequential
+from mlcore.nn.layers._convolution import Conv1d, Conv2d
+from mlcore.nn.layers._dropout import Dropout, GaussianNoise
+from mlcore.nn.layers._embedding import Embedding
+from mlcore.nn.layers._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d
+from mlcore.nn.layers._linear import Linear
+from mlcore.nn.layers._losses import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
@@ -43,9 +49,9 @@ from mlcore.nn._losses import (
     SigmoidFocalLoss,
     SmoothL1Loss,
 )
-from mlcore.nn._module import Module, Parameter
-from mlcore.nn._norm import LayerNorm, RMSNorm
-from mlcore.nn._padding import (
+from mlcore.nn.layers._module import Module, Parameter
+from mlcore.nn.layers._norm import LayerNorm, RMSNorm
+from mlcore.nn.layers._padding import (
     CircularPad1d,
     CircularPad2d,
     ConstantPad1d,
@@ -57,8 +63,8 @@ from mlcore.nn._padding import (
     ZeroPad1d,
     ZeroPad2d,
 )
-from mlcore.nn._pair_attention import AdditiveAttention, NadarayaWatson
-from mlcore.nn._pooling import (
+from mlcore.nn.layers._pair_attention import AdditiveAttention, NadarayaWatson
+from mlcore.nn.layers._pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveMaxPool1d,
@@ -68,25 +74,19 @@ from mlcore.nn._pooling import (
     MaxPool1d,
     MaxPool2d,
 )
-from mlcore.nn._position import PositionalEncoding
-from mlcore.nn._recurrent import GRU, LSTM, RNN
-from mlcore.nn._regressor import NeuralRegressor
-from mlcore.nn._runtime import (
-    Generator,
-    generator,
-    idle_memory,
-    manual_seed,
-    random_stream,
-    release_memory,
-    set_num_threads,
-    threads,
-)
-from mlcore.nn._serialization import load_weights, save_weights
-from mlcore.nn._summary import summary
-from mlcore.nn._tape import ShapeError, SparseGradient, Tensor, as_tensor, grad_enabled, no_grad
-from mlcore.nn._trainer import Trainer
-from mlcore.nn._transformer import TransformerDecoderLayer, TransformerEncoderLayer
-from mlcore.nn._transposed_convolution import ConvTranspose1d, ConvTranspose2d
+from mlcore.nn.layers._position import PositionalEncoding
+from mlcore.nn.layers._recurrent import GRU, LSTM, RNN
+from mlcore.nn.layers._serialization import load_weights, save_weights
+from mlcore.nn.layers._summary import summary
+from mlcore.nn.layers._transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from mlcore.nn.layers._transposed_convolution import ConvTranspose1d, ConvTranspose2d
+from mlcore.nn.tensor._arithmetic import concatenate, stack, where
+from mlcore.nn.tensor._tape import ShapeError, SparseGradient, Tensor, as_tensor, grad_enabled, no_grad
+from mlcore.nn.training._averaging import EMA, SWA
+from mlcore.nn.training._batches import ArrayBatches
+from mlcore.nn.training._gradient_flow import GradientFlowWarning, NonFiniteError
+from mlcore.nn.training._history import History
+from mlcore.nn.training._trainer import Trainer
 
 __all__ = [
     "ELU",

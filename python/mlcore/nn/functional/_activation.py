@@ -22,9 +22,9 @@ mish                        x w, w = tanh(softplus(x))                      w + 
 import numpy as np
 
 from mlcore._native import core
-from mlcore.nn._reductions import summed_to
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, operands, record
+from mlcore.nn.tensor._reductions import summed_to
+from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, operands, record
 
 _FROM_INPUT = (
     "gelu",

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.nn._arithmetic import add, mul
-from mlcore.nn._shapes import reshape
-from mlcore.nn._tape import Array, ShapeError, Tensor, float_tensor, operands
 from mlcore.nn.functional._batch_norm import batch_norm
 from mlcore.nn.functional._norm import layer_norm
+from mlcore.nn.tensor._arithmetic import add, mul
+from mlcore.nn.tensor._shapes import reshape
+from mlcore.nn.tensor._tape import Array, ShapeError, Tensor, float_tensor, operands
 
 
 def group_norm(

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from mlcore._native import core
-from mlcore.nn._reductions import sum_over
 from mlcore.nn._runtime import n_threads
-from mlcore.nn._tape import Array, Gradients, ShapeError, Tensor, operands, record
 from mlcore.nn.functional._convolution import Sizes, sizes
+from mlcore.nn.tensor._reductions import sum_over
+from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, operands, record
 
 
 def conv_transpose2d(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mlcore.nn._module import Module
-from mlcore.nn._tape import SparseGradient, Tensor
+from mlcore.nn.layers._module import Module
 from mlcore.nn.optim._optimizer import square_sums
+from mlcore.nn.tensor._tape import SparseGradient, Tensor
 
 
 def _with_gradient(parameters: Any) -> list[Tensor]:

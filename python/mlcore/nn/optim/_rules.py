@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlcore.nn._tape import Array
 from mlcore.nn.optim._optimizer import Optimizer, State
+from mlcore.nn.tensor._tape import Array
 
 
 class SGD(Optimizer):

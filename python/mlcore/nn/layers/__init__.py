@@ -1,0 +1,1 @@
+"""Modules (`_module`), the layers under PyTorch's names, containers, losses, and files of their weights."""

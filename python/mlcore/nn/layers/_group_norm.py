@@ -1,0 +1,135 @@
+"""GroupNorm, InstanceNorm1d and InstanceNorm2d."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.nn.functional._group_norm import group_norm, instance_norm
+from mlcore.nn.layers._module import Module, Parameter
+from mlcore.nn.tensor._tape import ShapeError, Tensor, as_tensor
+
+
+class GroupNorm(Module):
+    """Normalise groups of channels of each example: see :func:`mlcore.nn.functional.group_norm`.
+
+    Parameters
+    ----------
+    num_groups : int
+        A divisor of `num_channels`.
+    num_channels : int
+        Length of axis 1.
+    eps : float, default=1e-5
+        Added to the variance.
+    affine : bool, default=True
+        Whether there are `weight` and `bias`.
+
+    Attributes
+    ----------
+    weight, bias : Parameter (num_channels,) or None
+        Start as 1 and 0.
+    """
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__()
+        if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
+            raise ValueError(
+                f"num_groups must divide num_channels, got num_groups={num_groups}, num_channels={num_channels}"
+            )
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        for name, start in (("weight", 1.0), ("bias", 0.0)):
+            self.register_parameter(name, Parameter(np.full(num_channels, start, np.float32)) if affine else None)
+
+    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Apply to (n, num_channels, ...)."""
+        return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return the parameters."""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class _InstanceNorm(Module):
+    _later_state = ("num_batches_tracked",)
+    n_axes: int
+    running_mean: NDArray[np.float32] | None
+    running_var: NDArray[np.float32] | None
+    num_batches_tracked: NDArray[np.int64]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_features < 1:
+            raise ValueError(f"num_features must be at least 1, got {num_features}")
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        for name, start in (("weight", 1.0), ("bias", 0.0)):
+            self.register_parameter(name, Parameter(np.full(num_features, start, np.float32)) if affine else None)
+        tracks = track_running_stats
+        self.register_buffer("running_mean", np.zeros(num_features, np.float32) if tracks else None)
+        self.register_buffer("running_var", np.ones(num_features, np.float32) if tracks else None)
+        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracks else None)
+
+    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+        """Normalise (n, num_features, ...), or one example without n."""
+        x = as_tensor(input)
+        single = x.ndim == self.n_axes + 1
+        if x.ndim not in (self.n_axes + 1, self.n_axes + 2) or x.shape[-self.n_axes - 1] != self.num_features:
+            raise ShapeError(
+                f"input of shape {x.shape} must be (n, {self.num_features}, ...) with {self.n_axes} more axes, or "
+                "without n"
+            )
+        by_input = self.training or not self.track_running_stats
+        averages = (self.running_mean, self.running_var) if self.track_running_stats else (None, None)
+        batch = input.unsqueeze(0) if single and isinstance(input, Tensor) else x.data[np.newaxis] if single else input
+        y = instance_norm(batch, *averages, self.weight, self.bias, by_input, self.momentum, self.eps)
+        return y.squeeze(0) if single else y
+
+    def extra_repr(self) -> str:
+        """Return the parameters."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalise each channel of each image: see :func:`mlcore.nn.functional.instance_norm`.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float, default=1e-5
+        Added to the variance.
+    momentum : float, default=0.1
+        Weight of the newest batch in the running averages.
+    affine : bool, default=False
+        Whether there are `weight` and `bias`.
+    track_running_stats : bool, default=False
+        Whether averages over examples are kept, which :meth:`eval` normalises by; otherwise each image by itself there
+        as well.
+
+    Attributes
+    ----------
+    weight, bias : Parameter (num_features,) or None
+        Start as 1 and 0.
+    running_mean, running_var : ndarray of float32 (num_features,) or None
+        Start as 0 and 1.
+    num_batches_tracked : ndarray of int64 () or None
+        Part of the state for PyTorch's sake, which does not count either.
+    """
+
+    n_axes = 2
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """As :class:`InstanceNorm2d`, for (n, channels, length) and (channels, length)."""
+
+    n_axes = 1

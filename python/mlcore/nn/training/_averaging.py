@@ -1,0 +1,142 @@
+"""Averages of the weights over the steps of a training run: often better, and never noisier, than the last weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlcore._native import core
+from mlcore._state import Array as ArrayEntry
+from mlcore._state import Int, ListOf, Spec, check_entries
+from mlcore.nn._runtime import n_threads
+from mlcore.nn.layers._module import Module
+from mlcore.nn.tensor._tape import Array
+
+
+class WeightAverage:
+    """What both averages share. Only parameters are averaged; buffers are those of the network.
+
+    Attributes
+    ----------
+    n_averaged : int
+        How many times weights have been taken in.
+    """
+
+    _state_spec: ClassVar[Spec] = {"n_averaged": Int(), "values": ListOf(ArrayEntry("f4", is_finite=True))}
+
+    def __init__(self) -> None:
+        self.n_averaged = 0
+        self.values: list[Array] = []
+
+    def start(self, model: Module) -> None:
+        """Begin anew, with the weights of `model`."""
+        self.values = [p.data.copy() for p in model.parameters()]
+        self.n_averaged = 0
+
+    def after_step(self, model: Module) -> None:
+        """Hear of a step."""
+
+    def after_epoch(self, model: Module, epoch: int) -> None:
+        """Hear of the end of an epoch, from 0."""
+
+    def _take_in(self, model: Module, weight: float) -> None:
+        sources = [p.data.reshape(-1) for p in model.parameters()]
+        targets = [values.reshape(-1) for values in self.values]
+        core.nn.blend(targets, sources, weight=weight, n_threads=n_threads())
+        self.n_averaged += 1
+
+    @contextmanager
+    def applied(self, model: Module) -> Iterator[None]:
+        """Let the network have the average within a ``with`` block."""
+        self.swap(model)
+        try:
+            yield
+        finally:
+            self.swap(model)
+
+    def swap(self, model: Module) -> None:
+        """Exchange the average and the weights of the network; nothing if there is no average yet."""
+        if self.n_averaged == 0:
+            return
+        for i, p in enumerate(model.parameters()):
+            p.data, self.values[i] = self.values[i], p.data
+            p._version.n_changes += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average."""
+        return {"n_averaged": self.n_averaged, "values": list(self.values)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        check_entries(self._state_spec, state, type(self).__name__)
+        self.n_averaged = int(state["n_averaged"])
+        self.values = [np.array(values, np.float32, order="C") for values in state["values"]]
+
+
+class EMA(WeightAverage):
+    """Exponential moving average of the weights of all steps (Polyak and Juditsky, 1992, with forgetting).
+
+    Parameters
+    ----------
+    decay : float, default=0.999
+        d in ``average = d average + (1 - d) weights`` after each step, in [0, 1). At first ``(1 + t) / (10 + t)`` is
+        used if that is less, so that the initial weights do not stay in it.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay of EMA must be in [0, 1), got {decay}")
+        self.decay = decay
+
+    def after_step(self, model: Module) -> None:
+        """Take the weights in."""
+        decay = min(self.decay, (1 + self.n_averaged) / (10 + self.n_averaged))
+        self._take_in(model, 1 - decay)
+
+
+class SWA(WeightAverage):
+    """Mean of the weights at the ends of epochs (Izmailov et al., 2018).
+
+    Parameters
+    ----------
+    start_epoch : int, default=0
+        First epoch, from 0, whose end counts: when the network is nearly trained.
+    """
+
+    def __init__(self, start_epoch: int = 0) -> None:
+        super().__init__()
+        if start_epoch < 0:
+            raise ValueError(f"start_epoch of SWA must be >= 0, got {start_epoch}")
+        self.start_epoch = start_epoch
+
+    def after_epoch(self, model: Module, epoch: int) -> None:
+        """Take the weights in."""
+        if epoch >= self.start_epoch:
+            self._take_in(model, 1 / (self.n_averaged + 1))
+
+
+def has_running_statistics(model: Module) -> bool:
+    """Whether batch norms keep statistics that belong to the weights."""
+    return any("running_mean" in module._buffers for module in model.modules())
+
+
+@contextmanager
+def fresh_statistics(model: Module) -> Iterator[Any]:
+    """Within the block the batch norms average the statistics of all batches; call what is given before each batch."""
+    norms = [module for module in model.modules() if module._buffers.get("running_mean") is not None]
+    momenta = [module.momentum for module in norms]
+    n_batches = 0
+
+    def next_batch() -> None:
+        nonlocal n_batches
+        n_batches += 1
+        for module in norms:
+            module.momentum = 1 / n_batches
+
+    try:
+        yield next_batch
+    finally:
+        for module, momentum in zip(norms, momenta, strict=True):
+            module.momentum = momentum

@@ -1,0 +1,213 @@
+"""What a trainer does with one batch: from the batch to the loss, and to figures."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore._state import Anything, Array, Int, MapOf, Nothing, Number, OneOf, Optional, Spec, check_entries
+from mlcore.nn.functional._reduced import watching
+from mlcore.nn.layers._module import Module
+from mlcore.nn.tensor._tape import ShapeError, Tensor, no_grad
+from mlcore.nn.training._batches import Batch, n_rows_of
+
+Metric = Callable[[Any, Any], Any]
+"""Takes output and target of a batch as arrays, returns a mean over its rows, or (mean, what it was taken over)."""
+
+
+class Figure(NamedTuple):
+    """A loss or metric of one batch."""
+
+    value: float
+    weight: float | None
+    """What it is the mean over: rows, targets that count, their weights. None: it is a sum, as are those of all."""
+
+
+def accuracy(output: NDArray[Any], target: NDArray[Any]) -> Figure:
+    """Return the share of targets that are met, among those that are not -100 (padding).
+
+    The choice is the largest output along the axis of classes, (n, n_classes) or (n, n_classes, ...) as in
+    cross_entropy; where outputs have the shape of the target, output > 0.
+    """
+    chosen = output.argmax(axis=1) if output.ndim == target.ndim + 1 else (output > 0).astype(target.dtype)
+    if chosen.shape != target.shape or (output.ndim > target.ndim and output.shape[1] < 2):
+        raise ShapeError(f"accuracy of outputs of shape {output.shape} for a target of shape {target.shape}")
+    met = (chosen == target)[target != -100]
+    return Figure(float(met.mean()) if met.size else 0.0, met.size)
+
+
+def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> Figure:
+    """Return the mean distance of outputs and targets."""
+    if output.shape != target.shape:
+        raise ShapeError(f"mean_absolute_error of outputs of shape {output.shape}, targets of shape {target.shape}")
+    return Figure(float(np.abs(output - target).mean(dtype=np.float64)), output.size)
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy, "mean_absolute_error": mean_absolute_error}
+
+
+def metrics_of(metrics: Any) -> dict[str, Metric]:
+    """Return functions by name: from a dict of them, or from names of those known here."""
+    if metrics is None:
+        return {}
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    if unknown := [name for name in names if name not in METRICS]:
+        raise ValueError(f"unknown metric {unknown[0]!r}; known are {', '.join(METRICS)}, or pass a dict of functions")
+    return {name: METRICS[name] for name in names}
+
+
+class Step:
+    """Loss and figures of a batch.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    loss : callable or None
+        ``loss(output, target)``, a Tensor with one entry, or (mean, what it was taken over); for batches (inputs...,
+        target).
+    metrics : dict of callables
+        Figures beside it.
+    custom : callable or None
+        ``custom(model, batch)`` in the place of all that, or ``custom(model, batch, state)`` with `carry`.
+    carry : bool
+        Whether there is a state that goes from batch to batch.
+    """
+
+    def __init__(
+        self, model: Module, loss: Any, metrics: dict[str, Metric], custom: Callable[..., Any] | None, carry: bool
+    ) -> None:
+        if custom is None and loss is None:
+            raise ValueError("a Trainer needs a loss, or a step that returns one")
+        if custom is not None and (loss is not None or metrics):
+            raise ValueError("a step of your own computes the loss itself: pass no loss and no metrics beside it")
+        if carry and custom is None:
+            raise ValueError("carry=True needs a step(model, batch, state) that returns (loss, state)")
+        self.model, self.loss, self.metrics, self.custom, self.carry = model, loss, metrics, custom, carry
+
+    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, Figure]]:
+        """Return the loss, the next state, and figures, the loss among them."""
+        weight: Any = None
+        figures: dict[str, Figure] = {}
+        with watching() as watch:
+            if self.custom is None:
+                output, target = self._output_and_target(batch)
+                loss, state = self.loss(output, target), None
+            elif self.carry:
+                loss, state, *more = self.custom(self.model, batch, state)
+                loss, state = (loss, *more) if more else loss, detached(state)
+            else:
+                loss, state = self.custom(self.model, batch), None
+            if isinstance(loss, tuple):
+                loss, weight = _value_and_weight("the loss", loss)
+            if not isinstance(loss, Tensor) or loss.size != 1:
+                what = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
+                raise TypeError(f"the loss of a batch must be a Tensor with one entry, got {what}")
+            figures["loss"] = Figure(loss.item(), watch.weight(loss, n_rows_of(batch)) if weight is None else weight)
+        for name, metric in self.metrics.items():
+            value = metric(_array(output), _array(target))
+            value, weight = _value_and_weight(name, value) if isinstance(value, tuple) else (value, n_rows_of(batch))
+            figures[name] = Figure(float(value), weight)
+        return loss, state, figures
+
+    def _output_and_target(self, batch: Batch) -> tuple[Any, Any]:
+        if isinstance(batch, Mapping):
+            if "y" not in batch:
+                raise ValueError(f"a batch that is a dict needs a target 'y', got {', '.join(batch)}")
+            return self.model(**{name: value for name, value in batch.items() if name != "y"}), batch["y"]
+        if len(batch) < 2:
+            raise ValueError("a batch must be (inputs..., target): pass y, or a step of your own")
+        return self.model(*batch[:-1]), batch[-1]
+
+
+def detached(state: Any) -> Any:
+    """Cut tensors within nested tuples, lists and dicts off their past."""
+    if isinstance(state, Tensor):
+        return state.detach()
+    if isinstance(state, dict):
+        return {key: detached(item) for key, item in state.items()}
+    if isinstance(state, tuple | list):
+        items = [detached(item) for item in state]
+        return items if isinstance(state, list) else tuple(items)
+    return state
+
+
+def _array(value: Any) -> NDArray[Any]:
+    if isinstance(value, tuple | list):
+        value = value[0]
+    return np.asarray(value.data if isinstance(value, Tensor) else value)
+
+
+def _value_and_weight(name: str, pair: tuple[Any, ...]) -> tuple[Any, float]:
+    """Check a pair (mean, what it was taken over)."""
+    if len(pair) != 2 or isinstance(pair[1], Tensor) or not (np.isscalar(pair[1]) or np.ndim(pair[1]) == 0):
+        raise TypeError(f"{name} of a batch must be one value, or a pair (mean, what it was taken over: a number)")
+    weight = float(pair[1])
+    if not 0 <= weight < np.inf:
+        raise ValueError(f"what {name} of a batch was taken over must be finite and >= 0, got {weight}")
+    return pair[0], weight
+
+
+class Position:
+    """Where an epoch is, and sums over its batches so far."""
+
+    _state_spec: ClassVar[Spec] = {
+        "seed": OneOf(Nothing(), Int(high=2**64 - 1)),
+        "n_batches": Int(),
+        "sums": MapOf(Number()),
+        "weights": MapOf(Number(0.0, is_finite=True)),
+        "seconds": Number(),
+        "rate": Number(),
+        "carry": Anything(),
+        "trained_with": Optional(OneOf(Nothing(), MapOf(Array()))),
+    }
+
+    def __init__(self) -> None:
+        self.seed: int | None = None
+        self.n_batches = 0
+        self.sums: dict[str, float] = {}
+        self.weights: dict[str, float] = {}  # of figures that are means
+        self.seconds = self.rate = 0.0
+        self.carry: Any = None
+        self.trained_with: dict[str, Any] | None = None  # the last weights that are in the figures, if they are kept
+
+    def count(self, figures: Mapping[str, Figure]) -> None:
+        """Add the figures of a batch."""
+        for name, (value, weight) in figures.items():
+            if weight is not None:
+                self.weights[name] = self.weights.get(name, 0.0) + weight
+            part = value if weight is None else weight * value if weight else 0.0  # a mean over nothing may be NaN
+            self.sums[name] = self.sums.get(name, 0.0) + part
+
+    def means(self) -> dict[str, float]:
+        """Return each figure of all batches so far, as if they had been one; the mean over nothing is 0."""
+        return {name: total / (self.weights.get(name, 1.0) or 1.0) for name, total in self.sums.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        if isinstance(state, dict) and "rows" in state:  # of a version in which rows were the weight of all figures
+            rows, state = state["rows"], {name: value for name, value in state.items() if name != "rows"}
+            state["weights"] = dict.fromkeys(state["sums"], rows) if isinstance(state.get("sums"), dict) else None
+        check_entries(self._state_spec, state, type(self).__name__)
+        vars(self).update({"trained_with": None, **state})
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Within the block the model evaluates, and nothing is recorded."""
+    modes = [(module, module.training) for module in model.modules()]  # parts may be frozen in evaluation
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, was_training in modes:
+            object.__setattr__(module, "training", was_training)
