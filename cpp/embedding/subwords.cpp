@@ -91,7 +91,7 @@ std::size_t subword_means(const RunContext& ctx, const PackedWords& words, const
             for (std::size_t c = 0; c < cols; ++c) {
                 const double mean = n_rows == 0 ? 0 : sum[c] / static_cast<double>(n_rows);
                 out[i * cols + c] = static_cast<float>(mean);
-                is_usable &= std::abs(mean) <= static_cast<double>(largest_entry); // false for NaN
+                is_usable &= std::abs(mean) <= static_cast<double>(linalg::largest_entry); // false for NaN
             }
             if (is_usable) continue;
             std::size_t seen = first_bad.load(std::memory_order_relaxed);

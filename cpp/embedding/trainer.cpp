@@ -85,7 +85,7 @@ struct Trainer::Scratch {
     explicit Scratch(std::size_t row) : window(row) {}
 
     PrivateRows top_nodes; // hierarchical softmax on several threads
-    Piece piece;
+    text::Piece piece;
     std::vector<std::int32_t> kept;
     std::vector<std::uint32_t> position; // of each kept word among the known words of the piece
     Draws draws[2];
@@ -99,7 +99,7 @@ struct Trainer::Scratch {
 class Trainer::PieceRun {
   public:
     PieceRun(const RunContext& ctx, int thread, Trainer& trainer, Scratch& scratch, const Stretch& stretch,
-             const Corpus& corpus, std::size_t piece)
+             const text::Corpus& corpus, std::size_t piece)
         : ctx_(ctx), is_calling_thread_(thread == 0), t_(trainer), p_(trainer.params_), s_(scratch),
           positions_(p_.seed, DrawStream::Purpose::positions, stretch.epoch, piece),
           pairwise_(p_.algorithm == Algorithm::skipgram && p_.loss == Loss::negative_sampling && !p_.shared_negatives) {
@@ -355,7 +355,7 @@ void Trainer::set_rows(const RunContext& ctx, MatrixView<const float> vectors,
     fill(context_vectors_, context_vectors, false);
 }
 
-Progressed Trainer::train(const RunContext& ctx, const Corpus& corpus, const Stretch& stretch) {
+Progressed Trainer::train(const RunContext& ctx, const text::Corpus& corpus, const Stretch& stretch) {
     MLCORE_CHECK(!vectors_.empty() && (!context_vectors_.empty() || n_outputs_ == 0), "set_rows comes before train");
     if (stretch.first_piece > stretch.last_piece || stretch.last_piece > corpus.n_pieces())
         throw ValueError("pieces must lie in [0, " + std::to_string(corpus.n_pieces()) + "]");

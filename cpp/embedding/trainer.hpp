@@ -71,7 +71,7 @@ class Trainer {
     void set_rows(const RunContext& ctx, MatrixView<const float> vectors, MatrixView<const float> context_vectors);
 
     /// The corpus must be set to the vocabulary of `counts`. With one thread the same bits come out every time.
-    Progressed train(const RunContext& ctx, const Corpus& corpus, const Stretch& stretch);
+    Progressed train(const RunContext& ctx, const text::Corpus& corpus, const Stretch& stretch);
 
     /// The rows side by side, (n_words, vector_size) and (n_outputs, vector_size): moves the memory out, once; before
     /// set_rows and the second time they are empty.

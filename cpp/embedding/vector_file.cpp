@@ -32,7 +32,7 @@ std::string quoted(std::string_view word) {
     constexpr std::size_t most = 60;
     std::size_t size = std::min(word.size(), most);
     while (size < word.size() && size > 0 && (word[size] & 0xc0) == 0x80) --size; // no half characters
-    const bool readable = first_bad_byte(word.substr(0, size)) == size;
+    const bool readable = text::first_bad_byte(word.substr(0, size)) == size;
     std::string text = "'";
     for (const char c : word.substr(0, size)) {
         const auto byte = static_cast<unsigned char>(c);
@@ -100,12 +100,13 @@ void check_room(std::size_t rows, std::size_t cols, std::size_t bytes_per_value,
 
 bool all_usable(const float* values, std::size_t n) {
     int bad = 0;
-    for (std::size_t i = 0; i < n; ++i) bad += !(std::abs(values[i]) <= largest_entry); // NaN, too
+    for (std::size_t i = 0; i < n; ++i) bad += !(std::abs(values[i]) <= linalg::largest_entry); // NaN, too
     return bad == 0;
 }
 
 std::string not_usable(const float* values, std::size_t n, std::string_view word) {
-    const float* bad = std::find_if(values, values + n, [](float x) { return !(std::abs(x) <= largest_entry); });
+    const float* bad =
+        std::find_if(values, values + n, [](float x) { return !(std::abs(x) <= linalg::largest_entry); });
     char digits[32];
     const auto result = std::to_chars(digits, digits + sizeof digits, *bad);
     return "the vector of " + quoted(word) + " has " +
@@ -289,7 +290,7 @@ VectorFile parse_text(const RunContext& ctx, std::span<const char> bytes, std::s
     }
     // White space at the end is not a line.
     const char* last = end;
-    while (last != header.end && is_space(last[-1])) --last;
+    while (last != header.end && text::is_space(last[-1])) --last;
     if (!has_header) {
         header.cols = count_columns(header.end, last);
         if (header.cols == 0) throw ValueError("the first line must have a word and numbers");
@@ -425,7 +426,7 @@ std::vector<std::string> format(const RunContext& ctx, const PackedWords& words,
         std::string& text = pieces[row / group_size];
         for (; row < end; ++row) {
             const std::string_view word = word_at(words, row);
-            if (word.empty() || std::any_of(word.begin(), word.end(), is_space))
+            if (word.empty() || std::any_of(word.begin(), word.end(), text::is_space))
                 return "the word " + quoted(word) + (word.empty() ? " is empty" : " holds white space") +
                        ", which a file of word2vec cannot hold (mlcore.save keeps any word)";
             text += word;

@@ -4,7 +4,7 @@
 #include "core/vecmath.hpp"
 #include "linalg/vector_functions.hpp"
 
-namespace mlcore::nn {
+namespace mlcore::linalg {
 namespace {
 
 using simd::Floats;
@@ -131,4 +131,4 @@ void activate_backward(Activation activation, const float* saved, const float* d
     }
 }
 
-} // namespace mlcore::nn
+} // namespace mlcore::linalg

@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <string>
 
-namespace mlcore::nn {
+namespace mlcore::linalg {
 
 enum class Activation {
     identity,
@@ -45,4 +45,4 @@ void activate(Activation activation, const float* x, float* y, std::size_t n, fl
 void activate_backward(Activation activation, const float* saved, const float* dy, float* dx, std::size_t n,
                        float slope = 0.01f);
 
-} // namespace mlcore::nn
+} // namespace mlcore::linalg

@@ -2,7 +2,7 @@
 
 #include <variant>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 Batch::Batch(const Table& X, std::size_t size) : X_(X), values_(X.index() < 2 ? size * n_cols(X) : 0) {}
 
@@ -34,4 +34,4 @@ const Design& Batch::gather(std::span<const std::size_t> rows) {
     return *design_;
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

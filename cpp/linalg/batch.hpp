@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 class Batch {
   public:
@@ -27,4 +27,4 @@ class Batch {
     std::unique_ptr<Design> design_;
 };
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

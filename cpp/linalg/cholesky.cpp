@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 // A lower triangle by rows is an upper one by columns, the order that Eigen is best at.
@@ -48,4 +48,4 @@ void Cholesky::solve(double* v, std::size_t n_vectors) const {
     factor.triangularView<Eigen::Upper>().solveInPlace(x);
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 /// The factor of one matrix. A matrix that is not positive definite, by rounding or because some directions have no
 /// curvature at all, gets the least share of its diagonal added that makes it so, of 0, 1e-12, 1e-10,
@@ -26,4 +26,4 @@ class Cholesky {
     std::size_t n_ = 0;
 };
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -14,7 +14,7 @@
 #include <limits>
 #include <string>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 constexpr std::size_t tile = 96;       // columns in one matrix product
@@ -298,4 +298,4 @@ MLCORE_INSTANTIATE(DenseColumns<double>)
 MLCORE_INSTANTIATE(SparseColumns<float>)
 MLCORE_INSTANTIATE(SparseColumns<double>)
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

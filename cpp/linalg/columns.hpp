@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 /// sum_i (a_i - m) b_i in double, in lanes of a fixed number: the same bits at any SIMD width.
 template <class T>
@@ -135,4 +135,4 @@ void gram_of_columns(const RunContext& ctx, const Columns& x, const ColumnMoment
                      std::span<const double> weight, std::span<const std::int32_t> ids, std::size_t first, double* gram,
                      std::size_t ld);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

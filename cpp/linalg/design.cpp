@@ -7,7 +7,7 @@
 #include <utility>
 #include <variant>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 ColumnSet::ColumnSet(std::size_t n_cols) : chosen_(n_cols), position_(n_cols) {
     std::iota(chosen_.begin(), chosen_.end(), 0U);
@@ -46,4 +46,4 @@ std::unique_ptr<Design> make_design(const Table& X) {
         X);
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

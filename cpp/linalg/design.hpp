@@ -16,7 +16,7 @@
 #include <memory>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 /// Coefficients as the kernels want them.
 struct Coefficients {
@@ -116,4 +116,4 @@ class Design {
 
 std::unique_ptr<Design> make_design(const Table& X);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 constexpr std::size_t panel_bytes = 64 * 1024; // of a block's rows: they stay in the second cache
@@ -303,4 +303,4 @@ void DenseDesign<T>::row_squares(std::size_t begin, std::size_t end, const Coord
 template class DenseDesign<float>;
 template class DenseDesign<double>;
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

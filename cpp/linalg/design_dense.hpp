@@ -11,7 +11,7 @@
 
 #include "linalg/design.hpp"
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 template <class T>
 class DenseDesign final : public Design {
@@ -43,4 +43,4 @@ class DenseDesign final : public Design {
     std::size_t n_direct_; // columns that are read in place, a multiple of column_unit
 };
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 constexpr std::size_t sparse_block = 256; // rows
@@ -202,4 +202,4 @@ template std::unique_ptr<Design> make_sparse_design(const CsrView<float, std::in
 template std::unique_ptr<Design> make_sparse_design(const CsrView<double, std::int32_t>&);
 template std::unique_ptr<Design> make_sparse_design(const CsrView<double, std::int64_t>&);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

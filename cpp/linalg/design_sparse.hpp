@@ -3,9 +3,9 @@
 
 #include "linalg/design.hpp"
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 template <class T, class Index>
 std::unique_ptr<Design> make_sparse_design(const CsrView<T, Index>& X);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

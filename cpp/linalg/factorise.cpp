@@ -12,7 +12,7 @@
 
 #include <algorithm>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 using Eigen::Index;
@@ -61,4 +61,4 @@ bool factorise(const RunContext& ctx, double* data, std::size_t size) {
     return true;
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 /// A = L L' in place. a (n, n) by rows, contiguous: the lower triangle is read and becomes L, the strict upper one is
 /// left alone. False, and a half done, where A is not positive definite. The same bits for any number of threads.
 bool factorise(const RunContext& ctx, double* a, std::size_t n);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace mlcore::nn {
+namespace mlcore::linalg {
 namespace {
 
 constexpr std::size_t depth = 384;               // terms of a sum before C is touched: a panel of B is then 48 KiB
@@ -194,4 +194,4 @@ void gemm_batched(const RunContext& ctx, std::size_t n_batch, MatrixView<const f
     for (std::size_t i = 0; i < n_batch; ++i) gemm(ctx, at(A, i, A_step), at(B, i, B_step), at(C, i, C_step));
 }
 
-} // namespace mlcore::nn
+} // namespace mlcore::linalg

@@ -16,7 +16,7 @@
 
 #include <cstddef>
 
-namespace mlcore::nn {
+namespace mlcore::linalg {
 
 /// C = activation(A B + bias + residual). All parts are optional.
 struct Epilogue {
@@ -58,4 +58,4 @@ inline MatrixView<const float> transposed(MatrixView<const float> A) {
     return {A.data, A.cols, A.rows, A.col_stride, A.row_stride};
 }
 
-} // namespace mlcore::nn
+} // namespace mlcore::linalg

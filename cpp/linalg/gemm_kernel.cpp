@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace mlcore::nn {
+namespace mlcore::linalg {
 namespace {
 
 using simd::Floats, simd::lanes;
@@ -97,4 +97,4 @@ void pack_panel(MatrixView<const float> A, std::size_t row, std::size_t m, std::
     }
 }
 
-} // namespace mlcore::nn
+} // namespace mlcore::linalg

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <utility>
 
-namespace mlcore::nn {
+namespace mlcore::linalg {
 
 /// Sums of tile_rows x 2 vectors fill the registers of the level but three.
 inline constexpr std::size_t tile_rows = simd::lanes == 16 ? 14 : simd::lanes == 8 ? 6 : 4;
@@ -75,4 +75,4 @@ void interleave(const float* rows, std::ptrdiff_t row_stride, std::size_t m, std
 void pack_panel(MatrixView<const float> A, std::size_t row, std::size_t m, std::size_t k, std::size_t n_k, float* panel,
                 std::size_t width);
 
-} // namespace mlcore::nn
+} // namespace mlcore::linalg

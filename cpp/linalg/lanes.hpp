@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 #if defined(__AVX512F__)
 inline constexpr std::size_t lanes = 8;
@@ -81,4 +81,9 @@ inline constexpr std::size_t round_up(std::size_t n, std::size_t unit = lanes) {
 #endif
 }
 
+} // namespace mlcore::linalg
+
+namespace mlcore::linear_model {
+using linalg::broadcast, linalg::Doubles, linalg::fma, linalg::lanes, linalg::load, linalg::round_up, linalg::store,
+    linalg::sums;
 } // namespace mlcore::linear_model

@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 constexpr double nearly_all = 0.99; // share of the weight of rows in which a column has an entry
@@ -166,4 +166,4 @@ void NearZero::restore(std::span<const double> coef, std::span<double> intercept
     for (std::size_t t = 0; t < intercept.size(); ++t) intercept[t] -= offset(coef.data() + t * shift_.size());
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 class NearZero {
   public:
@@ -43,4 +43,4 @@ class NearZero {
     std::vector<std::int64_t> indices_, indptr_;
 };
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -16,7 +16,7 @@
 #include <limits>
 #include <string>
 
-namespace mlcore::embedding {
+namespace mlcore::linalg {
 namespace {
 
 constexpr std::size_t row_block = 256;   // rows of the table in one product
@@ -344,4 +344,4 @@ void cosines(const RunContext& ctx, const UnitRows& table, MatrixView<const floa
     }
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::linalg

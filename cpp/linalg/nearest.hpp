@@ -18,7 +18,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::linalg {
 
 /// Within these bounds neither squares of lengths nor products in float32 run out of range: rows may have no entry
 /// beyond the one, and those shorter than the other count as zero vectors.
@@ -63,4 +63,4 @@ Nearest nearest(const RunContext& ctx, const UnitRows& table, const Queries& que
 /// Cosines of all queries (q, d) with all rows, to out (q, V).
 void cosines(const RunContext& ctx, const UnitRows& table, MatrixView<const float> queries, float* out);
 
-} // namespace mlcore::embedding
+} // namespace mlcore::linalg

@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <variant>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 using Matrix = Eigen::MatrixXd;
@@ -357,4 +357,4 @@ NormalEquations normal_equations(const RunContext& ctx, const Table& X, MatrixVi
     return out;
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

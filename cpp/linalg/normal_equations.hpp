@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 struct NormalEquations {
     double weight_sum = 0;
@@ -35,4 +35,4 @@ NormalEquations normal_equations(const RunContext& ctx, const Table& X, MatrixVi
 double weighted_means(const RunContext& ctx, const Table& X, MatrixView<const double> Y, std::span<const double> weight,
                       bool fit_intercept, std::vector<double>& mean, std::vector<double>& target_mean);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -16,7 +16,7 @@
 #include <utility>
 #include <variant>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 namespace {
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -310,4 +310,4 @@ TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<cons
     return out;
 }
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::linear_model {
+namespace mlcore::linalg {
 
 /// K = Z Z' (n, n) of Z = S^1/2 X~ for a dense table. Both triangles are filled.
 Buffer<double> row_gram(const RunContext& ctx, const Table& X, std::span<const double> mean,
@@ -31,4 +31,4 @@ struct TableMoments {
 /// In one pass. Without an intercept the means are 0. Throws ValueError on overflow.
 TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<const double> weight, bool fit_intercept);
 
-} // namespace mlcore::linear_model
+} // namespace mlcore::linalg

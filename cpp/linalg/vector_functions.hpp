@@ -1,8 +1,8 @@
 // Functions of whole vectors that activations and losses are made of: sigmoid, log(1 + e^x), the normal distribution;
 // and map, which applies such a function to arrays. An entry gets the same bits wherever in an array it stands.
 //
-// Largest error against long double (tests/cpp/linalg/test_activation.cpp measures it): sigmoid 4, softplus 5 units in the
-// last place; normal 3e-7, and 1e-6 of its value down to x = -4. NaN gives NaN.
+// Largest error against long double (tests/cpp/linalg/test_activation.cpp measures it): sigmoid 4, softplus 5 units in
+// the last place; normal 3e-7, and 1e-6 of its value down to x = -4. NaN gives NaN.
 #pragma once
 
 #include "core/simd.hpp"
@@ -17,7 +17,7 @@
 #include <immintrin.h>
 #endif
 
-namespace mlcore::nn::vf {
+namespace mlcore::vf {
 
 using simd::Floats, simd::lanes;
 using Integers [[gnu::vector_size(lanes * sizeof(int))]] = int;
@@ -148,4 +148,4 @@ void map(const float* a, const float* b, float* y, std::size_t n, F f) {
     if (i < n) store_first(y + i, f(load_first(a + i, n - i), load_first(b + i, n - i)), n - i);
 }
 
-} // namespace mlcore::nn::vf
+} // namespace mlcore::vf

@@ -16,11 +16,11 @@ using simd::Floats;
 constexpr double copy_ns = 0.4;            // an entry that comes from memory and goes back
 constexpr std::size_t rows_per_block = 64; // of a sum over rows; fixed, because it decides the rounding
 
-double activation_ns(Activation activation) {
+double activation_ns(linalg::Activation activation) {
     switch (activation) {
-    case Activation::identity:
-    case Activation::relu:
-    case Activation::leaky_relu:
+    case linalg::Activation::identity:
+    case linalg::Activation::relu:
+    case linalg::Activation::leaky_relu:
         return copy_ns;
     default:
         return 1;
@@ -42,16 +42,17 @@ void with_repeats(const RunContext& ctx, const float* a, const float* b, float* 
 
 } // namespace
 
-void activate(const RunContext& ctx, Activation activation, const float* x, float* y, std::size_t n, float slope) {
+void activate(const RunContext& ctx, linalg::Activation activation, const float* x, float* y, std::size_t n,
+              float slope) {
     parallel_ranges(ctx, n, activation_ns(activation), [&](std::size_t begin, std::size_t end, int) {
-        activate(activation, x + begin, y + begin, end - begin, slope);
+        linalg::activate(activation, x + begin, y + begin, end - begin, slope);
     });
 }
 
-void activate_backward(const RunContext& ctx, Activation activation, const float* saved, const float* dy, float* dx,
-                       std::size_t n, float slope) {
+void activate_backward(const RunContext& ctx, linalg::Activation activation, const float* saved, const float* dy,
+                       float* dx, std::size_t n, float slope) {
     parallel_ranges(ctx, n, activation_ns(activation), [&](std::size_t begin, std::size_t end, int) {
-        activate_backward(activation, saved + begin, dy + begin, dx + begin, end - begin, slope);
+        linalg::activate_backward(activation, saved + begin, dy + begin, dx + begin, end - begin, slope);
     });
 }
 

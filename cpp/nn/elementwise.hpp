@@ -10,11 +10,12 @@
 namespace mlcore::nn {
 
 /// y (n) = f(x (n)); y may be x.
-void activate(const RunContext& ctx, Activation activation, const float* x, float* y, std::size_t n, float slope);
+void activate(const RunContext& ctx, linalg::Activation activation, const float* x, float* y, std::size_t n,
+              float slope);
 
 /// dx (n) = f'(x) dy from what gradient_needs_input says; dx may be dy.
-void activate_backward(const RunContext& ctx, Activation activation, const float* saved, const float* dy, float* dx,
-                       std::size_t n, float slope);
+void activate_backward(const RunContext& ctx, linalg::Activation activation, const float* saved, const float* dy,
+                       float* dx, std::size_t n, float slope);
 
 /// out (n) = a (n) + b (period), b repeated; period divides n. out may be a.
 void add(const RunContext& ctx, const float* a, const float* b, float* out, std::size_t n, std::size_t period);

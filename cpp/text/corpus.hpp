@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 /// The known words of a piece. Text k is ids[ends[k - 1]] .. ids[ends[k] - 1] (from 0 for the first); ends ascend and
 /// the last one is ids.size(). Empty texts may be left out.
@@ -46,4 +46,4 @@ class Corpus {
     virtual void read(std::size_t piece, Piece& out) const = 0;
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 IdCorpus::IdCorpus(std::span<const std::int32_t> ids, std::span<const std::int64_t> ends,
                    std::shared_ptr<const WordTable> words)
@@ -64,4 +64,4 @@ void IdCorpus::read(std::size_t piece, Piece& out) const {
     out.ids.resize(n);
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

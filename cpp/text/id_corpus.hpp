@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 class IdCorpus : public Corpus {
   public:
@@ -39,4 +39,4 @@ class IdCorpus : public Corpus {
     std::vector<std::int32_t> id_of_; // of each word of the table in the vocabulary, -1: unknown
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -8,7 +8,7 @@
 #include <limits>
 #include <mutex>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 namespace {
 
 constexpr std::size_t n_shards = 256;
@@ -260,4 +260,4 @@ PhraseCounts count_phrases(const RunContext& ctx, const Corpus& corpus, std::spa
     return result;
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

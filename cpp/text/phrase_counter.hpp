@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 struct PhraseCounts {
     /// Phrase i is ids[starts[i]] .. ids[starts[i + 1]]: first word, connectors, last word; count[i] times or, for
@@ -33,4 +33,4 @@ struct PhraseCounts {
 PhraseCounts count_phrases(const RunContext& ctx, const Corpus& corpus, std::span<const std::uint8_t> is_connector,
                            std::int64_t min_count, std::size_t max_distinct);
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 PhraseFinder::PhraseFinder(WordTable words, std::span<const std::uint8_t> is_connector,
                            std::span<const std::int32_t> ids, std::span<const std::int64_t> starts)
@@ -56,4 +56,4 @@ void PhraseFinder::split(std::span<const std::int32_t> text, std::vector<Part>& 
     if (start != none) single_words(text.size());
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 class PhraseFinder {
   public:
@@ -42,4 +42,4 @@ class PhraseFinder {
     std::size_t n_phrases_ = 0;
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

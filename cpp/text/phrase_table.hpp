@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 struct PhraseKey {
     std::int32_t first, last;
@@ -117,4 +117,4 @@ class PhraseTable {
     std::size_t size_ = 0;
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -11,7 +11,7 @@
 #include <numeric>
 #include <utility>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 namespace {
 
 constexpr double ns_per_piece = 300e3; // some 11,000 words at 30 ns
@@ -175,4 +175,4 @@ void TextCorpus::read(std::size_t piece, Piece& out) const {
     out.end_text(n);
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

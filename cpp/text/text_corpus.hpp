@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 /// Bytes of a file, which the caller keeps mapped and unchanged, and its name for messages.
 struct TextFile {
@@ -56,4 +56,4 @@ class TextCorpus : public Corpus {
     std::shared_ptr<const Vocabulary> vocabulary_;
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 EncodedBlock TextStream::feed(std::string_view block) {
     EncodedBlock out;
@@ -62,4 +62,4 @@ void TextStream::end_text(EncodedBlock& out) {
     in_text_ = false;
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

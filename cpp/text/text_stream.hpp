@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 /// Words as ids of a table, and the texts that ended among them: text ends as positions in ids. An end at 0 is that of
 /// a text whose words all came before.
@@ -41,4 +41,4 @@ class TextStream {
     bool in_text_ = false;  // words have come since the last end of a text
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 namespace {
 
 constexpr std::size_t block = 64; // bytes, one bit each
@@ -106,4 +106,4 @@ bool Tokenizer::fill() {
     return true;
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 /// Words that follow each other in one text.
 class WordRun {
@@ -72,4 +72,4 @@ inline std::size_t byte_order_mark(std::string_view text) { return text.starts_w
 /// Position of the first whitespace from `from` on, `limit` if there is none.
 std::size_t find_space(std::string_view text, std::size_t from, std::size_t limit);
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

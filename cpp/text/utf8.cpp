@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 namespace {
 
 /// Bytes of the character that starts here, 0 if it is none. Rows of table 3-7 of the Unicode standard.
@@ -60,4 +60,4 @@ void check_word(std::string_view word, const std::string& source, std::uint64_t 
                      "; convert it, or pass texts decoded with another encoding or with errors=\"replace\"");
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 /// Position of the first byte that does not begin a valid character, or begins NUL; text.size() if there is none.
 std::size_t first_bad_byte(std::string_view text);
@@ -16,4 +16,4 @@ std::size_t first_bad_byte(std::string_view text);
 /// `offset` is that of the word.
 void check_word(std::string_view word, const std::string& source, std::uint64_t offset);
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 Vocabulary Vocabulary::build(const WordTable& corpus, std::int64_t min_count, std::size_t max_size) {
     return Vocabulary().grow(corpus, min_count, max_size);
@@ -34,4 +34,4 @@ Vocabulary Vocabulary::grow(const WordTable& corpus, std::int64_t min_count, std
     return Vocabulary(std::move(words));
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

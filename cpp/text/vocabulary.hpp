@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 class Vocabulary {
   public:
@@ -38,4 +38,4 @@ class Vocabulary {
     WordTable words_;
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -3,7 +3,7 @@
 #include "core/error.hpp"
 #include "text/utf8.hpp"
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 // Two words of the input at a time, multiplied to 128 bits and folded, so that every bit depends on every other.
 std::uint64_t word_key_parts::hash(const char* p, std::size_t n) {
@@ -65,4 +65,4 @@ void WordTable::place(const WordKey& key, std::int32_t id) {
     slots_[i] = {key.head, key.tail, key.length, id};
 }
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

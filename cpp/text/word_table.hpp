@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mlcore::embedding {
+namespace mlcore::text {
 
 /// What a word is found by.
 struct WordKey {
@@ -156,4 +156,4 @@ class WordTable {
     std::vector<std::int64_t> counts_;
 };
 
-} // namespace mlcore::embedding
+} // namespace mlcore::text

@@ -16,7 +16,7 @@
 namespace mlcore {
 namespace {
 
-using namespace embedding;
+using namespace text;
 using namespace bindings;
 
 /// A corpus and the Python objects whose memory it reads.
@@ -194,7 +194,7 @@ py::tuple count_phrases(Corpus& corpus, std::shared_ptr<Vocabulary> vocabulary, 
     const auto connectors = span_arg<std::uint8_t>("is_connector", is_connector, vocabulary->size());
     corpus.set_vocabulary(vocabulary);
     PhraseCounts found = run(n_threads, 0, [&](const RunContext& ctx) {
-        return embedding::count_phrases(ctx, corpus, connectors, min_count, max_distinct);
+        return text::count_phrases(ctx, corpus, connectors, min_count, max_distinct);
     });
     return py::make_tuple(to_numpy(std::move(found.ids)), to_numpy(std::move(found.starts)),
                           to_numpy(std::move(found.counts)), found.n_distinct);

@@ -18,6 +18,7 @@ namespace mlcore {
 namespace {
 
 using namespace embedding;
+using namespace text;
 using namespace bindings;
 
 using TreeArrays = std::pair<py::object, py::object>; // links of leaves and of inner nodes

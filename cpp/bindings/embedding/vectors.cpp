@@ -15,6 +15,7 @@ namespace mlcore {
 namespace {
 
 using namespace embedding;
+using namespace linalg;
 using namespace bindings;
 
 /// (V, d) float32 whose rows lie one behind the other, contiguous each. NumPy's strides of an array without rows say

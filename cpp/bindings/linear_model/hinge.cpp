@@ -15,7 +15,7 @@
 namespace mlcore {
 namespace {
 
-using namespace svm;
+using namespace linear_model::hinge;
 using namespace bindings;
 
 LinearLoss parse_loss(const std::string& name) {

@@ -78,7 +78,7 @@ void register_linear_model(py::module_& parent) {
             const auto theta = coefficients_arg("coef", coef, outputs_of(n_classes), cols);
             std::vector<double> gradient(theta.size());
             const double value = run(n_threads, 0, [&](const RunContext& ctx) {
-                const auto design = make_design(table);
+                const auto design = linalg::make_design(table);
                 LogisticLoss loss(*design, labels, weight, n_classes, fit_intercept, l2);
                 return loss.value_and_gradient(ctx, theta.data(), gradient.data());
             });

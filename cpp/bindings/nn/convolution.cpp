@@ -23,6 +23,7 @@ namespace {
 
 using namespace bindings;
 using namespace nn;
+using namespace linalg;
 
 using Pair = std::array<std::int64_t, 2>; // of rows, of columns
 

@@ -17,6 +17,7 @@ namespace {
 
 using namespace bindings;
 using namespace nn;
+using namespace linalg;
 
 /// An array of any number of axes, none included.
 TensorView<const float> any_array(const char* name, py::handle object) {

@@ -12,7 +12,7 @@ namespace mlcore {
 namespace {
 
 using namespace bindings;
-using namespace nn;
+using namespace linalg;
 
 /// C (m, n) = A (m, k) B (k, n) of any layout.
 py::array_t<float> py_matmul(py::object a, py::object b, int n_threads) {

@@ -20,7 +20,7 @@
 #include <cmath>
 #include <limits>
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -220,4 +220,4 @@ void Shuffler::shuffle(std::uint32_t* order, std::size_t n) {
     }
 }
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

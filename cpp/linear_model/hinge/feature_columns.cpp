@@ -13,7 +13,7 @@
 #include <cmath>
 #include <limits>
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -180,4 +180,4 @@ std::unique_ptr<LinearRun> column_descent(const LinearColumns& columns, const Li
     return std::make_unique<ColumnDescent>(columns, params, seed, problem, number);
 }
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

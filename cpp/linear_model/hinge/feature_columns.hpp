@@ -9,7 +9,7 @@
 #include "core/table.hpp"
 #include "linear_model/hinge/run.hpp"
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 /// The columns of a table, read in place if they are contiguous, else copied once (a table of the same size). The
 /// constant feature is the last column.
@@ -53,4 +53,4 @@ class LinearColumns {
 std::unique_ptr<LinearRun> column_descent(const LinearColumns& columns, const LinearParams& params, std::uint64_t seed,
                                           const LinearProblem& problem, std::size_t number);
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

@@ -14,7 +14,7 @@
 #include <optional>
 #include <utility>
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -214,4 +214,4 @@ void linear_scores(const RunContext& ctx, const Table& X, std::span<const double
         table.get());
 }
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

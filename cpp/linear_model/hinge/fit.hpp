@@ -30,7 +30,7 @@
 #include "core/context.hpp"
 #include "core/table.hpp"
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 enum class LinearLoss { hinge, squared_hinge, epsilon_insensitive, squared_epsilon_insensitive };
 enum class LinearPenalty { l1, l2 };
@@ -84,4 +84,4 @@ std::vector<LinearSolution> solve_linear(const RunContext& ctx, const Table& X, 
 void linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
                    std::span<const double> intercept, double* scores);
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

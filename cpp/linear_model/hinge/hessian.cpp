@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 namespace {
 
 constexpr std::size_t gathered = 128; // rows in one product
@@ -220,4 +220,4 @@ MLCORE_INSTANTIATE(SparseDouble32)
 MLCORE_INSTANTIATE(SparseDouble64)
 #undef MLCORE_INSTANTIATE
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

@@ -10,7 +10,7 @@
 #include "core/memory.hpp"
 #include "linear_model/hinge/rows.hpp"
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 class LinearHessian {
   public:
@@ -47,4 +47,4 @@ class LinearHessian {
     std::vector<Part> parts_;
 };
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

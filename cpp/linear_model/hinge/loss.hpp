@@ -15,7 +15,7 @@
 
 #include "linear_model/hinge/fit.hpp"
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 inline double soft_threshold(double x, double threshold) {
     return x > threshold ? x - threshold : x < -threshold ? x + threshold : 0.0;
@@ -119,4 +119,4 @@ class LinearPieces {
     bool has_corners_ = false;
 };
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

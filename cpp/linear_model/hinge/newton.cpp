@@ -24,7 +24,7 @@
 #include <limits>
 #include <optional>
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -469,4 +469,4 @@ std::unique_ptr<LinearRun> proximal_newton(const LinearTask& task, const LinearP
     return make(task, problem, before, matrix);
 }
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

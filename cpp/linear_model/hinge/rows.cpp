@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 LinearRows::LinearRows(const RunContext& ctx, const Table& X, double bias) {
     std::visit(
@@ -32,4 +32,4 @@ LinearRows::LinearRows(const RunContext& ctx, const Table& X, double bias) {
         X);
 }
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

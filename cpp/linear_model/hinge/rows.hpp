@@ -18,7 +18,7 @@
 #include "core/simd.hpp"
 #include "core/table.hpp"
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 namespace linear_simd {
 
@@ -210,4 +210,4 @@ class LinearRows {
     AnyRows rows_;
 };
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

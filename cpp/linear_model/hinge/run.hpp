@@ -13,7 +13,7 @@
 #include "linear_model/hinge/fit.hpp"
 #include "linear_model/hinge/rows.hpp"
 
-namespace mlcore::svm {
+namespace mlcore::linear_model::hinge {
 
 /// The right to work for a while, on the calling thread (which polls for the others) or another one.
 struct Turn {
@@ -68,4 +68,4 @@ class Shuffler {
     std::uint64_t counter_ = 0;
 };
 
-} // namespace mlcore::svm
+} // namespace mlcore::linear_model::hinge

@@ -246,9 +246,9 @@ auto with_columns(const RunContext& ctx, const Table& X, F&& f) {
             using View = std::decay_t<decltype(x)>;
             using T = typename ValueOf<View>::type;
             if constexpr (is_dense<View>)
-                return f(DenseColumns<T>(ctx, x));
+                return f(linalg::DenseColumns<T>(ctx, x));
             else
-                return f(SparseColumns<T>(ctx, x));
+                return f(linalg::SparseColumns<T>(ctx, x));
         },
         X);
 }
@@ -290,13 +290,13 @@ ElasticNetPath elastic_net_path(const RunContext& ctx, const Table& X, MatrixVie
     check(X, Y, weight);
     check(alphas, params);
     const std::size_t d = n_cols(X);
-    const NearZero moved(ctx, X, weight, params.fit_intercept);
+    const linalg::NearZero moved(ctx, X, weight, params.fit_intercept);
     if (!start.empty() && start.size() != Y.cols * d) throw ValueError("start must have a row for each target");
     const auto* grid = std::get_if<AlphaGrid>(&alphas);
     const std::size_t n_alphas = grid ? grid->n_alphas : std::get<std::span<const double>>(alphas).size();
     ElasticNetPath path;
     if (use_gram(X, n_alphas, params.precompute)) {
-        NormalEquations normal = normal_equations(ctx, moved.table(), Y, weight, params.fit_intercept);
+        linalg::NormalEquations normal = linalg::normal_equations(ctx, moved.table(), Y, weight, params.fit_intercept);
         GramPath by_gram(normal, params);
         path = follow(ctx, by_gram, Y.cols, d, alphas, start, params);
     } else {

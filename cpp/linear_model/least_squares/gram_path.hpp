@@ -18,7 +18,7 @@ namespace mlcore::linear_model {
 /// One target at a time; GramPath and ColumnPath have the same members.
 class GramPath {
   public:
-    GramPath(NormalEquations& normal, const ElasticNetParams& params)
+    GramPath(linalg::NormalEquations& normal, const ElasticNetParams& params)
         : normal_(normal), params_(params), d_(normal.mean.size()), c_(d_) {}
 
     double weight_sum() const { return normal_.weight_sum; }
@@ -106,7 +106,7 @@ class GramPath {
         solution.objective = parts.objective(rr, penalty);
     }
 
-    NormalEquations& normal_;
+    linalg::NormalEquations& normal_;
     const ElasticNetParams& params_;
     std::size_t d_;
     std::vector<double> c_;

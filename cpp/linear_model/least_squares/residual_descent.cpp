@@ -12,7 +12,7 @@ class Residual {
     static constexpr bool sparse = requires(const Columns& x) { x.rows(0); };
 
   public:
-    Residual(const Columns& x, const ColumnMoments& moments, const ResidualProblem& problem)
+    Residual(const Columns& x, const linalg::ColumnMoments& moments, const ResidualProblem& problem)
         : x_(x), moments_(moments), weight_(problem.weight), r_(problem.r) {
         if (weight_.empty()) return;
         q_ = Buffer<double>(x.n_rows());
@@ -60,7 +60,7 @@ class Residual {
 
   private:
     const Columns& x_;
-    const ColumnMoments& moments_;
+    const linalg::ColumnMoments& moments_;
     std::span<const double> weight_;
     double* r_;
     Buffer<double> q_;
@@ -70,7 +70,7 @@ class Residual {
 } // namespace
 
 template <class Columns>
-int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoments& moments,
+int residual_descent(const RunContext& ctx, const Columns& x, const linalg::ColumnMoments& moments,
                      const ResidualProblem& problem, const Penalty& penalty, std::span<const std::int32_t> work,
                      const Stop& stop, const Philox* order, std::uint64_t& draws) {
     Residual<Columns> residual(x, moments, problem);
@@ -133,13 +133,13 @@ int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoment
 }
 
 #define MLCORE_INSTANTIATE(Columns)                                                                                    \
-    template int residual_descent(const RunContext&, const Columns&, const ColumnMoments&, const ResidualProblem&,     \
-                                  const Penalty&, std::span<const std::int32_t>, const Stop&, const Philox*,           \
-                                  std::uint64_t&);
+    template int residual_descent(const RunContext&, const Columns&, const linalg::ColumnMoments&,                     \
+                                  const ResidualProblem&, const Penalty&, std::span<const std::int32_t>, const Stop&,  \
+                                  const Philox*, std::uint64_t&);
 
-MLCORE_INSTANTIATE(DenseColumns<float>)
-MLCORE_INSTANTIATE(DenseColumns<double>)
-MLCORE_INSTANTIATE(SparseColumns<float>)
-MLCORE_INSTANTIATE(SparseColumns<double>)
+MLCORE_INSTANTIATE(linalg::DenseColumns<float>)
+MLCORE_INSTANTIATE(linalg::DenseColumns<double>)
+MLCORE_INSTANTIATE(linalg::SparseColumns<float>)
+MLCORE_INSTANTIATE(linalg::SparseColumns<double>)
 
 } // namespace mlcore::linear_model

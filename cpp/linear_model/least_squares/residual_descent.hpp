@@ -18,7 +18,7 @@ struct ResidualProblem {
 
 /// As GramDescent::solve.
 template <class Columns>
-int residual_descent(const RunContext& ctx, const Columns& x, const ColumnMoments& moments,
+int residual_descent(const RunContext& ctx, const Columns& x, const linalg::ColumnMoments& moments,
                      const ResidualProblem& problem, const Penalty& penalty, std::span<const std::int32_t> work,
                      const Stop& stop, const Philox* order, std::uint64_t& draws);
 

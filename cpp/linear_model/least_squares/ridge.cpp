@@ -39,7 +39,7 @@ void set_intercepts(RidgeFit& fit, std::span<const double> mean, std::span<const
 }
 
 void by_features(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
-    const NormalEquations normal = normal_equations(ctx, p.X, p.Y, p.weight, p.params.fit_intercept);
+    const linalg::NormalEquations normal = linalg::normal_equations(ctx, p.X, p.Y, p.weight, p.params.fit_intercept);
     std::copy(normal.cross.begin(), normal.cross.end(), fit.coef.begin());
     solve_regularised(ctx, GramOf::columns, normal.gram.data(), normal.mean.size(), p.alphas, fit.coef.data());
     set_intercepts(fit, normal.mean, normal.target_mean);
@@ -48,9 +48,9 @@ void by_features(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
 void by_rows(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
     const std::size_t n = n_rows(p.X), d = n_cols(p.X), t = p.Y.cols;
     std::vector<double> mean, target_mean;
-    weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
+    linalg::weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
     const auto root = [&](std::size_t i) { return p.weight.empty() ? 1.0 : std::sqrt(p.weight[i]); };
-    const Buffer<double> gram = row_gram(ctx, p.X, mean, p.weight);
+    const Buffer<double> gram = linalg::row_gram(ctx, p.X, mean, p.weight);
     std::vector<double> u(t * n);
     for (std::size_t c = 0; c < t; ++c)
         for (std::size_t i = 0; i < n; ++i) u[c * n + i] = root(i) * (p.Y(i, c) - target_mean[c]);
@@ -58,7 +58,7 @@ void by_rows(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
     for (std::size_t c = 0; c < t; ++c) {
         for (std::size_t i = 0; i < n; ++i) // residual_correlation puts the whole weight on: half of it is taken off
             u[c * n + i] = root(i) > 0 ? u[c * n + i] / root(i) : 0;
-        residual_correlation(ctx, p.X, mean, p.weight, u.data() + c * n, nullptr, fit.coef.data() + c * d);
+        linalg::residual_correlation(ctx, p.X, mean, p.weight, u.data() + c * n, nullptr, fit.coef.data() + c * d);
     }
     set_intercepts(fit, mean, target_mean);
 }
@@ -66,8 +66,8 @@ void by_rows(const RunContext& ctx, const Problem& p, RidgeFit& fit) {
 void by_gradients(const RunContext& ctx, const Problem& p, double tol, RidgeFit& fit) {
     const std::size_t n = n_rows(p.X), d = n_cols(p.X);
     std::vector<double> mean, target_mean;
-    weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
-    const std::vector<double> squares = column_squares(ctx, p.X, mean, p.weight);
+    linalg::weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
+    const std::vector<double> squares = linalg::column_squares(ctx, p.X, mean, p.weight);
     std::vector<double> y(n);
     for (std::size_t t = 0; t < p.Y.cols; ++t) {
         for (std::size_t i = 0; i < n; ++i) y[i] = p.Y(i, t) - target_mean[t];
@@ -82,9 +82,9 @@ void by_gradients(const RunContext& ctx, const Problem& p, double tol, RidgeFit&
 /// Whether the matrix of rows, a sum over columns, would lose the small columns beside the large ones.
 bool is_uneven(const RunContext& ctx, const Problem& p) {
     std::vector<double> mean, target_mean;
-    weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
+    linalg::weighted_means(ctx, p.X, p.Y, p.weight, p.params.fit_intercept, mean, target_mean);
     double low = 0, high = 0;
-    for (const double square : column_squares(ctx, p.X, mean, p.weight)) {
+    for (const double square : linalg::column_squares(ctx, p.X, mean, p.weight)) {
         if (square == 0) continue;
         low = low == 0 ? square : std::min(low, square);
         high = std::max(high, square);
@@ -132,7 +132,7 @@ void check(const Problem& p) {
 RidgeFit ridge(const RunContext& ctx, const Table& X, MatrixView<const double> Y, std::span<const double> weight,
                std::span<const double> alphas, const RidgeParams& params) {
     check({X, Y, weight, alphas, params});
-    const NearZero moved(ctx, X, weight, params.fit_intercept);
+    const linalg::NearZero moved(ctx, X, weight, params.fit_intercept);
     const Problem problem{moved.table(), Y, weight, alphas, params};
     RidgeFit fit;
     fit.coef.resize(Y.cols * n_cols(X));

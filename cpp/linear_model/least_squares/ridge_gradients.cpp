@@ -28,13 +28,13 @@ class System {
     /// X~' S y
     Vector correlation(const double* y) const {
         Vector out(mean_.size());
-        residual_correlation(ctx_, X_, mean_, weight_, y, nullptr, out.data());
+        linalg::residual_correlation(ctx_, X_, mean_, weight_, y, nullptr, out.data());
         return out;
     }
 
     Vector product(const Vector& v) const {
         Vector out(v.size());
-        residual_correlation(ctx_, X_, mean_, weight_, nullptr, v.data(), out.data());
+        linalg::residual_correlation(ctx_, X_, mean_, weight_, nullptr, v.data(), out.data());
         for (std::size_t j = 0; j < v.size(); ++j) out[j] = alpha_ * v[j] - out[j];
         return out;
     }

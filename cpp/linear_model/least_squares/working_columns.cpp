@@ -30,7 +30,7 @@ std::size_t most_worth_keeping(const Columns& x, std::size_t n_alphas) {
 template <class Columns>
 WorkingColumns<Columns>::WorkingColumns(const RunContext& ctx, const Columns& x, std::span<const double> weight,
                                         bool fit_intercept, std::size_t n_alphas)
-    : x_(x), weight_(weight), moments_(column_moments(ctx, x, weight, fit_intercept)),
+    : x_(x), weight_(weight), moments_(linalg::column_moments(ctx, x, weight, fit_intercept)),
       most_kept_(most_worth_keeping(x, n_alphas)), y_(x.n_rows()), r_(x.n_rows()), old_r_(x.n_rows()),
       q_(weight.empty() ? 0 : x.n_rows()), c_(x.n_cols()), way_at_(x.n_cols()), place_(x.n_cols(), -1) {}
 
@@ -50,7 +50,7 @@ void WorkingColumns<Columns>::begin_target(const RunContext& ctx, VectorView<con
         y_[i] = y[i] - target_mean_;
         yy_ += s(i) * y_[i] * y_[i];
     }
-    if (is_constant(yy_, moments_.weight_sum, target_mean_)) {
+    if (linalg::is_constant(yy_, moments_.weight_sum, target_mean_)) {
         yy_ = 0;
         y_.fill(0.0);
     }
@@ -113,7 +113,7 @@ void WorkingColumns<Columns>::update_residual(const RunContext& ctx, bool from_s
                 ids_.push_back(static_cast<std::int32_t>(j));
                 values_.push_back(w_[j]);
             }
-        subtract_columns(ctx, x_, moments_, ids_, values_.data(), r_.data());
+        linalg::subtract_columns(ctx, x_, moments_, ids_, values_.data(), r_.data());
     }
     struct Sums {
         double q = 0, rr = 0, ry = 0, moved = 0;
@@ -184,7 +184,7 @@ void WorkingColumns<Columns>::make_gram(const RunContext& ctx, std::span<const s
         gram_ = std::move(larger);
         ld_ = ld;
     }
-    gram_of_columns(ctx, x_, moments_, weight_, kept_, first, gram_.data(), ld_);
+    linalg::gram_of_columns(ctx, x_, moments_, weight_, kept_, first, gram_.data(), ld_);
 }
 
 template <class Columns>
@@ -227,9 +227,9 @@ int WorkingColumns<Columns>::descend(const RunContext& ctx, const Penalty& penal
     return sweeps_;
 }
 
-template class WorkingColumns<DenseColumns<float>>;
-template class WorkingColumns<DenseColumns<double>>;
-template class WorkingColumns<SparseColumns<float>>;
-template class WorkingColumns<SparseColumns<double>>;
+template class WorkingColumns<linalg::DenseColumns<float>>;
+template class WorkingColumns<linalg::DenseColumns<double>>;
+template class WorkingColumns<linalg::SparseColumns<float>>;
+template class WorkingColumns<linalg::SparseColumns<double>>;
 
 } // namespace mlcore::linear_model

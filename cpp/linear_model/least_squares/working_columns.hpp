@@ -23,7 +23,7 @@ class WorkingColumns {
     WorkingColumns(const RunContext& ctx, const Columns& x, std::span<const double> weight, bool fit_intercept,
                    std::size_t n_alphas);
 
-    const ColumnMoments& moments() const { return moments_; }
+    const linalg::ColumnMoments& moments() const { return moments_; }
     double target_mean() const { return target_mean_; }
     double w(std::size_t j) const { return w_[j]; }
     double c(std::size_t j) const { return c_[j]; }
@@ -59,7 +59,7 @@ class WorkingColumns {
 
     const Columns& x_;
     std::span<const double> weight_;
-    ColumnMoments moments_;
+    linalg::ColumnMoments moments_;
     std::size_t most_kept_;
 
     // one target

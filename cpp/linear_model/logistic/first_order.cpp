@@ -34,7 +34,7 @@ class Batches {
 
   private:
     void estimate(std::span<const std::size_t> rows, const Vector& theta) {
-        const Design& design = batch_.gather(rows);
+        const linalg::Design& design = batch_.gather(rows);
         const std::size_t K = loss_.n_outputs(), d = loss_.n_cols(), B = design.block_rows();
         if (z_.empty()) {
             z_ = Buffer<double>(K * B);
@@ -49,8 +49,8 @@ class Batches {
             y_.push_back(loss_.y()[i]);
             weight_.push_back(loss_.weight(i));
         }
-        Design::Scratch scratch;
-        const Coefficients w = loss_.coefficients(theta.data(), K);
+        linalg::Design::Scratch scratch;
+        const linalg::Coefficients w = loss_.coefficients(theta.data(), K);
         sum_.fill(0.0);
         Vector intercepts(K, 0.0);
         for (std::size_t begin = 0; begin < rows.size(); begin += B) {
@@ -75,7 +75,7 @@ class Batches {
 
     const LogisticLoss& loss_;
     std::size_t size_;
-    Batch batch_;
+    linalg::Batch batch_;
     std::vector<std::size_t> order_;
     std::vector<std::int32_t> y_;
     Vector weight_, gradient_;
@@ -89,7 +89,7 @@ std::size_t rows_of_step(const FirstOrderParams& params, std::size_t n) {
 
 /// Smoothness of the mean loss of b of n rows, in expectation.
 double expected_smoothness(const RunContext& ctx, const LogisticLoss& loss, std::size_t b) {
-    const Design& design = loss.design();
+    const linalg::Design& design = loss.design();
     const auto n = static_cast<double>(design.n_rows()), size = static_cast<double>(b);
     const double all = loss.gram_norm(ctx);
     double longest = all;

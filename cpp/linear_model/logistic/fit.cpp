@@ -28,7 +28,8 @@ constexpr double far_from_zero = 1e3; // mean over deviation: products of column
 class Rows {
   public:
     Rows(const RunContext& ctx, const Table& X, std::span<const double> weight, bool fit_intercept)
-        : moved_(ctx, X, weight, fit_intercept), moments_(table_moments(ctx, moved_.table(), weight, fit_intercept)) {
+        : moved_(ctx, X, weight, fit_intercept),
+          moments_(linalg::table_moments(ctx, moved_.table(), weight, fit_intercept)) {
         const std::size_t d = moments_.mean.size();
         bool is_far = false;
         for (std::size_t j = 0; j < d; ++j)
@@ -37,12 +38,12 @@ class Rows {
                     moments_.weight_sum * moments_.mean[j] * moments_.mean[j] > far_from_zero * far_from_zero * square;
         if (is_far && X.index() < 2) {
             moved_.move_dense(moments_.mean);
-            moments_ = table_moments(ctx, moved_.table(), weight, fit_intercept);
+            moments_ = linalg::table_moments(ctx, moved_.table(), weight, fit_intercept);
         }
     }
 
     const Table& table() const { return moved_.table(); }
-    const TableMoments& moments() const { return moments_; }
+    const linalg::TableMoments& moments() const { return moments_; }
 
     /// Coefficients (K, d + 1) of the table as it was: those of the moved one, in place (sign 1), or back (-1).
     void move(double sign, std::vector<double>& theta) const {
@@ -51,8 +52,8 @@ class Rows {
     }
 
   private:
-    NearZero moved_;
-    TableMoments moments_;
+    linalg::NearZero moved_;
+    linalg::TableMoments moments_;
 };
 
 } // namespace
@@ -65,7 +66,7 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
         throw ValueError("sample_weight must have " + std::to_string(n_rows(X)) + " entries, got " +
                          std::to_string(weight.size()));
     const Rows rows(ctx, X, weight, params.fit_intercept);
-    const auto design = make_design(rows.table());
+    const auto design = linalg::make_design(rows.table());
     LogisticLoss loss(*design, y, weight, params.n_classes, params.fit_intercept, params.l2);
     loss.standardise(rows.moments());
     if (start.size() != loss.n_parameters())
@@ -106,14 +107,14 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
 
 std::vector<double> logistic_decision(const RunContext& ctx, const Table& X, std::span<const double> coef,
                                       std::size_t n_outputs) {
-    const auto design = make_design(X);
+    const auto design = linalg::make_design(X);
     const std::size_t n = design->n_rows(), B = design->block_rows(), K = n_outputs;
     if (coef.size() != K * (design->n_cols() + 1))
         throw ValueError("X has " + std::to_string(design->n_cols()) + " columns, which does not fit coef");
-    const Coefficients w = design->coefficients(coef.data(), K);
+    const linalg::Coefficients w = design->coefficients(coef.data(), K);
     std::vector<double> out(n * K);
     struct Local {
-        Design::Scratch design;
+        linalg::Design::Scratch design;
         Buffer<double> z;
     };
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));

@@ -11,8 +11,8 @@
 
 namespace mlcore::linear_model {
 
-LogisticLoss::LogisticLoss(const Design& design, std::span<const std::int32_t> y, std::span<const double> weight,
-                           std::size_t n_classes, bool fit_intercept, double l2)
+LogisticLoss::LogisticLoss(const linalg::Design& design, std::span<const std::int32_t> y,
+                           std::span<const double> weight, std::size_t n_classes, bool fit_intercept, double l2)
     : design_(design), y_(y), weight_(weight), K_(n_classes == 2 ? 1 : n_classes), fit_intercept_(fit_intercept),
       l2_(l2), total_weight_(static_cast<double>(design.n_rows())) {
     if (n_classes < 2) throw ValueError("n_classes must be at least 2, got " + std::to_string(n_classes));
@@ -39,7 +39,7 @@ LogisticLoss::LogisticLoss(const Design& design, std::span<const std::int32_t> y
 
 // ---- coordinates ----------------------------------------------------------------------------------------------------
 
-void LogisticLoss::standardise(const TableMoments& moments) {
+void LogisticLoss::standardise(const linalg::TableMoments& moments) {
     coordinates_.shift = moments.mean;
     coordinates_.inverse.resize(n_cols());
     for (std::size_t j = 0; j < n_cols(); ++j) {
@@ -87,7 +87,7 @@ double LogisticLoss::centre(double* theta, bool coefficients) const {
     return most;
 }
 
-Coefficients LogisticLoss::coefficients(const double* theta, std::size_t n_outputs) const {
+linalg::Coefficients LogisticLoss::coefficients(const double* theta, std::size_t n_outputs) const {
     if (coordinates_.inverse.empty()) return design_.coefficients(theta, n_outputs);
     const std::size_t d = n_cols();
     std::vector<double> of_table(theta, theta + n_outputs * (d + 1));
@@ -110,10 +110,10 @@ void LogisticLoss::pull(double* gradient, std::size_t n_outputs) const {
             row[j] = (row[j] - coordinates_.shift[j] * row[d]) * coordinates_.inverse[j];
 }
 
-void LogisticLoss::standardise(const ColumnSet& rows, const ColumnSet& columns, double* sum) const {
+void LogisticLoss::standardise(const linalg::ColumnSet& rows, const linalg::ColumnSet& columns, double* sum) const {
     if (coordinates_.inverse.empty()) return;
     const std::size_t a = rows.size() - 1, b = columns.size() - 1, stride = columns.stride();
-    const bool same = same_columns(rows, columns); // then only what is on and above the diagonal is there
+    const bool same = linalg::same_columns(rows, columns); // then only what is on and above the diagonal is there
     const double ones = sum[a * stride + b];
     const auto of_row = [&](std::size_t i) { return sum[i * stride + b]; }; // row's column with the ones
     const auto of_column = [&](std::size_t j) { return same ? of_row(j) : sum[a * stride + j]; };
@@ -183,7 +183,7 @@ void add_pieces(const RunContext& ctx, Buffer<double>& partial, std::size_t n, s
 
 /// What a thread works with in a sweep.
 struct Local {
-    Design::Scratch design;
+    linalg::Design::Scratch design;
     Buffer<double> z, scratch;
 };
 
@@ -192,7 +192,7 @@ struct Local {
 double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* theta, double* gradient) {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
     const std::size_t stride = round_up(size + K_ + 1, 8); // gradient, its intercepts, loss
-    const Coefficients w = coefficients(theta, K_);
+    const linalg::Coefficients w = coefficients(theta, K_);
     const Pieces cut = pieces(most_tasks(size));
     Buffer<double> partial(cut.n * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
@@ -235,7 +235,7 @@ double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* the
 void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, double* out) const {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
     const std::size_t stride = round_up(size + K_, 8);
-    const Coefficients w = coefficients(v, K_);
+    const linalg::Coefficients w = coefficients(v, K_);
     const Pieces cut = pieces(most_tasks(size));
     Buffer<double> partial(cut.n * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
@@ -294,7 +294,7 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
         for (const double x : v) length += x * x;
         if (length == 0) return 0;
         for (double& x : v) x /= std::sqrt(length);
-        const Coefficients w = coefficients(v.data(), 1);
+        const linalg::Coefficients w = coefficients(v.data(), 1);
         Buffer<double> partial(cut.n * stride, 0.0);
         for_blocks(ctx, cut, sweep_ns(1),
                    [&](std::size_t, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
@@ -321,7 +321,7 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
 }
 
 template <class Weights>
-std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::span<const ColumnSet> columns,
+std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::span<const linalg::ColumnSet> columns,
                                                    std::span<const Pair> pairs, Weights&& weights) const {
     const std::size_t B = design_.block_rows();
     std::size_t size = 0;
@@ -369,7 +369,7 @@ std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::s
     return partial;
 }
 
-void LogisticLoss::finish_block(const ColumnSet& columns, const Buffer<double>& sum, double* block,
+void LogisticLoss::finish_block(const linalg::ColumnSet& columns, const Buffer<double>& sum, double* block,
                                 std::size_t stride) const {
     const std::size_t m = columns.size();
     for (std::size_t i = 0; i < m; ++i)
@@ -381,8 +381,8 @@ void LogisticLoss::finish_block(const ColumnSet& columns, const Buffer<double>& 
         }
 }
 
-std::vector<Buffer<double>> LogisticLoss::hessian_blocks(const RunContext& ctx, std::span<const ColumnSet> columns,
-                                                         bool bound) const {
+std::vector<Buffer<double>> LogisticLoss::hessian_blocks(const RunContext& ctx,
+                                                         std::span<const linalg::ColumnSet> columns, bool bound) const {
     const std::size_t B = design_.block_rows();
     std::vector<Pair> pairs;
     for (std::size_t k = 0; k < columns.size(); ++k) pairs.emplace_back(k, k);
@@ -400,7 +400,7 @@ std::vector<Buffer<double>> LogisticLoss::hessian_blocks(const RunContext& ctx, 
     return sums;
 }
 
-Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const ColumnSet> columns) const {
+Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const linalg::ColumnSet> columns) const {
     const std::size_t B = design_.block_rows();
     std::vector<Pair> pairs;
     std::vector<std::size_t> first(K_ + 1, 0);
@@ -430,7 +430,7 @@ Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const Colu
                 continue;
             }
             const std::size_t rows = columns[k].size(), cols = columns[l].size(), stride = columns[l].stride();
-            const bool same = same_columns(columns[k], columns[l]);
+            const bool same = linalg::same_columns(columns[k], columns[l]);
             for (std::size_t i = 0; i < rows; ++i)
                 for (std::size_t j = 0; j < cols; ++j) {
                     const bool unused = !fit_intercept_ && (i + 1 == rows || j + 1 == cols);

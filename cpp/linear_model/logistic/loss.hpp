@@ -31,7 +31,7 @@ namespace mlcore::linear_model {
 class LogisticLoss {
   public:
     /// y (n) classes, weight (n) or empty for ones. Throws ValueError where sizes or classes do not fit.
-    LogisticLoss(const Design& design, std::span<const std::int32_t> y, std::span<const double> weight,
+    LogisticLoss(const linalg::Design& design, std::span<const std::int32_t> y, std::span<const double> weight,
                  std::size_t n_classes, bool fit_intercept, double l2);
 
     std::size_t n_outputs() const { return K_; }
@@ -44,14 +44,14 @@ class LogisticLoss {
     double largest_l2() const;
     /// 1 / u_j: what an L1 penalty of column j is multiplied by. 0 for constant columns.
     double inverse(std::size_t j) const { return coordinates_.inverse.empty() ? 1.0 : coordinates_.inverse[j]; }
-    const Coordinates& coordinates() const { return coordinates_; }
+    const linalg::Coordinates& coordinates() const { return coordinates_; }
     double total_weight() const { return total_weight_; }
-    const Design& design() const { return design_; }
+    const linalg::Design& design() const { return design_; }
     std::span<const std::int32_t> y() const { return y_; }
     double weight(std::size_t i) const { return weight_.empty() ? 1.0 : weight_[i]; }
 
     /// Changes the coordinates of theta, from then on. moments: of the design's table.
-    void standardise(const TableMoments& moments);
+    void standardise(const linalg::TableMoments& moments);
     /// theta (K, d + 1) from coefficients of the table, and back, in place.
     void from_table(double* theta) const;
     void to_table(double* theta) const;
@@ -60,7 +60,7 @@ class LogisticLoss {
     double centre(double* theta, bool coefficients) const;
 
     /// What the design wants for theta (n_outputs, d + 1).
-    Coefficients coefficients(const double* theta, std::size_t n_outputs) const;
+    linalg::Coefficients coefficients(const double* theta, std::size_t n_outputs) const;
     /// Gradients by coefficients of the table (n_outputs, d + 1), intercepts last: those by theta, in place.
     void pull(double* gradient, std::size_t n_outputs) const;
 
@@ -78,12 +78,12 @@ class LogisticLoss {
     /// The Hessian at the last theta between chosen coefficients: those of output k in columns[k], then its intercept,
     /// output after output. (m, m), m the sum of their sizes, both triangles. Where no intercept is fitted its rows are
     /// those of the unit matrix. By whole_table() it is all of the Hessian.
-    Buffer<double> hessian(const RunContext& ctx, std::span<const ColumnSet> columns) const;
+    Buffer<double> hessian(const RunContext& ctx, std::span<const linalg::ColumnSet> columns) const;
     /// Its diagonal blocks alone, one for each output that columns are given for. bound: of the matrix without the
     /// terms -p_ik p_il, which is larger, and without coupling between outputs.
-    std::vector<Buffer<double>> hessian_blocks(const RunContext& ctx, std::span<const ColumnSet> columns,
+    std::vector<Buffer<double>> hessian_blocks(const RunContext& ctx, std::span<const linalg::ColumnSet> columns,
                                                bool bound = false) const;
-    std::vector<ColumnSet> whole_table() const { return {K_, ColumnSet(design_.n_cols())}; }
+    std::vector<linalg::ColumnSet> whole_table() const { return {K_, linalg::ColumnSet(design_.n_cols())}; }
     /// The diagonal of the Hessian at the last theta, (K, d + 1); 1 for intercepts that are not fitted.
     void hessian_diagonal(const RunContext& ctx, double* out) const;
 
@@ -103,20 +103,21 @@ class LogisticLoss {
     /// Design::add_products. weights(pair, block, begin, end, h) writes the weights of a block.
     using Pair = std::pair<std::size_t, std::size_t>;
     template <class Weights>
-    std::vector<Buffer<double>> products(const RunContext& ctx, std::span<const ColumnSet> columns,
+    std::vector<Buffer<double>> products(const RunContext& ctx, std::span<const linalg::ColumnSet> columns,
                                          std::span<const Pair> pairs, Weights&& weights) const;
     /// Products of columns of the table (rows.size(), columns.stride()), ones last: those of x', in place.
-    void standardise(const ColumnSet& rows, const ColumnSet& columns, double* sum) const;
+    void standardise(const linalg::ColumnSet& rows, const linalg::ColumnSet& columns, double* sum) const;
     /// block (columns.size(), ...) from products of an output with itself: penalty, intercept, lower triangle.
-    void finish_block(const ColumnSet& columns, const Buffer<double>& sum, double* block, std::size_t stride) const;
+    void finish_block(const linalg::ColumnSet& columns, const Buffer<double>& sum, double* block,
+                      std::size_t stride) const;
 
-    const Design& design_;
+    const linalg::Design& design_;
     std::span<const std::int32_t> y_;
     std::span<const double> weight_;
     std::size_t K_;
     bool fit_intercept_;
     double l2_, total_weight_;
-    Coordinates coordinates_;
+    linalg::Coordinates coordinates_;
     Buffer<double> probability_; // block by block, as the products lie
 };
 

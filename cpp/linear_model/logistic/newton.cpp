@@ -26,13 +26,13 @@ class Preconditioner {
             loss_.hessian_diagonal(ctx, diagonal_.data());
             return;
         }
-        const std::vector<ColumnSet> columns = loss_.whole_table();
+        const std::vector<linalg::ColumnSet> columns = loss_.whole_table();
         std::vector<Buffer<double>> blocks = loss_.hessian_blocks(ctx, {columns.data(), alike ? 1 : columns.size()});
         factors_.clear();
         factors_.resize(blocks.size());
         const double ns = 0.1 * static_cast<double>(m * m * m);
         parallel_tasks(ctx, blocks.size(), ns,
-                       [&](std::size_t k, int) { factors_[k] = Cholesky(ctx, std::move(blocks[k]), m); });
+                       [&](std::size_t k, int) { factors_[k] = linalg::Cholesky(ctx, std::move(blocks[k]), m); });
     }
 
     void apply(const RunContext& ctx, Vector& v) const {
@@ -49,7 +49,7 @@ class Preconditioner {
 
   private:
     const LogisticLoss& loss_;
-    std::vector<Cholesky> factors_;
+    std::vector<linalg::Cholesky> factors_;
     Vector diagonal_;
 };
 
@@ -86,7 +86,7 @@ Vector conjugate_gradients(const RunContext& ctx, const LogisticLoss& loss, cons
 /// Products with the Hessian that cost as much as the preconditioner's renewal.
 double renewal_cost(const LogisticLoss& loss) {
     if (loss.n_cols() + 1 > most_block_cols) return 1;
-    const ColumnSet all(loss.n_cols());
+    const linalg::ColumnSet all(loss.n_cols());
     const auto rows = static_cast<double>(loss.design().n_rows()), K = static_cast<double>(loss.n_outputs());
     const auto m = static_cast<double>(all.size());
     const double product = K * (0.2 * static_cast<double>(loss.design().n_stored()) + 10 * rows);

@@ -18,9 +18,9 @@ constexpr double about_to_leave = 0.8;     // share of l1 that the gradient of s
 constexpr int most_passes = 1000;
 
 /// The coefficients that the next step may change, output by output.
-std::vector<ColumnSet> working_set(const LogisticLoss& loss, double l1, const Point& at) {
+std::vector<linalg::ColumnSet> working_set(const LogisticLoss& loss, double l1, const Point& at) {
     const std::size_t d = loss.n_cols();
-    std::vector<ColumnSet> sets;
+    std::vector<linalg::ColumnSet> sets;
     for (std::size_t k = 0; k < loss.n_outputs(); ++k) {
         const double *theta = &at.theta[k * (d + 1)], *gradient = &at.gradient[k * (d + 1)];
         std::vector<std::uint32_t> chosen;
@@ -49,7 +49,8 @@ struct Model {
     std::vector<std::size_t> where; // in theta
     Vector x, gradient, l1;
 
-    void add(const LogisticLoss& loss, double penalty, std::size_t k, const ColumnSet& columns, const Point& at) {
+    void add(const LogisticLoss& loss, double penalty, std::size_t k, const linalg::ColumnSet& columns,
+             const Point& at) {
         const std::size_t first = k * (loss.n_cols() + 1);
         for (const std::uint32_t j : columns.chosen()) add(first + j, penalty * loss.inverse(j), at);
         add(first + loss.n_cols(), 0.0, at);
@@ -71,10 +72,10 @@ struct Model {
 /// The step that minimises the model at `at`.
 Vector newton_step(const RunContext& ctx, const LogisticLoss& loss, double l1, const Point& at, int n_iter,
                    double tol) {
-    const std::vector<ColumnSet> columns = working_set(loss, l1, at);
+    const std::vector<linalg::ColumnSet> columns = working_set(loss, l1, at);
     const std::size_t K = loss.n_outputs();
     std::size_t total = 0;
-    for (const ColumnSet& mine : columns) total += mine.size();
+    for (const linalg::ColumnSet& mine : columns) total += mine.size();
     Vector towards(at.theta.size(), 0.0);
     if (K == 1 || total <= (n_iter < early ? most_coupled_early : most_coupled)) {
         Model model;

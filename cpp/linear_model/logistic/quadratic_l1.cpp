@@ -47,7 +47,7 @@ class Descent {
             const std::size_t j = support[a];
             step[a] = -(gradient_[j] + (x_[j] > 0 ? l1_[j] : -l1_[j]));
         }
-        Cholesky(ctx, std::move(block), m).solve(step.data());
+        linalg::Cholesky(ctx, std::move(block), m).solve(step.data());
         double along = 1;
         for (std::size_t a = 0; a < m; ++a) {
             const std::size_t j = support[a];

@@ -15,7 +15,7 @@ namespace {
 /// Blocks of the table, in an order drawn anew for each epoch.
 class Blocks {
   public:
-    explicit Blocks(const Design& design)
+    explicit Blocks(const linalg::Design& design)
         : n_rows_(design.n_rows()), rows_(std::min<std::size_t>(design.block_rows(), 8)),
           order_((n_rows_ + rows_ - 1) / rows_) {}
 
@@ -66,7 +66,7 @@ class Saga {
     /// Largest eigenvalue of sum_i s_i (x_i, 1) (x_i, 1)^T / S over the rows of one block.
     double block_norm(std::size_t block) const {
         const std::size_t begin = blocks_.begin(block), end = blocks_.end(block);
-        Design::Scratch scratch;
+        linalg::Design::Scratch scratch;
         Buffer<double> z(design_.block_rows()), sum(design_.gradient_size(1));
         std::vector<double> v(m_, 1.0);
         if (!loss_.fit_intercept()) v[m_ - 1] = 0;
@@ -130,14 +130,14 @@ class Saga {
     }
 
     const LogisticLoss& loss_;
-    const Design& design_;
+    const linalg::Design& design_;
     double l1_;
     Blocks blocks_;
     std::size_t K_, m_;
     Buffer<double> residual_; // of each block when it was last drawn, by S
     Buffer<double> z_, p_, scratch_, sum_;
     Vector change_, mean_, weight_; // gradient of a block, new minus old; the sum of the old ones
-    Design::Scratch design_scratch_;
+    linalg::Design::Scratch design_scratch_;
 };
 
 } // namespace

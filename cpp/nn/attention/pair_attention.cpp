@@ -149,16 +149,16 @@ void pair_attention(const RunContext& ctx, const PairAttention& p, float* weight
     else
         scores<Distance>(ctx, p, keys.data(), weights);
     if (!p.lengths)
-        return gemm_batched(ctx, p.batch, row_major<const float>(weights, p.n_queries, p.n_keys),
-                            step(p.n_queries * p.n_keys), row_major(p.values, p.n_keys, p.value_depth),
-                            step(p.n_keys * p.value_depth), row_major(out, p.n_queries, p.value_depth),
-                            step(p.n_queries * p.value_depth));
+        return linalg::gemm_batched(ctx, p.batch, row_major<const float>(weights, p.n_queries, p.n_keys),
+                                    step(p.n_queries * p.n_keys), row_major(p.values, p.n_keys, p.value_depth),
+                                    step(p.n_keys * p.value_depth), row_major(out, p.n_queries, p.value_depth),
+                                    step(p.n_queries * p.value_depth));
     for (std::size_t b = 0; b < p.batch; ++b) // values that are padding may be anything, NaN too
-        gemm(ctx,
-             first_cols(row_major<const float>(weights + b * p.n_queries * p.n_keys, p.n_queries, p.n_keys),
-                        n_seen(p, b)),
-             row_major(p.values + b * p.n_keys * p.value_depth, n_seen(p, b), p.value_depth),
-             row_major(out + b * p.n_queries * p.value_depth, p.n_queries, p.value_depth));
+        linalg::gemm(ctx,
+                     first_cols(row_major<const float>(weights + b * p.n_queries * p.n_keys, p.n_queries, p.n_keys),
+                                n_seen(p, b)),
+                     row_major(p.values + b * p.n_keys * p.value_depth, n_seen(p, b), p.value_depth),
+                     row_major(out + b * p.n_queries * p.value_depth, p.n_queries, p.value_depth));
 }
 
 void pair_attention_backward(const RunContext& ctx, const PairAttention& p, const float* weights, const float* out,
@@ -168,10 +168,10 @@ void pair_attention_backward(const RunContext& ctx, const PairAttention& p, cons
                                   dO = row_major(dout, p.n_queries, p.value_depth),
                                   V = row_major(p.values, p.n_keys, p.value_depth);
     if (gradients.dvalues)
-        gemm_batched(ctx, p.batch, transposed(P), step(scores), dO, step(outs),
-                     row_major(gradients.dvalues, p.n_keys, p.value_depth), step(p.n_keys * p.value_depth));
-    gemm_batched(ctx, p.batch, dO, step(outs), transposed(V), step(p.n_keys * p.value_depth),
-                 row_major(dscores, p.n_queries, p.n_keys), step(scores));
+        linalg::gemm_batched(ctx, p.batch, linalg::transposed(P), step(scores), dO, step(outs),
+                             row_major(gradients.dvalues, p.n_keys, p.value_depth), step(p.n_keys * p.value_depth));
+    linalg::gemm_batched(ctx, p.batch, dO, step(outs), linalg::transposed(V), step(p.n_keys * p.value_depth),
+                         row_major(dscores, p.n_queries, p.n_keys), step(scores));
     parallel_tasks(ctx, p.batch * p.n_queries, static_cast<double>(p.n_keys), [&](std::size_t row, int) {
         float delta = 0;
         for (std::size_t d = 0; d < p.value_depth; ++d)

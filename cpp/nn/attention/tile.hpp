@@ -18,7 +18,7 @@
 
 namespace mlcore::nn::tiles {
 
-inline constexpr std::size_t panel = tile_cols; // queries of a tile: two vectors
+inline constexpr std::size_t panel = linalg::tile_cols; // queries of a tile: two vectors
 inline constexpr std::size_t key_block = 128;
 inline constexpr float log2_e = 0x1.715476p0f;
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -82,11 +82,11 @@ void product(std::size_t m, std::size_t n, const float* a, const float* b, const
              std::size_t c_step, bool accumulate) {
     using Kernel = void (*)(const float*, const float*, const Terms&, float*, std::size_t, bool);
     static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {
-        return std::array<std::array<Kernel, 2>, tile_rows>{
+        return std::array<std::array<Kernel, 2>, linalg::tile_rows>{
             std::array<Kernel, 2>{&product_tile<I + 1, 1, row>, &product_tile<I + 1, 2, row>}...};
-    }(std::make_index_sequence<tile_rows>{});
+    }(std::make_index_sequence<linalg::tile_rows>{});
     // Tiles of nearly equal heights: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
-    const std::size_t n_tiles = (m + tile_rows - 1) / tile_rows;
+    const std::size_t n_tiles = (m + linalg::tile_rows - 1) / linalg::tile_rows;
     for (std::size_t t = 0; t < n_tiles; ++t) {
         const std::size_t i = m * t / n_tiles, height = m * (t + 1) / n_tiles - i;
         for (std::size_t j = 0; j < n; j += 2 * simd::lanes) {
@@ -100,11 +100,11 @@ void product(std::size_t m, std::size_t n, const float* a, const float* b, const
 
 /// Rows of a head as a left factor whose rows they are: cut as by product(), each tile interleaved.
 inline void pack_left(const float* rows, std::ptrdiff_t row_stride, std::size_t n, std::size_t depth, float* out) {
-    const std::size_t n_tiles = (n + tile_rows - 1) / tile_rows;
+    const std::size_t n_tiles = (n + linalg::tile_rows - 1) / linalg::tile_rows;
     for (std::size_t t = 0; t < n_tiles; ++t) {
         const std::size_t i = n * t / n_tiles, height = n * (t + 1) / n_tiles - i;
-        interleave(rows + static_cast<std::ptrdiff_t>(i) * row_stride, row_stride, height, depth, out + i * depth,
-                   height);
+        linalg::interleave(rows + static_cast<std::ptrdiff_t>(i) * row_stride, row_stride, height, depth,
+                           out + i * depth, height);
     }
 }
 
@@ -114,9 +114,9 @@ inline void left_product(std::size_t m, std::size_t packed, const float* left, c
                          float* tile) {
     using Kernel = void (*)(const float*, const float*, const Terms&, float*, std::size_t, bool);
     static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {
-        return std::array<Kernel, tile_rows>{&product_tile<I + 1, 2, 1>...};
-    }(std::make_index_sequence<tile_rows>{});
-    const std::size_t n_tiles = (packed + tile_rows - 1) / tile_rows;
+        return std::array<Kernel, linalg::tile_rows>{&product_tile<I + 1, 2, 1>...};
+    }(std::make_index_sequence<linalg::tile_rows>{});
+    const std::size_t n_tiles = (packed + linalg::tile_rows - 1) / linalg::tile_rows;
     for (std::size_t t = 0; t < n_tiles; ++t) {
         const std::size_t i = packed * t / n_tiles, height = packed * (t + 1) / n_tiles - i;
         if (i >= m) break;
@@ -139,8 +139,8 @@ inline void pack_rows(const float* rows, std::ptrdiff_t row_stride, std::size_t 
 inline void pack_queries(const float* rows, std::ptrdiff_t row_stride, std::size_t n, std::size_t depth, float factor,
                          float* out) {
     for (std::size_t i = 0; i < n; i += panel)
-        interleave(rows + static_cast<std::ptrdiff_t>(i) * row_stride, row_stride, std::min(panel, n - i), depth,
-                   out + i * depth, panel);
+        linalg::interleave(rows + static_cast<std::ptrdiff_t>(i) * row_stride, row_stride, std::min(panel, n - i),
+                           depth, out + i * depth, panel);
     if (factor == 1) return;
     for (std::size_t t = 0; t < n_panels(n) * panel * depth; ++t) out[t] *= factor;
 }
@@ -198,7 +198,7 @@ inline void add_bias(const Attention& a, const float* head, std::size_t first_ke
                      std::size_t first_query, float* tile, float* room) {
     const std::size_t queries = std::min(panel, a.n_queries - first_query);
     const MatrixView<const float> B{head, a.n_queries, a.n_keys, a.bias.strides[2], a.bias.strides[3]};
-    pack_panel(B, first_query, queries, first_key, n, room, panel);
+    linalg::pack_panel(B, first_query, queries, first_key, n, room, panel);
     for (std::size_t t = 0; t < n * panel; ++t) tile[t] += room[t];
 }
 

@@ -22,7 +22,7 @@ constexpr double flops_per_ns = 40;            // of one thread, for the estimat
 struct Panels {
     std::size_t m, k;
 
-    std::size_t count() const { return (m + tile_rows - 1) / tile_rows; }
+    std::size_t count() const { return (m + linalg::tile_rows - 1) / linalg::tile_rows; }
     std::size_t row(std::size_t panel) const { return m * panel / count(); }
     /// Terms that are gathered at a time.
     std::size_t depth() const {
@@ -31,11 +31,11 @@ struct Panels {
     }
 
     void pack(const RunContext& ctx, const float* w, float* panels) const {
-        parallel_tasks(ctx, count(), 0.5 * static_cast<double>(tile_rows * k), [&](std::size_t panel, int) {
+        parallel_tasks(ctx, count(), 0.5 * static_cast<double>(linalg::tile_rows * k), [&](std::size_t panel, int) {
             const std::size_t begin = row(panel), height = row(panel + 1) - begin;
             for (std::size_t first = 0; first < k; first += depth())
-                pack_panel(row_major(w, m, k), begin, height, first, std::min(depth(), k - first),
-                           panels + begin * k + first * height, height);
+                linalg::pack_panel(row_major(w, m, k), begin, height, first, std::min(depth(), k - first),
+                                   panels + begin * k + first * height, height);
         });
     }
 };
@@ -45,7 +45,7 @@ struct Destination {
     float* data;
     std::size_t image_step, channel_step, row_step, col_step;
     const float* bias = nullptr; // (groups * m)
-    Activation activation = Activation::identity;
+    linalg::Activation activation = linalg::Activation::identity;
     float* pre_activation = nullptr; // like data
 };
 
@@ -65,13 +65,16 @@ struct Walk {
         Scratch<float> window, gathered, sums;
     };
 
-    std::size_t padded_pixels() const { return (blocks.pixels() + tile_cols - 1) / tile_cols * tile_cols; }
+    std::size_t padded_pixels() const {
+        return (blocks.pixels() + linalg::tile_cols - 1) / linalg::tile_cols * linalg::tile_cols;
+    }
 
     Room room() const {
         const std::size_t seen = blocks.images * window.image_size();
         Room made;
         made.window = Scratch<float>(seen + slack);
-        made.gathered = Scratch<float>(std::max(tile_cols * shape.depth(), blocks.rows * window.row_length()) + slack);
+        made.gathered =
+            Scratch<float>(std::max(linalg::tile_cols * shape.depth(), blocks.rows * window.row_length()) + slack);
         made.sums = Scratch<float>(padded_pixels() * shape.m);
         std::fill_n(made.window.data(), seen + slack, 0.0f);
         return made;
@@ -89,13 +92,13 @@ struct Walk {
         }
         for (std::size_t first = 0; first < shape.k; first += shape.depth()) {
             const std::size_t terms = std::min(shape.depth(), shape.k - first);
-            for (std::size_t pixel = 0; pixel < n_pixels; pixel += tile_cols) {
+            for (std::size_t pixel = 0; pixel < n_pixels; pixel += linalg::tile_cols) {
                 gather(block, pixel, first, terms, room);
                 for (std::size_t p = 0; p < shape.count(); ++p) {
                     const std::size_t row = shape.row(p), height = shape.row(p + 1) - row;
-                    tile_kernel(height)(panels + (group * shape.m + row) * shape.k + first * height,
-                                        room.gathered.data(), terms, room.sums.data() + row * stride + pixel, stride,
-                                        first > 0);
+                    linalg::tile_kernel(height)(panels + (group * shape.m + row) * shape.k + first * height,
+                                                room.gathered.data(), terms, room.sums.data() + row * stride + pixel,
+                                                stride, first > 0);
                 }
             }
         }
@@ -131,15 +134,15 @@ struct Walk {
     void gather(const OutputBlocks::Block& block, std::size_t pixel, std::size_t first, std::size_t terms,
                 Room& room) const {
         float* panel = room.gathered.data();
-        const std::size_t n = std::min(tile_cols, block.pixels() - pixel);
-        if (n < tile_cols) std::fill_n(panel, terms * tile_cols, 0.0f);
+        const std::size_t n = std::min(linalg::tile_cols, block.pixels() - pixel);
+        if (n < linalg::tile_cols) std::fill_n(panel, terms * linalg::tile_cols, 0.0f);
         const float* places = room.window.data();
         const std::size_t* offset = offsets.data() + first;
         // Runs of pixels of one row, at most W of them. Each is copied as W whatever its length: what it writes too
         // much is overwritten by the next run, of this term or of the next.
         const auto copy = [&](auto width, auto known_runs) {
             constexpr std::size_t W = width;
-            std::size_t from[tile_cols], to[tile_cols], found = 0;
+            std::size_t from[linalg::tile_cols], to[linalg::tile_cols], found = 0;
             for (std::size_t done = 0; done < n; ++found) {
                 const std::size_t at = pixel + done, col = at % block.n_cols, row = at / block.n_cols % block.n_rows;
                 const std::size_t image = at / (block.n_cols * block.n_rows);
@@ -148,7 +151,7 @@ struct Walk {
                 done += std::min({W, block.n_cols - col, n - done});
             }
             const std::size_t n_runs = known_runs ? known_runs : found; // a known number: no loop
-            for (std::size_t k = 0; k < terms; ++k, panel += tile_cols) {
+            for (std::size_t k = 0; k < terms; ++k, panel += linalg::tile_cols) {
                 const float* seen = places + offset[k];
 #pragma GCC unroll 4
                 for (std::size_t r = 0; r < n_runs; ++r) std::memcpy(panel + to[r], seen + from[r], W * sizeof(float));
@@ -160,9 +163,9 @@ struct Walk {
         constexpr std::integral_constant<std::size_t, 4> four;
         constexpr std::integral_constant<std::size_t, 8> eight;
         const std::size_t width = block.n_cols;
-        if (n == tile_cols && width % lanes == 0)
+        if (n == linalg::tile_cols && width % lanes == 0)
             copy(lanes, two);
-        else if (lanes > 8 && n == tile_cols && width == 8)
+        else if (lanes > 8 && n == linalg::tile_cols && width == 8)
             copy(eight, four);
         else if (lanes > 8 && width > 4 && width <= 8)
             copy(eight, any);
@@ -176,7 +179,7 @@ struct Walk {
     void write(std::size_t group, std::size_t row, const OutputBlocks::Block& block, float* sums) const {
         const std::size_t channel = group * shape.m + row, n_pixels = block.pixels();
         const float b = out.bias ? out.bias[channel] : 0.0f;
-        if (out.col_step == 1 && out.activation == Activation::relu && !out.pre_activation)
+        if (out.col_step == 1 && out.activation == linalg::Activation::relu && !out.pre_activation)
             return each_run(channel, block, [&](std::size_t at, std::size_t to, std::size_t n) {
                 for (std::size_t j = 0; j < n; ++j) {
                     const float z = sums[at + j] + b;
@@ -189,7 +192,7 @@ struct Walk {
             each_run(channel, block, [&](std::size_t at, std::size_t to, std::size_t n) {
                 detail::copy_run(sums + at, out.pre_activation + to, n);
             });
-        if (out.activation != Activation::identity) activate(out.activation, sums, sums, n_pixels);
+        if (out.activation != linalg::Activation::identity) linalg::activate(out.activation, sums, sums, n_pixels);
         each_run(channel, block, [&](std::size_t at, std::size_t to, std::size_t n) {
             if (out.col_step == 1)
                 detail::copy_run(sums + at, out.data + to, n);
@@ -218,7 +221,7 @@ void walk(const RunContext& ctx, std::size_t n_images, std::size_t groups, std::
           const Axis& rows, const Axis& cols, const float* w, std::size_t m, const Destination& out) {
     const Panels shape{m, channels * rows.shifts.size() * cols.shifts.size()};
     const std::size_t target = shape.k > 128 || m > 128 ? 256 : 512; // both buffers within L2
-    const OutputBlocks blocks(n_images, rows.n_out, cols.n_out, target, tile_cols);
+    const OutputBlocks blocks(n_images, rows.n_out, cols.n_out, target, linalg::tile_cols);
     const Window window{WindowAxis(rows, blocks.rows), WindowAxis(cols, blocks.cols), channels};
     Scratch<float> panels(groups * m * shape.k);
     for (std::size_t g = 0; g < groups; ++g) shape.pack(ctx, w + g * m * shape.k, panels.data() + g * m * shape.k);
@@ -266,7 +269,7 @@ std::vector<Positions> positions_by_remainder(const ConvolutionAxis& a) {
 } // namespace
 
 void convolve(const RunContext& ctx, const ConvolutionShape& original, const float* x, const float* w,
-              const float* bias, Activation activation, float* pre_activation, float* y) {
+              const float* bias, linalg::Activation activation, float* pre_activation, float* y) {
     const ConvolutionShape shape = flattened(original);
     const Destination out{y,
                           shape.filters * shape.out_pixels(),

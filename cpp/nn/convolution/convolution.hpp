@@ -47,7 +47,7 @@ struct ConvolutionShape {
 
 /// y = activation(x * w + b). bias: or nullptr. pre_activation: like y, or nullptr: what went into the activation.
 void convolve(const RunContext& ctx, const ConvolutionShape& shape, const float* x, const float* w, const float* bias,
-              Activation activation, float* pre_activation, float* y);
+              linalg::Activation activation, float* pre_activation, float* y);
 
 /// dx from dy: overwritten.
 void convolve_input_gradient(const RunContext& ctx, const ConvolutionShape& shape, const float* dy, const float* w,

@@ -44,7 +44,7 @@ void add_products(const Strip& s) {
         const float* row = s.places + i / s.n_rows * s.image_size + i % s.n_rows * s.row_length;
 #pragma GCC unroll 14
         for (std::size_t m = 0; m < M; ++m) taps[m] = row + s.offsets[m];
-        for (std::size_t j = 0; j < s.n_cols; ++j, dy += tile_cols) {
+        for (std::size_t j = 0; j < s.n_cols; ++j, dy += linalg::tile_cols) {
             Floats filters[V];
 #pragma GCC unroll 2
             for (std::size_t v = 0; v < V; ++v) filters[v] = simd::load(dy + v * lanes);
@@ -60,7 +60,7 @@ void add_products(const Strip& s) {
     for (std::size_t m = 0; m < M; ++m)
 #pragma GCC unroll 2
         for (std::size_t v = 0; v < V; ++v) {
-            float* to = s.dw + m * tile_cols + v * lanes;
+            float* to = s.dw + m * linalg::tile_cols + v * lanes;
             simd::store(to, simd::load(to) + sums[m][v]);
         }
 }
@@ -73,10 +73,10 @@ void add_pixels(const float* dy, std::size_t n_pixels, double* db) {
         const std::size_t n = std::min(piece, n_pixels - begin);
         Floats even[2] = {}, odd[2] = {};
         std::size_t j = 0;
-        for (; j + 2 <= n; j += 2, dy += 2 * tile_cols)
+        for (; j + 2 <= n; j += 2, dy += 2 * linalg::tile_cols)
             for (std::size_t v = 0; v < 2; ++v) {
                 even[v] += simd::load(dy + v * lanes);
-                odd[v] += simd::load(dy + tile_cols + v * lanes);
+                odd[v] += simd::load(dy + linalg::tile_cols + v * lanes);
             }
         for (std::size_t v = 0; v < 2; ++v) {
             if (j < n) even[v] += simd::load(dy + v * lanes);
@@ -90,9 +90,9 @@ using StripKernel = void (*)(const Strip&);
 
 StripKernel strip_kernel(std::size_t m, std::size_t vectors) {
     static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {
-        return std::array<std::array<StripKernel, 2>, tile_rows>{
+        return std::array<std::array<StripKernel, 2>, linalg::tile_rows>{
             std::array<StripKernel, 2>{&add_products<I + 1, 1>, &add_products<I + 1, 2>}...};
-    }(std::make_index_sequence<tile_rows>{});
+    }(std::make_index_sequence<linalg::tile_rows>{});
     return kernels[m - 1][vectors - 1];
 }
 
@@ -108,7 +108,7 @@ struct Plan {
 
     std::size_t k() const { return offsets.size(); }
     std::size_t tasks() const { return shape.groups * panels * image_blocks; }
-    std::size_t partial_size() const { return k() * tile_cols; } // of dw
+    std::size_t partial_size() const { return k() * linalg::tile_cols; } // of dw
 };
 
 Plan plan_for(const ConvolutionShape& shape) {
@@ -116,7 +116,7 @@ Plan plan_for(const ConvolutionShape& shape) {
     Window window{WindowAxis(output_axis(shape.rows), strips.rows), WindowAxis(output_axis(shape.cols), strips.cols),
                   shape.group_channels()};
     auto offsets = window.offsets();
-    const std::size_t panels = (shape.group_filters() + tile_cols - 1) / tile_cols;
+    const std::size_t panels = (shape.group_filters() + linalg::tile_cols - 1) / linalg::tile_cols;
     const std::size_t image_blocks = std::clamp<std::size_t>(target_tasks / (shape.groups * panels), 1, shape.n);
     const std::size_t images = strips.size() > 1 ? 1 : std::max<std::size_t>(1, target_pixels / shape.out_pixels());
     return {shape, strips, std::move(window), std::move(offsets), panels, image_blocks, images};
@@ -134,10 +134,10 @@ struct PanelSum {
     void run(std::size_t group, std::size_t filter_panel, std::size_t image, std::size_t n, float* dw,
              double* db) const {
         const ConvolutionShape& shape = plan.shape;
-        const std::size_t filters = shape.group_filters(), first = filter_panel * tile_cols;
-        const std::size_t n_filters = std::min(tile_cols, filters - first);
+        const std::size_t filters = shape.group_filters(), first = filter_panel * linalg::tile_cols;
+        const std::size_t n_filters = std::min(linalg::tile_cols, filters - first);
         const std::size_t vectors = n_filters > simd::lanes ? 2 : 1;
-        const std::size_t tiles = (plan.k() + tile_rows - 1) / tile_rows;
+        const std::size_t tiles = (plan.k() + linalg::tile_rows - 1) / linalg::tile_rows;
         const std::size_t input_size = shape.group_channels() * shape.in_pixels(), pixels = shape.out_pixels();
         for (std::size_t s = 0; s < plan.strips.size(); ++s) {
             const auto block = plan.strips[s];
@@ -145,15 +145,16 @@ struct PanelSum {
                 plan.window.fill(x + ((image + i) * shape.groups + group) * input_size, block.row, block.n_rows,
                                  block.col, block.n_cols, window + i * plan.window.image_size());
                 const float* gradient = dy + ((image + i) * shape.filters + group * filters + first) * pixels;
-                interleave(gradient + block.row * shape.cols.n_out + block.col, static_cast<std::ptrdiff_t>(pixels),
-                           n_filters, block.pixels(), panel + i * block.pixels() * tile_cols, tile_cols);
+                linalg::interleave(gradient + block.row * shape.cols.n_out + block.col,
+                                   static_cast<std::ptrdiff_t>(pixels), n_filters, block.pixels(),
+                                   panel + i * block.pixels() * linalg::tile_cols, linalg::tile_cols);
             }
             add_pixels(panel, n * block.pixels(), db);
             for (std::size_t t = 0; t < tiles; ++t) {
                 const std::size_t k = plan.k() * t / tiles, height = plan.k() * (t + 1) / tiles - k;
                 strip_kernel(height,
                              vectors)({window, plan.offsets.data() + k, n, plan.window.image_size(), block.n_rows,
-                                       plan.window.row_length(), block.n_cols, panel, dw + k * tile_cols});
+                                       plan.window.row_length(), block.n_cols, panel, dw + k * linalg::tile_cols});
             }
         }
     }
@@ -211,22 +212,23 @@ void convolve_weight_gradient(const RunContext& ctx, const ConvolutionShape& sha
         return depthwise_weight_gradient(ctx, plan, x, dy, dw);
     }
     Scratch<float> partials(plan.tasks() * plan.partial_size());
-    Scratch<double> bias_partials(plan.tasks() * tile_cols);
+    Scratch<double> bias_partials(plan.tasks() * linalg::tile_cols);
     const double images = static_cast<double>(shape.n) / static_cast<double>(plan.image_blocks);
-    const double work = 2.0 * images * static_cast<double>(shape.out_pixels() * plan.k() * tile_cols) / flops_per_ns;
+    const double work =
+        2.0 * images * static_cast<double>(shape.out_pixels() * plan.k() * linalg::tile_cols) / flops_per_ns;
     std::vector<Scratch<float>> windows, panels;
     for (int t = 0; t < threads_for(ctx, work * static_cast<double>(plan.tasks())); ++t) {
         windows.emplace_back(plan.images * plan.window.image_size() + slack);
-        panels.emplace_back(plan.images * plan.strips.pixels() * tile_cols);
+        panels.emplace_back(plan.images * plan.strips.pixels() * linalg::tile_cols);
         std::fill_n(windows.back().data(), windows.back().size(), 0.0f);
     }
     parallel_tasks(ctx, plan.tasks(), work, [&](std::size_t task, int thread) {
         const auto t = static_cast<std::size_t>(thread);
         const PanelSum sum{plan, x, dy, windows[t].data(), panels[t].data()};
         float* partial = partials.data() + task * plan.partial_size();
-        double* bias_partial = bias_partials.data() + task * tile_cols;
+        double* bias_partial = bias_partials.data() + task * linalg::tile_cols;
         std::fill_n(partial, plan.partial_size(), 0.0f);
-        std::fill_n(bias_partial, tile_cols, 0.0);
+        std::fill_n(bias_partial, linalg::tile_cols, 0.0);
         const std::size_t block = task % plan.image_blocks, rest = task / plan.image_blocks;
         const std::size_t end = shape.n * (block + 1) / plan.image_blocks;
         for (std::size_t image = shape.n * block / plan.image_blocks; image < end; image += plan.images)
@@ -237,17 +239,17 @@ void convolve_weight_gradient(const RunContext& ctx, const ConvolutionShape& sha
     const std::size_t filters = shape.group_filters();
     const double cost = 0.5 * static_cast<double>(plan.k() * plan.image_blocks);
     parallel_tasks(ctx, shape.filters, cost, [&](std::size_t filter, int) {
-        const std::size_t panel = filter / filters * plan.panels + filter % filters / tile_cols;
-        const std::size_t first = panel * plan.image_blocks, lane = filter % filters % tile_cols;
+        const std::size_t panel = filter / filters * plan.panels + filter % filters / linalg::tile_cols;
+        const std::size_t first = panel * plan.image_blocks, lane = filter % filters % linalg::tile_cols;
         const auto total = [&](const auto* from, std::size_t step) {
             double sum = 0;
             for (std::size_t b = 0; b < plan.image_blocks; ++b) sum += static_cast<double>(from[b * step]);
             return static_cast<float>(sum);
         };
         for (std::size_t k = 0; k < plan.k(); ++k)
-            dw[filter * plan.k() + k] =
-                total(partials.data() + first * plan.partial_size() + k * tile_cols + lane, plan.partial_size());
-        if (db) db[filter] = total(bias_partials.data() + first * tile_cols + lane, tile_cols);
+            dw[filter * plan.k() + k] = total(
+                partials.data() + first * plan.partial_size() + k * linalg::tile_cols + lane, plan.partial_size());
+        if (db) db[filter] = total(bias_partials.data() + first * linalg::tile_cols + lane, linalg::tile_cols);
     });
 }
 

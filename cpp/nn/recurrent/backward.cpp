@@ -18,8 +18,8 @@ class Direction {
         : pass_(pass), d_(d), steps_(pass.layout, d == 1), H_(pass.H), B_(pass.layout.n_batch()),
           N_(pass.layout.n_rows()), row_(Cell::columns * H_), y_stride_(pass.weights.size() * H_),
           to_start_(pass.dh0 != nullptr),
-          W_hh_(ctx, transposed(row_major(pass.weights[d].W_hh, Cell::products * H_, H_)), 1), dgates_(N_ * row_),
-          dh_(B_ * H_), bias_sums_(row_) {
+          W_hh_(ctx, linalg::transposed(row_major(pass.weights[d].W_hh, Cell::products * H_, H_)), 1),
+          dgates_(N_ * row_), dh_(B_ * H_), bias_sums_(row_) {
         const std::size_t states = d * B_ * H_;
         sort_states(pass.layout, pass.dh_n ? pass.dh_n + states : nullptr, H_, dh_.data());
         if constexpr (Cell::has_cell) {
@@ -43,7 +43,7 @@ class Direction {
     /// Round r takes step count - 1 - r: units [unit, unit + unit_block) of the gradient by h after it, then of the
     /// gradients by its gates.
     void block(std::size_t round, std::size_t unit) {
-        constexpr std::size_t tiles_at_once = 4, room = tiles_at_once * tile_rows;
+        constexpr std::size_t tiles_at_once = 4, room = tiles_at_once * linalg::tile_rows;
         alignas(cache_line) float product[room * unit_block];
         alignas(cache_line) float sums[Cell::columns * unit_block] = {};
         const bool is_step = round < steps_.count();
@@ -81,14 +81,14 @@ class Direction {
         const std::size_t states = d_ * B_ * H_;
         const auto inputs = static_cast<std::size_t>(Cell::input_columns * H_);
         if (pass_.dx)
-            gemm(ctx, columns_of_dgates(0, inputs), row_major(w.W_ih, inputs, pass_.I),
-                 row_major(pass_.dx, N_, pass_.I), d_ > 0);
+            linalg::gemm(ctx, columns_of_dgates(0, inputs), row_major(w.W_ih, inputs, pass_.I),
+                         row_major(pass_.dx, N_, pass_.I), d_ > 0);
         if (pass_.dh0) unsort_states(pass_.layout, dh_.data(), H_, pass_.dh0 + states);
         if (Cell::has_cell && pass_.dc0) unsort_states(pass_.layout, dc_.data(), H_, pass_.dc0 + states);
         if (pass_.dweights.empty()) return;
         const RecurrentWeightGradients& dw = pass_.dweights[d_];
-        gemm(ctx, transposed(columns_of_dgates(0, inputs)), row_major(pass_.x, N_, pass_.I),
-             row_major(dw.W_ih, inputs, pass_.I));
+        linalg::gemm(ctx, linalg::transposed(columns_of_dgates(0, inputs)), row_major(pass_.x, N_, pass_.I),
+                     row_major(dw.W_ih, inputs, pass_.I));
         // Columns of dgates that belong to the rows of W_hh: one piece, or two where the inputs have one of their own.
         constexpr bool one_piece = Cell::column_of_product(Cell::products - 1) == Cell::products - 1;
         if (one_piece) {
@@ -155,7 +155,7 @@ class Direction {
         const MatrixView<float> out = row_major(dW, n, H_);
         if (!pass_.layout.equal_lengths()) {
             gather_previous();
-            return gemm(ctx, transposed(dz), row_major(std::as_const(previous_).data(), N_, H_), out);
+            return linalg::gemm(ctx, linalg::transposed(dz), row_major(std::as_const(previous_).data(), N_, H_), out);
         }
         // Steps of equal size: the states before all steps but the first are the results, one step further on.
         const auto part = [](MatrixView<const float> m, std::size_t first, std::size_t rows) {
@@ -165,11 +165,12 @@ class Direction {
         const bool back = steps_.reverse();
         const std::size_t rest = N_ - B_, start = back ? rest : 0; // of the step that starts from h0
         if (rest > 0)
-            gemm(ctx, transposed(part(dz, back ? 0 : B_, rest)), part(y, back ? B_ : 0, rest), out);
+            linalg::gemm(ctx, linalg::transposed(part(dz, back ? 0 : B_, rest)), part(y, back ? B_ : 0, rest), out);
         else
             std::fill_n(dW, n * H_, 0.0f);
         if (pass_.h0)
-            gemm(ctx, transposed(part(dz, start, B_)), row_major(std::as_const(h0_).data(), B_, H_), out, true);
+            linalg::gemm(ctx, linalg::transposed(part(dz, start, B_)), row_major(std::as_const(h0_).data(), B_, H_),
+                         out, true);
     }
 
     /// previous (N, H): the state before each step.

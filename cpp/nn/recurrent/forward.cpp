@@ -45,7 +45,7 @@ class Direction {
 
     /// Units [unit, unit + unit_block) of step s.
     void block(std::size_t s, std::size_t unit) {
-        constexpr std::size_t tiles_at_once = 4, room = tiles_at_once * tile_rows;
+        constexpr std::size_t tiles_at_once = 4, room = tiles_at_once * linalg::tile_rows;
         alignas(cache_line) float z[Cell::products * room * unit_block];
         const std::size_t n = steps_.rows(s), n_units = std::min(unit_block, H_ - unit);
         const RowTiles tiles(with_product(s));
@@ -82,10 +82,11 @@ class Direction {
             for (std::size_t j = 0; j < n; ++j) bias_[j] = w.b_ih[j] + (gru && j >= 2 * H_ ? 0.0f : w.b_hh[j]);
             if (gru) std::copy_n(w.b_hh + 2 * H_, H_, bias_.data() + n);
         }
-        Epilogue epilogue;
+        linalg::Epilogue epilogue;
         epilogue.bias = bias_.data();
-        gemm(ctx, row_major(pass.x, N, pass.I), transposed(row_major(w.W_ih, n, pass.I)),
-             MatrixView<float>{gates_, N, n, static_cast<std::ptrdiff_t>(Cell::columns * H_), 1}, false, epilogue);
+        linalg::gemm(ctx, row_major(pass.x, N, pass.I), linalg::transposed(row_major(w.W_ih, n, pass.I)),
+                     MatrixView<float>{gates_, N, n, static_cast<std::ptrdiff_t>(Cell::columns * H_), 1}, false,
+                     epilogue);
     }
 
     void add_rows(Prefetch& prefetch, std::size_t place, std::size_t n, std::size_t unit, std::size_t n_units) const {

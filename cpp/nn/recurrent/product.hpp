@@ -16,12 +16,13 @@
 
 namespace mlcore::nn {
 
-inline constexpr std::size_t unit_block = tile_cols;
+inline constexpr std::size_t unit_block = linalg::tile_cols;
 
 /// Rows [0, n) in tiles of nearly equal height.
 class RowTiles {
   public:
-    explicit RowTiles(std::size_t n_rows) : n_rows_(n_rows), count_((n_rows + tile_rows - 1) / tile_rows) {}
+    explicit RowTiles(std::size_t n_rows)
+        : n_rows_(n_rows), count_((n_rows + linalg::tile_rows - 1) / linalg::tile_rows) {}
 
     std::size_t count() const { return count_; }
     std::size_t begin(std::size_t tile) const { return n_rows_ * tile / count_; }
@@ -44,8 +45,8 @@ class PackedRows {
         const RowTiles tiles(n_rows);
         for (std::size_t i = 0; i < tiles.count(); ++i) {
             const std::size_t row = tiles.begin(i), m = tiles.height(i);
-            interleave(from + row * row_stride, static_cast<std::ptrdiff_t>(row_stride), m, n,
-                       data_.data() + row * K_ + k * m, m);
+            linalg::interleave(from + row * row_stride, static_cast<std::ptrdiff_t>(row_stride), m, n,
+                               data_.data() + row * K_ + k * m, m);
         }
     }
 
@@ -89,8 +90,8 @@ class PackedUnits {
         const double ns = 0.3 * static_cast<double>(K_ * unit_block);
         parallel_tasks(ctx, panels_.size() / (K_ * unit_block), ns, [&](std::size_t panel, int) {
             const std::size_t unit = panel / n_parts_ * unit_block, part = panel % n_parts_;
-            pack_panel(W, part * H_ + unit, std::min(unit_block, H_ - unit), 0, K_,
-                       panels_.data() + panel * K_ * unit_block, unit_block);
+            linalg::pack_panel(W, part * H_ + unit, std::min(unit_block, H_ - unit), 0, K_,
+                               panels_.data() + panel * K_ * unit_block, unit_block);
         });
     }
 
@@ -107,9 +108,9 @@ class PackedUnits {
                 for (std::size_t i = first; i < last; ++i) {
                     const std::size_t m = tiles.height(i);
                     prefetch.some(n_calls--);
-                    tile_kernel(m)(rows.tile(tiles, i) + k * m, panels + (part * K_ + k) * unit_block,
-                                   std::min(depth, K_ - k), C + (part * C_rows + tiles.begin(i) - top) * unit_block,
-                                   unit_block, k > 0);
+                    linalg::tile_kernel(m)(rows.tile(tiles, i) + k * m, panels + (part * K_ + k) * unit_block,
+                                           std::min(depth, K_ - k),
+                                           C + (part * C_rows + tiles.begin(i) - top) * unit_block, unit_block, k > 0);
                 }
     }
 

@@ -12,6 +12,7 @@
 
 using namespace mlcore;
 using namespace mlcore::embedding;
+using namespace mlcore::text;
 
 namespace {
 

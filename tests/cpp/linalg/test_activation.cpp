@@ -11,7 +11,7 @@
 #include <numbers>
 
 using namespace mlcore;
-using namespace mlcore::nn;
+using namespace mlcore::linalg;
 
 namespace {
 

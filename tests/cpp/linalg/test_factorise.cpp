@@ -7,7 +7,7 @@
 #include <cstring>
 
 using namespace mlcore;
-using namespace mlcore::linear_model;
+using namespace mlcore::linalg;
 
 namespace {
 

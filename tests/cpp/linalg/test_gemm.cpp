@@ -8,7 +8,7 @@
 #include <vector>
 
 using namespace mlcore;
-using namespace mlcore::nn;
+using namespace mlcore::linalg;
 
 namespace {
 

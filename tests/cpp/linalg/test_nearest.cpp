@@ -9,7 +9,7 @@
 #include <numeric>
 
 using namespace mlcore;
-using namespace mlcore::embedding;
+using namespace mlcore::linalg;
 
 namespace {
 

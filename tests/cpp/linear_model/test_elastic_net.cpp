@@ -14,6 +14,7 @@
 
 using namespace mlcore;
 using namespace mlcore::linear_model;
+using namespace mlcore::linalg;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <numeric>
 
 using namespace mlcore;
-using namespace mlcore::svm;
+using namespace mlcore::linear_model::hinge;
 
 namespace {
 

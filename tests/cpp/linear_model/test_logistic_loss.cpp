@@ -11,6 +11,7 @@
 
 using namespace mlcore;
 using namespace mlcore::linear_model;
+using namespace mlcore::linalg;
 using twin::Problem;
 
 namespace {

@@ -12,6 +12,7 @@
 
 using namespace mlcore;
 using namespace mlcore::nn;
+using namespace mlcore::linalg;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <algorithm>
 
 using namespace mlcore;
-using namespace mlcore::embedding;
+using namespace mlcore::text;
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <set>
 
 using namespace mlcore;
-using namespace mlcore::embedding;
+using namespace mlcore::text;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <cstring>
 
 using namespace mlcore;
-using namespace mlcore::embedding;
+using namespace mlcore::text;
 
 namespace {
 
@@ -82,7 +82,7 @@ TEST(bytes_beyond_ascii_are_no_whitespace) {
         const std::string text{'a', static_cast<char>(c), 'b'};
         CHECK_EQUAL(tokenize(text, 0, 3).size(), std::size_t{c == '\n' ? 2u : 1u});
         CHECK(same_as_twin(text));
-        CHECK_EQUAL(embedding::is_space(static_cast<char>(c)), twin::is_space(static_cast<char>(c)));
+        CHECK_EQUAL(text::is_space(static_cast<char>(c)), twin::is_space(static_cast<char>(c)));
     }
 }
 

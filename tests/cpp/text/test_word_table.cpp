@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 using namespace mlcore;
-using namespace mlcore::embedding;
+using namespace mlcore::text;
 
 namespace {
 
