@@ -4,105 +4,55 @@ The core is loaded at once, so that a wrong ``MLCORE_ISA`` shows here. The famil
 ``import mlcore`` stays quick however many there are.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlcore._config import show_config
+from mlcore import _registry
 from mlcore._native import core as _core
 
-if TYPE_CHECKING:
-    from mlcore import boosting, embedding, linear_model, nn, svm
-    from mlcore._io import load, save
-    from mlcore.boosting import GBDTClassifier, GBDTRegressor
-    from mlcore.embedding import FastTextVectors, KeyedVectors, Phrases, Word2Vec
-    from mlcore.linear_model import (
-        ElasticNet,
-        ElasticNetCV,
-        Lasso,
-        LassoCV,
-        LogisticRegression,
-        LogisticRegressionCV,
-        Ridge,
-        RidgeCV,
-    )
-    from mlcore.nn import NeuralClassifier, NeuralRegressor
-    from mlcore.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
+if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
+    from mlcore import boosting as boosting
+    from mlcore import embedding as embedding
+    from mlcore import linear_model as linear_model
+    from mlcore import nn as nn
+    from mlcore import svm as svm
+    from mlcore._config import show_config as show_config
+    from mlcore._io import load as load
+    from mlcore._io import save as save
+    from mlcore.boosting import GBDTClassifier as GBDTClassifier
+    from mlcore.boosting import GBDTRegressor as GBDTRegressor
+    from mlcore.embedding import FastTextVectors as FastTextVectors
+    from mlcore.embedding import KeyedVectors as KeyedVectors
+    from mlcore.embedding import Phrases as Phrases
+    from mlcore.embedding import Word2Vec as Word2Vec
+    from mlcore.linear_model import ElasticNet as ElasticNet
+    from mlcore.linear_model import ElasticNetCV as ElasticNetCV
+    from mlcore.linear_model import Lasso as Lasso
+    from mlcore.linear_model import LassoCV as LassoCV
+    from mlcore.linear_model import LogisticRegression as LogisticRegression
+    from mlcore.linear_model import LogisticRegressionCV as LogisticRegressionCV
+    from mlcore.linear_model import Ridge as Ridge
+    from mlcore.linear_model import RidgeCV as RidgeCV
+    from mlcore.nn import NeuralClassifier as NeuralClassifier
+    from mlcore.nn import NeuralRegressor as NeuralRegressor
+    from mlcore.svm import SVC as SVC
+    from mlcore.svm import SVR as SVR
+    from mlcore.svm import LinearSVC as LinearSVC
+    from mlcore.svm import LinearSVR as LinearSVR
+    from mlcore.svm import NuSVC as NuSVC
+    from mlcore.svm import NuSVR as NuSVR
+    from mlcore.svm import OneClassSVM as OneClassSVM
+else:
+    __all__ = [*_registry.PUBLIC, "__version__"]
 
 __version__: str = _core.build_info()["version"]
 
-__all__ = [
-    "SVC",
-    "SVR",
-    "ElasticNet",
-    "ElasticNetCV",
-    "FastTextVectors",
-    "GBDTClassifier",
-    "GBDTRegressor",
-    "KeyedVectors",
-    "Lasso",
-    "LassoCV",
-    "LinearSVC",
-    "LinearSVR",
-    "LogisticRegression",
-    "LogisticRegressionCV",
-    "NeuralClassifier",
-    "NeuralRegressor",
-    "NuSVC",
-    "NuSVR",
-    "OneClassSVM",
-    "Phrases",
-    "Ridge",
-    "RidgeCV",
-    "Word2Vec",
-    "__version__",
-    "boosting",
-    "embedding",
-    "linear_model",
-    "load",
-    "nn",
-    "save",
-    "show_config",
-    "svm",
-]
-
-_FAMILIES = ("boosting", "embedding", "linear_model", "nn", "svm")
-_HOME = {
-    "ElasticNet": "mlcore.linear_model",
-    "ElasticNetCV": "mlcore.linear_model",
-    "FastTextVectors": "mlcore.embedding",
-    "GBDTClassifier": "mlcore.boosting",
-    "GBDTRegressor": "mlcore.boosting",
-    "KeyedVectors": "mlcore.embedding",
-    "Lasso": "mlcore.linear_model",
-    "LassoCV": "mlcore.linear_model",
-    "LinearSVC": "mlcore.svm",
-    "LinearSVR": "mlcore.svm",
-    "LogisticRegression": "mlcore.linear_model",
-    "LogisticRegressionCV": "mlcore.linear_model",
-    "NeuralClassifier": "mlcore.nn",
-    "NeuralRegressor": "mlcore.nn",
-    "NuSVC": "mlcore.svm",
-    "NuSVR": "mlcore.svm",
-    "OneClassSVM": "mlcore.svm",
-    "Phrases": "mlcore.embedding",
-    "Ridge": "mlcore.linear_model",
-    "RidgeCV": "mlcore.linear_model",
-    "SVC": "mlcore.svm",
-    "SVR": "mlcore.svm",
-    "Word2Vec": "mlcore.embedding",
-    "load": "mlcore._io",
-    "save": "mlcore._io",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _FAMILIES:
-        return import_module(f"mlcore.{name}")
-    if name in _HOME:
-        globals()[name] = value = getattr(import_module(_HOME[name]), name)
-        return value
-    raise AttributeError(f"module 'mlcore' has no attribute {name!r}")
+    if name not in _registry.PUBLIC:
+        raise AttributeError(f"module 'mlcore' has no attribute {name!r}")
+    globals()[name] = value = _registry.find(name)
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return [*_registry.PUBLIC, "__version__"]

@@ -2,7 +2,7 @@
 
 A file is in the safetensors format: arrays as tensors, and in the metadata one JSON text with the version of the
 layout, the class, its parameters and the rest of its state. Nothing in a file is executed: classes are looked up in
-the table below, and values are numbers, strings, lists, dicts and arrays. A checksum finds damage; against forged files
+the registry, and values are numbers, strings, lists, dicts and arrays. A checksum finds damage; against forged files
 parameters are validated and the state is compared with the description of its class (`_state.py`) before anything is
 built, so that such a file can give a wrong model, but no crash, and none that fails later. Arrays go to the file as
 they lie in memory, without a copy, and can be mapped from it without being read.
@@ -14,7 +14,6 @@ import json
 import math
 import os
 import zlib
-from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,38 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from mlcore import _registry
 from mlcore._base import StateMixin
 from mlcore._replacing import replacing
 from mlcore._state import check_entries
 
 FORMAT_VERSION = 1
-
-_CLASSES = {
-    "ElasticNet": "mlcore.linear_model",
-    "ElasticNetCV": "mlcore.linear_model",
-    "FastTextVectors": "mlcore.embedding",
-    "GBDTClassifier": "mlcore.boosting",
-    "GBDTRegressor": "mlcore.boosting",
-    "KeyedVectors": "mlcore.embedding",
-    "Lasso": "mlcore.linear_model",
-    "LassoCV": "mlcore.linear_model",
-    "LinearSVC": "mlcore.svm",
-    "LinearSVR": "mlcore.svm",
-    "LogisticRegression": "mlcore.linear_model",
-    "LogisticRegressionCV": "mlcore.linear_model",
-    "NeuralClassifier": "mlcore.nn",
-    "NeuralRegressor": "mlcore.nn",
-    "NuSVC": "mlcore.svm",
-    "NuSVR": "mlcore.svm",
-    "OneClassSVM": "mlcore.svm",
-    "Phrases": "mlcore.embedding",
-    "Ridge": "mlcore.linear_model",
-    "RidgeCV": "mlcore.linear_model",
-    "SVC": "mlcore.svm",
-    "SVR": "mlcore.svm",
-    "Word2Vec": "mlcore.embedding",
-}
-"""Classes that a file may name, and where they live."""
 
 _KEY = "mlcore"  # of the JSON text in the metadata
 _CHECKSUM = "mlcore_crc32"  # of that text and all arrays
@@ -108,7 +81,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
     """
     cls = type(estimator)
     if not _is_registered(cls):
-        known = ", ".join(sorted(_CLASSES))
+        known = ", ".join(sorted(_registry.CLASSES))
         raise TypeError(
             f"save takes an estimator of one of the classes {known}; got {cls.__module__}.{cls.__qualname__}"
         )
@@ -178,9 +151,9 @@ def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
     is_whole = metadata.get(_HEADER_CHECKSUM, header_checksum := _header_checksum(text, tensors)) == header_checksum
     if not is_whole or (mmap_mode is None and metadata.get(_CHECKSUM) != _checksum(text, tensors)):
         raise ValueError(f"{path} is damaged: its checksum does not match")
-    if not isinstance(name, str) or name not in _CLASSES:
+    if not isinstance(name, str) or name not in _registry.CLASSES:
         raise ValueError(f"{path} holds a {name!r}, a class that mlcore {_library_version()} does not have")
-    cls = getattr(import_module(_CLASSES[name]), name)
+    cls = _registry.find(name)
     try:
         decode = Decoder(tensors)
         params = {key: decode(value) for key, value in header["params"].items()}
@@ -209,8 +182,7 @@ def _check(estimator: StateMixin, state: dict[str, Any]) -> None:
 
 
 def _is_registered(cls: type) -> bool:
-    home = _CLASSES.get(cls.__name__)
-    return home is not None and getattr(import_module(home), cls.__name__) is cls
+    return cls.__name__ in _registry.CLASSES and _registry.find(cls.__name__) is cls
 
 
 def _has_params(cls: type) -> bool:

@@ -22,9 +22,9 @@ from mlcore import (
     NeuralRegressor,
     Ridge,
     Word2Vec,
-    _io,
 )
 from mlcore._io import _checksum, _header_checksum
+from mlcore._registry import CLASSES
 from mlcore._state import (
     Array,
     Csr,
@@ -93,7 +93,7 @@ def test_every_class_is_described_and_no_entry_is_taken_on_trust(fitted, path):
                 forge(path, lambda header, tensors, name=name: header["state"].pop(name))
                 with pytest.raises(ValueError, match=f"'{name}' of .* is missing"):
                     mlcore.load(path)
-    assert seen == set(_io._CLASSES)
+    assert seen == set(CLASSES)
 
 
 def test_what_load_would_refuse_is_not_written(fitted, path):
