@@ -32,6 +32,8 @@ def validate_rows(estimator: Any, X: Any, y: Any = "no_validation", **options: A
     owner = type(estimator).__name__
     check_sparse(X, owner)
     check_sparse(y, owner, "y")
+    if hasattr(X, "iloc") and 0 in X.shape:  # an empty frame has no types, which scikit-learn would ask for first
+        X = np.empty(X.shape)
     return validate_data(estimator, X, y, **options)
 
 

@@ -250,9 +250,9 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         self._fill(table, new_counts, words=[*self.index_to_key, *compress(added, is_new)])
         return self
 
-    def _norms(self) -> Floats:
+    def _norms(self, n_jobs: int | None = None) -> Floats:
         if self._inverse_norms is None:
-            norms, first_bad = core.embedding.inverse_norms(self._vectors, n_threads(None))
+            norms, first_bad = core.embedding.inverse_norms(self._vectors, n_threads(n_jobs))
             if first_bad >= 0:
                 row = self._vectors[first_bad]
                 raise ValueError(
@@ -267,9 +267,9 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
             listed = self._as_words(restrict_vocab)
             if not listed:
                 raise ValueError("restrict_vocab must name at least one word, got none")
-            return Table(self._vectors, self._norms(), len(self), n_jobs, self._rows(listed))
+            return Table(self._vectors, self._norms(n_jobs), len(self), n_jobs, self._rows(listed))
         n_rows = check_count(restrict_vocab, "restrict_vocab", 1) or len(self)
-        return Table(self._vectors, self._norms(), min(n_rows, len(self)), n_jobs)
+        return Table(self._vectors, self._norms(n_jobs), min(n_rows, len(self)), n_jobs)
 
     # ---- files ----
 

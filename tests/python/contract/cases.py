@@ -1,0 +1,157 @@
+"""For every registered class: data as it takes them, settings that are quick, and a fit that takes long.
+
+A class without a case fails `test_cases.py`, which says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+
+import mlcore
+from mlcore._registry import CLASSES
+
+N_COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to try one class."""
+
+    quick: dict[str, Any] = field(default_factory=dict)
+    """Parameters with which it fits a few hundred rows in some milliseconds, without a warning."""
+
+    n_parallel: int = 4000
+    """Rows (texts) that are worth two threads at least."""
+
+    endless: dict[str, Any] = field(default_factory=dict)
+    """Parameters with which a fit of `long_data` takes half a second at least."""
+
+    long_data: Callable[[], tuple[Any, Any]] | None = None
+    """X and y for such a fit; None: `n_parallel` rows."""
+
+    make_vectors: Callable[[np.ndarray], Any] | None = None
+    """For what has no fit: makes it from vectors of words."""
+
+    same_bits_by_n_jobs: bool = True
+    """False: documented as Hogwild."""
+
+
+def rows(n: int, d: int = N_COLUMNS, seed: int = 0) -> np.ndarray:
+    """Rows of normal numbers."""
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def target(kind: str, X: np.ndarray, seed: int = 0) -> Any:
+    """Return labels with noise for a "classifier", numbers with noise for a "regressor", else None."""
+    z = X @ np.array([1.0, -2.0, 0.5, 0.0, 1.0, 0.3]) + np.random.default_rng([1, seed]).normal(size=len(X))
+    if kind == "classifier":
+        return np.array(["low", "middle", "high"])[np.digitize(z, [-1, 1])]
+    return z if kind == "regressor" else None
+
+
+def texts(n: int, seed: int = 0) -> list[str]:
+    """Texts of a few frequent words and many rare ones; two of them go together."""
+    rng = np.random.default_rng(seed)
+    words = [f"w{i}" for i in range(400)] + ["new york", "old york"]
+    p = 1 / np.arange(1, len(words) + 1)
+    p[-2:] = 0.1
+    chosen = rng.choice(len(words), size=(n, 12), p=p / p.sum())
+    return [" ".join(words[i] for i in text) for text in chosen]
+
+
+def wide(n: int, d: int) -> Callable[[], tuple[Any, Any]]:
+    """Columns that say nothing of a target of -1 and 1, so that no solver comes to an end soon."""
+    return lambda: (rows(n, d), np.where(rows(n, 1, seed=1)[:, 0] > 0, 1, -1))
+
+
+def words_of(vectors: np.ndarray) -> list[str]:
+    return [f"w{i}" for i in range(len(vectors))]
+
+
+@cache
+def typical(name: str, n: int = 200, seed: int = 0) -> tuple[Any, Any]:
+    """Return X and y as the class `name` takes them, or vectors and None. Arrays are read-only: tests share them."""
+    if kind(name) == "texts":
+        return texts(n, seed), None
+    if kind(name) == "vectors":
+        return case(name).make_vectors(rows(n, 16, seed)), None
+    X = rows(n, seed=seed)
+    y = target(kind(name), X, seed)
+    for array in (X, y):
+        if array is not None:
+            array.flags.writeable = False
+    return X, y
+
+
+def make(name: str, **parameters: Any) -> Any:
+    """Return an unfitted estimator with quick settings."""
+    cls = getattr(mlcore, name)
+    known = cls().get_params()
+    seed = {"random_state": 0} if "random_state" in known else {}
+    return cls(**{**seed, **case(name).quick, **parameters})
+
+
+def kind(name: str) -> str:
+    """Return "classifier", "regressor", "texts", "vectors" or "rows" (without a target)."""
+    if case(name).make_vectors:
+        return "vectors"
+    model = getattr(mlcore, name)(**case(name).quick)
+    if is_classifier(model):
+        return "classifier"
+    if is_regressor(model):
+        return "regressor"
+    return "rows" if model.__sklearn_tags__().input_tags.two_d_array else "texts"
+
+
+def names_of(*kinds: str) -> list[str]:
+    """Return the registered classes of these kinds."""
+    return [name for name in CLASSES if kind(name) in kinds]
+
+
+def case(name: str) -> Case:
+    """Return the case of a class."""
+    assert name in CASES, f"{name} is registered, but tests/python/contract/cases.py has no case for it"
+    return CASES[name]
+
+
+TREES = {"n_estimators": 3, "max_leaf_nodes": 6}
+NETWORK = {"hidden_layer_sizes": (64,), "batch_size": 500, "max_iter": 2}
+NEVER = {"tol": 0.0, "max_iter": 10**9}
+HARD = {"C": 1e6, "tol": 1e-12}
+
+CASES: dict[str, Case] = {
+    "GBDTClassifier": Case(TREES, 6000, {"n_estimators": 10**6, "early_stopping": False}),
+    "GBDTRegressor": Case(TREES, 6000, {"n_estimators": 10**6, "early_stopping": False}),
+    "FastTextVectors": Case(
+        n_parallel=20_000, make_vectors=lambda v: mlcore.FastTextVectors(words_of(v), v, v[:50], min_n=2, max_n=3)
+    ),
+    "KeyedVectors": Case(n_parallel=20_000, make_vectors=lambda v: mlcore.KeyedVectors(words_of(v), v)),
+    "Phrases": Case({"min_count": 1, "threshold": 0.5}, 4000, {}, lambda: (texts(2000) * 100, None)),
+    "Word2Vec": Case(
+        {"vector_size": 8, "min_count": 1, "epochs": 1, "n_jobs": 1},
+        1000,
+        {"epochs": 10**6},
+        same_bits_by_n_jobs=False,
+    ),
+    "ElasticNet": Case({}, 20_000, NEVER | {"alpha": 1e-9}, wide(300, 3000)),
+    "ElasticNetCV": Case({"alphas": 5, "cv": 2}, 60_000, {"alphas": 10_000}, lambda: typical("Lasso", 2000)),
+    "Lasso": Case({}, 20_000, NEVER | {"alpha": 1e-9}, wide(300, 3000)),
+    "LassoCV": Case({"alphas": 5, "cv": 2}, 60_000, {"alphas": 10_000}, lambda: typical("Lasso", 2000)),
+    "LogisticRegression": Case({}, 8000, NEVER | {"solver": "gd"}),
+    "LogisticRegressionCV": Case({"Cs": 2, "cv": 2}, 8000, {"Cs": 10_000}),
+    "Ridge": Case({}, 20_000, {}, wide(8000, 1000)),
+    "RidgeCV": Case({"alphas": [0.1, 1.0]}, 20_000, {}, wide(20_000, 500)),  # eigenvalues do not see Ctrl-C
+    "NeuralClassifier": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
+    "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
+    "SVC": Case({}, 1500, HARD),
+    "SVR": Case({}, 1500, HARD),
+    "LinearSVC": Case({}, 8000, HARD | {"loss": "hinge", "max_iter": 10**9}, wide(4000, 700)),
+    "LinearSVR": Case({}, 8000, HARD | {"max_iter": 10**9}, wide(4000, 700)),
+    "NuSVC": Case({"nu": 0.3}, 1500, {"tol": 1e-12}),
+    "NuSVR": Case({}, 1500, HARD),
+    "OneClassSVM": Case({"nu": 0.2}, 1500, {"nu": 0.5, "tol": 1e-12}, lambda: (rows(20_000), None)),
+}
