@@ -22,6 +22,24 @@ def isa_levels() -> tuple[str, ...]:
     return tuple(level for level in _native.built_levels() if level in _native.supported_levels())
 
 
+@pytest.fixture
+def levels_to_compare(isa_levels: tuple[str, ...]) -> tuple[str, ...]:
+    """The same levels, for tests that say nothing where there is only one: those have the marker 'isa'."""
+    if len(isa_levels) < 2:
+        pytest.skip("this package holds one level only")
+    return isa_levels
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "isa: compares ISA levels; skipped where the package holds one only")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "levels_to_compare" in getattr(item, "fixturenames", ()):
+            item.add_marker("isa")
+
+
 @pytest.fixture(scope="module")
 def numbers():
     """Integer-valued features with missing values, and a positive target."""

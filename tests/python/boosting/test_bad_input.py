@@ -1,7 +1,6 @@
-"""What the boosting estimators make of bad input: a clear error or a right answer."""
+"""What the boosting estimators make of bad input, beyond the contract of all classes."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -48,9 +47,6 @@ def test_monotonic_constraint_with_many_classes(classes):
         ("poisson", [0.0, 0.0], "must have a value > 0"),
         ("tweedie", [-1.0, 2.0], "must be >= 0 for loss='tweedie'"),
         ("gamma", [0.0, 2.0], "must be > 0 for loss='gamma', got a smallest value of 0"),
-        ("squared_error", [np.nan, 1.0], "NaN"),
-        ("squared_error", [np.inf, 1.0], "infinity"),
-        ("squared_error", ["a", "b"], "must hold numbers"),
     ],
 )
 def test_target_out_of_range(loss, y, message):
@@ -60,28 +56,10 @@ def test_target_out_of_range(loss, y, message):
 
 def test_bad_labels(classes):
     X, y = classes
-    with pytest.raises(ValueError, match="must hold at least 2 classes for GBDTClassifier, got 1 class"):
-        GBDTClassifier().fit(X, np.zeros(300))
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        GBDTClassifier().fit(X, np.linspace(0, 1, 300))
     with pytest.raises(ValueError, match=r"does not know: \[5\]; it knows \[0, 1, 2\]"):
         GBDTClassifier().fit(X, y, X_val=X[:2], y_val=[0, 5])
     with pytest.raises(ValueError, match="X_val and y_val must be given together"):
         GBDTClassifier().fit(X, y, X_val=X)
-
-
-@pytest.mark.parametrize("value", [np.inf, -np.inf])
-def test_inf_is_refused(value, numbers):
-    X, y = numbers
-    bad = X.copy()
-    bad[3, 2] = value
-    model = GBDTRegressor(n_estimators=2)
-    for wrong in (bad, pd.DataFrame(bad)):
-        with pytest.raises(ValueError, match="infinity"):
-            model.fit(wrong, y)
-    model.fit(X, y)
-    with pytest.raises(ValueError, match="infinity"):
-        model.predict(bad)
 
 
 def test_odd_shapes(numbers):
@@ -92,18 +70,6 @@ def test_odd_shapes(numbers):
     np.testing.assert_array_equal(
         clone(model).fit(all_missing, y).predict(all_missing), clone(model).fit(X, y).predict(X)
     )
-    for shape in ((0, 4), (300, 0)):
-        with pytest.raises(ValueError, match=r"0 (sample|feature)"):
-            model.fit(np.empty(shape), y)
-        with pytest.raises(ValueError, match=r"0 (sample|feature)"):
-            model.fit(pd.DataFrame(np.empty(shape)), y)
-    model.fit(X, y)
-    with pytest.raises(ValueError, match="X has 3 features, but GBDTRegressor is expecting 4 features"):
-        model.predict(X[:, :3])
-    with pytest.raises(ValueError, match="0 sample"):
-        model.predict(X[:0])
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        model.fit(X, y[:-1])
 
 
 def test_missing_at_predict_only_follows_the_larger_child():

@@ -263,7 +263,7 @@ def test_vecmath_against_numpy(function, dtype):
     np.testing.assert_allclose(testing.vecmath(function, x), right, rtol=4 * np.finfo(dtype).eps, atol=0)
 
 
-def test_isa_levels_agree_bit_for_bit(isa_levels, run_python):
+def test_isa_levels_agree_bit_for_bit(levels_to_compare, run_python):
     code = textwrap.dedent("""
         import hashlib
         import numpy as np
@@ -278,6 +278,6 @@ def test_isa_levels_agree_bit_for_bit(isa_levels, run_python):
         digest.update(np.float64(core.testing.parallel_sum(np.exp(x), 2)).tobytes())
         print(digest.hexdigest())
     """)
-    results = [run_python(code, env={"MLCORE_ISA": level}) for level in isa_levels]
+    results = [run_python(code, env={"MLCORE_ISA": level}) for level in levels_to_compare]
     assert all(result.returncode == 0 for result in results), [result.stderr for result in results]
     assert len({result.stdout for result in results}) == 1

@@ -154,24 +154,3 @@ def test_warning_as_an_error_comes_after_the_work(run_limited):
             pass
         assert core.testing.parallel_sum(x, 4) == expected
     """)
-
-
-def test_one_job_starts_no_thread(run_limited):
-    run_limited("""
-        from mlcore import *
-        warnings.simplefilter("ignore")  # few iterations
-        at_first = os.listdir("/proc/self/task")  # other libraries have theirs
-        rng = np.random.default_rng(0)
-        X = rng.normal(size=(3000, 30))
-        y = X[:, 0] + X[:, 1]
-        for kind in (GBDTRegressor, Lasso, ElasticNet, Ridge, LinearSVR, SVR, NuSVR, NeuralRegressor):
-            kind(n_jobs=1).fit(X, y).predict(X)
-            assert os.listdir("/proc/self/task") == at_first, kind
-        for kind in (GBDTClassifier, LogisticRegression, LinearSVC, SVC, NuSVC, NeuralClassifier):
-            kind(n_jobs=1).fit(X, y > 0).predict(X)
-            assert os.listdir("/proc/self/task") == at_first, kind
-        OneClassSVM(n_jobs=1).fit(X).predict(X)
-        words = [[f"w{i}" for i in sentence] for sentence in rng.integers(0, 500, (500, 30))]
-        Word2Vec(16, min_count=1, epochs=1, n_jobs=1).fit(words).transform(words)
-        assert os.listdir("/proc/self/task") == at_first
-    """)

@@ -1,4 +1,4 @@
-"""What Ridge, Lasso, ElasticNet and their paths say to data and parameters that they cannot use."""
+"""What Ridge, Lasso, ElasticNet and their paths refuse, beyond the contract of all classes."""
 
 import pickle
 
@@ -11,6 +11,7 @@ import mlcore
 from mlcore import ElasticNet, Lasso, LassoCV, Ridge, RidgeCV
 from mlcore._native import core
 from mlcore.linear_model import enet_path, lasso_path
+from support.fingerprint import fingerprint
 
 ALL = [Ridge, Lasso, ElasticNet]
 rng = np.random.default_rng(0)
@@ -19,33 +20,9 @@ y = X @ np.arange(6.0) + rng.standard_normal(40)
 
 
 @pytest.mark.parametrize("cls", ALL)
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nan_and_inf(cls, bad):
-    broken = X.copy()
-    broken[3, 2] = bad
-    for table in (broken, broken.astype(np.float32), sp.csr_array(broken)):
-        with pytest.raises(ValueError, match=r"NaN|infinity"):
-            cls().fit(table, y)
-    target = y.copy()
-    target[1] = bad
-    with pytest.raises(ValueError, match=r"NaN|infinity"):
-        cls().fit(X, target)
-    model = cls().fit(X, y)
-    with pytest.raises(ValueError, match=r"NaN|infinity"):
-        model.predict(broken)
-
-
-@pytest.mark.parametrize("cls", ALL)
-def test_weights(cls):
-    for weight, text in (
-        (np.zeros(40), "zero"),
-        (np.full(40, -1.0), "egative"),
-        (np.full(39, 1.0), r"shape|inconsistent"),
-        (np.full(40, np.nan), "NaN"),
-        (np.full(40, 1e308), "no finite sum"),
-    ):
-        with pytest.raises(ValueError, match=text):
-            cls().fit(X, y, weight)
+def test_weights_without_a_finite_sum(cls):
+    with pytest.raises(ValueError, match="no finite sum"):
+        cls().fit(X, y, np.full(40, 1e308))
 
 
 @pytest.mark.parametrize("cls", ALL)
@@ -152,15 +129,6 @@ def test_numbers_that_overflow(cls):
         cls(alpha=1e-3).fit(X * 1e200, y * 1e200)
 
 
-@pytest.mark.parametrize("cls", ALL)
-def test_a_failed_fit_forgets_the_former_one(cls):
-    model = cls().fit(X, y)
-    with pytest.raises(ValueError, match="NaN"):
-        model.fit(np.full_like(X, np.nan), y)
-    with pytest.raises(NotFittedError):
-        model.predict(X)
-
-
 def test_a_warm_start_on_other_data_is_refused_and_keeps_the_model():
     model = Lasso(0.1, warm_start=True).fit(X, y)
     coef = model.coef_
@@ -179,15 +147,11 @@ def test_one_row_and_one_column(cls):
 
 
 @pytest.mark.parametrize("cls", ALL)
-@pytest.mark.parametrize("n_targets", [0, 2])
-def test_saved_models_are_the_same(cls, n_targets, tmp_path):
-    target = np.column_stack([y, -y]) if n_targets else y
-    model = cls(0.1).fit(X, target)
+def test_saved_models_of_several_targets_are_the_same(cls, tmp_path):
+    model = cls(0.1).fit(X, np.column_stack([y, -y]))
     mlcore.save(model, tmp_path / "model")
     for copy in (mlcore.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
-        np.testing.assert_array_equal(copy.predict(X), model.predict(X))
-        assert np.array_equal(copy.n_iter_, model.n_iter_)
-        assert copy.get_params() == model.get_params()
+        assert fingerprint(copy, X) == fingerprint(model, X)
 
 
 @pytest.mark.parametrize("kind", [Ridge, RidgeCV, LassoCV])
@@ -240,24 +204,6 @@ def test_the_core_refuses_what_python_would_not_pass():
         given = {"solver": "auto", "tol": 1e-4, "max_iter": 10, "fit_intercept": True, "n_threads": 1, "report": None}
         with pytest.raises(ValueError, match=r"solver|tol"):
             core.linear_model.ridge(X, Y, None, np.ones(1), **{**given, **change})
-
-
-def test_ctrl_c_ends_a_path(run_python):
-    code = """
-import os, signal, threading, numpy as np
-from mlcore import Lasso
-from mlcore.linear_model import lasso_path
-rng = np.random.default_rng(0)
-X = rng.standard_normal((400, 20_000))
-y = rng.standard_normal(400)
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-try:
-    lasso_path(X, y, alphas=2000, eps=1e-5, tol=1e-12, max_iter=None)
-except KeyboardInterrupt:
-    print("stopped")
-"""
-    result = run_python(code)
-    assert result.stdout.strip() == "stopped", result.stderr
 
 
 @pytest.mark.parametrize("kind", [Lasso, ElasticNet, Ridge, LassoCV, RidgeCV])

@@ -1,4 +1,4 @@
-"""What LogisticRegression and logistic_path make of bad input: a clear error, a clear warning, or a right answer."""
+"""What LogisticRegression and logistic_path make of bad input, beyond the contract of all classes."""
 
 import warnings
 
@@ -99,48 +99,19 @@ def test_bad_parameters_of_the_path(parameters, message):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array, pd.DataFrame])
-def test_numbers_that_are_not_finite(value, form):
+def test_numbers_that_are_not_finite_in_a_path(value, form):
     X, y = table()
-    bad = X.copy()
-    bad[3, 2] = value
-    model = LogisticRegression()
+    X[3, 2] = value
     with pytest.raises(ValueError, match=r"NaN|infinity"):
-        model.fit(form(bad), y)
-    assert_unfitted(model)
-    model.fit(X, y)
-    with pytest.raises(ValueError, match=r"NaN|infinity"):
-        model.predict(form(bad))
-    with pytest.raises(ValueError, match=r"NaN|infinity"):
-        logistic_path(form(bad), y)
+        logistic_path(form(X), y)
 
 
 def test_one_class():
     X, y = table()
-    for labels in (np.zeros(120), np.full(120, "spam")):
-        with pytest.raises(ValueError, match=r"must hold at least 2 classes for LogisticRegression, got 1 class: \["):
-            LogisticRegression().fit(X, labels)
     with pytest.raises(ValueError, match="stratify=y"):
         LogisticRegression().fit(X, np.zeros(120))
     with pytest.raises(ValueError, match=r"must leave weight to 2 classes at least, got weight for \[1\] alone"):
         logistic_path(X, y, sample_weight=(y == 1).astype(float))
-
-
-def test_bad_labels():
-    X, y = table()
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        LogisticRegression().fit(X, np.linspace(0, 1, 120))
-    with pytest.raises(ValueError, match="y"):
-        LogisticRegression().fit(X, None)
-    with pytest.raises(ValueError, match="NaN"):
-        LogisticRegression().fit(X, np.where(y == 1, np.nan, 0.0))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        LogisticRegression().fit(X, y[:-1])
-    with pytest.raises(ValueError, match="1d array"):
-        LogisticRegression().fit(X, np.column_stack([y, y]))
-    mixed = y.astype(object)
-    mixed[0] = "text"
-    with pytest.raises(TypeError, match="labels of LogisticRegression must be of one type"):
-        LogisticRegression().fit(X, mixed)
 
 
 def test_numbers_to_predict_as_labels():
@@ -152,40 +123,9 @@ def test_numbers_to_predict_as_labels():
     assert w[0].filename == __file__
 
 
-@pytest.mark.parametrize(
-    ("weight", "message"),
-    [
-        (np.zeros(120), r"not zero|non-zero"),
-        (-np.ones(120), "Negative values in data passed to `sample_weight`"),
-        (np.full(120, np.nan), "NaN"),
-        (np.full(120, np.inf), "infinity"),
-        (np.full(120, 1e308), "no finite sum"),
-        (np.ones(7), "sample_weight"),
-        (np.ones((120, 2)), "[Ss]ample"),
-    ],
-)
-def test_bad_weights(weight, message):
-    model = LogisticRegression()
-    with pytest.raises(ValueError, match=message):
-        model.fit(*table(), sample_weight=weight)
-    assert_unfitted(model)
-
-
-def test_odd_shapes():
-    X, y = table()
-    model = LogisticRegression()
-    for shape in ((0, 4), (120, 0)):
-        with pytest.raises(ValueError, match=r"0 (sample|feature)"):
-            model.fit(np.empty(shape), y[: shape[0]])
-    with pytest.raises(ValueError, match="Expected 2D array"):
-        model.fit(X[:, 0], y)
-    model.fit(X, y)
-    with pytest.raises(ValueError, match="X has 3 features, but LogisticRegression is expecting 4 features"):
-        model.predict(X[:, :3])
-    with pytest.raises(ValueError, match="0 sample"):
-        model.predict(X[:0])
-    with pytest.raises(ValueError, match="could not convert string"):
-        model.fit(np.array([["a", "b"], ["c", "d"]]), [0, 1])
+def test_weights_without_a_finite_sum():
+    with pytest.raises(ValueError, match="no finite sum"):
+        LogisticRegression().fit(*table(), sample_weight=np.full(120, 1e308))
 
 
 def test_warm_start_from_another_problem():
@@ -201,15 +141,6 @@ def test_warm_start_from_another_problem():
     np.testing.assert_array_equal(model.coef_, before)  # a fit that fails leaves the model as it was
     assert model.n_features_in_ == 4
     model.predict(X)
-
-
-def test_failed_fit_leaves_the_model_unfitted():
-    X, y = table()
-    model = LogisticRegression().fit(X, y)
-    with pytest.raises(ValueError, match="1 class"):
-        model.fit(X, np.zeros(120))
-    assert_unfitted(model)
-    assert not hasattr(model, "n_features_in_")
 
 
 # ---- no convergence --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""NeuralClassifier and NeuralRegressor: what scikit-learn's contract does not cover."""
+"""NeuralClassifier and NeuralRegressor: what neither scikit-learn's contract nor ours covers."""
 
 import inspect
 import pickle
@@ -85,13 +85,12 @@ def test_it_learns_numbers(numbers, loss):
     assert both.score(X, np.column_stack([y, -y])) > 0.95
 
 
-def test_seeds_and_threads(digits):
+def test_another_seed_is_another_network(digits):
     X, y = digits
-    fits = [NeuralClassifier(**FAST | options).fit(X[:300], y[:300]) for options in ({"n_jobs": 1}, {"n_jobs": 3})]
-    scores = [model.predict_proba(X) for model in fits]
-    assert np.array_equal(*scores)
-    other = NeuralClassifier(**FAST | {"random_state": 1}).fit(X[:300], y[:300])
-    assert not np.array_equal(other.predict_proba(X), scores[0])
+    first, second = (
+        NeuralClassifier(**FAST | {"random_state": seed}).fit(X[:300], y[:300]).predict_proba(X) for seed in (0, 1)
+    )
+    assert not np.array_equal(first, second)
 
 
 def test_a_module_of_ones_own(digits):
@@ -259,22 +258,9 @@ def test_losses_optimizers_and_schedules_of_ones_own(digits):
         assert NeuralClassifier(optimizer=name, **FAST).fit(X, y).score(X, y) > 0.8
 
 
-def test_files(digits, numbers, tmp_path):
-    X, y = digits
-    for model, data in (
-        (NeuralClassifier((None), hidden_layer_sizes=(20, 10), **FAST), (X, y)),
-        (NeuralRegressor(hidden_layer_sizes=5, **FAST), numbers),
-    ):
-        model.fit(*data)
-        mlcore.save(model, tmp_path / "model")
-        loaded = mlcore.load(tmp_path / "model")
-        assert np.array_equal(loaded.predict(data[0]), model.predict(data[0]))
-        assert repr(loaded.history_) == repr(model.history_)
-        unfitted = clone(model)
-        mlcore.save(unfitted, tmp_path / "model")
-        assert mlcore.load(tmp_path / "model").get_params() == unfitted.get_params()
+def test_files(digits, tmp_path):
     with pytest.raises(ValueError, match="parameter 'module' of NeuralClassifier cannot be saved"):
-        mlcore.save(NeuralClassifier(Net, **FAST).fit(X, y), tmp_path / "model")
+        mlcore.save(NeuralClassifier(Net, **FAST).fit(*digits), tmp_path / "model")
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
@@ -427,19 +413,6 @@ def test_partial_fit_of_numbers_and_of_what_was_constant(numbers):
         model.partial_fit(X, np.column_stack([y, y]))
 
 
-def test_bad_input(digits):
-    X, y = digits
-    with pytest.raises(ValueError, match="1 class"):
-        NeuralClassifier().fit(X, np.zeros(len(X)))
-    with pytest.raises(ValueError, match="NaN"):
-        NeuralClassifier().fit(np.full_like(X, np.nan), y)
+def test_an_unknown_optimizer(digits):
     with pytest.raises(ValueError, match="optimizer"):
-        NeuralClassifier(optimizer="lion").fit(X, y)
-    with pytest.raises(ValueError, match="64 features"):
-        NeuralClassifier(max_iter=1).fit(X, y).predict(X[:, :5])
-    with pytest.raises(ValueError, match="y is None"):
-        NeuralRegressor().fit(X, None)
-    failed = NeuralClassifier(max_iter=1).fit(X, y)
-    with pytest.raises(ValueError, match="NaN"):
-        failed.fit(np.full_like(X, np.nan), y)
-    assert not hasattr(failed, "module_")
+        NeuralClassifier(optimizer="lion").fit(*digits)
