@@ -1,8 +1,10 @@
-"""What all estimators share: the number of threads, the seed, and one state pair behind pickle, joblib and files.
+"""What all estimators share: threads, seed, fits that fail, and one state pair behind pickle, joblib and files.
 
 Everything else an estimator needs (parameters, tags, input checks) comes from scikit-learn.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,7 +70,7 @@ class StateMixin:
         ]
 
     def _clear_fitted(self) -> None:
-        """Forget the former fit, so that one that fails leaves no mixture of two behind."""
+        """Forget the former fit."""
         for name in self._fitted_attributes():
             delattr(self, name)
 
@@ -91,3 +93,27 @@ class StateMixin:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._set_state(state)
+
+
+@contextmanager
+def fitting(estimator: StateMixin, *, continuing: bool = False) -> Iterator[None]:
+    """Run a fit: one that fails or is interrupted leaves the estimator unfitted or as it was, never a mixture.
+
+    Parameters
+    ----------
+    estimator : StateMixin
+        What is fitted in the body of the ``with`` statement. Check parameters before: a parameter that is out of range
+        then leaves the former fit alone.
+    continuing : bool, default=False
+        False: a new fit. The former one is forgotten at once, and after an error or Ctrl-C the estimator is unfitted.
+        True: a fit that goes on from the former one (`warm_start`, `partial_fit`). After an error or Ctrl-C all
+        attributes are what they were before; arrays must be replaced by the fit, not changed in place.
+    """
+    if not continuing:
+        estimator._clear_fitted()
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:  # KeyboardInterrupt too
+        estimator.__dict__ = before  # in one step: a second Ctrl-C finds the one or the other
+        raise

@@ -1,6 +1,7 @@
 """Progress of long loops: ``verbose=1`` shows a bar, ``verbose=2`` logs a line an iteration, 0 is silent."""
 
 import logging
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,11 @@ class Progress:
         self._done = 0
         self._bar: Any = None
 
+    @property
+    def done(self) -> int:
+        """Iterations counted so far."""
+        return self._done
+
     def __enter__(self) -> Self:
         if self._verbose == 1:
             from tqdm.auto import tqdm
@@ -52,3 +58,16 @@ class Progress:
             text = "".join(f"  {key} {value:.6g}" for key, value in figures.items())
             of_total = "" if self._total is None else f"/{self._total}"
             logger.info("%s %d%s%s", self._name, self._done, of_total, text)
+
+    def callback(self, figure: str) -> Callable[[int, float], None] | None:
+        """Return what the core calls with the iterations done so far and the value of `figure`; None: nothing to show.
+
+        The core calls at a fixed rate, so that one call may count many iterations.
+        """
+        if not self._verbose:
+            return None
+
+        def report(done: int, value: float) -> None:
+            self.update(done - self._done, **{figure: value})
+
+        return report

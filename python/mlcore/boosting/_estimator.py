@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_monotonic_cst, check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._matrix import for_core
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
@@ -170,17 +170,9 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         """
         self._validate_params()
         continuing = self.warm_start and hasattr(self, "_forest")
-        before = self.__dict__.copy()
-        if not continuing:
-            self._clear_fitted()
-        try:
+        with fitting(self, continuing=continuing):
             train = Given(X, y, sample_weight, base_margin)
             self._fit(train, Given(X_val, y_val, sample_weight_val, base_margin_val, "_val"), continuing=continuing)
-        except BaseException:
-            self._clear_fitted()
-            if continuing:
-                self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, given: Given, given_val: Given, *, continuing: bool) -> None:

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._base import StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import Array, Int, Sizes, Spec, Tuple
 from mlcore.embedding._corpus import as_paths, batches, check_texts, open_corpus
@@ -153,6 +153,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         Returns
         -------
         self
+            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
 
         Raises
         ------
@@ -165,7 +166,11 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         """
         self._validate_params()
         self._check_parameters()
-        self._clear_fitted()
+        with fitting(self):
+            self._fit(X)
+        return self
+
+    def _fit(self, X: Any) -> None:
         n_threads = effective_n_jobs(self.n_jobs)
         corpus = open_corpus(X, n_jobs=n_threads, who=type(self).__name__)
         vocabulary = core.embedding.Vocabulary.build(corpus.table, 1, 0)
@@ -195,7 +200,6 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         self.scores_ = scores[chosen]
         self.phrase_counts_ = counts[chosen]
         self.n_words_ = n_words
-        return self
 
     def transform(self, X: Any) -> list[list[str]]:
         """Join the phrases in texts: greedy, from left to right.

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._native import core
 from mlcore._progress import logger
 from mlcore._state import Array, Int, ListOf, Number, Optional, Sizes, Spec
@@ -265,12 +265,8 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             On Ctrl-C.
         """
         self._validate_params()
-        self._clear_fitted()
-        try:
+        with fitting(self):
             self._fit(X, continuing=False)
-        except BaseException:
-            self._clear_fitted()
-            raise
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
@@ -303,7 +299,8 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._validate_params()
-        self._fit(X, continuing=True)
+        with fitting(self, continuing=True):
+            self._fit(X, continuing=True)
         return self
 
     def _fit(self, X: Any, *, continuing: bool) -> None:
@@ -379,7 +376,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         if tree is not None:
             fitted["tree_leaves_"], fitted["tree_inner_"] = tree
         self.__dict__.pop("_keyed_vectors", None)
-        self.__dict__.update(fitted)  # all at once: no mixture of two fits
+        self.__dict__.update(fitted)
 
     def _check_parameters(self, name: str, *, continuing: bool) -> None:
         """Check what constraints on single parameters cannot say."""

@@ -261,7 +261,7 @@ def _path(
             precompute=check_gram(params["precompute"], n_features, owner),
             n_threads=effective_n_jobs(params["n_jobs"]),
             seed=seed_from(params["random_state"]) if params["selection"] == "random" else 0,
-            report=(lambda _, gap: progress.update(gap=gap)) if params["verbose"] else None,
+            report=progress.callback("gap"),
         )
     check_finite(found["coef"], problem, owner)
     check_finite(found["gap"], problem, owner)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._base import StateMixin, effective_n_jobs, fitting
 from mlcore._matrix import Floats, Matrix, for_core
 from mlcore._native import core
 from mlcore._sparse import validate_rows
@@ -141,17 +141,9 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         """
         self._validate_params()
         continuing = self._continues()
-        before = self.__dict__.copy()
-        if not continuing:
-            self._clear_fitted()
-        try:
+        with fitting(self, continuing=continuing):
             X, y = validate_rows(self, X, y, multi_output=self._many_targets, y_numeric=True, **READ)
             self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
-        except BaseException:
-            self._clear_fitted()
-            if continuing:
-                self.__dict__.update(before)
-            raise
         return self
 
     def predict(self, X: Any) -> Floats:

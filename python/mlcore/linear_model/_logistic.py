@@ -14,7 +14,7 @@ from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._sparse import check_sparse, validate_rows
@@ -241,16 +241,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
         """
         self._validate_params()
         continuing = self.warm_start and hasattr(self, "coef_")
-        before = self.__dict__.copy()
-        if not continuing:
-            self._clear_fitted()
-        try:
+        with fitting(self, continuing=continuing):
             self._fit(X, y, sample_weight, continuing=continuing)
-        except BaseException:
-            self._clear_fitted()
-            if continuing:
-                self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:

@@ -120,13 +120,6 @@ def fit(rows: Rows, start: Floats, C: float, settings: Settings) -> dict[str, An
     with Progress(
         settings.max_iter, settings.verbose, settings.owner, unit="epoch" if is_optimizer else "it"
     ) as progress:
-        last = 0
-
-        def report(done: int, loss: float) -> None:
-            nonlocal last
-            progress.update(done - last, loss=loss)
-            last = done
-
         try:
             result = core.linear_model.logistic_fit(
                 rows.X,
@@ -145,7 +138,7 @@ def fit(rows: Rows, start: Floats, C: float, settings: Settings) -> dict[str, An
                 momentum=settings.momentum,
                 n_threads=settings.n_threads,
                 seed=settings.seed,
-                report=report if settings.verbose else None,
+                report=progress.callback("loss"),
             )
         except ValueError as error:
             if "overflow" not in str(error):

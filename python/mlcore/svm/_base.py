@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing, check_array, check_consistent_length, 
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs
+from mlcore._base import StateMixin, effective_n_jobs, fitting
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
@@ -130,12 +130,8 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_guarded(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Fit; on an error or Ctrl-C leave nothing behind."""
         self._validate_params()
-        self._clear_fitted()
-        try:
+        with fitting(self):
             self._fit(X, y, sample_weight)
-        except BaseException:
-            self._clear_fitted()
-            raise
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
@@ -186,15 +182,8 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     def _train(self, matrix: Rows, y: Floats, C: Floats, n_threads: int) -> dict[str, Any]:
         n_problems = self._n_problems(y)
-        figure_name = "gap" if n_problems == 1 else "problems_left"
+        figure = "gap" if n_problems == 1 else "problems_left"
         with Progress(None if n_problems == 1 else n_problems, self.verbose, type(self).__name__) as progress:
-            seen = 0
-
-            def report(done: int, figure: float) -> None:
-                nonlocal seen
-                progress.update(done - seen, **{figure_name: figure})
-                seen = done
-
             result = core.svm.train(
                 self._kind,
                 for_core(matrix),
@@ -208,10 +197,10 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
                 shrinking=bool(self.shrinking),
                 max_iter=self._most_steps(len(y)),
                 n_threads=n_threads,
-                report=report if self.verbose else None,
+                report=progress.callback(figure),
             )
-            if 1 < n_problems != seen:  # those that other threads have ended
-                report(n_problems, 0.0)
+            if 1 < n_problems != progress.done:  # those that other threads have ended
+                progress.update(n_problems - progress.done, problems_left=0.0)
         return result
 
     def _n_problems(self, y: Floats) -> int:  # noqa: ARG002

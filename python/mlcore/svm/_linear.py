@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
@@ -74,12 +74,8 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_guarded(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Fit; on an error or Ctrl-C leave nothing behind."""
         self._validate_params()
-        self._clear_fitted()
-        try:
+        with fitting(self):
             self._fit(X, y, sample_weight)
-        except BaseException:
-            self._clear_fitted()
-            raise
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
@@ -92,13 +88,6 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         if weight is None:
             weight = np.ones(len(target))
         with Progress(None, self.verbose, name) as progress:
-            seen = 0
-
-            def report(done: int, figure: float) -> None:
-                nonlocal seen
-                progress.update(done - seen, violation=figure)
-                seen = done
-
             result = self._solve(
                 for_core(rows),
                 target,
@@ -110,7 +99,7 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
                 solver="auto",
                 n_threads=n_threads,
                 seed=seed_from(self.random_state),
-                report=report if self.verbose else None,
+                report=progress.callback("violation"),
             )
         self.coef_, self.intercept_ = result["coef"], result["intercept"]
         self.n_iter_ = int(result["n_iter"].max())

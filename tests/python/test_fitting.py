@@ -1,0 +1,202 @@
+"""Fits that fail or are interrupted: a new one leaves the estimator unfitted, one that goes on leaves it as it was."""
+
+import logging
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+import mlcore
+from mlcore._base import StateMixin, fitting
+from mlcore._progress import Progress
+
+FAILURES = [ValueError, MemoryError, KeyboardInterrupt, SystemExit]
+
+
+class Failing:
+    """An array-like that raises when it is read."""
+
+    def __init__(self, failure, n):
+        self.failure, self.shape = failure, (n,)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.failure("while it was read")
+
+
+class Mean(StateMixin, BaseEstimator):
+    """Learns in steps, and can fail after each of them."""
+
+    _private_state = ("_sum",)
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
+    def fit(self, x, *, continuing=False, failure=None):
+        with fitting(self, continuing=continuing):
+            self._sum = np.sum(x) + (self._sum if continuing else 0.0)
+            self.n_seen_ = len(x) + (self.n_seen_ if continuing else 0)
+            if failure is not None:
+                self.extra_ = "half a fit"
+                self._scratch = "half a fit"
+                raise failure
+            self.mean_ = self._sum / self.n_seen_ + self.shift
+        return self
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failed_first_fit_leaves_parameters_alone(failure):
+    model = Mean(shift=2.0)
+    with pytest.raises(failure):
+        model.fit([1.0, 2.0], failure=failure)
+    assert vars(model) == {"shift": 2.0}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failed_new_fit_forgets_the_former_one(failure):
+    model = Mean().fit([1.0, 2.0])
+    with pytest.raises(failure):
+        model.fit([5.0], failure=failure)
+    assert vars(model) == {"shift": 0.0}
+    assert model.fit([3.0, 4.0]).mean_ == 3.5
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failed_continuing_fit_restores_all_attributes(failure):
+    model = Mean().fit([1.0, 2.0])
+    before = dict(vars(model))
+    with pytest.raises(failure):
+        model.fit([6.0], continuing=True, failure=failure)
+    assert vars(model) == before
+    assert model.fit([6.0], continuing=True).mean_ == 3.0
+
+
+def table():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    return X, X[:, 0] + 0.1 * rng.normal(size=60)
+
+
+NEW_FITS = [
+    mlcore.GBDTClassifier(n_estimators=2),
+    mlcore.GBDTRegressor(n_estimators=2),
+    mlcore.LogisticRegression(),
+    mlcore.LogisticRegressionCV(Cs=2, cv=2),
+    mlcore.Ridge(),
+    mlcore.RidgeCV(),
+    mlcore.Lasso(alpha=0.1),
+    mlcore.ElasticNetCV(alphas=3, cv=2),
+    mlcore.SVC(),
+    mlcore.SVR(),
+    mlcore.OneClassSVM(),
+    mlcore.LinearSVC(),
+    mlcore.LinearSVR(),
+]
+CONTINUING_FITS = [
+    mlcore.GBDTClassifier(n_estimators=2, warm_start=True),
+    mlcore.GBDTRegressor(n_estimators=2, warm_start=True),
+    mlcore.LogisticRegression(warm_start=True),
+    mlcore.Lasso(alpha=0.1, warm_start=True),
+    mlcore.ElasticNet(alpha=0.1, warm_start=True),
+]
+
+
+def target(model, y):
+    return y > 0 if hasattr(model, "predict_proba") or "SVC" in type(model).__name__ else y
+
+
+def name_of(model):
+    return type(model).__name__
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("model", NEW_FITS, ids=name_of)
+def test_estimators_are_unfitted_after_a_failed_fit(model, failure):
+    X, y = table()
+    y = target(model, y)
+    for _ in range(2):
+        with pytest.raises(failure):
+            model.fit(X, y, sample_weight=Failing(failure, len(X)))
+        assert model._fitted_attributes() == []
+        with pytest.raises(NotFittedError):
+            check_is_fitted(model)
+        model.fit(X, y)  # the second round fails after a fit that has ended
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("model", CONTINUING_FITS, ids=name_of)
+def test_estimators_with_warm_start_are_as_they_were_after_a_failed_fit(model, failure):
+    X, y = table()
+    y = target(model, y)
+    model.fit(X, y)
+    before, expected = dict(vars(model)), model.predict(X)
+    with pytest.raises(failure):
+        model.fit(2 * X, y, sample_weight=Failing(failure, len(X)))
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize("model", NEW_FITS, ids=name_of)
+def test_parameter_out_of_range_leaves_the_former_fit_alone(model):
+    X, y = table()
+    y = target(model, y)
+    before = dict(vars(model.fit(X, y)))
+    model.set_params(n_jobs="all")
+    with pytest.raises(ValueError, match="n_jobs"):
+        model.fit(X, y)
+    model.set_params(n_jobs=None)
+    assert all(vars(model)[name] is before[name] for name in before)
+
+
+class Texts:
+    """A corpus that raises when half of it is read."""
+
+    def __init__(self, failure):
+        self.failure = failure
+
+    def __iter__(self):
+        yield from ["a b c d"] * 20
+        raise self.failure("while it was read")
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_word_vectors_and_phrases_are_unfitted_after_a_failed_fit(failure):
+    texts = ["a b c d", "b c d a"] * 20
+    for model in (mlcore.Word2Vec(4, min_count=1, sample=0, n_jobs=1), mlcore.Phrases(min_count=1, threshold=0.1)):
+        for _ in range(2):
+            with pytest.raises(failure):
+                model.fit(Texts(failure))
+            assert model._fitted_attributes() == []
+            model.fit(texts)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_partial_fit_of_word_vectors_that_fails_leaves_the_model_as_it_was(failure):
+    model = mlcore.Word2Vec(4, min_count=1, sample=0, n_jobs=1, random_state=0).fit(["a b c d", "b c d a"] * 20)
+    before, vectors = dict(vars(model)), model.vectors_.copy()
+    with pytest.raises(failure):
+        model.partial_fit(Texts(failure))
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+    np.testing.assert_array_equal(model.vectors_, vectors)
+
+
+# ---- progress that the core reports ----
+
+
+def test_callback_counts_up_to_what_is_done(caplog):
+    with caplog.at_level(logging.INFO, "mlcore"), Progress(10, 2, "Fit") as progress:
+        report = progress.callback("loss")
+        report(3, 0.5)
+        report(10, 0.25)
+    assert [record.getMessage() for record in caplog.records] == ["Fit 3/10  loss 0.5", "Fit 10/10  loss 0.25"]
+    assert progress.done == 10
+
+
+def test_callback_is_none_where_nothing_is_shown():
+    assert Progress(10, 0, "Fit").callback("loss") is None
