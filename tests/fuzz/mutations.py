@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from mlcore._io import _DTYPES, _checksum, _header_checksum
+from mlcore._files import DTYPES, checksum, header_checksum
 
 NUMBERS = [0, 1, -1, 2, 3, 7, 127, 128, 255, 256, 2**15, 2**16, 2**31 - 1, 2**31, -(2**31), 2**32, 2**53, 2**62]
 NUMBERS += [2**63 - 1, 2**63, -(2**63), 2**64, 10**30, 0.5, -0.5, 1e-300, 1e300, -1e300, 1e38]
@@ -93,7 +93,7 @@ class Forgery:
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
             place = data[8 + length + begin : 8 + length + end]
-            self.tensors[name] = np.frombuffer(place, dtype=_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            self.tensors[name] = np.frombuffer(place, dtype=DTYPES[entry["dtype"]]).reshape(entry["shape"])
         self.key = next((key for key in ("mlcore", "mlcore_checkpoint") if key in self.metadata), None)
         self.header = json.loads(self.metadata[self.key]) if self.key else None
 
@@ -108,9 +108,9 @@ class Forgery:
         if self.key:
             text = json.dumps(header)
             metadata = {self.key: text}
-            metadata["mlcore_crc32"] = _checksum(text, tensors)
+            metadata["mlcore_crc32"] = checksum(text, tensors)
             if self.key == "mlcore":
-                metadata["mlcore_header_crc32"] = _header_checksum(text, tensors)
+                metadata["mlcore_header_crc32"] = header_checksum(text, tensors)
         return _file(tensors, metadata)
 
     def _change_tensor(self, tensors, rng):
@@ -123,7 +123,7 @@ class Forgery:
             for _ in range(min(count, 5)):
                 _change_entry(tensor, rng)
         elif kind == 4:
-            other = list(_DTYPES.values())[int(rng.integers(len(_DTYPES)))]
+            other = list(DTYPES.values())[int(rng.integers(len(DTYPES)))]
             with np.errstate(all="ignore"):
                 tensor = tensor.astype(other)
         elif kind == 5:
@@ -210,7 +210,7 @@ def _value(rng):
 
 
 def _file(tensors, metadata):
-    names = {dtype: name for name, dtype in _DTYPES.items()}
+    names = {dtype: name for name, dtype in DTYPES.items()}
     header, parts, end = {"__metadata__": metadata}, [], 0
     for name, tensor in sorted(tensors.items(), key=lambda item: -item[1].itemsize):
         begin, end = end, end + tensor.nbytes

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import mlcore
-from mlcore import GBDTClassifier, GBDTRegressor, LogisticRegression, _io
+from mlcore import GBDTClassifier, GBDTRegressor, LogisticRegression, _files
 from mlcore.embedding import KeyedVectors
 
 
@@ -160,7 +160,7 @@ def rewrite(path, change):
     header = header_of(path)
     change(header, tensors)
     text = json.dumps(header)
-    save_file(tensors, path, {"mlcore": text, "mlcore_crc32": _io._checksum(text, tensors)})
+    save_file(tensors, path, {"mlcore": text, "mlcore_crc32": _files.checksum(text, tensors)})
 
 
 def nested(depth):
@@ -359,7 +359,7 @@ def test_forged_places_of_mapped_tensors(change, is_checked_before, model, path)
             mlcore.load(path, mmap_mode="r")
     else:  # our own check, should that of safetensors ever be a weaker one
         with pytest.raises((ValueError, TypeError, KeyError)):
-            _io._map_tensors(path)
+            _files._map_tensors(path)
 
 
 def test_files_of_other_writers_may_be_unaligned(path):

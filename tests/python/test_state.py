@@ -23,7 +23,7 @@ from mlcore import (
     Ridge,
     Word2Vec,
 )
-from mlcore._io import _checksum, _header_checksum
+from mlcore._files import checksum, header_checksum
 from mlcore._registry import CLASSES
 from mlcore._state import (
     Array,
@@ -59,8 +59,8 @@ def forge(path, change):
     header, tensors = parsed.header, {name: values.copy() for name, values in parsed.tensors.items()}
     change(header, tensors)
     text = json.dumps(header)
-    metadata = {"mlcore": text, "mlcore_crc32": _checksum(text, tensors)}
-    metadata["mlcore_header_crc32"] = _header_checksum(text, tensors)
+    metadata = {"mlcore": text, "mlcore_crc32": checksum(text, tensors)}
+    metadata["mlcore_header_crc32"] = header_checksum(text, tensors)
     path.write_bytes(_file(tensors, metadata))
 
 

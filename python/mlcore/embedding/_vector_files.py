@@ -19,8 +19,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._files import replacing
 from mlcore._native import core
-from mlcore._replacing import replacing
 from mlcore.embedding._files import blocks, map_file
 from mlcore.embedding._words import pack_words
 

@@ -29,8 +29,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from mlcore._files import replacing
 from mlcore._matrix import Floats
-from mlcore._replacing import replacing
 from mlcore.svm._kernel import Kernel
 from mlcore.svm._rows import Rows
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 
 import mlcore
+import mlcore._files
 from mlcore import Word2Vec, _native
 
 TEXTS = ["a b c d a", "b c a", "d a c b"] * 5
@@ -259,7 +260,7 @@ def forge(path, change):
     change(arrays)
     tensors |= {names[name]: array for name, array in arrays.items()}
     text = json.dumps(header)
-    save_file(tensors, path, {"mlcore": text, "mlcore_crc32": mlcore._io._checksum(text, tensors)})
+    save_file(tensors, path, {"mlcore": text, "mlcore_crc32": mlcore._files.checksum(text, tensors)})
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from mlcore._io import read_tensors, write_tensors
-from mlcore._replacing import replacing
+from mlcore._files import read_tensors, replacing, write_tensors
 from mlcore.nn.layers._module import IncompatibleKeys, Module
 
 

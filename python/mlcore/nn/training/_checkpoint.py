@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlcore._io import Decoder, _checksum, _encode, _library_version, read_tensors, write_tensors
-from mlcore._replacing import replacing
+from mlcore._files import Decoder, Encoder, checksum, library_version, read_tensors, replacing, write_tensors
 from mlcore.nn.tensor._tape import Tensor
 
 FORMAT_VERSION = 1
@@ -19,15 +18,15 @@ _KEY, _CHECKSUM = "mlcore_checkpoint", "mlcore_crc32"
 
 def write_checkpoint(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     """Write nested dicts, lists and tuples of numbers, strings, arrays and tensors."""
-    tensors: dict[str, Any] = {}
+    encode = Encoder("a checkpoint")
     header = {
         "format_version": FORMAT_VERSION,
-        "library_version": _library_version(),
-        "state": _encode(_pack(state), tensors, "the state", dict),
+        "library_version": library_version(),
+        "state": encode(_pack(state), "the state"),
     }
     text = json.dumps(header, allow_nan=False)
     with replacing(Path(path)) as (file,):
-        write_tensors(file, tensors, {_KEY: text, _CHECKSUM: _checksum(text, tensors)})
+        write_tensors(file, encode.tensors, {_KEY: text, _CHECKSUM: checksum(text, encode.tensors)})
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         version = header["format_version"]
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise ValueError(f"it is a checkpoint of format {version}, this mlcore reads up to {FORMAT_VERSION}")
-        if metadata.get(_CHECKSUM) != _checksum(text, tensors):
+        if metadata.get(_CHECKSUM) != checksum(text, tensors):
             raise ValueError("its checksum does not match")
         state: dict[str, Any] = _unpack(Decoder(tensors)(header["state"]))
         if not isinstance(state, dict):

@@ -1,20 +1,22 @@
-"""Files that are written: whole or not at all, and nothing is left behind by processes that were killed."""
+"""Files that are written whole or not at all, the tensors and values in them, and what killed writers leave behind."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import mlcore
 from mlcore import Ridge
-from mlcore._replacing import replacing
+from mlcore._files import Decoder, Encoder, checksum, header_checksum, read_tensors, replacing, write_tensors
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from mlcore._replacing import replacing
+from mlcore._files import replacing
 with replacing(Path(sys.argv[1])) as (file,):
     file.write(b"half of it")
     file.flush()
@@ -101,3 +103,50 @@ def test_no_locks_are_no_error(monkeypatch, tmp_path):
     mlcore.save(Ridge(), tmp_path / "ours")
     assert mlcore.load(tmp_path / "ours").alpha == 1.0
     assert len(parts(tmp_path)) == 1
+
+
+# ---- values and tensors ----
+
+VALUES = {
+    "numbers": [None, True, 3, -0.5, float("inf"), float("-inf"), np.float32(0.25), np.int64(7)],
+    "nested": {"pair": (1, ("a", [2])), 3: "by a number", "!odd": {"x", "y"}, "frozen": frozenset({1, 2})},
+    "arrays": [np.arange(6, dtype=np.int16).reshape(2, 3).T, np.array([], dtype=bool), np.float64(1.5) * np.ones(2)],
+    "texts": [np.array(["a", "bcd"]), np.array(["a", None, 2], dtype=object)],
+}
+
+
+def test_values_and_tensors_come_back(tmp_path):
+    encode, path = Encoder("a test"), tmp_path / "values"
+    text = json.dumps(encode(VALUES, "the values"), allow_nan=False)
+    with replacing(path) as (file,):
+        write_tensors(file, encode.tensors, {"text": text, "sum": checksum(text, encode.tensors)})
+    for is_mapped in (False, True):
+        metadata, tensors = read_tensors(path, is_mapped=is_mapped)
+        assert metadata["sum"] == checksum(metadata["text"], tensors)
+        assert header_checksum(text, tensors) == header_checksum(text, encode.tensors)
+        found = Decoder(tensors)(json.loads(metadata["text"]))
+        assert found["numbers"] == VALUES["numbers"]
+        assert found["nested"] == VALUES["nested"]
+        for name in ("arrays", "texts"):
+            for array, expected in zip(found[name], VALUES[name], strict=True):
+                assert array.dtype == expected.dtype
+                np.testing.assert_array_equal(array, expected)
+
+
+def test_values_of_other_types_are_named():
+    with pytest.raises(ValueError, match=r"the loss of a test cannot be saved.* is a function"):
+        Encoder("a test")({"loss": [lambda: None]}, "the loss")
+
+
+def test_each_tensor_is_read_once():
+    encode = Encoder("a test")
+    value = encode([np.ones(2)], "ones")
+    with pytest.raises(ValueError, match="missing, or named twice"):
+        Decoder(encode.tensors)(value * 2)
+
+
+def test_checksums_see_contents_and_forms():
+    ones, text = {"0": np.ones(2)}, "{}"
+    assert checksum(text, ones) != checksum(text, {"0": np.array([1.0, 2.0])})
+    assert header_checksum(text, ones) == header_checksum(text, {"0": np.array([1.0, 2.0])})
+    assert header_checksum(text, ones) != header_checksum(text, {"0": np.ones((1, 2))})
