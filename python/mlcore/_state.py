@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from mlcore._matrix import canonical_csr
 from mlcore._sparse import check_sparse
+from mlcore._tables import canonical_csr
 
 Sizes: TypeAlias = dict[str, int]
 Size: TypeAlias = int | str | Callable[[Sizes], int]

@@ -14,7 +14,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-Floats: TypeAlias = NDArray[np.float64]
+from mlcore._tables import Floats
+
 Codes: TypeAlias = NDArray[np.int32]
 
 

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 
 import mlcore
 from mlcore import Lasso
-from mlcore._matrix import canonical_csr
 from mlcore._sparse import check_sparse
 
 ESTIMATORS = {
@@ -227,13 +226,6 @@ def test_room_behind_the_last_entry_is_no_error_and_is_not_read():
     roomy.data = np.append(roomy.data, np.full(9, 1e300))
     np.testing.assert_array_equal(Lasso().fit(roomy, y).coef_, Lasso().fit(X, y).coef_)
     assert len(roomy.data) == len(X.data) + 9
-
-
-def test_canonical_csr_leaves_the_users_matrix():
-    X = sp.csr_array((np.ones(3), np.array([2, 0, 0]), np.array([0, 3])), shape=(1, 3))
-    made = canonical_csr(X)
-    assert made.toarray().tolist() == [[2, 0, 1]]
-    assert X.indices.tolist() == [2, 0, 0]
 
 
 def test_nothing_reads_rows_past_the_check():

@@ -12,10 +12,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
 from mlcore._state import Labels, Spec
+from mlcore._tables import Floats
 from mlcore._validation import class_factors, encode_labels, known_codes, read_labels
 from mlcore.boosting._estimator import BaseGBDT
 from mlcore.boosting._losses import CustomLoss, Link, Loss
-from mlcore.boosting._tables import Floats
 
 
 class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]

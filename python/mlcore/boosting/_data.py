@@ -14,10 +14,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array
 
-from mlcore._matrix import canonical_csr
+from mlcore._categories import Categories, Codes
+from mlcore._frames import ArrayTable, Table, from_arrow, wrap_frame
 from mlcore._sparse import validate_rows
-from mlcore.boosting._categories import Categories, Codes
-from mlcore.boosting._tables import ArrayTable, Floats, Table, from_arrow, wrap_frame
+from mlcore._tables import Floats, canonical_csr
 
 _MAX_FLOAT32_CODE = 2**24  # from here on float32 skips whole numbers
 

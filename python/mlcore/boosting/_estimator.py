@@ -14,15 +14,14 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_monotonic_cst, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
-from mlcore._matrix import for_core
+from mlcore._categories import Categories
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
+from mlcore._tables import Floats, for_core
 from mlcore._validation import row_weights
-from mlcore.boosting._categories import Categories
 from mlcore.boosting._data import Given, check_categorical, check_margin, encode, fit_categories, read
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
-from mlcore.boosting._tables import Floats
 from mlcore.boosting._trees import FOREST, check_forest, to_frame
 
 if TYPE_CHECKING:

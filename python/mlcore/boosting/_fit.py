@@ -4,20 +4,18 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 
-from mlcore._matrix import for_core
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._tables import Floats, for_core
 from mlcore.boosting._data import take_rows
 from mlcore.boosting._losses import Loss, inverse_link
-
-Floats: TypeAlias = NDArray[np.float64]
 
 _SCORED_ROWS = 10_000
 """Training rows that a scorer looks at: it may cost more than the iteration itself."""

@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from mlcore._tables import Floats
+
 Link: TypeAlias = Literal["identity", "log", "logit", "softmax"]
 CustomLoss: TypeAlias = Callable[[NDArray[Any], Floats, Floats | None], tuple[Any, Any]]
 

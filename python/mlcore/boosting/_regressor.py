@@ -12,9 +12,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from mlcore._tables import Floats
 from mlcore.boosting._estimator import BaseGBDT
 from mlcore.boosting._losses import CustomLoss, Loss
-from mlcore.boosting._tables import Floats
 
 
 class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]

@@ -5,20 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length
 
-from mlcore._matrix import Floats, Matrix, for_core
+from mlcore._tables import Floats, Matrix, as_rows, for_core
 from mlcore._validation import class_factors, encode_labels, read_labels, row_weights
-
-READ: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
-"""Options of scikit-learn's checks of X: what the core reads in place is not converted."""
-
-
-def is_sparse(X: Any) -> bool:
-    """Return scipy.sparse.issparse, for which mypy would take the attributes of X away."""
-    return bool(sp.issparse(X))
 
 
 @dataclass(frozen=True)
@@ -79,4 +70,4 @@ def classification_rows(X: Any, y: Any, sample_weight: Any, class_weight: Any, o
     if not np.isfinite(total):
         raise ValueError(f"the weights of {owner} have no finite sum: scale them down")
     has_weight = np.bincount(codes, weights=weight, minlength=len(classes)) > 0
-    return Rows(for_core(X), codes, weight, total, classes, has_weight)
+    return Rows(for_core(as_rows(X)), codes, weight, total, classes, has_weight)

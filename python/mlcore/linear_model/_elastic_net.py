@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, seed_from
-from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._state import Array, Int, ListOf, Number, OneOf, Spec
+from mlcore._tables import Floats
 from mlcore.linear_model._elastic_net_path import check_gram
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 

@@ -10,10 +10,10 @@ from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, seed_from
-from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._state import Array, Int, Number, OneOf, Spec
+from mlcore._tables import Floats
 from mlcore.linear_model._elastic_net_path import check_gram, given_alphas
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 

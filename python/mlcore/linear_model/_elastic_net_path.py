@@ -10,11 +10,10 @@ from sklearn.utils import check_X_y
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from mlcore._base import effective_n_jobs, seed_from
-from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
-from mlcore.linear_model._data import READ
+from mlcore._tables import READ, Floats
 from mlcore.linear_model._least_squares import COUNT, check_finite, make_problem
 
 _CONSTRAINTS: dict[str, list[Any]] = {

@@ -10,12 +10,11 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting
-from mlcore._matrix import Floats, Matrix, for_core
 from mlcore._native import core
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Number, OneOf, Sizes, Spec
+from mlcore._tables import READ, Floats, Matrix, as_rows, for_core, is_sparse, read_rows
 from mlcore._validation import row_weights
-from mlcore.linear_model._data import READ, is_sparse
 
 COUNT = 2**31 - 1
 """No limit, for an int of C."""
@@ -40,7 +39,7 @@ class Problem:
         """Return the problem of some rows."""
         X = self.table
         weight = None if self.weight is None else self.weight[chosen]
-        return Problem(for_core(X[chosen]), self.Y[chosen], weight, self.is_flat)
+        return Problem(for_core(as_rows(X[chosen])), self.Y[chosen], weight, self.is_flat)
 
     @property
     def table(self) -> Any:
@@ -69,7 +68,7 @@ def make_problem(X: Any, y: Any, sample_weight: Any, owner: str) -> Problem:
             raise ValueError(f"sample_weight of {owner} has no finite sum: scale the weights down")
     dense = y.toarray() if is_sparse(y) else np.asarray(y)
     targets = dense.astype(np.float64, copy=False)
-    return Problem(for_core(X), targets.reshape(len(targets), -1), weight, is_flat=dense.ndim == 1)
+    return Problem(for_core(as_rows(X)), targets.reshape(len(targets), -1), weight, is_flat=dense.ndim == 1)
 
 
 def check_finite(values: Any, problem: Problem, owner: str) -> None:
@@ -158,7 +157,7 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
         array of shape (n_samples,) or (n_samples, n_targets)
         """
         check_is_fitted(self)
-        X = for_core(validate_rows(self, X, reset=False, **READ))
+        X = for_core(read_rows(self, X))
         coef = np.atleast_2d(self.coef_)
         table = np.empty((coef.shape[0], coef.shape[1] + 1))
         table[:, :-1] = coef

@@ -15,11 +15,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
-from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._sparse import check_sparse, validate_rows
 from mlcore._state import FEATURES, Array, Csr, Labels, Number, OneOf, Sizes, Spec, Text
-from mlcore.linear_model._data import READ, Rows, classification_rows, is_sparse
+from mlcore._tables import READ, Floats, for_core, is_sparse, read_rows
+from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic_fit import (
     EXACT_SOLVERS,
     OPTIMIZERS,
@@ -309,7 +309,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
     def _scores(self, X: Any) -> Floats:
         """Scores, shape (n_samples, 1) or (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = for_core(validate_rows(self, X, reset=False, **READ))
+        X = for_core(read_rows(self, X))
         return core.linear_model.logistic_decision(X, self._coef_and_intercept(), effective_n_jobs(self.n_jobs))
 
     def decision_function(self, X: Any) -> Floats:

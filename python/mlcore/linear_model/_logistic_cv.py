@@ -13,12 +13,12 @@ from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, seed_from
-from mlcore._matrix import Floats, for_core
 from mlcore._progress import Progress
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Number, Spec, Text
+from mlcore._tables import READ, Floats, as_rows, for_core
 from mlcore._validation import read_labels, row_weights
-from mlcore.linear_model._data import READ, Rows, classification_rows
+from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic import LogisticRegression
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
 
@@ -338,4 +338,4 @@ def _some_rows(X: Any, rows: Rows, chosen: NDArray[np.intp]) -> Rows:
     if not total > 0:
         raise ValueError("the rows of a fold of LogisticRegressionCV have no weight: weights must be spread over folds")
     has_weight = np.bincount(y, weights=weight, minlength=len(rows.classes)) > 0
-    return Rows(for_core(X[chosen]), y, weight, total, rows.classes, has_weight)
+    return Rows(for_core(as_rows(X[chosen])), y, weight, total, rows.classes, has_weight)

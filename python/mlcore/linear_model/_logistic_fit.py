@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from mlcore._matrix import Floats, Sparse
 from mlcore._native import core
 from mlcore._progress import Progress
+from mlcore._tables import Floats, Sparse
 from mlcore.linear_model._data import Rows
 
 EXACT_SOLVERS = ("lbfgs", "newton-cholesky", "coordinate_descent", "saga")

@@ -11,11 +11,11 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from mlcore._base import effective_n_jobs, seed_from
-from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
-from mlcore.linear_model._data import READ, Rows, classification_rows
+from mlcore._tables import READ, Floats
+from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic_fit import (
     EXACT_SOLVERS,
     Settings,

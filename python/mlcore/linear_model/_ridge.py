@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs
-from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._state import Array, Spec, Text
+from mlcore._tables import Floats
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
 

@@ -22,9 +22,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 
-from mlcore._matrix import Floats
 from mlcore._state import Array, Number, OneOf, Optional, Spec
-from mlcore.linear_model._data import is_sparse
+from mlcore._tables import Floats, is_sparse
 from mlcore.linear_model._least_squares import BaseLeastSquares, Problem, check_finite
 from mlcore.linear_model._ridge import Ridge
 

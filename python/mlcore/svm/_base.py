@@ -16,11 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting
-from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse, validate_rows
 from mlcore._state import FEATURES, Array, Csr, Dict, Int, Number, OneOf, Optional, Sizes, Spec, Text, Tuple
+from mlcore._tables import Floats, Rows, as_rows, for_core, read_rows
 from mlcore._validation import row_weights
 from mlcore.svm._kernel import (
     COMPUTED,
@@ -33,7 +33,7 @@ from mlcore.svm._kernel import (
     fit_kernel,
 )
 from mlcore.svm._model_file import LibsvmModel, read_model, write_model
-from mlcore.svm._rows import Rows, alike, read
+from mlcore.svm._rows import alike
 
 _MOST_STEPS, _MOST_STEPS_A_ROW = (
     10_000_000,
@@ -141,7 +141,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             validate_rows(self, X, skip_check_array=True)  # whatever the callable takes: only names are looked at
             rows, n = X, _num_samples(X)
         else:
-            rows = read(self, X, reset=True, accept_sparse=self.kernel != "precomputed")
+            rows = read_rows(self, X, reset=True, accept_sparse=self.kernel != "precomputed")
             n = rows.shape[0]
         target = self._check_target(y, n)
         check_consistent_length(rows, target)
@@ -245,13 +245,13 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             rows = vectors = call_kernel(self, X, vectors)
         elif kernel.name == "precomputed":
             try:
-                rows = read(self, X, reset=False, accept_sparse=False)
+                rows = read_rows(self, X, accept_sparse=False)
             except ValueError as error:
                 error.add_note("kernel='precomputed' takes a matrix with a column for each training row")
                 raise
             rows = vectors = rows[:, self.support_]
         else:
-            rows, vectors = alike(read(self, X, reset=False), vectors)
+            rows, vectors = alike(read_rows(self, X), as_rows(vectors))
         n_vectors = vectors.shape[0 if kernel.reads_rows else 1]
         if coef.shape != (max(len(n_support) - 1, 1), n_vectors) or n_support.sum() != n_vectors:
             raise ValueError(

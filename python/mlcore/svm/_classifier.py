@@ -13,13 +13,12 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from mlcore._matrix import Floats
 from mlcore._sparse import check_sparse
 from mlcore._state import Array, Labels, Optional, Spec
+from mlcore._tables import Floats, Rows
 from mlcore._validation import class_factors, encode_labels, read_labels
 from mlcore.svm._base import BaseSVM
 from mlcore.svm._model_file import LibsvmModel, whole_labels
-from mlcore.svm._rows import Rows
 
 _BLOCK = 1 << 23  # one-vs-one decision values that are held at once
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from mlcore._matrix import Dense, Floats
-from mlcore.svm._rows import Rows, largest_asymmetry, largest_square_norm, variance
+from mlcore._tables import Dense, Floats, Rows
+from mlcore.svm._rows import largest_asymmetry, largest_square_norm, variance
 
 ROUNDING = 1e-5
 """How far a kernel matrix may be from symmetric, as a share of its largest entry: float32 is allowed for."""

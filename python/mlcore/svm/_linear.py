@@ -14,13 +14,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
-from mlcore._matrix import Floats, for_core
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec
+from mlcore._tables import Floats, Rows, for_core, read_rows
 from mlcore._validation import row_weights
-from mlcore.svm._rows import Rows, read
 
 _MOST_ITERATIONS = (1 << 31) - 1  # of the core
 
@@ -80,7 +79,7 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         name, n_threads = type(self).__name__, effective_n_jobs(self.n_jobs)
-        rows = read(self, X, reset=True)
+        rows = read_rows(self, X, reset=True)
         target = self._check_target(y)
         check_consistent_length(rows, target)
         dual = self._is_dual(rows)
@@ -143,7 +142,7 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> Floats:
         """X coef^T + intercept, shape (n_samples, number of problems)."""
         check_is_fitted(self)
-        rows = read(self, X, reset=False)
+        rows = read_rows(self, X)
         stored: Any = self.coef_
         check_sparse(stored, type(self).__name__, "coef_")  # which users may change
         coef = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)  # sparsify() was called

@@ -11,9 +11,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import StrOptions
 
-from mlcore._matrix import Floats
 from mlcore._native import core
 from mlcore._state import Labels, Spec
+from mlcore._tables import Floats
 from mlcore._validation import class_factors, encode_labels, read_labels
 from mlcore.svm._linear import BaseLinearSVM
 

@@ -9,8 +9,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._matrix import Floats
 from mlcore._native import core
+from mlcore._tables import Floats
 from mlcore.svm._linear import BaseLinearSVM
 
 

@@ -30,9 +30,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from mlcore._files import replacing
-from mlcore._matrix import Floats
+from mlcore._tables import Floats, Rows
 from mlcore.svm._kernel import Kernel
-from mlcore.svm._rows import Rows
 
 KINDS = ("c_svc", "nu_svc", "one_class", "epsilon_svr", "nu_svr")
 _KERNELS = {"linear": "linear", "poly": "polynomial", "rbf": "rbf", "sigmoid": "sigmoid", "precomputed": "precomputed"}

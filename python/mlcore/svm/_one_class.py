@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval
 
-from mlcore._matrix import Floats
 from mlcore._state import Array, Spec
+from mlcore._tables import Floats
 from mlcore.svm._base import BaseSVM
 
 

@@ -1,33 +1,13 @@
-"""Rows as users pass them, and rows as the core takes them: dense float32 or float64 in place, or a canonical CSR."""
+"""What kernels ask of a table of rows, dense or CSR: one kind for two tables, variance, sizes, symmetry."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
-from mlcore._matrix import Dense, Floats, canonical_csr
-from mlcore._sparse import validate_rows
-
-Rows: TypeAlias = Dense | sp.csr_array
+from mlcore._tables import Dense, Floats, Rows
 
 _BLOCK = 1 << 17  # numbers that are looked at in one go
-
-
-def read(estimator: Any, X: Any, *, reset: bool, accept_sparse: bool = True) -> Rows:
-    """Check the rows of `X`, and its column names: finite, two-dimensional, as many features as in fit.
-
-    Float32 and float64 arrays are not copied, whatever their strides; a CSR matrix is only if its columns are not in
-    order or name a place twice.
-    """
-    checked = validate_rows(
-        estimator,
-        X,
-        reset=reset,
-        accept_sparse="csr" if accept_sparse else False,
-        dtype=[np.float64, np.float32],
-    )
-    return canonical_csr(checked) if sp.issparse(checked) else checked
 
 
 def alike(X: Rows, Z: Rows) -> tuple[Rows, Rows]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval
 
-from mlcore._matrix import Floats
+from mlcore._tables import Floats
 from mlcore.svm._base import BaseSVM
 
 

@@ -4,15 +4,13 @@ pandas, polars and Arrow are never imported on their own account: whoever passes
 """
 
 import sys
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore._matrix import float_type
-from mlcore.boosting._categories import Categories, Codes, as_categories, factorize, is_missing, positions
-
-Floats: TypeAlias = NDArray[np.float64]
+from mlcore._categories import Categories, Codes, as_categories, factorize, is_missing, positions
+from mlcore._tables import float_type
 
 
 class Table(Protocol):
