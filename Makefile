@@ -85,12 +85,13 @@ bench: $(VENV)/.with-demo $(VENV)/.with-peers $(INSTALLED) ## kernels, then tabl
 # ---- style -------------------------------------------------------------------------------------------------------------
 CXX_FILES = $(shell find cpp tests/cpp bench/native -name '*.[ch]pp')
 
-lint: $(VENV)/.with-core $(VENV)/.with-lint ## ruff, mypy, clang-format, OpenMP pragmas
+lint: $(VENV)/.with-core $(VENV)/.with-lint ## ruff, mypy, clang-format, OpenMP pragmas, includes
 	ruff check .
 	ruff format --check .
 	mypy
 	clang-format --dry-run -Werror $(CXX_FILES)
 	$(BIN)/python tools/check_omp.py $(CXX_FILES)
+	$(BIN)/python tools/check_includes.py
 
 format: $(VENV)/.with-lint ## rewrite the sources in the house style
 	ruff check --fix-only --quiet .

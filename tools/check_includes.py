@@ -1,0 +1,104 @@
+"""Fail where a file includes or imports something that lies above it.
+
+C++:     core <- linalg, optim, text <- boosting, svm, linear_model, embedding, nn ... <- bindings
+Python:  the files of mlcore/ <- boosting, svm, linear_model, embedding, nn ... <- plotting <- __init__
+In nn:   _runtime <- tensor <- functional <- init, layers <- optim <- training <- estimators
+
+What stands left of an arrow knows nothing of what stands right of it; pieces of one floor know nothing of each other,
+but for layers, which use init. A folder that is not named here is a family. Only the bindings know Python, and where
+there is a core/eigen.hpp, it alone includes Eigen, because the warnings that Eigen causes are switched off there.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"]", re.MULTILINE)
+PYTHON_HEADER = re.compile(r"pybind11/|Python\.h|numpy/")
+
+CORE = {"core"}
+BELOW_FAMILIES = {"linalg", "optim", "text"}
+SHARED = {"_core", "_cpu"}  # the compiled modules, as low as a file of mlcore/ itself
+ABOVE_FAMILIES = {"plotting"}
+ROOMS_OF_NN = ["_runtime", "tensor", "functional", "init", "layers", "optim", "training", "estimators"]
+
+
+def allowed_folders(folder: str, folders: set[str]) -> set[str]:
+    """Folders of cpp/ that a file in `folder` may include."""
+    if folder == "bindings":
+        return folders
+    if folder in CORE | BELOW_FAMILIES:
+        return CORE | {folder}
+    return CORE | BELOW_FAMILIES | {folder}
+
+
+def cpp_problems(root: Path) -> Iterator[str]:
+    """One line of text for each include in cpp/ that the rule forbids."""
+    cpp = root / "cpp"
+    folders = {path.name for path in cpp.iterdir() if path.is_dir()}
+    has_eigen = (cpp / "core/eigen.hpp").exists()
+    for path in sorted(cpp.rglob("*.[ch]pp")):
+        name = path.relative_to(cpp)
+        folder = name.parts[0]
+        for bracket, header in INCLUDE.findall(path.read_text()):
+            target = header.split("/")[0]
+            where = f"cpp/{name} includes {header}"
+            if bracket == '"' and target in folders and target not in allowed_folders(folder, folders):
+                yield f"{where}: {folder} stands below {target} or beside it"
+            if PYTHON_HEADER.match(header) and folder != "bindings":
+                yield f"{where}: only the bindings know Python"
+            if header.startswith("Eigen/") and has_eigen and str(name) != "core/eigen.hpp":
+                yield f"{where}: Eigen is included by core/eigen.hpp alone"
+
+
+def imported_modules(path: Path, package: list[str]) -> Iterator[list[str]]:
+    """Each module that a Python file imports, as the parts of its name; a name from a module counts as a part too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            start = start + (node.module.split(".") if node.module else [])
+            yield from ([*start, alias.name] for alias in node.names)
+
+
+def python_problems(root: Path) -> Iterator[str]:
+    """One line of text for each import in python/mlcore that the rule forbids."""
+    mlcore = root / "python/mlcore"
+    files = SHARED | {path.stem for path in mlcore.glob("*.py")} - {"__init__"}
+    packages = {path.name for path in mlcore.iterdir() if (path / "__init__.py").exists()} - SHARED
+    for path in sorted(mlcore.rglob("*.py")):
+        name = path.relative_to(mlcore).with_suffix("")
+        folder = name.parts[0]
+        for module in imported_modules(path, ["mlcore", *name.parts[:-1]]):
+            if module[0] != "mlcore" or folder == "__init__":
+                continue
+            target = module[1] if len(module) > 1 else "__init__"
+            where = f"python/mlcore/{name}.py imports {'.'.join(module)}"
+            if target not in files | packages | {"__version__"}:
+                yield f"{where}: what lists all others stands above them"
+            elif target in packages - {folder} and (folder not in ABOVE_FAMILIES or target in ABOVE_FAMILIES):
+                yield f"{where}: {folder} stands below {target} or beside it"
+            elif target == folder == "nn" and name.parts[1] != "__init__":
+                yield from room_problems(where, name.parts[1], module[2] if len(module) > 2 else "__init__")
+
+
+def room_problems(where: str, room: str, target: str) -> Iterator[str]:
+    """The same within nn, whose rooms stand in one row; a name that is no room comes from nn's own list of names."""
+    if room not in ROOMS_OF_NN:
+        yield f"{where}: {room} is none of the rooms {', '.join(ROOMS_OF_NN)}"
+    elif target not in ROOMS_OF_NN[: ROOMS_OF_NN.index(room) + 1]:
+        yield f"{where}: {room} stands below {target}"
+
+
+def problems(root: Path) -> list[str]:
+    """One line of text for each include and import below `root` that the rule forbids."""
+    return [*cpp_problems(root), *python_problems(root)]
+
+
+if __name__ == "__main__":
+    lines = problems(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    print(*lines, sep="\n", end="\n" if lines else "")
+    sys.exit(bool(lines))
