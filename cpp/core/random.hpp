@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
+#include <utility>
 
 namespace mlcore {
 
@@ -45,16 +46,28 @@ struct Philox {
         return radius * std::cos(2.0 * std::numbers::pi * unit(join(b[2], b[3])));
     }
 
-    /// The bijection itself, for the known-answer test.
+    /// The bijection itself: from the four words of a counter to the block.
     static constexpr Block rounds(Block c, std::uint32_t key0, std::uint32_t key1) {
+        rounds(c, key0, key1, [](std::uint32_t a, std::uint32_t constant) {
+            const std::uint64_t product = std::uint64_t{constant} * a;
+            return std::pair{low(product), high(product)};
+        });
+        return c;
+    }
+
+    /// The same in place, for words of any type, such as vectors of them: multiply(a, constant) returns the low and
+    /// the high word of the product, and a word may be exclusive-ored with a std::uint32_t.
+    template <class Words, class Multiply>
+    [[gnu::always_inline]] static constexpr void rounds(Words& c, std::uint32_t key0, std::uint32_t key1,
+                                                        Multiply multiply) {
+#pragma GCC unroll 10
         for (int round = 0; round < 10; ++round) {
-            const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c[0];
-            const std::uint64_t p1 = std::uint64_t{0xCD9E8D57} * c[2];
-            c = {high(p1) ^ c[1] ^ key0, low(p1), high(p0) ^ c[3] ^ key1, low(p0)};
+            const auto [low0, high0] = multiply(c[0], 0xD2511F53u);
+            const auto [low1, high1] = multiply(c[2], 0xCD9E8D57u);
+            c = {high1 ^ c[1] ^ key0, low1, high0 ^ c[3] ^ key1, low0};
             key0 += 0x9E3779B9; // golden ratio
             key1 += 0xBB67AE85; // sqrt(3) - 1
         }
-        return c;
     }
 
   private:

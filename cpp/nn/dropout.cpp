@@ -51,9 +51,8 @@ void dropout(const RunContext& ctx, const float* x, const float* residual, std::
 void gaussian_noise(const RunContext& ctx, const float* x, std::size_t n, float std, std::uint64_t seed, float* y) {
     for_random_vectors(ctx, n, 2, seed, noise_stream, [=](Words words, std::size_t j, std::size_t count) {
         // Words come in pairs: the even one gives the radius, the odd one the angle, in both of a pair.
-        const detail::WideWords pair = (detail::WideWords)words;
-        const Words even = (Words)((pair & 0xffffffffU) | (pair << 32)),
-                    odd = (Words)((pair >> 32) | (pair & ~detail::WideWords{} << 32));
+        const WideWords pair = (WideWords)words;
+        const Words even = interleave(pair, pair), odd = interleave(pair >> 32, pair >> 32);
         const Floats unit = __builtin_convertvector((Integers)(even >> 8), Floats) + 0.5f; // in (0, 2^24)
         const Floats squared = -2 * vf::log(unit * 0x1p-24f);
         Floats radius;

@@ -1,11 +1,14 @@
-// Random words for a whole group of 32 entries at once; the order is described in nn/dropout.hpp.
+// Philox (core/random.hpp) of as many counters at a time as a vector holds; and the random words of a whole group of
+// 32 entries, whose order is described in nn/dropout.hpp.
 #pragma once
 
+#include "core/random.hpp"
 #include "core/simd.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #ifdef __SSE2__
 #include <immintrin.h>
@@ -19,9 +22,9 @@ inline constexpr std::size_t random_group = 32;
 using Words [[gnu::vector_size(simd::lanes * sizeof(float))]] = std::uint32_t;
 using GroupWords = std::array<Words, random_group / simd::lanes>;
 
-namespace detail {
-
+/// Words in the low halves of 64 bits each; what is in the high halves is not read.
 using WideWords [[gnu::vector_size(simd::lanes * sizeof(float))]] = std::uint64_t;
+using WideBlock = std::array<WideWords, 4>;
 
 /// Products of the low halves.
 [[gnu::always_inline]] inline WideWords multiply_low(WideWords a, WideWords b) {
@@ -36,33 +39,34 @@ using WideWords [[gnu::vector_size(simd::lanes * sizeof(float))]] = std::uint64_
 #endif
 }
 
-} // namespace detail
+/// The low words of `even`, and between them those of `odd`.
+[[gnu::always_inline]] inline Words interleave(WideWords even, WideWords odd) {
+    return (Words)((even & 0xffffffffU) | (odd << 32));
+}
 
-/// Words of the counters 8 group ... 8 group + 7 of (seed, stream). A word lives in the low half of 64 bits; what is in
-/// the high half is not read.
+/// The blocks of (seed, stream) of several counters, given as their low and high halves.
+[[gnu::always_inline]] inline WideBlock philox_blocks(std::uint64_t seed, std::uint64_t stream, WideWords counter_low,
+                                                      WideWords counter_high) {
+    WideBlock c{counter_low, counter_high, stream - WideWords{}, (stream >> 32) - WideWords{}};
+    Philox::rounds(c, static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
+                   [](WideWords a, std::uint64_t constant) {
+                       const WideWords product = multiply_low(a, constant - WideWords{});
+                       return std::pair{product, product >> 32};
+                   });
+    return c;
+}
+
+/// Words of the counters 8 group ... 8 group + 7 of (seed, stream).
 [[gnu::always_inline]] inline GroupWords group_words(std::uint64_t seed, std::uint64_t stream, std::uint64_t group) {
-    using detail::WideWords, detail::multiply_low;
     constexpr std::size_t counters = simd::lanes / 2, n_vectors = 8 / counters;
-    const WideWords m0 = std::uint64_t{0xD2511F53} - WideWords{}, m1 = std::uint64_t{0xCD9E8D57} - WideWords{};
     WideWords lane;
     for (std::size_t l = 0; l < counters; ++l) lane[l] = l;
     GroupWords words;
     for (std::size_t v = 0; v < n_vectors; ++v) {
         const WideWords counter = lane + (8 * group + v * counters);
-        WideWords c0 = counter, c1 = counter >> 32, c2 = stream - WideWords{}, c3 = (stream >> 32) - WideWords{};
-        auto key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
-        for (int round = 0; round < 10; ++round) {
-            const WideWords p0 = multiply_low(c0, m0), p1 = multiply_low(c2, m1);
-            c0 = (p1 >> 32) ^ c1 ^ std::uint64_t{key0};
-            c1 = p1;
-            c2 = (p0 >> 32) ^ c3 ^ std::uint64_t{key1};
-            c3 = p0;
-            key0 += 0x9E3779B9;
-            key1 += 0xBB67AE85;
-        }
-        constexpr std::uint64_t low = 0xffffffff;
-        words[v] = (Words)((c0 & low) | (c1 << 32));
-        words[n_vectors + v] = (Words)((c2 & low) | (c3 << 32));
+        const WideBlock block = philox_blocks(seed, stream, counter, counter >> 32);
+        words[v] = interleave(block[0], block[1]);
+        words[n_vectors + v] = interleave(block[2], block[3]);
     }
     return words;
 }
