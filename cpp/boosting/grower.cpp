@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "core/parallel.hpp"
@@ -86,7 +87,6 @@ Grower::Open Grower::child(const Open& parent, Tree& tree, int node, const Packe
     open.node = node;
     open.depth = parent.depth + 1;
     open.total = total;
-    open.bounds = parent.bounds;
     for (const int group : parent.groups) {
         const auto& members = params_.interaction_cst[static_cast<std::size_t>(group)];
         if (std::find(members.begin(), members.end(), parent.split.feature) != members.end())
@@ -105,15 +105,13 @@ bool Grower::may_divide(int f, const PackedPair* histogram, const PackedPair& to
     return others > 0.0 && others >= params_.min_samples_leaf;
 }
 
-// Everything below a monotone split stays on its side of the middle of the two children's values.
-void Grower::constrain_children(const Open& parent, Open& left, Open& right) const {
-    const int direction = finder_.monotonic(parent.split.feature);
-    if (direction == 0) return;
-    const double middle = (finder_.leaf_value(finder_.decode(left.total), parent.bounds) +
-                           finder_.leaf_value(finder_.decode(right.total), parent.bounds)) /
-                          2;
-    (direction > 0 ? left : right).bounds.upper = middle;
-    (direction > 0 ? right : left).bounds.lower = middle;
+void Grower::set_values(const Open& parent, Open& left, Open& right, Tree& tree) const {
+    const auto value = [&](const Open& node) { return finder_.leaf_value(finder_.decode(node.total), parent.bounds); };
+    const double of_left = value(left), of_right = value(right);
+    std::tie(left.bounds, right.bounds) =
+        child_bounds(parent.bounds, finder_.monotonic(parent.split.feature), of_left, of_right);
+    tree.nodes[static_cast<std::size_t>(left.node)].value = left.bounds.clamp(of_left);
+    tree.nodes[static_cast<std::size_t>(right.node)].value = right.bounds.clamp(of_right);
 }
 
 void Grower::count_root(const RunContext& ctx, const Partition& partition, const PackedPair* pairs) {
@@ -327,10 +325,8 @@ Tree Grower::grow(const RunContext& ctx, Partition& partition, const PackedPair*
         const int left_id = tree.nodes[static_cast<std::size_t>(parent.node)].left;
         Open left = child(parent, tree, left_id, parent.split.left);
         Open right = child(parent, tree, left_id + 1, parent.total - parent.split.left);
-        constrain_children(parent, left, right);
+        set_values(parent, left, right, tree);
         for (Open* node : {&left, &right}) {
-            tree.nodes[static_cast<std::size_t>(node->node)].value =
-                finder_.leaf_value(finder_.decode(node->total), node->bounds);
             node->wanted = may_split(*node, n_leaves);
             if (node->wanted) node->features = node_features(*node, tree_number);
         }

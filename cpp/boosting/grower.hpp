@@ -57,7 +57,7 @@ class Grower {
                        Open& right, Tree& tree);
     // Whether a split may leave each side enough rows; asked of sparse features, before their bins are looked at.
     bool may_divide(int f, const PackedPair* histogram, const PackedPair& total) const;
-    void constrain_children(const Open& parent, Open& left, Open& right) const;
+    void set_values(const Open& parent, Open& left, Open& right, Tree& tree) const;
 
     // The parallel parts of a split. divide: rows of the pieces to left and right, those of one side counted on the
     // way. search: pieces copied back, and feature by feature: counters collected, sibling subtracted, both searched.

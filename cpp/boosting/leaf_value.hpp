@@ -31,6 +31,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "boosting/gradient.hpp"
 #include "boosting/params.hpp"
@@ -41,7 +42,20 @@ namespace mlcore::boosting {
 struct Bounds {
     double lower = -std::numeric_limits<double>::infinity();
     double upper = std::numeric_limits<double>::infinity();
+
+    double clamp(double value) const { return std::clamp(value, lower, upper); }
 };
+
+// The bounds of the left and of the right child of a node with these bounds: everything below a split on a feature that
+// must rise (direction 1) or fall (-1) stays on its side of the middle of the two children's values.
+inline std::pair<Bounds, Bounds> child_bounds(const Bounds& bounds, int direction, double left, double right) {
+    std::pair<Bounds, Bounds> of{bounds, bounds};
+    if (direction == 0) return of;
+    const double middle = (bounds.clamp(left) + bounds.clamp(right)) / 2;
+    (direction > 0 ? of.first : of.second).upper = middle;
+    (direction > 0 ? of.second : of.first).lower = middle;
+    return of;
+}
 
 class LeafRule {
   public:
@@ -54,7 +68,7 @@ class LeafRule {
     // Before the learning rate.
     double value(const Sums& s, const Bounds& bounds) const {
         const double t = threshold(s.g), size = std::min(step(std::abs(t), s.h + params_.reg_lambda, s.n), longest());
-        return std::clamp(std::copysign(size, -t), bounds.lower, bounds.upper);
+        return bounds.clamp(std::copysign(size, -t));
     }
 
     // Twice the decrease of the expansion by the best value that max_delta_step allows; reg_lambda = lambda.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "core/error.hpp"
@@ -25,22 +26,17 @@ double largest(const std::vector<double>& weight) {
     return weight.empty() ? 1.0 : *std::max_element(weight.begin(), weight.end());
 }
 
-// Values found from the rows of a node alone know nothing of the constraints that its tree was grown under. As in
-// Grower, everything below a monotone split stays on its side of the middle of the two children's values.
+// Values found from the rows of a node alone know nothing of the constraints that its tree was grown under.
 void keep_monotone(Tree& tree, std::span<const int> direction) {
     std::vector<Bounds> bounds(tree.nodes.size());
     for (std::size_t i = 0; i < tree.nodes.size(); ++i) { // parents come before their children
         TreeNode& node = tree.nodes[i];
-        const auto inside = [&](double value) { return std::clamp(value, bounds[i].lower, bounds[i].upper); };
-        node.value = inside(node.value);
+        node.value = bounds[i].clamp(node.value);
         if (node.feature < 0) continue;
         const auto left = static_cast<std::size_t>(node.left), right = left + 1;
-        bounds[left] = bounds[right] = bounds[i];
-        const int d = direction[static_cast<std::size_t>(node.feature)];
-        if (d == 0) continue;
-        const double middle = (inside(tree.nodes[left].value) + inside(tree.nodes[right].value)) / 2;
-        bounds[d > 0 ? left : right].upper = middle;
-        bounds[d > 0 ? right : left].lower = middle;
+        std::tie(bounds[left], bounds[right]) =
+            child_bounds(bounds[i], direction[static_cast<std::size_t>(node.feature)], tree.nodes[left].value,
+                         tree.nodes[right].value);
     }
 }
 
