@@ -80,8 +80,17 @@ from mlcore.nn.layers._serialization import load_weights, save_weights
 from mlcore.nn.layers._summary import summary
 from mlcore.nn.layers._transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from mlcore.nn.layers._transposed_convolution import ConvTranspose1d, ConvTranspose2d
-from mlcore.nn.tensor._arithmetic import concatenate, stack, where
-from mlcore.nn.tensor._tape import ShapeError, SparseGradient, Tensor, as_tensor, grad_enabled, no_grad
+from mlcore.nn.tensor import (
+    ShapeError,
+    SparseGradient,
+    Tensor,
+    as_tensor,
+    concatenate,
+    grad_enabled,
+    no_grad,
+    stack,
+    where,
+)
 from mlcore.nn.training._averaging import EMA, SWA
 from mlcore.nn.training._batches import ArrayBatches
 from mlcore.nn.training._gradient_flow import GradientFlowWarning, NonFiniteError

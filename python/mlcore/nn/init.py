@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from mlcore.nn._runtime import generator
-from mlcore.nn.tensor._tape import Tensor, no_grad
+from mlcore.nn.tensor import Tensor, no_grad
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:

@@ -7,7 +7,7 @@ from mlcore._native import core
 from mlcore.nn import functional as F
 from mlcore.nn._runtime import manual_seed, threads
 from mlcore.nn.functional._attention import scaled_dot_product_attention
-from mlcore.nn.tensor._tape import ShapeError, Tensor
+from mlcore.nn.tensor import ShapeError, Tensor
 from twins.nn import assert_close, finite_difference_check
 from twins.nn import attention as twin
 

@@ -5,7 +5,7 @@ import pytest
 
 from mlcore.nn.functional._attention import scaled_dot_product_attention
 from mlcore.nn.layers._attention import MultiheadAttention
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 from twins.nn import assert_close
 
 torch = pytest.importorskip("torch")

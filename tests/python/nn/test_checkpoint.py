@@ -15,7 +15,7 @@ from mlcore.nn.functional._cross_entropy import cross_entropy
 from mlcore.nn.layers._containers import Sequential
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 from mlcore.nn.training._averaging import EMA, SWA
 from mlcore.nn.training._checkpoint import read_checkpoint, write_checkpoint
 from mlcore.nn.training._trainer import Trainer

@@ -12,7 +12,7 @@ from mlcore.nn.functional._pooling import adaptive_avg_pool2d, avg_pool1d, avg_p
 from mlcore.nn.layers._batch_norm import BatchNorm1d, BatchNorm2d
 from mlcore.nn.layers._convolution import Conv1d, Conv2d
 from mlcore.nn.layers._pooling import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
-from mlcore.nn.tensor._tape import ShapeError, Tensor
+from mlcore.nn.tensor import ShapeError, Tensor
 from twins.nn import assert_close, finite_difference_check
 from twins.nn import convolution as twin
 

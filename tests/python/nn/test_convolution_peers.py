@@ -8,7 +8,7 @@ import pytest
 from mlcore.nn.layers._batch_norm import BatchNorm1d, BatchNorm2d
 from mlcore.nn.layers._convolution import Conv1d, Conv2d
 from mlcore.nn.layers._pooling import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 from twins.nn import assert_close
 
 pytestmark = pytest.mark.peers

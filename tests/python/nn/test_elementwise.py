@@ -12,7 +12,7 @@ from mlcore.nn.functional._softmax import log_softmax, softmax
 from mlcore.nn.layers import _activation as layers
 from mlcore.nn.layers._dropout import Dropout, GaussianNoise
 from mlcore.nn.layers._embedding import Embedding
-from mlcore.nn.tensor._tape import ShapeError, SparseGradient, Tensor
+from mlcore.nn.tensor import ShapeError, SparseGradient, Tensor
 from twins.nn import activation as twin
 from twins.nn import assert_close, finite_difference_check
 

@@ -9,7 +9,7 @@ from mlcore.nn.functional._linear import linear
 from mlcore.nn.functional._position import rotary_embedding, sinusoids
 from mlcore.nn.layers._attention import MultiheadAttention
 from mlcore.nn.layers._position import PositionalEncoding
-from mlcore.nn.tensor._tape import ShapeError, Tensor, no_grad
+from mlcore.nn.tensor import ShapeError, Tensor, no_grad
 from twins.nn import assert_close
 from twins.nn import attention as twin
 

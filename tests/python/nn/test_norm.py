@@ -6,7 +6,7 @@ import pytest
 from mlcore.nn._runtime import threads
 from mlcore.nn.functional._norm import layer_norm, rms_norm
 from mlcore.nn.layers._norm import LayerNorm, RMSNorm
-from mlcore.nn.tensor._tape import ShapeError, Tensor
+from mlcore.nn.tensor import ShapeError, Tensor
 from twins.nn import assert_close, finite_difference_check
 from twins.nn import norm as twin
 

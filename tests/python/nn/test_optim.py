@@ -8,7 +8,7 @@ import pytest
 from mlcore._native import core
 from mlcore.nn import _runtime, optim
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import ShapeError, SparseGradient, Tensor
+from mlcore.nn.tensor import ShapeError, SparseGradient, Tensor
 from twins.nn import assert_close
 from twins.nn.optim import Twin
 

@@ -6,7 +6,7 @@ import pytest
 from mlcore.nn._runtime import manual_seed, threads
 from mlcore.nn.functional._pair_attention import additive_attention, kernel_regression
 from mlcore.nn.layers._pair_attention import AdditiveAttention, NadarayaWatson
-from mlcore.nn.tensor._tape import ShapeError, Tensor
+from mlcore.nn.tensor import ShapeError, Tensor
 from twins.nn import assert_close, finite_difference_check
 from twins.nn import attention as twin
 

@@ -85,7 +85,7 @@ class TestNumbers:
             [1, 2][Tensor(np.float32(1))]
         with pytest.raises(TypeError, match="no len"):
             len(Tensor(np.float32(1)))
-        with pytest.raises(TypeError, match="walked over"):
+        with pytest.raises(TypeError, match="iterated over"):
             iter(Tensor(np.float32(1)))
 
     def test_comparisons_go_entry_by_entry(self):

@@ -9,7 +9,7 @@ from mlcore.nn.functional import _cross_entropy as classes
 from mlcore.nn.functional import _losses as losses
 from mlcore.nn.functional import _softmax as F
 from mlcore.nn.layers import _losses as layers
-from mlcore.nn.tensor._tape import ShapeError, Tensor, no_grad
+from mlcore.nn.tensor import ShapeError, Tensor, no_grad
 from twins.nn import assert_close, finite_difference_check
 from twins.nn import softmax as twin
 

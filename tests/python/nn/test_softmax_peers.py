@@ -12,7 +12,7 @@ from mlcore.nn.functional import _softmax
 from mlcore.nn.layers._activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._norm import LayerNorm, RMSNorm
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 from twins.nn import assert_close
 
 torch = pytest.importorskip("torch")

@@ -14,7 +14,7 @@ from mlcore.nn.layers._batch_norm import BatchNorm1d
 from mlcore.nn.layers._containers import Sequential
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 from mlcore.nn.training._averaging import EMA, SWA
 from mlcore.nn.training._batches import ArrayBatches, IterableBatches, Ragged, source_of
 from mlcore.nn.training._gradient_flow import GradientFlowWarning, NonFiniteError
@@ -554,7 +554,7 @@ def test_a_nan_is_traced_to_its_layer(classes):
 
 
 def test_a_gradient_that_is_not_finite_stops_before_the_step(classes):
-    from mlcore.nn.tensor._tape import record
+    from mlcore.nn.tensor import record
 
     def poison(x):
         return record("poison", x.data, (x,), lambda dy: [np.full_like(dy, np.inf)])

@@ -12,7 +12,7 @@ from mlcore._state import Array, Labels, Optional, Sizes, Spec
 from mlcore._validation import class_factors, encode_labels, known_codes, read_labels, row_weights
 from mlcore.nn.estimators._estimators import BaseNeuralEstimator, Floats
 from mlcore.nn.functional._cross_entropy import cross_entropy
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 _NEXT_TO_NOTHING = 50.0
 """How far below the least log-odds of all others those of a class without weight are."""

@@ -25,8 +25,7 @@ from mlcore.nn.layers._containers import Sequential
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module
 from mlcore.nn.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop, weight_decay_groups
-from mlcore.nn.tensor import _arithmetic  # noqa: F401 - gives tensors their operators
-from mlcore.nn.tensor._tape import ShapeError, Tensor, as_tensor, no_grad
+from mlcore.nn.tensor import ShapeError, Tensor, as_tensor, no_grad
 from mlcore.nn.training._history import History
 from mlcore.nn.training._trainer import Trainer
 

@@ -13,7 +13,7 @@ from mlcore._validation import row_weights
 from mlcore.nn.estimators._estimators import BaseNeuralEstimator, Floats
 from mlcore.nn.estimators._standardize import Targets
 from mlcore.nn.functional._losses import huber_loss, l1_loss, mse_loss
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 _LOSSES = {"absolute_error": l1_loss, "huber": huber_loss, "squared_error": mse_loss}
 

@@ -23,8 +23,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._reductions import summed_to
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, float_tensor, operands, record, summed_to
 
 _FROM_INPUT = (
     "gelu",

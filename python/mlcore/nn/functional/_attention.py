@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
 from mlcore.nn.functional._position import turned
-from mlcore.nn.tensor._reductions import sum_over
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record, sum_over
 
 
 def scaled_dot_product_attention(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, record
 
 
 def batch_norm(

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlcore.nn.functional._reduction import check_reduction, without_gradient
-from mlcore.nn.tensor._reductions import sum_over
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record, sum_over
 
 _LEAST_LOG = np.float32(-100)  # the loss of a certain error is 100, not infinite, as in PyTorch
 _LEAST_VARIANCE = np.float32(1e-12)  # of p (1 - p) in the gradient, likewise

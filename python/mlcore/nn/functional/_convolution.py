@@ -7,7 +7,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, grad_enabled, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, grad_enabled, operands, record
 
 Sizes = int | Sequence[int]  # one for all axes, or one an axis
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, float_tensor, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, record
 
 
 def check_probability(p: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, SparseGradient, Tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, SparseGradient, Tensor, operands, record
 
 
 def embedding(

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore.nn.functional._batch_norm import batch_norm
 from mlcore.nn.functional._norm import layer_norm
-from mlcore.nn.tensor._arithmetic import add, mul
-from mlcore.nn.tensor._shapes import reshape
-from mlcore.nn.tensor._tape import Array, ShapeError, Tensor, float_tensor, operands
+from mlcore.nn.tensor import Array, ShapeError, Tensor, float_tensor, operands
 
 
 def group_norm(
@@ -57,7 +55,7 @@ def group_norm(
         if part is not None and part.shape != (channels,):
             raise ShapeError(f"{name} of shape {part.shape} does not fit the {channels} channels of {x.shape}")
     size = channels // num_groups * math.prod(x.shape[2:])
-    y = x if x.size == 0 else reshape(layer_norm(reshape(x, (n * num_groups, size)), size, eps=eps), x.shape)
+    y = x if x.size == 0 else layer_norm(x.reshape(n * num_groups, size), size, eps=eps).reshape(x.shape)
     return _by_channel(y, w, b)
 
 
@@ -115,14 +113,14 @@ def instance_norm(
         return group_norm(x, channels, w, b, eps)
     # All channels of all examples as the channels of one, whose running averages are then averaged.
     means, variances = np.tile(running_mean, n), np.tile(running_var, n)
-    y = batch_norm(reshape(x, (1, n * channels, positions)), means, variances, None, None, True, momentum, eps)
+    y = batch_norm(x.reshape(1, n * channels, positions), means, variances, None, None, True, momentum, eps)
     if n > 0:
         running_mean[...] = means.reshape(n, channels).mean(0, dtype=np.float64)
         running_var[...] = variances.reshape(n, channels).mean(0, dtype=np.float64)
-    return _by_channel(reshape(y, x.shape), w, b)
+    return _by_channel(y.reshape(x.shape), w, b)
 
 
 def _by_channel(y: Tensor, w: Any, b: Any) -> Tensor:
     shape = (-1, *(1,) * (y.ndim - 2))
-    y = y if w is None else mul(y, reshape(w, shape))
-    return y if b is None else add(y, reshape(b, shape))
+    y = y if w is None else y * w.reshape(shape)
+    return y if b is None else y + b.reshape(shape)

@@ -8,7 +8,7 @@ from mlcore._native import core
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.functional._reduced import reduced
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
 
 
 def _pointwise(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
 
 
 def normalized_sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:

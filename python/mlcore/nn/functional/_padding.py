@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.nn.tensor._tape import Array, ShapeError, Tensor, float_tensor, operands, record
+from mlcore.nn.tensor import Array, ShapeError, Tensor, float_tensor, operands, record
 
 MODES = ("constant", "reflect", "replicate", "circular")
 

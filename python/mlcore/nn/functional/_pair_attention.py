@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.functional._attention import Mask, _operands_and_mask, checked_lengths, checked_qkv
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, record
 
 
 def additive_attention(

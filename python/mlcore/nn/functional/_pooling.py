@@ -8,7 +8,7 @@ import numpy as np
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.functional._convolution import Sizes, sizes
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, as_tensor, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, record
 
 Windows = list[tuple[Any, Any, Array]]  # begins, ends and divisors along each axis
 

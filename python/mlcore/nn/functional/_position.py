@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
-from mlcore.nn.tensor._tape import Array, ShapeError, Tensor, float_tensor, record
+from mlcore.nn.tensor import Array, ShapeError, Tensor, float_tensor, record
 
 
 def sinusoids(n_positions: int, d_model: int, base: float = 10000.0) -> Array:

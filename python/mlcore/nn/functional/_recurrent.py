@@ -8,16 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn.tensor._tape import (
-    Array,
-    Gradients,
-    ShapeError,
-    Tensor,
-    float_tensor,
-    grad_enabled,
-    operands,
-    record_many,
-)
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, grad_enabled, operands, record_many
 
 Weights = Sequence[Sequence[Tensor | Array | None]]  # W_ih, W_hh, b_ih, b_hh for each direction of each layer
 Lengths = Any  # Tensor, array or list of integers, or None

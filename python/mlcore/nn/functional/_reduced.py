@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class Watch:

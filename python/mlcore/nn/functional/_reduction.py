@@ -7,7 +7,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._tape import Array, Gradients, Tensor, as_tensor, grad_enabled, record
+from mlcore.nn.tensor import Array, Gradients, Tensor, as_tensor, grad_enabled, record
 
 _REDUCTIONS = ("none", "mean", "sum")
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._axes import one_axis
-from mlcore.nn.tensor._tape import Array, AxisError, Gradients, Tensor, float_tensor, operands, record
+from mlcore.nn.tensor import Array, AxisError, Gradients, Tensor, float_tensor, one_axis, operands, record
 
 
 def _axis_last(op: str, x: Tensor, dim: int) -> tuple[Array, int]:

@@ -7,8 +7,7 @@ import numpy as np
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.functional._convolution import Sizes, sizes
-from mlcore.nn.tensor._reductions import sum_over
-from mlcore.nn.tensor._tape import Array, Gradients, ShapeError, Tensor, operands, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, record, sum_over
 
 
 def conv_transpose2d(

@@ -19,7 +19,7 @@ from mlcore.nn.functional._activation import (
 )
 from mlcore.nn.functional._softmax import log_softmax, softmax
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class ReLU(Module):

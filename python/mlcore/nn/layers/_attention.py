@@ -10,8 +10,7 @@ from mlcore.nn.functional._attention import packed_attention
 from mlcore.nn.functional._linear import linear
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._shapes import getitem
-from mlcore.nn.tensor._tape import Array, ShapeError, Tensor, as_tensor
+from mlcore.nn.tensor import Array, ShapeError, Tensor, as_tensor
 
 
 class MultiheadAttention(Module):
@@ -180,12 +179,9 @@ class MultiheadAttention(Module):
             if same:
                 return [linear(q, weight, bias)]
             cuts = [(q, 0, e), (k, e, 3 * e)] if same_keys else [(q, 0, e), (k, e, 2 * e), (v, 2 * e, 3 * e)]
-            return [
-                linear(x, getitem(weight, slice(i, j)), None if bias is None else getitem(bias, slice(i, j)))
-                for x, i, j in cuts
-            ]
+            return [linear(x, weight[i:j], None if bias is None else bias[i:j]) for x, i, j in cuts]
         weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        biases = [None if bias is None else getitem(bias, slice(i * e, (i + 1) * e)) for i in range(3)]
+        biases = [None if bias is None else bias[i * e : (i + 1) * e] for i in range(3)]
         return [linear(x, w, b) for x, w, b in zip((q, k, v), weights, biases, strict=True)]
 
     def _hidden(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import ShapeError, Tensor, as_tensor
+from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
 def _places(container: Module) -> list[Module]:

@@ -9,7 +9,7 @@ from mlcore.nn import init
 from mlcore.nn.functional._convolution import Sizes, both_sides, conv1d, conv2d, sizes
 from mlcore.nn.functional._padding import MODES, pad
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class _Convolution(Module):

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlcore.nn.functional._dropout import check_probability, dropout, gaussian_noise
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class Dropout(Module):

@@ -7,7 +7,7 @@ import numpy as np
 from mlcore.nn import init
 from mlcore.nn.functional._embedding import embedding
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor, no_grad
+from mlcore.nn.tensor import Tensor, no_grad
 
 
 class Embedding(Module):

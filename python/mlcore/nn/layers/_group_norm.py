@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mlcore.nn.functional._group_norm import group_norm, instance_norm
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import ShapeError, Tensor, as_tensor
+from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
 class GroupNorm(Module):

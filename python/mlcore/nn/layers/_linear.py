@@ -8,7 +8,7 @@ import numpy as np
 from mlcore.nn import init
 from mlcore.nn.functional._linear import linear
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class Linear(Module):

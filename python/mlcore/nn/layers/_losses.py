@@ -9,7 +9,7 @@ from mlcore.nn.functional import _losses as losses
 from mlcore.nn.functional._binary_cross_entropy import binary_cross_entropy
 from mlcore.nn.functional._reduction import check_reduction
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import Tensor, as_tensor
+from mlcore.nn.tensor import Tensor, as_tensor
 
 
 class _Loss(Module):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.nn.tensor._tape import ShapeError, Tensor, no_grad
+from mlcore.nn.tensor import ShapeError, Tensor, no_grad
 
 
 class Parameter(Tensor):

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlcore.nn.functional._norm import layer_norm, normalized_sizes, rms_norm
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class LayerNorm(Module):

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlcore.nn.functional._padding import pad
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import ShapeError, Tensor, as_tensor
+from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
 class _Pad(Module):

@@ -9,7 +9,7 @@ from mlcore.nn import init
 from mlcore.nn.functional._pair_attention import additive_attention, kernel_regression
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class AdditiveAttention(Module):

@@ -6,7 +6,7 @@ from typing import Any
 from mlcore.nn.functional import _pooling as pooling
 from mlcore.nn.functional._convolution import Sizes, sizes
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class _MaxPool(Module):

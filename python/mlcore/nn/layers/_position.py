@@ -7,9 +7,7 @@ import numpy as np
 from mlcore.nn import init
 from mlcore.nn.functional._position import rotary_embedding, sinusoids
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._arithmetic import add
-from mlcore.nn.tensor._shapes import getitem, reshape, swap
-from mlcore.nn.tensor._tape import ShapeError, Tensor, as_tensor
+from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
 class PositionalEncoding(Module):
@@ -70,11 +68,11 @@ class PositionalEncoding(Module):
         if self.kind == "rotary":
             places = np.arange(offset, offset + n)
             if time_first:
-                return swap(rotary_embedding(swap(x, 0, -2), places), 0, -2)
+                return rotary_embedding(x.transpose(0, -2), places).transpose(0, -2)
             return rotary_embedding(x, places)
         here = slice(offset, offset + n)
-        rows = as_tensor(self._table[here]) if self.kind == "sinusoidal" else getitem(self.weight, here)
-        return add(x, reshape(rows, (n, *(1,) * (x.ndim - 2), self.d_model)) if time_first else rows)
+        rows = as_tensor(self._table[here]) if self.kind == "sinusoidal" else self.weight[here]
+        return x + (rows.reshape(n, *(1,) * (x.ndim - 2), self.d_model) if time_first else rows)
 
     def extra_repr(self) -> str:
         """Return the sizes and the kind."""

@@ -9,7 +9,7 @@ import numpy as np
 from mlcore.nn import init
 from mlcore.nn.functional._recurrent import Weights, gru, lstm, rnn
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class _Recurrent(Module):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import Tensor, no_grad
+from mlcore.nn.tensor import Tensor, no_grad
 
 
 def _shape_text(output: Any) -> str:

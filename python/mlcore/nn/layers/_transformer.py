@@ -11,7 +11,7 @@ from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module
 from mlcore.nn.layers._norm import LayerNorm
-from mlcore.nn.tensor._tape import Tensor, as_tensor
+from mlcore.nn.tensor import Tensor, as_tensor
 
 
 class _Sublayers(Module):

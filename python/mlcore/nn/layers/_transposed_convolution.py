@@ -9,7 +9,7 @@ from mlcore.nn import init
 from mlcore.nn.functional._convolution import Sizes, sizes
 from mlcore.nn.functional._transposed_convolution import conv_transpose1d, conv_transpose2d
 from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 
 class _TransposedConvolution(Module):

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlcore.nn.layers._module import Module
 from mlcore.nn.optim._optimizer import square_sums
-from mlcore.nn.tensor._tape import SparseGradient, Tensor
+from mlcore.nn.tensor import SparseGradient, Tensor
 
 
 def _with_gradient(parameters: Any) -> list[Tensor]:

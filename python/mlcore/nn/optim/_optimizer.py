@@ -14,7 +14,7 @@ from mlcore._native import core
 from mlcore._state import Anything, Dict, Int, ListOf, MapOf, Number, Optional, Spec, check_entries
 from mlcore._state import Array as ArrayEntry
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.tensor._tape import Array, ShapeError, SparseGradient, Tensor
+from mlcore.nn.tensor import Array, ShapeError, SparseGradient, Tensor
 
 State = dict[str, Any]  # of one parameter: "step", numbers and arrays
 _ADDED = {"maximize", "amsgrad", "centered", "momentum"}

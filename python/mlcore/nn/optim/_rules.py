@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlcore.nn.optim._optimizer import Optimizer, State
-from mlcore.nn.tensor._tape import Array
+from mlcore.nn.tensor import Array
 
 
 class SGD(Optimizer):

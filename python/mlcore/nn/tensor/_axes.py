@@ -1,11 +1,11 @@
-"""Axes by their numbers: what `dim` means everywhere. Negative ones count from the end; none wraps round."""
+"""Axes by their numbers: what `dim` means everywhere. Negative ones count from the end."""
 
 import operator
 from typing import Any
 
 import numpy as np
 
-from mlcore.nn.tensor._tape import AxisError
+from mlcore.nn.tensor._errors import AxisError
 
 Dim = int | tuple[int, ...] | None
 

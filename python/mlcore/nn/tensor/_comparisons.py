@@ -1,15 +1,19 @@
-"""Comparisons of tensors, entry by entry, and logic on their results: tensors of bool, through which nothing flows."""
+"""Comparisons of tensors, entry by entry, and logic on their results: tensors of bool, which have no gradient."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcore.nn.tensor._tape import ShapeError, Tensor, wrap
+from mlcore.nn.tensor._errors import ShapeError
+from mlcore.nn.tensor._tape import TensorBase, wrap
+
+if TYPE_CHECKING:
+    from mlcore.nn.tensor._tensor import Tensor
 
 
-def _compare(ufunc: Any, x: Any, other: Any) -> Any:
+def compare(ufunc: Any, x: Any, other: Any) -> Any:
     """Return a tensor of bool, or NotImplemented for what is no number."""
-    values = [v.data if isinstance(v, Tensor) else v for v in (x, other)]
+    values = [v.data if isinstance(v, TensorBase) else v for v in (x, other)]
     if not all(isinstance(v, np.ndarray | np.generic | int | float) for v in values):
         return NotImplemented  # Python asks the other side, then compares identities
     try:
@@ -19,37 +23,54 @@ def _compare(ufunc: Any, x: Any, other: Any) -> Any:
         raise ShapeError(f"shapes {shapes} do not broadcast") from None
 
 
-def _logic(ufunc: Any, x: Any, other: Any) -> Any:
-    values = [v.data if isinstance(v, Tensor) else np.asarray(v) for v in (x, other)]
+def _logic(ufunc: Any, x: Any, other: Any) -> "Tensor":
+    values = [v.data if isinstance(v, TensorBase) else np.asarray(v) for v in (x, other)]
     if any(v.dtype != np.bool_ for v in values):
         raise TypeError(f"logic takes tensors of bool, got {values[0].dtype} and {values[1].dtype}")
-    return _compare(ufunc, *values)
+    result: Tensor = compare(ufunc, *values)
+    return result
 
 
-def invert(x: Tensor) -> Tensor:
-    """Return a tensor of bool with True and False exchanged."""
-    if x.dtype != np.bool_:
-        raise TypeError(f"~ takes a tensor of bool, got {x.dtype}")
-    return wrap(np.asarray(~x.data))
+class Comparisons(TensorBase):
+    """Comparisons entry by entry, and logic on tensors of bool."""
 
+    __slots__ = ()
+    __hash__ = object.__hash__  # by identity: parameters are keys of dictionaries
 
-METHODS: dict[str, Any] = {
-    "__eq__": lambda x, other: _compare(np.equal, x, other),
-    "__ne__": lambda x, other: _compare(np.not_equal, x, other),
-    "__lt__": lambda x, other: _compare(np.less, x, other),
-    "__le__": lambda x, other: _compare(np.less_equal, x, other),
-    "__gt__": lambda x, other: _compare(np.greater, x, other),
-    "__ge__": lambda x, other: _compare(np.greater_equal, x, other),
-    "__hash__": object.__hash__,  # by identity: parameters are keys of dictionaries
-    "__and__": lambda x, other: _logic(np.logical_and, x, other),
-    "__rand__": lambda x, other: _logic(np.logical_and, x, other),
-    "__or__": lambda x, other: _logic(np.logical_or, x, other),
-    "__ror__": lambda x, other: _logic(np.logical_or, x, other),
-    "__xor__": lambda x, other: _logic(np.logical_xor, x, other),
-    "__rxor__": lambda x, other: _logic(np.logical_xor, x, other),
-    "__invert__": invert,
-}
-UFUNCS: dict[Any, Any] = {
-    ufunc: (lambda f: lambda x, other: _compare(f, x, other))(ufunc)
-    for ufunc in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
-}
+    def __eq__(self, other: object) -> Any:
+        return compare(np.equal, self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return compare(np.not_equal, self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return compare(np.less, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return compare(np.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return compare(np.greater, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return compare(np.greater_equal, self, other)
+
+    def __and__(self, other: Any) -> "Tensor":
+        """Return a logical and, of tensors of bool."""
+        return _logic(np.logical_and, self, other)
+
+    def __or__(self, other: Any) -> "Tensor":
+        """Return a logical or, of tensors of bool."""
+        return _logic(np.logical_or, self, other)
+
+    def __xor__(self, other: Any) -> "Tensor":
+        """Return a logical exclusive or, of tensors of bool."""
+        return _logic(np.logical_xor, self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> "Tensor":
+        """Return a tensor of bool with True and False exchanged."""
+        if self.dtype != np.bool_:
+            raise TypeError(f"~ takes a tensor of bool, got {self.dtype}")
+        return wrap(np.asarray(~self.data))

@@ -11,7 +11,7 @@ from mlcore._state import Array as ArrayEntry
 from mlcore._state import Int, ListOf, Spec, check_entries
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import Array
+from mlcore.nn.tensor import Array
 
 
 class WeightAverage:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlcore._files import Decoder, Encoder, checksum, library_version, read_tensors, replacing, write_tensors
-from mlcore.nn.tensor._tape import Tensor
+from mlcore.nn.tensor import Tensor
 
 FORMAT_VERSION = 1
 _KEY, _CHECKSUM = "mlcore_checkpoint", "mlcore_crc32"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlcore._state import Array, Int, MapOf, Number, Spec, check_entries
 from mlcore.nn.layers._module import Module, Parameter
 from mlcore.nn.optim._optimizer import Optimizer
-from mlcore.nn.tensor._tape import SparseGradient, Tensor
+from mlcore.nn.tensor import SparseGradient, Tensor
 
 _VANISHING = 1e-6
 """A layer whose gradient is smaller than the largest of all layers by this factor hardly learns."""

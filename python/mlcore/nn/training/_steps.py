@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlcore._state import Anything, Array, Int, MapOf, Nothing, Number, OneOf, Optional, Spec, check_entries
 from mlcore.nn.functional._reduced import watching
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor._tape import ShapeError, Tensor, no_grad
+from mlcore.nn.tensor import ShapeError, Tensor, no_grad
 from mlcore.nn.training._batches import Batch, n_rows_of
 
 Metric = Callable[[Any, Any], Any]

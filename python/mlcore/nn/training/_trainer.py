@@ -18,7 +18,7 @@ from mlcore.nn._runtime import Generator, generator, random_stream, threads
 from mlcore.nn.layers._module import Module
 from mlcore.nn.optim import AdamW, Optimizer, ReduceLROnPlateau, Schedule
 from mlcore.nn.optim._optimizer import square_sums
-from mlcore.nn.tensor._tape import Tensor, no_grad
+from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._averaging import WeightAverage, fresh_statistics, has_running_statistics
 from mlcore.nn.training._batches import ArrayBatches, Batch, Source, source_of
 from mlcore.nn.training._checkpoint import read_checkpoint, write_checkpoint
