@@ -1,6 +1,7 @@
 """NeuralClassifier and NeuralRegressor: what neither scikit-learn's contract nor ours covers."""
 
 import inspect
+import logging
 import pickle
 
 import numpy as np
@@ -416,3 +417,68 @@ def test_partial_fit_of_numbers_and_of_what_was_constant(numbers):
 def test_an_unknown_optimizer(digits):
     with pytest.raises(ValueError, match="optimizer"):
         NeuralClassifier(optimizer="lion").fit(*digits)
+
+
+# ---- what training tells ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [NeuralClassifier, NeuralRegressor])
+def test_progress_names_the_estimator(cls, digits, capsys, caplog):
+    X, y = digits[0][:100], digits[1][:100]
+    cls(max_iter=2, verbose=1, n_jobs=1).fit(X, y)
+    bar = capsys.readouterr().err
+    assert bar.startswith("\r" + cls.__name__)
+    assert "Sequential" not in bar
+    with caplog.at_level(logging.INFO, logger="mlcore"):
+        cls(max_iter=2, verbose=2, n_jobs=1).fit(X, y)
+    lines = [record.getMessage().split("  ")[0] for record in caplog.records]
+    assert lines == [f"{cls.__name__} 1/2", f"{cls.__name__} 2/2"]
+
+
+def test_loss_curve(digits, numbers):
+    for model, (X, y) in ((NeuralClassifier(**FAST), digits), (NeuralRegressor(**FAST), numbers)):
+        assert not hasattr(model, "loss_curve_")
+        model.fit(X, y)
+        assert model.loss_curve_.shape == (model.n_iter_,)
+        assert model.loss_curve_[-1] < model.loss_curve_[0]
+        assert np.array_equal(model.loss_curve_, model.history_["loss"])
+        assert np.array_equal(pickle.loads(pickle.dumps(model)).loss_curve_, model.loss_curve_)
+    settled = NeuralClassifier(class_weight={0: 1, 1: 0}).fit(digits[0][:20], np.arange(20) % 2)  # nothing to train
+    assert settled.loss_curve_.shape == (0,)
+
+
+def test_log_probabilities(digits):
+    X, y = digits
+    model = NeuralClassifier(**FAST).fit(X, y, sample_weight=(y < 9).astype(float))
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X), atol=1e-15)
+    assert np.isfinite(model.predict_log_proba(X)).all()  # also those of the class without weight
+    assert model.predict_log_proba(X)[:, 9].max() < -40
+
+
+def test_weights_of_validation_rows(digits):
+    X, y = digits
+    half = slice(0, 600), slice(600, 900)
+    options = {**FAST, "max_iter": 3}
+
+    def losses(weight, rows=slice(600, 900), **more):
+        model = NeuralClassifier(**options, **more)
+        model.fit(X[half[0]], y[half[0]], X_val=X[rows], y_val=y[rows], sample_weight_val=weight)
+        return model.history_["validation_loss"]
+
+    even = (np.arange(300) % 2 == 0).astype(float)
+    np.testing.assert_allclose(losses(even), losses(None, slice(600, 900, 2)), rtol=1e-6)
+    assert not np.allclose(losses(even), losses(None))
+    np.testing.assert_allclose(losses(3 * even), losses(even), rtol=1e-6)
+    # Factors of classes are those of the rows that are trained on, whatever the classes of the validation rows.
+    few, balanced = slice(600, 640), {"class_weight": "balanced"}
+    factors = 600 / (10 * np.bincount(y[half[0]]))
+    np.testing.assert_allclose(
+        losses(None, few, **balanced), losses(None, few, class_weight=dict(enumerate(factors))), rtol=1e-5
+    )
+    nines = np.flatnonzero(y == 9)
+    with pytest.raises(ValueError, match=r"validation rows of NeuralClassifier must have a weight that is not zero"):
+        losses(None, nines, class_weight={9: 0.0})
+    with pytest.raises(ValueError, match=r"[Ww]eight"):
+        losses(np.zeros(300))
+    with pytest.raises(ValueError, match="sample_weight_val of NeuralClassifier needs X_val"):
+        NeuralClassifier().fit(X, y, sample_weight_val=even)

@@ -1,1 +1,1 @@
-"""scikit-learn estimators around any network: what both share is in `_estimators`."""
+"""scikit-learn estimators around any network: what both share is in `_base`."""

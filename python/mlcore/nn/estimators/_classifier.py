@@ -4,13 +4,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
+from mlcore._base import fitting
 from mlcore._state import Array, Labels, Optional, Sizes, Spec
-from mlcore._validation import class_factors, encode_labels, known_codes, read_labels, row_weights
-from mlcore.nn.estimators._estimators import BaseNeuralEstimator, Floats
+from mlcore._validation import class_factors, encode_labels, known_codes, read_labels
+from mlcore.nn.estimators._base import BaseNeuralEstimator, Floats
 from mlcore.nn.functional._cross_entropy import cross_entropy
 from mlcore.nn.tensor import Tensor
 
@@ -72,7 +73,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         What counts as an improvement of the loss, as a share of the loss of the best constant prediction.
     class_weight : dict, "balanced" or None, default=None
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
-        same sum of weights. It counts for validation too. Rows of a class with factor 0 are left out.
+        same sum of weights. The factors count for validation too. Rows of a class with factor 0 are left out.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, batches, dropout and validation rows.
     n_jobs : int or None, default=None
@@ -93,6 +94,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         The network is given ``2 arsinh((X - center) / (2 width)) - offset``, and 0 where the width is 0 (a constant).
     history_ : History
         Losses and more of each epoch; :func:`mlcore.plotting.plot_history` draws it.
+    loss_curve_ : array of shape (n_iter_,)
+        Training loss of each epoch: ``history_["loss"]``.
     n_iter_ : int
         Epochs done.
     n_features_in_ : int
@@ -199,6 +202,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         the mean of each call. A class that has not come yet gets next to no probability. The moments of the optimizer
         go on from call to call, but are no part of a saved or pickled model: they start anew after loading.
         """
+        self._validate_params()
         name = type(self).__name__
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -207,18 +211,15 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         is_first = not hasattr(self, "classes_")
         if is_first and classes is None:
             raise ValueError(f"the first call of partial_fit of {name} needs classes: all labels that will ever come")
-        if classes is not None:
-            labels = encode_labels(read_labels(classes, name), name)[0]
-            if is_first:
-                self.classes_ = labels
-            elif labels.tolist() != self.classes_.tolist():
-                raise ValueError(f"classes of {name} were {self.classes_.tolist()} before, got {labels.tolist()}")
-        try:
-            return self._partial_fit(X, y, sample_weight)
-        except BaseException:
-            if is_first:
-                self._clear_fitted()
-            raise
+        with fitting(self, continuing=not is_first):
+            if classes is not None:
+                labels = encode_labels(read_labels(classes, name), name)[0]
+                if is_first:
+                    self.classes_ = labels
+                elif labels.tolist() != self.classes_.tolist():
+                    raise ValueError(f"classes of {name} were {self.classes_.tolist()} before, got {labels.tolist()}")
+            self._partial_fit(X, y, sample_weight)
+        return self
 
     def _plain_target(self, y: Any) -> NDArray[Any]:
         return read_labels(y, type(self).__name__)  # the checks would make floats of nullable and Arrow columns
@@ -231,13 +232,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
             codes = known_codes(y, self.classes_, name)
         return codes.astype(np.int64)
 
-    def _row_weights(self, target: NDArray[Any], sample_weight: Any, X: Any) -> Floats | None:
-        owner = type(self).__name__
-        weight = row_weights(sample_weight, X, owner)
-        factors = class_factors(self.class_weight, self.classes_, target.astype(np.int32), weight, owner)
-        if factors is None:
-            return weight
-        return np.asarray(factors[target] if weight is None else weight * factors[target])
+    def _class_factors(self, target: NDArray[Any], weight: Floats | None) -> Floats | None:
+        codes = target.astype(np.int32)
+        return class_factors(self.class_weight, self.classes_, codes, weight, type(self).__name__)
 
     def _measure_target(
         self, target: NDArray[Any], weight: Floats | None, *, reset: bool, is_whole: bool = True
@@ -301,6 +298,10 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
             Columns in the order of `classes_`; rows sum to 1.
         """
         return np.asarray(softmax(self._log_odds(X), axis=1))
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Return the logarithms of :meth:`predict_proba`, without loss where a probability is next to 0."""
+        return np.asarray(log_softmax(self._log_odds(X), axis=1))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most likely class of each row.

@@ -8,9 +8,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 
+from mlcore._base import fitting
 from mlcore._state import Array, Flag, Nothing, OneOf, Optional, Sizes, Spec
-from mlcore._validation import row_weights
-from mlcore.nn.estimators._estimators import BaseNeuralEstimator, Floats
+from mlcore.nn.estimators._base import BaseNeuralEstimator, Floats
 from mlcore.nn.estimators._standardize import Targets
 from mlcore.nn.functional._losses import huber_loss, l1_loss, mse_loss
 from mlcore.nn.tensor import Tensor
@@ -91,6 +91,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
         The prediction is ``output width + center``.
     history_ : History
         Losses and more of each epoch; :func:`mlcore.plotting.plot_history` draws it.
+    loss_curve_ : array of shape (n_iter_,)
+        Training loss of each epoch: ``history_["loss"]``, of the standardized target.
     n_iter_ : int
         Epochs done.
     n_features_in_ : int
@@ -197,7 +199,10 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
         Weights are relative to the mean of each call. The moments of the optimizer go on from call to call, but are no
         part of a saved or pickled model: they start anew after loading.
         """
-        return self._partial_fit(X, y, sample_weight)
+        self._validate_params()
+        with fitting(self, continuing=hasattr(self, "module_")):
+            self._partial_fit(X, y, sample_weight)
+        return self
 
     def _encode_target(self, y: Any, *, reset: bool, name: str = "y") -> NDArray[Any]:
         kinds: Any = [np.float64, np.float32] if self.standardize is True else np.float32
@@ -207,9 +212,6 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return np.ascontiguousarray(y.reshape(len(y), -1))
-
-    def _row_weights(self, target: NDArray[Any], sample_weight: Any, X: Any) -> Floats | None:  # noqa: ARG002
-        return row_weights(sample_weight, X, type(self).__name__)
 
     def _measure_target(
         self,
@@ -222,7 +224,9 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
         is_robust = self.loss in ("absolute_error", "huber")
         measured = self._measured_target()
         if not reset and measured is not None:
+            measured = Targets(measured.center, measured.width.copy())
             measured.extend(target, weight, is_robust=is_robust)
+            self.target_width_ = measured.width
             return np.zeros(target.shape[1])
         found = Targets.fit(target, weight, is_robust=is_robust)
         if reset:

@@ -58,7 +58,8 @@ class History:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as plain values."""
-        return {"epochs": self.epochs, "gradient_flow": self.gradient_flow, "best_epoch": self.best_epoch}
+        epochs, flow = list(self.epochs), list(self.gradient_flow)
+        return {"epochs": epochs, "gradient_flow": flow, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""

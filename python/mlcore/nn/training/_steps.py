@@ -189,7 +189,7 @@ class Position:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it."""
-        return dict(vars(self))
+        return {**vars(self), "sums": dict(self.sums), "weights": dict(self.weights)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""

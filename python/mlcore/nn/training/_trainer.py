@@ -101,6 +101,8 @@ class Trainer:
         Epochs done.
     n_steps : int
         Steps of the optimizer done.
+    name : str
+        What the progress bar and the lines of the log call the run: the class of the network.
 
     Raises
     ------
@@ -147,6 +149,7 @@ class Trainer:
             raise ValueError(f"schedule_every of Trainer must be 'step' or 'epoch', got {schedule_every!r}")
         if checkpoint_every is not None and checkpoint is None:
             raise ValueError("checkpoint_every needs a checkpoint")
+        self.name = type(model).__name__
         self.model, self._step = model, Step(model, loss, metrics_of(metrics), step, carry)
         if not isinstance(optimizer, Optimizer):
             optimizer = (AdamW if optimizer is None else optimizer)(model.parameters())
@@ -197,7 +200,7 @@ class Trainer:
             self._prepare(train, resume=resume)
             n_batches = len(train)
             total = (n_batches * self.max_epochs or None) if self.verbose == 1 else self.max_epochs
-            with Progress(total, self.verbose, type(self.model).__name__) as progress:
+            with Progress(total, self.verbose, self.name) as progress:
                 if self.verbose == 1:
                     progress.update(self.epoch * n_batches + self._within.n_batches)
                 while self.epoch < self.max_epochs and not self._best.should_stop:
@@ -226,7 +229,7 @@ class Trainer:
             self.schedule = self._make_schedule(self.optimizer, n_steps)
         if is_there:
             assert self.checkpoint is not None
-            self._load(read_checkpoint(self.checkpoint))
+            self.load_state_dict(read_checkpoint(self.checkpoint))
         elif self.average is not None and not self.average.values:
             self.average.start(self.model)
         elif self.average is not None and self._is_averaged:  # by a run before this one, which is gone on with
@@ -388,16 +391,27 @@ class Trainer:
 
     def _save(self) -> None:
         assert self.checkpoint is not None
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"generator": self.generator.get_state(), "epoch": self.epoch, "n_steps": self.n_steps}
-        write_checkpoint(self.checkpoint, state)
+        write_checkpoint(self.checkpoint, self.state_dict())
 
-    def _load(self, state: dict[str, Any]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here, with copies of what training changes."""
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
+        return state | {"generator": self.generator.get_state(), "epoch": self.epoch, "n_steps": self.n_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned, all of it or nothing.
+
+        Raises
+        ------
+        ValueError
+            If it is of another kind of run, or not what that returned.
+        """
         parts = self._parts()
         names = {*parts, "generator", "epoch", "n_steps"}
         if differing := names ^ set(state):
             raise ValueError(
-                f"{self.checkpoint} is of another kind of run: only one of both has {', '.join(sorted(differing))}"
+                f"{self.checkpoint or 'the state'} is of another kind of run: only one of both has "
+                f"{', '.join(sorted(differing))}"
             )
         before = {name: part.state_dict() for name, part in parts.items()}
         try:

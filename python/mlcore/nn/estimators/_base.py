@@ -1,10 +1,12 @@
-"""What NeuralClassifier and NeuralRegressor share: from parameters and data to a trained module."""
+"""What NeuralClassifier and NeuralRegressor share: from parameters and data to a trained network.
 
-import copy
+The network and its optimizer are made in `_network`, `_standardize` measures inputs and targets, `_state` is what files
+hold.
+"""
+
 import math
 import warnings
 from collections.abc import Callable
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -12,76 +14,53 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, seed_from
+from mlcore._base import effective_n_jobs, fitting, seed_from
 from mlcore._sparse import validate_rows
-from mlcore._state import FEATURES, Array, Dict, Int, MapOf, Nothing, OneOf, Optional, Sizes, Spec, Tuple
+from mlcore._validation import row_weights
 from mlcore.nn._runtime import Generator, random_stream, threads
+from mlcore.nn.estimators._network import (
+    ACTIVATIONS,
+    RULES,
+    default_network,
+    layer_sizes,
+    make_optimizer,
+    own_network,
+    start_at_constant,
+)
+from mlcore.nn.estimators._rows import Rows, split_rows, weighted_rows, with_factors
 from mlcore.nn.estimators._standardize import Columns, weighted_medians
-from mlcore.nn.layers._containers import Sequential
-from mlcore.nn.layers._linear import Linear
+from mlcore.nn.estimators._state import NetworkState
 from mlcore.nn.layers._module import Module
-from mlcore.nn.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop, weight_decay_groups
 from mlcore.nn.tensor import ShapeError, Tensor, as_tensor, no_grad
 from mlcore.nn.training._history import History
 from mlcore.nn.training._trainer import Trainer
 
 Floats = NDArray[np.float64]
 
-_ACTIVATIONS = {"relu", "gelu", "silu", "tanh", "sigmoid", "softplus", "leaky_relu", "identity"}
-_RULES: dict[str, Callable[..., Optimizer]] = {
-    "adagrad": Adagrad,
-    "adam": Adam,
-    "adamw": AdamW,
-    "nadam": NAdam,
-    "rmsprop": RMSprop,
-    "sgd": lambda params, lr, **options: SGD(params, lr, 0.9, nesterov=True, **options),
-}
-_EPSILON = 1e-6
-"""e of the adaptive optimizers where the loss has no unit. A gradient that is zero but for the rounding of float32 sums
-(that of the last bias at the start) is about 1e-8 there; with PyTorch's e of that size it would make a full step."""
 _PREDICTED_ROWS = 1024
 """Rows that go through the network at once."""
 _NOISE = 0.1
 """A loss that is above that of the constant by less than this share comes from data without anything to learn."""
 
 
-class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
+class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
     """Parameters, training and outputs of both estimators."""
 
-    _private_state: tuple[str, ...] = ("_sizes",)
-    _state_spec: ClassVar[Spec] = {
-        **FEATURES,
-        "_sizes": Tuple(Int(1, 2**31 - 1), Int(1, 2**31 - 1)),
-        "n_iter_": Int(),
-        "history_": Dict(History._state_spec),
-        "module_": MapOf(Array("f4", is_finite=True)),
-        # What files of versions lack that did not standardize; None where it is switched off.
-        "input_center_": Optional(OneOf(Nothing(), Array("f8", ("n_features",), is_finite=True))),
-        "input_width_": Optional(OneOf(Nothing(), Array("f8", ("n_features",), low=0, is_finite=True))),
-        "input_offset_": Optional(OneOf(Nothing(), Array("f8", ("n_features",), low=-20, high=20, is_finite=True))),
-    }
-    _SCALES: ClassVar[tuple[str, ...]] = ("input_center_", "input_width_", "input_offset_")
     module_params: dict[str, Any] | None
-    module_: Module
-    history_: History
     n_iter_: int
     n_features_in_: int
     input_center_: Floats | None
     input_width_: Floats | None
     input_offset_: Floats | None
-    _sizes: tuple[int, int]  # inputs, outputs
-    _trainer: Trainer  # of partial_fit; no part of the state
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable, Module, None],
         "module_params": [dict, None],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(_ACTIVATIONS)],
-        "optimizer": [StrOptions(set(_RULES)), callable],
+        "activation": [StrOptions(ACTIVATIONS)],
+        "optimizer": [StrOptions(set(RULES)), callable],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -148,9 +127,9 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _n_outputs(self, target: NDArray[Any]) -> int:
         raise NotImplementedError
 
-    def _row_weights(self, target: NDArray[Any], sample_weight: Any, X: Any) -> Floats | None:
-        """Return the weights of rows, checked, with those of their classes."""
-        raise NotImplementedError
+    def _class_factors(self, target: NDArray[Any], weight: Floats | None) -> Floats | None:  # noqa: ARG002
+        """Return the factors on the weights of classes (n_classes,), or None where there are none."""
+        return None
 
     def _measure_target(
         self, target: NDArray[Any], weight: Floats | None, *, reset: bool, is_whole: bool = True
@@ -179,8 +158,17 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- fit ----
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
-        """Train a fresh module.
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train a new network.
 
         Parameters
         ----------
@@ -192,6 +180,8 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             Weights >= 0. Rows without weight are left out.
         X_val, y_val : arrays or None, default=None
             Data to validate with after each epoch.
+        sample_weight_val : array of shape (n_val,) or None, default=None
+            Weights of the rows of `X_val`.
 
         Returns
         -------
@@ -199,49 +189,42 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             Itself.
         """
         self._validate_params()
-        self._clear_fitted()
-        try:
-            self._fit(X, y, sample_weight, X_val, y_val)
-        except BaseException:
-            self._clear_fitted()
-            raise
+        with fitting(self):
+            self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self
 
-    def _clear_fitted(self) -> None:
-        super()._clear_fitted()
-        if hasattr(self, "_trainer"):
-            del self._trainer
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
         name = type(self).__name__
         if (X_val is None) != (y_val is None):
             raise ValueError(f"{name} needs both of X_val and y_val, or none")
-        X, target, weight = self._read_rows(X, y, sample_weight, reset=True)
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError(f"sample_weight_val of {name} needs X_val and y_val")
+        X, target, weight, factors = self._training_rows(X, y, sample_weight, reset=True)
         generator = Generator(seed_from(self.random_state))
         validation = None
         if X_val is not None:
-            X_val, y_val = self._read(X_val, y_val, reset=False)
-            target_val = self._encode_target(y_val, reset=False, name="y_val")
-            validation = (X_val, target_val, self._row_weights(target_val, None, X_val))
+            validation = self._validation_rows(X_val, y_val, sample_weight_val, factors)
         elif self.early_stopping is True:
-            X, target, weight, validation = self._split(X, target, weight, generator.next_seed())
+            X, target, weight, validation = split_rows(
+                X, target, weight, self.validation_fraction, generator.next_seed()
+            )
         self._sizes = (X.shape[1] if X.ndim > 1 else 1, self._n_outputs(target))
         self._measure(X, weight, reset=True)
         constant = self._measure_target(target, weight, reset=True)
         with threads(effective_n_jobs(self.n_jobs)), random_stream(generator):
-            self.module_ = self._start_at(constant, self._make_module())
+            self.module_ = self._make_module()
+            self._start_at(constant)
             held = None if validation is None else self._columns(*validation)
             self._train(self._columns(X, target, weight), held, constant)
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Train for one epoch over these rows, with the module and the optimizer of the calls before."""
-        self._validate_params()
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train for one epoch over these rows, with the network and the optimizer of the calls before."""
         name = type(self).__name__
         for option in ("early_stopping", "schedule"):
             if getattr(self, option) not in (None, False, "auto"):
                 raise ValueError(f"partial_fit of {name} does not know where training ends: it takes no {option}")
         is_first = not hasattr(self, "module_")
-        X, target, weight = self._read_rows(X, y, sample_weight, reset=is_first)
+        X, target, weight, _ = self._training_rows(X, y, sample_weight, reset=is_first)
         if is_first:
             self._sizes = (X.shape[1] if X.ndim > 1 else 1, self._n_outputs(target))
         elif self._n_outputs(target) != self._sizes[1]:
@@ -253,35 +236,54 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
                 generator = Generator(seed_from(self.random_state))
                 with random_stream(generator):
                     if is_first:
-                        self.module_ = self._start_at(constant, self._make_module())
+                        self.module_ = self._make_module()
+                        self._start_at(constant)
                     self._trainer = self._make_trainer(len(target))
                 self._trainer.generator = generator
                 self._trainer.history = History() if is_first else self.history_
+                self._trainer.epoch = len(self._trainer.history)
             trainer = self._trainer
             trainer.batch_size = self._rows_of_a_batch(len(target))
             trainer.max_epochs = trainer.epoch + 1
             *columns, learned = self._columns(X, target, weight)
-            trainer.fit(tuple(columns), learned)
+            before = trainer.state_dict()
+            try:
+                trainer.fit(tuple(columns), learned)
+            except BaseException:  # the network is trained in place
+                trainer.load_state_dict(before)
+                self.module_.eval()
+                raise
         self.history_, self.n_iter_ = trainer.history, len(trainer.history)
-        return self
 
-    def _read_rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Any, Floats | None]:
-        """Check all that is given, and leave out rows without weight."""
+    # ---- rows ----
+
+    def _training_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    ) -> tuple[Any, Any, Floats | None, Floats | None]:
+        """Return inputs, target and weights of the rows that have weight, and the factors of classes in these."""
+        owner = type(self).__name__
         if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            raise ValueError(f"{owner} requires y to be passed, but the target y is None")
         X, y = self._read(X, y, reset=reset)
         target = self._encode_target(y, reset=reset)
-        weight = self._row_weights(target, sample_weight, X)
-        if weight is not None:
-            kept = weight > 0
-            X, target, weight = X[kept], target[kept], weight[kept]
-            weight = weight / weight.max()  # sums of huge ones could overflow
-            if (weight == 1).all():
-                weight = None
-        return X, target, weight
+        weight = row_weights(sample_weight, X, owner)
+        factors = self._class_factors(target, weight)
+        return *weighted_rows(X, target, with_factors(weight, factors, target)), factors
+
+    def _validation_rows(self, X: Any, y: Any, sample_weight: Any, factors: Floats | None) -> Rows:
+        owner = type(self).__name__
+        X, y = self._read(X, y, reset=False)
+        target = self._encode_target(y, reset=False, name="y_val")
+        weight = with_factors(row_weights(sample_weight, X, owner, "sample_weight_val"), factors, target)
+        if weight is not None and not weight.any():
+            raise ValueError(
+                f"validation rows of {owner} must have a weight that is not zero: class_weight is 0 for all of their "
+                "classes"
+            )
+        return weighted_rows(X, target, weight)
 
     def _measure(self, X: NDArray[Any], weight: Floats | None, *, reset: bool) -> None:
-        """Find centres and widths of columns."""
+        """Measure centres and widths of columns."""
         if reset:
             self.input_center_ = self.input_width_ = self.input_offset_ = None
             if self.standardize and (self.module is None or X.dtype.kind == "f"):
@@ -289,7 +291,9 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
                 self.input_center_, self.input_width_ = columns.center, columns.width
                 self.input_offset_ = columns.offset
         elif (measured := self._measured()) is not None:
+            measured = Columns(measured.center, measured.width.copy(), measured.offset)
             measured.extend(X, weight)
+            self.input_width_ = measured.width
 
     def _measured(self) -> Columns | None:
         center, width, offset = self.input_center_, self.input_width_, self.input_offset_
@@ -353,7 +357,7 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         end = float(self._all_losses(watched, self.module_).mean())
         if end <= start:
             return
-        self._start_at(constant, self.module_)
+        self._start_at(constant)
         if not end <= start + _NOISE * abs(start):
             warnings.warn(
                 f"{type(self).__name__} did not get below the loss of a constant prediction ({end:.4g} after training, "
@@ -366,20 +370,29 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
         def step(module: Module, batch: tuple[Any, ...]) -> tuple[Tensor, float]:
             return self._losses(as_tensor(module(batch[0])), batch).mean(), len(batch[0])
 
-        return Trainer(
+        trainer = Trainer(
             self.module_,
             step=step,
-            optimizer=self._make_optimizer(),
+            optimizer=make_optimizer(
+                self.optimizer,
+                self.module_,
+                self.learning_rate,
+                self.weight_decay,
+                self.max_norm,
+                has_unitless_loss=self._has_unitless_loss(),
+            ),
             batch_size=self._rows_of_a_batch(n_rows),
             drop_last=bool(self.drop_last),
             **options,
         )
+        trainer.name = type(self).__name__
+        return trainer
 
     def _rows_of_a_batch(self, n_rows: int) -> int:
         return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
 
     def _plain_target(self, y: Any) -> Any:
-        """Return `y` as what scikit-learn's checks leave as it is."""
+        """Return `y` in a form that scikit-learn's checks do not change."""
         return y
 
     def _read(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
@@ -396,67 +409,21 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             X = X.astype(np.float64)
         return X if isinstance(y, str) else (X, y)
 
-    def _split(
-        self, X: Any, target: Any, weight: Any, seed: int
-    ) -> tuple[Any, Any, Floats | None, tuple[Any, Any, Floats | None]]:
-        classes = None
-        n_held = math.ceil(self.validation_fraction * len(X))
-        if target.dtype.kind == "i" and np.unique(target, return_counts=True)[1].min() >= 2:
-            n_classes = len(np.unique(target))
-            classes = target if min(n_held, len(X) - n_held) >= n_classes else None
-        parts = train_test_split(
-            np.arange(len(X)), test_size=self.validation_fraction, random_state=seed % 2**32, stratify=classes
-        )
-        kept, held = (np.sort(part) for part in parts)
-        weights = [None if weight is None else weight[part] for part in (kept, held)]
-        return X[kept], target[kept], weights[0], (X[held], target[held], weights[1])
-
     def _make_module(self) -> Module:
-        n_inputs, n_outputs = self._sizes
-        options = self.module_params or {}
-        if isinstance(self.module, Module):
-            if options:
-                raise ValueError("module_params are for a module that is a class or function, not for an instance")
-            return copy.deepcopy(self.module).train()
+        options, (n_inputs, n_outputs) = self.module_params or {}, self._sizes
         if self.module is not None:
-            module = self.module(n_inputs, n_outputs, **options)
-            if not isinstance(module, Module):
-                raise TypeError(f"module of {type(self).__name__} must return a Module, got {type(module).__name__}")
-            return module
+            return own_network(self.module, options, n_inputs, n_outputs, type(self).__name__)
         if options:
             raise ValueError("module_params are for a module of your own; the default has hidden_layer_sizes")
-        sizes = self._layer_sizes(n_inputs, n_outputs)
-        hidden = [Linear(a, b, activation=self.activation) for a, b in pairwise(sizes[:-1])]
-        return Sequential(*hidden, Linear(sizes[-2], sizes[-1]))
+        return default_network(self._layer_sizes(n_inputs, n_outputs), self.activation)
 
     def _layer_sizes(self, n_inputs: int, n_outputs: int) -> list[int]:
-        """Return how many numbers go into each layer of the default module, and out of the last one."""
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
-        if not all(isinstance(size, int) and 1 <= size < 2**31 for size in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes of {type(self).__name__} must be whole numbers >= 1, got "
-                f"{self.hidden_layer_sizes!r:.100}"
-            )
-        return [n_inputs, *hidden, n_outputs]
+        return layer_sizes(n_inputs, self.hidden_layer_sizes, n_outputs, type(self).__name__)
 
-    def _start_at(self, constant: Floats, module: Module) -> Module:
+    def _start_at(self, constant: Floats) -> None:
         """Let the default network predict a constant, whatever the input; a module of one's own stays as it is."""
         if self.module is None:
-            *_, last = module.children()
-            with no_grad():
-                last.weight.fill_(0)
-                last.bias.copy_(constant.astype(np.float32))
-        return module
-
-    def _make_optimizer(self) -> Optimizer:
-        groups = weight_decay_groups(self.module_, float(self.weight_decay))
-        options: dict[str, Any] = {"lr": float(self.learning_rate), "max_norm": self.max_norm}
-        if not isinstance(self.optimizer, str):
-            made: Optimizer = self.optimizer(groups, **options)
-            return made
-        if self.optimizer != "sgd" and self._has_unitless_loss():
-            options["eps"] = _EPSILON
-        return _RULES[self.optimizer](groups, **options)
+            start_at_constant(self.module_, constant)
 
     # ---- outputs ----
 
@@ -469,49 +436,10 @@ class BaseNeuralEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
             parts = [self.module_(self._inputs(X[i : i + _PREDICTED_ROWS])).data for i in starts]
         return np.concatenate(parts).reshape(len(X), -1).astype(np.float64)
 
-    # ---- state ----
-
-    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
-        """Compare the sizes of the layers before any is built."""
-        n_inputs, n_outputs = state["_sizes"]
-        if n_inputs != sizes["n_features"] or n_outputs != sizes.get("n_classes", n_outputs):
-            raise ValueError(f"_sizes {n_inputs, n_outputs} do not fit {sizes['n_features']} features and the classes")
-        if state["n_iter_"] != len(state["history_"]["epochs"]):
-            raise ValueError(f"history_ must have {state['n_iter_']} epochs, got {len(state['history_']['epochs'])}")
-        if self.module is not None:
-            raise ValueError("a file holds no module of your own")
-        for what in ("input_", "target_"):
-            names = [name for name in self._SCALES if name.startswith(what)]
-            if len({state.get(name) is None for name in names}) > 1:
-                raise ValueError(f"of {', '.join(names)} all or none must be there")
-        shapes: dict[str, tuple[int, ...]] = {}
-        for i, (a, b) in enumerate(pairwise(self._layer_sizes(n_inputs, n_outputs))):
-            shapes |= {f"{i}.weight": (b, a), f"{i}.bias": (b,)}
-        found = {name: values.shape for name, values in state["module_"].items()}
-        if found != shapes:
-            name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
-            raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
-
-    def _get_state(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name != "_trainer"}
-        if "module_" in state:
-            state["module_"] = dict(self.module_.state_dict())
-            state["history_"] = self.history_.state_dict()
-        return state
-
-    def _set_state(self, state: dict[str, Any]) -> None:
-        if "module_" in state and "input_center_" not in state:  # of a version that did not standardize
-            state = {"drop_last": False, **state, **dict.fromkeys(self._SCALES), "standardize": False}
-        weights, history = state.get("module_"), state.get("history_")
-        super()._set_state({name: value for name, value in state.items() if name not in ("module_", "history_")})
-        if weights is None or history is None:
-            return
-        self._sizes = (int(self._sizes[0]), int(self._sizes[1]))
-        with random_stream(Generator(0)):
-            module = self._make_module()
-        module.load_state_dict(weights)
-        self.module_, self.history_ = module.eval(), History()
-        self.history_.load_state_dict(history)
+    @property
+    def loss_curve_(self) -> Floats:
+        """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
+        return self.history_["loss"]
 
 
 def _typical(losses: Floats, weight: NDArray[Any] | None) -> float:
