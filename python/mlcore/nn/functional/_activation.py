@@ -35,7 +35,7 @@ _FROM_INPUT = (
 )  # the gradient is made from x; from y otherwise
 
 
-def _activation(kind: str, input: Tensor | Array, slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
+def _activation(kind: str, input: Tensor | Array, slope: float = 0.01) -> Tensor:
     x = float_tensor(operands(input)[0], f"input of {kind}")
     xs = np.asarray(x.data, order="C")
     y = core.nn.activation(xs, activation=kind, slope=slope, n_threads=n_threads())
@@ -49,39 +49,39 @@ def _activation(kind: str, input: Tensor | Array, slope: float = 0.01) -> Tensor
     return record(kind, y, [x], backward, saved=(x,) if from_input else (), output_saved=not from_input)
 
 
-def relu(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def relu(input: Tensor | Array) -> Tensor:
     """Compute ``max(x, 0)``."""
     return _activation("relu", input)
 
 
-def leaky_relu(input: Tensor | Array, negative_slope: float = 0.01) -> Tensor:  # noqa: A002 - PyTorch's name
+def leaky_relu(input: Tensor | Array, negative_slope: float = 0.01) -> Tensor:
     """Compute x where x > 0, else `negative_slope` x (Maas, Hannun and Ng 2013); the slope is at least 0."""
     return _activation("leaky_relu", input, negative_slope)
 
 
-def sigmoid(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def sigmoid(input: Tensor | Array) -> Tensor:
     """Compute ``1 / (1 + exp(-x))``."""
     return _activation("sigmoid", input)
 
 
-def tanh(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def tanh(input: Tensor | Array) -> Tensor:
     """Compute ``tanh(x)``."""
     return _activation("tanh", input)
 
 
-def gelu(input: Tensor | Array, approximate: str = "none") -> Tensor:  # noqa: A002 - PyTorch's name
+def gelu(input: Tensor | Array, approximate: str = "none") -> Tensor:
     """Compute ``x Phi(x)`` (Hendrycks and Gimpel 2016), or with `approximate` "tanh" the authors' approximation."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"approximate of gelu must be 'none' or 'tanh', got {approximate!r}")
     return _activation("gelu" if approximate == "none" else "gelu_tanh", input)
 
 
-def silu(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def silu(input: Tensor | Array) -> Tensor:
     """Compute ``x sigmoid(x)`` (Elfwing, Uchibe and Doya 2018)."""
     return _activation("silu", input)
 
 
-def softplus(input: Tensor | Array, beta: float = 1.0) -> Tensor:  # noqa: A002 - PyTorch's name
+def softplus(input: Tensor | Array, beta: float = 1.0) -> Tensor:
     """Compute ``log(1 + exp(beta x)) / beta``, to full accuracy for any x."""
     if not beta > 0:
         raise ValueError(f"beta of softplus must be positive, got {beta}")
@@ -90,23 +90,23 @@ def softplus(input: Tensor | Array, beta: float = 1.0) -> Tensor:  # noqa: A002 
     return _scaled(_activation("softplus", _scaled(input, beta)), 1 / beta)
 
 
-def elu(input: Tensor | Array, alpha: float = 1.0) -> Tensor:  # noqa: A002 - PyTorch's name
+def elu(input: Tensor | Array, alpha: float = 1.0) -> Tensor:
     """Compute x where x > 0, else ``alpha (exp(x) - 1)`` (Clevert, Unterthiner and Hochreiter 2016); alpha >= 0."""
     y = _activation("elu", input)
     return y if alpha == 1 else _activation("leaky_relu", y, alpha)
 
 
-def hardswish(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def hardswish(input: Tensor | Array) -> Tensor:
     """Compute ``x min(max(x + 3, 0), 6) / 6`` (Howard et al. 2019)."""
     return _activation("hardswish", input)
 
 
-def mish(input: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def mish(input: Tensor | Array) -> Tensor:
     """Compute ``x tanh(log(1 + exp(x)))`` (Misra 2019), to full accuracy for any x."""
     return _activation("mish", input)
 
 
-def prelu(input: Tensor | Array, weight: Tensor | Array) -> Tensor:  # noqa: A002 - PyTorch's name
+def prelu(input: Tensor | Array, weight: Tensor | Array) -> Tensor:
     """Compute x where x > 0, else w x, w learned (He, Zhang, Ren and Sun 2015).
 
     Parameters
@@ -145,7 +145,7 @@ def prelu(input: Tensor | Array, weight: Tensor | Array) -> Tensor:  # noqa: A00
     return record("prelu", np.where(negative, slopes * values, values), [x, w], backward, saved=(x, w))
 
 
-def _scaled(input: Tensor | Array, factor: float) -> Tensor:  # noqa: A002 - PyTorch's name
+def _scaled(input: Tensor | Array, factor: float) -> Tensor:
     x = as_tensor(input)
 
     def times(a: Array) -> Array:

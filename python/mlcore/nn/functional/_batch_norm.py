@@ -12,7 +12,7 @@ from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, rec
 
 
 def batch_norm(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     running_mean: NDArray[np.float32] | None,
     running_var: NDArray[np.float32] | None,
     weight: Tensor | Array | None = None,

@@ -12,10 +12,7 @@ _LEAST_VARIANCE = np.float32(1e-12)  # of p (1 - p) in the gradient, likewise
 
 
 def binary_cross_entropy(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    weight: Any = None,
-    reduction: str = "mean",
+    input: Tensor | Array, target: Tensor | Array, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
     """Compute ``-w (t log p + (1 - t) log(1 - p))``, logarithms below -100 taken as -100.
 

@@ -13,7 +13,7 @@ Sizes = int | Sequence[int]  # one for all axes, or one an axis
 
 
 def conv2d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None = None,
     stride: Sizes = 1,
@@ -66,7 +66,7 @@ def conv2d(
 
 
 def conv1d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None = None,
     stride: Sizes = 1,
@@ -148,7 +148,7 @@ def _check(x: Tensor, w: Tensor, b: Tensor | None, groups: int, n_axes: int) -> 
 
 def _convolution(
     n_axes: int,
-    input: Tensor | Array,  # noqa: A002
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None,
     stride: Sizes,

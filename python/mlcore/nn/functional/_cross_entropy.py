@@ -38,7 +38,7 @@ def _class_targets(op: str, x: Tensor, target: Any) -> tuple[Array, tuple[int, .
 
 def _cross_entropy(
     op: str,
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     target: Any,
     weight: Any,
     ignore_index: int,
@@ -88,7 +88,7 @@ def _cross_entropy(
 
 
 def cross_entropy(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     target: Any,
     weight: Any = None,
     ignore_index: int = -100,
@@ -131,7 +131,7 @@ def cross_entropy(
 
 
 def focal_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     target: Any,
     gamma: float = 2.0,
     weight: Any = None,
@@ -169,11 +169,7 @@ def focal_loss(
 
 
 def nll_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Any,
-    weight: Any = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
+    input: Tensor | Array, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """Compute ``-w_t x_t`` for log-probabilities x and classes t: what :func:`cross_entropy` does after a log-softmax.
 

@@ -14,11 +14,7 @@ def check_probability(p: float) -> None:
 
 
 def dropout(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    p: float = 0.5,
-    training: bool = True,
-    *,
-    residual: Tensor | Array | None = None,
+    input: Tensor | Array, p: float = 0.5, training: bool = True, *, residual: Tensor | Array | None = None
 ) -> Tensor:
     """Set entries to 0 with probability p, scale the others by ``1 / (1 - p)`` (Srivastava et al. 2014).
 
@@ -69,11 +65,7 @@ def dropout(
     return record("dropout", y, [x] if r is None else [x, r], backward)
 
 
-def gaussian_noise(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    std: float = 0.1,
-    training: bool = True,
-) -> Tensor:
+def gaussian_noise(input: Tensor | Array, std: float = 0.1, training: bool = True) -> Tensor:
     """Add normal noise of standard deviation `std`; dx = dy.
 
     Parameters

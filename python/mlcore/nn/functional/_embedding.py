@@ -9,12 +9,7 @@ from mlcore.nn._runtime import n_threads
 from mlcore.nn.tensor import Array, Gradients, ShapeError, SparseGradient, Tensor, operands, record
 
 
-def embedding(
-    input: Any,  # noqa: A002 - PyTorch's name
-    weight: Tensor | Array,
-    padding_idx: int | None = None,
-    sparse: bool = False,
-) -> Tensor:
+def embedding(input: Any, weight: Tensor | Array, padding_idx: int | None = None, sparse: bool = False) -> Tensor:
     """Look up rows: ``y_i = W[id_i]``.
 
     Parameters

@@ -12,7 +12,7 @@ from mlcore.nn.tensor import Array, ShapeError, Tensor, float_tensor, operands
 
 
 def group_norm(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     num_groups: int,
     weight: Tensor | Array | None = None,
     bias: Tensor | Array | None = None,
@@ -60,7 +60,7 @@ def group_norm(
 
 
 def instance_norm(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     running_mean: NDArray[np.float32] | None = None,
     running_var: NDArray[np.float32] | None = None,
     weight: Tensor | Array | None = None,

@@ -11,7 +11,7 @@ from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, grad_enabled,
 
 
 def linear(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None = None,
     *,

@@ -14,7 +14,7 @@ from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, op
 def _pointwise(
     op: str,
     kind: str,
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     target: Any,
     reduction: str,
     *,
@@ -81,11 +81,7 @@ def _pointwise(
     return reduced(loss, reduction, mean_over)
 
 
-def mse_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    reduction: str = "mean",
-) -> Tensor:
+def mse_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean") -> Tensor:
     """Compute ``(x - t)^2``.
 
     Parameters
@@ -108,21 +104,12 @@ def mse_loss(
     return _pointwise("mse_loss", "squared", input, target, reduction, symmetric=True)
 
 
-def l1_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    reduction: str = "mean",
-) -> Tensor:
+def l1_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean") -> Tensor:
     """Compute ``|x - t|``; dx is its sign, 0 at 0. Arguments, result and errors as :func:`mse_loss`."""
     return _pointwise("l1_loss", "absolute", input, target, reduction, symmetric=True)
 
 
-def smooth_l1_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Tensor:
+def smooth_l1_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Compute ``d^2 / (2 beta)`` where ``|d| < beta``, else ``|d| - beta / 2``, with d = x - t (Girshick 2015).
 
     Parameters
@@ -147,12 +134,7 @@ def smooth_l1_loss(
     return _pointwise("smooth_l1_loss", "smooth_absolute", input, target, reduction, symmetric=True, beta=beta)
 
 
-def huber_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    reduction: str = "mean",
-    delta: float = 1.0,
-) -> Tensor:
+def huber_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Compute ``d^2 / 2`` where ``|d| < delta``, else ``delta (|d| - delta / 2)``, with d = x - t (Huber 1964).
 
     Parameters
@@ -178,11 +160,7 @@ def huber_loss(
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    weight: Any = None,
-    reduction: str = "mean",
-    pos_weight: Any = None,
+    input: Tensor | Array, target: Tensor | Array, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Tensor:
     """Compute ``-w (c t log p + (1 - t) log(1 - p))`` with p = sigmoid(x), without overflow for any finite x.
 
@@ -216,11 +194,7 @@ def binary_cross_entropy_with_logits(
 
 
 def sigmoid_focal_loss(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    reduction: str = "none",
+    input: Tensor | Array, target: Tensor | Array, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "none"
 ) -> Tensor:
     """Compute the focal loss of independent yes-or-no answers, as torchvision does.
 
@@ -253,12 +227,7 @@ def sigmoid_focal_loss(
     return _pointwise("sigmoid_focal_loss", "focal", input, target, reduction, alpha=alpha, gamma=gamma)
 
 
-def kl_div(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    target: Tensor | Array,
-    reduction: str = "mean",
-    log_target: bool = False,
-) -> Tensor:
+def kl_div(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Compute ``t (log t - x)``, the terms of the Kullback-Leibler divergence of exp(x) from t.
 
     Parameters

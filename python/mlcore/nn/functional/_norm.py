@@ -21,7 +21,7 @@ def normalized_sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
 
 def _norm(
     op: str,
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     normalized_shape: int | Sequence[int],
     weight: Tensor | Array | None,
     bias: Tensor | Array | None,
@@ -63,7 +63,7 @@ def _norm(
 
 
 def layer_norm(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     normalized_shape: int | Sequence[int],
     weight: Tensor | Array | None = None,
     bias: Tensor | Array | None = None,
@@ -97,7 +97,7 @@ def layer_norm(
 
 
 def rms_norm(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     normalized_shape: int | Sequence[int],
     weight: Tensor | Array | None = None,
     eps: float | None = None,

@@ -11,12 +11,7 @@ from mlcore.nn.tensor import Array, ShapeError, Tensor, float_tensor, operands, 
 MODES = ("constant", "reflect", "replicate", "circular")
 
 
-def pad(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
-    pad: Sequence[int],
-    mode: str = "constant",
-    value: float | None = None,
-) -> Tensor:
+def pad(input: Tensor | Array, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Add entries before and behind the last axes.
 
     Parameters

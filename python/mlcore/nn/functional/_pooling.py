@@ -14,7 +14,7 @@ Windows = list[tuple[Any, Any, Array]]  # begins, ends and divisors along each a
 
 
 def max_pool2d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     kernel_size: Sizes,
     stride: Sizes | None = None,
     padding: Sizes = 0,
@@ -56,7 +56,7 @@ def max_pool2d(
 
 
 def max_pool1d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     kernel_size: Sizes,
     stride: Sizes | None = None,
     padding: Sizes = 0,
@@ -68,7 +68,7 @@ def max_pool1d(
 
 
 def avg_pool2d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     kernel_size: Sizes,
     stride: Sizes | None = None,
     padding: Sizes = 0,
@@ -98,7 +98,7 @@ def avg_pool2d(
 
 
 def avg_pool1d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     kernel_size: Sizes,
     stride: Sizes | None = None,
     padding: Sizes = 0,
@@ -109,7 +109,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def adaptive_avg_pool2d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+def adaptive_avg_pool2d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Compute the means of windows that are as equal as can be and give just `output_size` of them.
 
     Parameters
@@ -135,12 +135,12 @@ def adaptive_avg_pool2d(input: Tensor | Array, output_size: int | Sequence[int |
     return _average(2, *_adaptive(2, input, output_size), "adaptive_avg_pool2d")
 
 
-def adaptive_avg_pool1d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+def adaptive_avg_pool1d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Compute :func:`adaptive_avg_pool2d` along one axis: (n, channels, length) or (channels, length)."""
     return _average(1, *_adaptive(1, input, output_size), "adaptive_avg_pool1d")
 
 
-def adaptive_max_pool2d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+def adaptive_max_pool2d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Compute the largest entries of the windows of :func:`adaptive_avg_pool2d`.
 
     Parameters, shapes and errors are those of :func:`adaptive_avg_pool2d`. NaN where a window holds one; the gradient
@@ -149,12 +149,12 @@ def adaptive_max_pool2d(input: Tensor | Array, output_size: int | Sequence[int |
     return _largest(2, *_adaptive(2, input, output_size))
 
 
-def adaptive_max_pool1d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:  # noqa: A002
+def adaptive_max_pool1d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Compute :func:`adaptive_max_pool2d` along one axis: (n, channels, length) or (channels, length)."""
     return _largest(1, *_adaptive(1, input, output_size))
 
 
-def _adaptive(n_axes: int, input: Tensor | Array, output_size: Any) -> tuple[Tensor, Windows]:  # noqa: A002
+def _adaptive(n_axes: int, input: Tensor | Array, output_size: Any) -> tuple[Tensor, Windows]:
     x = as_tensor(input)
     _check(x, n_axes)
     wanted = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * n_axes
@@ -200,7 +200,7 @@ def _n_windows(x: Tensor, n_in: int, kernel: int, stride: int, padding: int, dil
 
 def _max_pool(
     n_axes: int,
-    input: Tensor | Array,  # noqa: A002
+    input: Tensor | Array,
     kernel_size: Sizes,
     stride: Sizes | None,
     padding: Sizes,
@@ -235,7 +235,7 @@ def _max_pool(
 
 def _avg_pool(
     n_axes: int,
-    input: Tensor | Array,  # noqa: A002
+    input: Tensor | Array,
     kernel_size: Sizes,
     stride: Sizes | None,
     padding: Sizes,

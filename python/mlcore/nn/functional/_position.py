@@ -34,7 +34,7 @@ def sinusoids(n_positions: int, d_model: int, base: float = 10000.0) -> Array:
     return table
 
 
-def rotary_embedding(input: Tensor | Array, positions: Any = None, base: float = 10000.0) -> Tensor:  # noqa: A002
+def rotary_embedding(input: Tensor | Array, positions: Any = None, base: float = 10000.0) -> Tensor:
     """Turn pairs of entries by angles that grow with the position: an inner product then sees the distance alone.
 
     Parameters

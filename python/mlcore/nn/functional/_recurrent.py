@@ -16,7 +16,7 @@ _BLOCKS = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 
 
 def rnn(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     hx: Tensor | Array | None,
     weights: Weights,
     *,
@@ -75,7 +75,7 @@ def rnn(
 
 
 def lstm(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     hx: tuple[Tensor | Array, Tensor | Array] | None,
     weights: Weights,
     *,
@@ -108,7 +108,7 @@ def lstm(
 
 
 def gru(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     hx: Tensor | Array | None,
     weights: Weights,
     *,

@@ -25,7 +25,7 @@ def _moved(y: Array, source: int, destination: int) -> Array:
     return np.ascontiguousarray(y)
 
 
-def softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch's name
+def softmax(input: Tensor | Array, dim: int) -> Tensor:
     """Compute ``y_j = exp(x_j) / sum_k exp(x_k)`` along an axis, without overflow for any finite x.
 
     Parameters
@@ -62,7 +62,7 @@ def softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch'
     return record("softmax", _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
 
 
-def log_softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTorch's name
+def log_softmax(input: Tensor | Array, dim: int) -> Tensor:
     """Compute ``y_j = x_j - log(sum_k exp(x_k))`` along an axis.
 
     Parameters
@@ -93,7 +93,7 @@ def log_softmax(input: Tensor | Array, dim: int) -> Tensor:  # noqa: A002 - PyTo
     return record("log_softmax", _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
 
 
-def logsumexp(input: Tensor | Array, dim: int, keepdim: bool = False) -> Tensor:  # noqa: A002 - PyTorch's name
+def logsumexp(input: Tensor | Array, dim: int, keepdim: bool = False) -> Tensor:
     """Compute ``log(sum_j exp(x_j))`` along an axis.
 
     Parameters

@@ -11,7 +11,7 @@ from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, rec
 
 
 def conv_transpose2d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None = None,
     stride: Sizes = 1,
@@ -55,7 +55,7 @@ def conv_transpose2d(
 
 
 def conv_transpose1d(
-    input: Tensor | Array,  # noqa: A002 - PyTorch's name
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None = None,
     stride: Sizes = 1,
@@ -70,7 +70,7 @@ def conv_transpose1d(
 
 def _transposed(
     n_axes: int,
-    input: Tensor | Array,  # noqa: A002
+    input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None,
     stride: Sizes,

@@ -25,7 +25,7 @@ from mlcore.nn.tensor import Tensor
 class ReLU(Module):
     """``max(x, 0)``."""
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return relu(input)
 
@@ -43,7 +43,7 @@ class LeakyReLU(Module):
         super().__init__()
         self.negative_slope = negative_slope
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return leaky_relu(input, self.negative_slope)
 
@@ -75,7 +75,7 @@ class PReLU(Module):
         self.num_parameters = num_parameters
         self.weight = Parameter(np.full(num_parameters, init, np.float32))
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return prelu(input, self.weight)
 
@@ -97,7 +97,7 @@ class ELU(Module):
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return elu(input, self.alpha)
 
@@ -109,7 +109,7 @@ class ELU(Module):
 class Hardswish(Module):
     """``x min(max(x + 3, 0), 6) / 6``."""
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return hardswish(input)
 
@@ -117,7 +117,7 @@ class Hardswish(Module):
 class Mish(Module):
     """``x tanh(log(1 + exp(x)))``."""
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return mish(input)
 
@@ -125,7 +125,7 @@ class Mish(Module):
 class Sigmoid(Module):
     """``1 / (1 + exp(-x))``."""
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return sigmoid(input)
 
@@ -133,7 +133,7 @@ class Sigmoid(Module):
 class Tanh(Module):
     """``tanh(x)``."""
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return tanh(input)
 
@@ -151,7 +151,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return gelu(input, self.approximate)
 
@@ -163,7 +163,7 @@ class GELU(Module):
 class SiLU(Module):
     """``x sigmoid(x)``."""
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return silu(input)
 
@@ -181,7 +181,7 @@ class Softplus(Module):
         super().__init__()
         self.beta = beta
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return softplus(input, self.beta)
 
@@ -203,7 +203,7 @@ class Softmax(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input that has this axis."""
         return softmax(input, self.dim)
 
@@ -221,6 +221,6 @@ class LogSoftmax(Softmax):
         The axis.
     """
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input that has this axis."""
         return log_softmax(input, self.dim)

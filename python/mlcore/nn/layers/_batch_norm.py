@@ -39,7 +39,7 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", np.ones(num_features, np.float32) if tracks else None)
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracks else None)
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Normalise: by the batch while training or without running statistics, else by those."""
         x = as_tensor(input)
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:

@@ -28,7 +28,7 @@ class Sequential(Module):
                 raise TypeError(f"Sequential takes modules, got {type(module).__name__} at {i}")
             self._modules[str(i)] = module
 
-    def forward(self, input: Any) -> Any:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Any:
         """Apply all in order."""
         for name, module in self._modules.items():
             if module is None:
@@ -161,7 +161,7 @@ class Residual(Module):
         super().__init__()
         self.module = module
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Add the output of the module to its input."""
         x = as_tensor(input)
         y: Tensor = self.module(x)
@@ -183,7 +183,7 @@ class Flatten(Module):
         super().__init__()
         self.start_dim, self.end_dim = start_dim, end_dim
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Merge the axes."""
         return as_tensor(input).flatten(self.start_dim, self.end_dim)
 
@@ -195,6 +195,6 @@ class Flatten(Module):
 class Identity(Module):
     """Returns what it gets."""
 
-    def forward(self, input: Any) -> Any:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Any:
         """Return the input."""
         return input

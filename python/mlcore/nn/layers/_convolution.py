@@ -55,7 +55,7 @@ class _Convolution(Module):
             self.bias = Parameter(np.empty(out_channels, np.float32))
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Convolve."""
         convolve = conv2d if self.n_axes == 2 else conv1d
         padded = self.padding_mode != "zeros"

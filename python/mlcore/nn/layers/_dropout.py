@@ -21,7 +21,7 @@ class Dropout(Module):
         check_probability(p)
         self.p = p
 
-    def forward(self, input: Any, residual: Any = None) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, residual: Any = None) -> Tensor:
         """Apply to an input of any shape; `residual` of the same shape is added in the same pass."""
         return dropout(input, self.p, self.training, residual=residual)
 
@@ -45,7 +45,7 @@ class GaussianNoise(Module):
             raise ValueError(f"std of GaussianNoise must be at least 0, got {std}")
         self.std = std
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to an input of any shape."""
         return gaussian_noise(input, self.std, self.training)
 

@@ -44,7 +44,7 @@ class Embedding(Module):
             with no_grad():
                 self.weight.data[padding_idx] = 0
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Look up ids of any shape."""
         return embedding(input, self.weight, self.padding_idx, self.sparse)
 

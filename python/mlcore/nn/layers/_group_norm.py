@@ -40,7 +40,7 @@ class GroupNorm(Module):
         for name, start in (("weight", 1.0), ("bias", 0.0)):
             self.register_parameter(name, Parameter(np.full(num_channels, start, np.float32)) if affine else None)
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to (n, num_channels, ...)."""
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
@@ -76,7 +76,7 @@ class _InstanceNorm(Module):
         self.register_buffer("running_var", np.ones(num_features, np.float32) if tracks else None)
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracks else None)
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Normalise (n, num_features, ...), or one example without n."""
         x = as_tensor(input)
         single = x.ndim == self.n_axes + 1

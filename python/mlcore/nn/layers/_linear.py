@@ -42,7 +42,7 @@ class Linear(Module):
             self.bias = Parameter(np.empty(out_features, np.float32))
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to (..., in_features)."""
         return linear(input, self.weight, self.bias, activation=self.activation)
 

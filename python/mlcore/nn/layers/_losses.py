@@ -57,7 +57,7 @@ class CrossEntropyLoss(_WeightedLoss):
         super().__init__(weight, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to logits (N, C), (N, C, ...) or (C,) and classes or distributions."""
         return classes.cross_entropy(
             input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
@@ -81,7 +81,7 @@ class NLLLoss(_WeightedLoss):
         super().__init__(weight, reduction)
         self.ignore_index = ignore_index
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to log-probabilities (N, C), (N, C, ...) or (C,) and classes."""
         return classes.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
@@ -107,7 +107,7 @@ class FocalLoss(_WeightedLoss):
         super().__init__(weight, reduction)
         self.gamma, self.ignore_index = gamma, ignore_index
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to logits (N, C), (N, C, ...) or (C,) and classes."""
         return classes.focal_loss(input, target, self.gamma, self.weight, self.ignore_index, self.reduction)
 
@@ -129,7 +129,7 @@ class SigmoidFocalLoss(_Loss):
         super().__init__(reduction)
         self.alpha, self.gamma = alpha, gamma
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to logits and targets of one shape."""
         return losses.sigmoid_focal_loss(input, target, self.alpha, self.gamma, self.reduction)
 
@@ -151,7 +151,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
         super().__init__(weight, reduction)
         self.register_buffer("pos_weight", _buffer(pos_weight))
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to logits and targets of one shape."""
         return losses.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
@@ -170,7 +170,7 @@ class BCELoss(_WeightedLoss):
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to probabilities and targets of one shape."""
         return binary_cross_entropy(input, target, self.weight, self.reduction)
 
@@ -187,7 +187,7 @@ class MSELoss(_Loss):
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__(reduction)
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to predictions and targets of one shape."""
         return losses.mse_loss(input, target, self.reduction)
 
@@ -204,7 +204,7 @@ class L1Loss(_Loss):
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__(reduction)
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to predictions and targets of one shape."""
         return losses.l1_loss(input, target, self.reduction)
 
@@ -224,7 +224,7 @@ class SmoothL1Loss(_Loss):
         super().__init__(reduction)
         self.beta = beta
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to predictions and targets of one shape."""
         return losses.smooth_l1_loss(input, target, self.reduction, self.beta)
 
@@ -244,7 +244,7 @@ class HuberLoss(_Loss):
         super().__init__(reduction)
         self.delta = delta
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to predictions and targets of one shape."""
         return losses.huber_loss(input, target, self.reduction, self.delta)
 
@@ -266,7 +266,7 @@ class KLDivLoss(Module):
             check_reduction("KLDivLoss", reduction)
         self.reduction, self.log_target = reduction, log_target
 
-    def forward(self, input: Any, target: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, target: Any) -> Tensor:
         """Apply to log-probabilities and targets of one shape."""
         return losses.kl_div(input, target, self.reduction, self.log_target)
 

@@ -47,7 +47,7 @@ class LayerNorm(Module):
             if bias:
                 self.bias = Parameter(np.zeros(self.normalized_shape, np.float32))
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to (..., *normalized_shape)."""
         return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -84,7 +84,7 @@ class RMSNorm(Module):
         if elementwise_affine:
             self.weight = Parameter(np.ones(self.normalized_shape, np.float32))
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Apply to (..., *normalized_shape)."""
         return rms_norm(input, self.normalized_shape, self.weight, self.eps)
 

@@ -22,7 +22,7 @@ class _Pad(Module):
             raise ValueError(f"padding must be an int or {2 * self.n_axes} of them, got {padding!r}")
         self.padding = tuple(int(side) for side in sides)
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Pad (n, channels, ...), or one example without n."""
         if (ndim := as_tensor(input).ndim) not in (self.n_axes + 1, self.n_axes + 2):
             raise ShapeError(f"input must have {self.n_axes + 2} axes or {self.n_axes + 1}, got {ndim}")

@@ -28,7 +28,7 @@ class _MaxPool(Module):
         self.dilation = sizes("dilation", dilation, self.n_axes, 1)
         self.ceil_mode = ceil_mode
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Pool."""
         pool = pooling.max_pool2d if self.n_axes == 2 else pooling.max_pool1d
         return pool(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -70,7 +70,7 @@ class _AvgPool(Module):
         self.padding = sizes("padding", padding, self.n_axes, 0)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Pool."""
         pool = pooling.avg_pool2d if self.n_axes == 2 else pooling.avg_pool1d
         return pool(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
@@ -99,7 +99,7 @@ class _AdaptivePool(Module):
         super().__init__()
         self.output_size = output_size
 
-    def forward(self, input: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any) -> Tensor:
         """Pool."""
         pooled: Tensor = type(self).pool(input, self.output_size)
         return pooled

@@ -48,7 +48,7 @@ class PositionalEncoding(Module):
             self.weight = Parameter(np.empty((max_len, d_model), np.float32))
             init.normal_(self.weight, std=0.02)
 
-    def forward(self, input: Any, offset: int = 0) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, offset: int = 0) -> Tensor:
         """Mark (B, T, D) or (T, D), of any number of leading axes.
 
         Parameters

@@ -125,7 +125,7 @@ class RNN(_Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         self.nonlinearity = nonlinearity
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:  # noqa: A002
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Return (output, h_n): see :func:`mlcore.nn.functional.rnn`."""
         return rnn(input, hx, self._weights(), nonlinearity=self.nonlinearity, **self._options(lengths))
 
@@ -163,12 +163,7 @@ class LSTM(_Recurrent):
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
-    def forward(
-        self,
-        input: Any,  # noqa: A002 - PyTorch's name
-        hx: Any = None,
-        lengths: Any = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return (output, (h_n, c_n)): see :func:`mlcore.nn.functional.lstm`."""
         return lstm(input, hx, self._weights(), **self._options(lengths))
 
@@ -201,6 +196,6 @@ class GRU(_Recurrent):
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:  # noqa: A002
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Return (output, h_n): see :func:`mlcore.nn.functional.gru`."""
         return gru(input, hx, self._weights(), **self._options(lengths))

@@ -80,11 +80,7 @@ class TransformerEncoderLayer(_Sublayers):
     """
 
     def forward(
-        self,
-        src: Any,
-        src_mask: Any = None,
-        src_key_padding_mask: Any = None,
-        is_causal: bool = False,
+        self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
     ) -> Tensor:
         """Apply to (batch, time, d_model), or as `batch_first` says.
 

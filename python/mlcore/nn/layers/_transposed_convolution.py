@@ -50,7 +50,7 @@ class _TransposedConvolution(Module):
             self.bias = Parameter(np.empty(out_channels, np.float32))
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Any, output_size: Sizes | None = None) -> Tensor:  # noqa: A002 - PyTorch's name
+    def forward(self, input: Any, output_size: Sizes | None = None) -> Tensor:
         """Convolve; `output_size` picks the result's rows and columns among those a stride leaves open."""
         convolve = conv_transpose2d if self.n_axes == 2 else conv_transpose1d
         extra = self.output_padding if output_size is None else self._extra(input, output_size)

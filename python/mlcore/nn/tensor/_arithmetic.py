@@ -136,7 +136,7 @@ class Arithmetic(TensorBase):
         out = np.abs(values, out=_empty(values))
         return record("abs", out, (self,), lambda dy: [dy * np.sign(values)], saved=(self,))
 
-    def clamp(self, min: float | None = None, max: float | None = None) -> "Tensor":  # noqa: A002 - PyTorch's names
+    def clamp(self, min: float | None = None, max: float | None = None) -> "Tensor":
         """Return x clipped to [min, max], of which one may be None; its gradient is 1 within, both ends included."""
         if min is None and max is None:
             raise ValueError("clamp needs min or max")
