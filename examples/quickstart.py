@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 import mlcore
 from mlcore.datasets import load_flights
-from mlcore.plotting import plot_feature_importance, plot_learning_curve
+from mlcore.plotting import plot_feature_importance, plot_history
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
@@ -61,7 +61,7 @@ print(*lines, sep="\n")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
 plot_feature_importance(classifier, left)
-plot_learning_curve(classifier, right)
+plot_history(classifier, ax=right)
 figure.suptitle("Which flights are late?")
 path = Path("quickstart.png").resolve()
 figure.savefig(path, dpi=120)

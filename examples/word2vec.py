@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from mlcore import Word2Vec
-from mlcore.plotting import plot_embedding, plot_loss
+from mlcore.plotting import plot_embedding, plot_history
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
@@ -54,6 +54,6 @@ for several in [asked for line in STRANGERS.split(",") if set(asked := line.spli
 figure, (left, right) = plt.subplots(1, 2, figsize=(14, 6), width_ratios=(3, 1), layout="constrained")
 groups = {name: [w for w in members.split() if w in words] for name, members in GROUPS.items()}
 plot_embedding(words, ax=left, groups=groups if all(groups.values()) else None)
-plot_loss(model, right)
+plot_history(model, ax=right)
 figure.savefig("word2vec.png", dpi=120)
 print("\nwords in the plane, and the loss:", Path("word2vec.png").resolve())

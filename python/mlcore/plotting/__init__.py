@@ -1,9 +1,14 @@
-"""Pictures of fitted models. Needs matplotlib, which is imported at the first call."""
+"""Pictures of fitted models and of their training.
 
-from mlcore.plotting._boosting import plot_feature_importance, plot_learning_curve
-from mlcore.plotting._embedding import plot_embedding, plot_loss
+Each function takes the `ax` to draw on (None: the axes of a new figure), returns the axes it has drawn on, and raises
+ImportError where matplotlib, which is imported at the first call, is not installed.
+"""
+
+from mlcore.plotting._boosting import plot_feature_importance
+from mlcore.plotting._embedding import plot_embedding
+from mlcore.plotting._history import plot_history
 from mlcore.plotting._linear_model import plot_optimizer_paths, plot_regularization_path
-from mlcore.plotting._nn import plot_attention, plot_gradient_flow, plot_history
+from mlcore.plotting._nn import plot_attention, plot_gradient_flow
 from mlcore.plotting._svm import plot_decision_boundary
 
 __all__ = [
@@ -13,8 +18,6 @@ __all__ = [
     "plot_feature_importance",
     "plot_gradient_flow",
     "plot_history",
-    "plot_learning_curve",
-    "plot_loss",
     "plot_optimizer_paths",
     "plot_regularization_path",
 ]

@@ -1,4 +1,4 @@
-"""Pictures of word vectors and of their training."""
+"""Pictures of word vectors."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,50 +9,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore.plotting._axes import new_axes
+from mlcore.plotting._axes import new_axes, plain_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-def plot_loss(estimator: Any, ax: "Axes | None" = None) -> "Axes":
-    """Draw the training loss against the epoch.
-
-    Parameters
-    ----------
-    estimator : Word2Vec
-        A fitted model, or any other that records one loss an epoch in ``loss_curve_``.
-    ax : matplotlib Axes or None, default=None
-        Where to draw; None: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    TypeError
-        If the estimator records no losses.
-    ValueError
-        If it has recorded none.
-    ImportError
-        If matplotlib is not installed.
-    """
-    check_is_fitted(estimator)
-    losses = getattr(estimator, "loss_curve_", None)
-    if losses is None:
-        raise TypeError(f"plot_loss takes a model with a loss_curve_, got {type(estimator).__name__}")
-    if len(losses) == 0:
-        raise ValueError(f"this {type(estimator).__name__} has recorded no losses: it was trained for no epoch")
-    ax = new_axes(ax)
-    from matplotlib.ticker import MaxNLocator
-
-    ax.plot(np.arange(1, len(losses) + 1), losses, marker="o")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("mean loss")
-    ax.set_title("Training loss")
-    return ax
 
 
 def plot_embedding(
@@ -84,7 +44,7 @@ def plot_embedding(
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib Axes with the points of a group in a collection each
 
     Raises
     ------
@@ -95,8 +55,6 @@ def plot_embedding(
         one of its words stands twice, or its vectors are not finite.
     TypeError
         If `embedding` or `groups` is none of the above.
-    ImportError
-        If matplotlib is not installed.
     """
     known, vectors, counts = _words_and_vectors(embedding)
     rows = {word: row for row, word in enumerate(known)}
@@ -122,8 +80,7 @@ def plot_embedding(
     if annotate:
         _label(ax, shown, points)
     if any(name is not None for name in names):
-        for text in ax.legend().get_texts():
-            text.set_parse_math(False)
+        plain_legend(ax)
     ax.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
     ax.set_ylabel(f"second component ({shares[1]:.0%})")
     ax.set_title(f"{len(shown)} words of {len(known):,}")

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_X_y
 
-from mlcore.plotting._axes import new_axes
+from mlcore.plotting._axes import new_axes, plain_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def plot_regularization_path(
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib Axes with a line for each coefficient
 
     Raises
     ------
@@ -63,8 +63,6 @@ def plot_regularization_path(
         If `path` is none of the above.
     ValueError
         If shapes do not fit, there are fewer than two strengths, or one is not a finite number > 0.
-    ImportError
-        If matplotlib is not installed.
     """
     if isinstance(path, tuple):
         if X is not None or y is not None or strengths is not None:
@@ -93,8 +91,7 @@ def plot_regularization_path(
     ax.set_ylabel("coefficient")
     ax.set_title("Regularization path")
     if max_named > 0:
-        for text in ax.legend(fontsize="small").get_texts():
-            text.set_parse_math(False)
+        plain_legend(ax, fontsize="small")
     marks = np.unique(np.linspace(0, len(grid) - 1, 8).round().astype(int))
     top = ax.secondary_xaxis("top")
     top.set_xticks(grid[marks], [str(np.count_nonzero(coefs[mark])) for mark in marks])
@@ -209,14 +206,12 @@ def plot_optimizer_paths(
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib Axes with a line for each solver, and the minimum
 
     Raises
     ------
     ValueError
         If `X` has not two columns, `y` not two classes, there is no solver, or `max_iter` is below 1.
-    ImportError
-        If matplotlib is not installed.
     """
     from mlcore.linear_model import LogisticRegression
 

@@ -1,4 +1,4 @@
-"""Pictures of networks: what attention looks at, and how training went."""
+"""Pictures of networks: what attention looks at, and how far gradients reach."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlcore.plotting._axes import new_axes
+from mlcore.plotting._history import history_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,14 +32,12 @@ def plot_attention(
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib Axes with the weights as an image
 
     Raises
     ------
     ValueError
         If the weights are not a finite matrix, or there is not a label for each row and column.
-    ImportError
-        If matplotlib is not installed.
     """
     values = np.asarray(weights, dtype=np.float64)
     if values.ndim != 2 or values.size == 0:
@@ -64,64 +63,6 @@ def plot_attention(
     return ax
 
 
-def _history_of(source: Any, owner: str) -> Any:
-    history = getattr(source, "history_", getattr(source, "history", source))
-    if not hasattr(history, "gradient_flow"):
-        raise TypeError(f"{owner} takes a Trainer, its history, or a fitted estimator, got {type(source).__name__}")
-    if len(history) == 0:
-        raise ValueError(f"{owner} has nothing to draw: no epoch was done")
-    return history
-
-
-def plot_history(source: Any, figure: str = "loss", ax: "Axes | None" = None) -> "Axes":
-    """Draw a figure of the training and the validation data against the epoch, with a mark at the best one.
-
-    Parameters
-    ----------
-    source : Trainer, History, NeuralClassifier or NeuralRegressor
-        Whose training.
-    figure : str, default="loss"
-        What: "loss", a metric, "learning_rate", "gradient_norm".
-    ax : matplotlib Axes or None, default=None
-        Where to draw; None: a new figure.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    TypeError
-        If there is no history.
-    KeyError
-        If `figure` was not recorded.
-    ValueError
-        If no epoch was done.
-    ImportError
-        If matplotlib is not installed.
-    """
-    history = _history_of(source, "plot_history")
-    values = history[figure]
-    epochs = np.arange(1, len(history) + 1)
-    ax = new_axes(ax)
-    from matplotlib.ticker import MaxNLocator
-
-    marker = "o" if len(epochs) == 1 else None
-    validation = f"validation_{figure}"
-    ax.plot(epochs, values, marker=marker, label="training" if validation in history else figure)
-    if validation in history:
-        ax.plot(epochs, history[validation], marker=marker, label="validation")
-    if history.best_epoch is not None and history.best_epoch < len(history) - 1:
-        best = history.best_epoch + 1
-        ax.axvline(best, color="grey", linestyle=":", label=f"best: {best}")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(figure.replace("_", " "))
-    ax.set_title("Training")
-    ax.legend()
-    return ax
-
-
 def plot_gradient_flow(source: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw the mean norm of the gradient of each layer, a line an epoch from pale to dark.
 
@@ -136,18 +77,22 @@ def plot_gradient_flow(source: Any, ax: "Axes | None" = None) -> "Axes":
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib Axes with a line for each epoch shown, at most ten
 
     Raises
     ------
     TypeError
-        If there is no history.
+        If `source` is no training of a network.
     ValueError
         If no epoch was done.
-    ImportError
-        If matplotlib is not installed.
     """
-    flow = _history_of(source, "plot_gradient_flow").gradient_flow
+    history = history_of(source, "plot_gradient_flow")
+    if history is None:
+        raise TypeError(
+            "plot_gradient_flow takes a Trainer, its history, or a fitted network as an estimator, got "
+            f"{type(source).__name__}"
+        )
+    flow = history.gradient_flow
     ax = new_axes(ax)
     layers = list(flow[0])
     shown = sorted({round(i) for i in np.linspace(0, len(flow) - 1, min(len(flow), 10))})

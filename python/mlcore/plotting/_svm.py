@@ -8,7 +8,7 @@ from sklearn.base import is_classifier, is_outlier_detector
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore.plotting._axes import new_axes
+from mlcore.plotting._axes import new_axes, plain_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def plot_decision_boundary(
 
     Returns
     -------
-    matplotlib Axes
+    matplotlib Axes with the regions, their borders, the rows and the support vectors
 
     Raises
     ------
@@ -55,8 +55,6 @@ def plot_decision_boundary(
     ValueError
         If X is not finite or does not have two columns, the estimator has not learnt from two features, y does not
         belong to X, or has labels that the estimator does not know.
-    ImportError
-        If matplotlib is not installed.
 
     Notes
     -----
@@ -116,8 +114,7 @@ def plot_decision_boundary(
             vectors[:, 0], vectors[:, 1], s=50, facecolors="none", edgecolors="black", linewidths=0.6, label=text
         )
     if codes is not None or vectors is not None:
-        for entry in ax.legend(fontsize="small").get_texts():
-            entry.set_parse_math(False)
+        plain_legend(ax, fontsize="small")
     ax.set_xlim(across[0], across[-1])
     ax.set_ylim(up[0], up[-1])
     ax.set_xlabel(columns[0], parse_math=False)

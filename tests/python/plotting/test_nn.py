@@ -1,66 +1,57 @@
-"""Pictures of training: what they show, and what they refuse."""
+"""Pictures of networks: what is drawn, not how it looks."""
 
 import numpy as np
 import pytest
 
-from mlcore.nn.estimators._classifier import NeuralClassifier
-from mlcore.nn.training._history import History
-from mlcore.plotting import plot_gradient_flow, plot_history
-
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
+from mlcore.nn import History, MultiheadAttention, NeuralClassifier
+from mlcore.plotting import plot_attention, plot_gradient_flow
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    import matplotlib.pyplot as plt
+def test_weights_of_a_layer():
+    x = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    weights = MultiheadAttention(8, 2)(x, x, x, need_weights=True)[1]
+    words = ["the", "price", "in", "$", "rose"]
+    ax = plot_attention(weights, words, words)
+    np.testing.assert_allclose(ax.images[0].get_array(), weights.data)
+    assert [label.get_text() for label in ax.get_yticklabels()] == words
+    assert [label.get_text() for label in ax.get_xticklabels()] == words
+    ax.figure.canvas.draw()
+    assert plot_attention(weights.data[:, :2], ax=ax) is ax
 
-    plt.close("all")
+
+@pytest.mark.parametrize(
+    ("weights", "labels", "match"),
+    [
+        (np.ones((2, 3, 3)), None, r"shape \(queries, keys\), got \(2, 3, 3\)"),
+        (np.ones((0, 3)), None, "shape"),
+        (np.full((2, 2), np.nan), None, "finite"),
+        (np.ones((2, 3)), ["a"], "queries of plot_attention must have 2"),
+    ],
+)
+def test_bad_input(weights, labels, match):
+    with pytest.raises(ValueError, match=match):
+        plot_attention(weights, labels)
 
 
-@pytest.fixture(scope="module")
-def history():
-    made = History()
+def test_gradient_flow_has_a_line_an_epoch_over_the_layers():
+    history = History()
     for i in range(5):
-        made.epochs.append({"loss": 1.0 / (i + 1), "validation_loss": abs(i - 2) + 1.0, "learning_rate": 0.1})
-        made.gradient_flow.append({"body.0": 0.1 * (i + 1), "body.1": 1.0})
-    made.best_epoch = 2
-    return made
-
-
-def test_both_losses_and_the_best_epoch(history):
-    ax = plot_history(history)
-    train, validation, best = ax.get_lines()
-    assert train.get_ydata().tolist() == history["loss"].tolist()
-    assert validation.get_ydata().tolist() == history["validation_loss"].tolist()
-    assert best.get_xdata()[0] == 3
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "validation", "best: 3"]
-    assert plot_history(history, "learning_rate", ax=ax) is ax
-
-
-def test_a_line_an_epoch_over_the_layers(history):
+        history.epochs.append({"loss": 1.0})
+        history.gradient_flow.append({"body.0": 0.1 * (i + 1), "body.1": 1.0})
     ax = plot_gradient_flow(history)
     assert len(ax.get_lines()) == 5
     assert ax.get_lines()[-1].get_ydata() == pytest.approx([0.5, 1.0])
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["body.0", "body.1"]
 
 
-def test_estimators_are_taken():
+def test_gradient_flow_of_an_estimator():
     X = np.random.default_rng(0).normal(size=(40, 3))
     model = NeuralClassifier(max_iter=1, random_state=0).fit(X, X[:, 0] > 0)
-    assert len(plot_history(model).get_lines()) == 1
-    plot_gradient_flow(model)
+    assert [len(line.get_xdata()) for line in plot_gradient_flow(model).lines] == [2]
 
 
-@pytest.mark.parametrize("plot", [plot_history, plot_gradient_flow])
-def test_what_has_no_history_is_refused(plot):
-    with pytest.raises(TypeError, match="got int"):
-        plot(3)
-    with pytest.raises(ValueError, match="no epoch"):
-        plot(History())
-
-
-def test_what_was_not_recorded_is_refused(history):
-    with pytest.raises(KeyError, match="accuracy"):
-        plot_history(history, "accuracy")
+def test_gradient_flow_of_no_network_is_refused():
+    with pytest.raises(TypeError, match=r"plot_gradient_flow takes a Trainer, .* got int"):
+        plot_gradient_flow(3)
+    with pytest.raises(ValueError, match="plot_gradient_flow has nothing to draw: no epoch"):
+        plot_gradient_flow(History())

@@ -1,12 +1,14 @@
 """plot_decision_boundary: what is drawn, not how it looks."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
 import sklearn.svm
+from matplotlib import pyplot as plt
+from matplotlib.collections import PathCollection, QuadMesh
+from matplotlib.contour import QuadContourSet
 from sklearn.datasets import make_moons
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
@@ -19,17 +21,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mlcore import SVC, OneClassSVM
 from mlcore.plotting import plot_decision_boundary
-
-mpl.use("agg")
-from matplotlib import pyplot as plt
-from matplotlib.collections import PathCollection, QuadMesh
-from matplotlib.contour import QuadContourSet
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
