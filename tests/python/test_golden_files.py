@@ -108,6 +108,7 @@ def test_word2vec(path):
     assert model.words_[:2] == ["Wort", "trinkt"]
     assert "Füße" in model.keyed_vectors_
     assert model.get_params()["random_state"] == 0
+    assert isinstance(model.loss_curve_, np.ndarray)  # files of version 1 hold a list
     assert len(model.partial_fit(["Wort für Wort"] * 2).loss_curve_) == 4
 
 

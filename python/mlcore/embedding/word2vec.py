@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._native import core
 from mlcore._progress import logger
-from mlcore._state import Array, Int, ListOf, Number, Optional, Sizes, Spec
+from mlcore._state import Array, Int, ListOf, Number, OneOf, Optional, Sizes, Spec
 from mlcore.embedding._corpus import batches, check_texts, open_corpus
 from mlcore.embedding._likelihood import WordModel
 from mlcore.embedding._training import Task, train
@@ -100,9 +100,11 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         How often each occurs.
     n_words_ : int
         Words of the texts, repeated and ignored ones included.
-    loss_curve_ : list of float
-        Mean loss of each epoch, those of `partial_fit` included: by pair of words for skip-gram, by window for CBOW.
-        The loss of a window is that before its step. It compares runs with equal `loss`, `negative` and `algorithm`.
+    n_iter_ : int
+        Epochs done, those of `partial_fit` included.
+    loss_curve_ : array of shape (n_iter_,)
+        Mean loss of each epoch, lower is better: by pair of words for skip-gram, by window for CBOW. The loss of a
+        window is that before its step. It compares runs with equal `loss`, `negative` and `algorithm`.
     keyed_vectors_ : KeyedVectors
         `vectors_` with all that can be asked of words: ``model.keyed_vectors_.most_similar("king")``. The memory is
         shared.
@@ -153,7 +155,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         "words_": PACKED_WORDS,
         "word_counts_": Array("i8", ("n_words",), low=1),
         "n_words_": Int(1),
-        "loss_curve_": ListOf(Number()),
+        "loss_curve_": OneOf(Array("f8", ("n_epochs",)), ListOf(Number())),  # older files have a list
         "tree_leaves_": Optional(Array("i4", ("n_leaves",))),
         "tree_inner_": Optional(Array("i4", ("n_inner",))),
     }
@@ -163,7 +165,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     words_: list[str]
     word_counts_: NDArray[np.int64]
     n_words_: int
-    loss_curve_: list[float]
+    loss_curve_: NDArray[np.float64]
     tree_leaves_: NDArray[np.int32]
     tree_inner_: NDArray[np.int32]
 
@@ -308,7 +310,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         self._check_parameters(name, continuing=continuing)
         n_threads = effective_n_jobs(self.n_jobs)
         seed = self._seed if continuing else seed_from(self.random_state)
-        curve = self.loss_curve_ if continuing else []
+        curve = self.loss_curve_ if continuing else np.empty(0)
         opened = open_corpus(X, n_jobs=n_threads, who=name)
         limits = int(self.min_count), int(self.max_vocab_size or 0)
         if continuing:
@@ -371,7 +373,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             "words_": vocabulary.words(),
             "word_counts_": counts,
             "n_words_": n_words + (self.n_words_ if continuing else 0),
-            "loss_curve_": [*curve, *losses],
+            "loss_curve_": np.append(curve, losses),
         }
         if tree is not None:
             fitted["tree_leaves_"], fitted["tree_inner_"] = tree
@@ -525,6 +527,12 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         return [(self.words_[i], float(np.exp(log_p[i]))) for i in best]
 
     @property
+    def n_iter_(self) -> int:
+        """Epochs done, those of `partial_fit` included."""
+        check_is_fitted(self)
+        return len(self.loss_curve_)
+
+    @property
     def keyed_vectors_(self) -> KeyedVectors:
         """The vectors with all that can be asked of words; shares the memory of `vectors_`."""
         check_is_fitted(self)
@@ -587,7 +595,8 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
 
     def _set_state(self, state: dict[str, Any]) -> None:
         if "words_" in state:
-            state = {**state, "words_": unpack_words(*state["words_"])}
+            curve = np.asarray(state["loss_curve_"], dtype=np.float64)  # a list in older files
+            state = {**state, "words_": unpack_words(*state["words_"]), "loss_curve_": curve}
         super()._set_state(state)
 
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
