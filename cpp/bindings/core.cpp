@@ -41,7 +41,7 @@ void translate(std::exception_ptr error) { // what is not caught here goes on to
 py::dict build_info() {
     py::dict info;
     info["version"] = MLCORE_VERSION;
-    info["isa_level"] = MLCORE_ISA_LEVEL;
+    info["isa_level"] = isa_level();
     info["available_cpus"] = available_cpus();
     info["openmp"] = thread_runtime();
 #if defined(__clang__)

@@ -74,6 +74,8 @@ double cgroup_cpu_quota(const std::string& membership_file, const std::string& m
     return quota;
 }
 
+const char* isa_level() { return MLCORE_ISA_LEVEL; }
+
 int available_cpus() {
     const int cpus = std::max(1, affinity_cpus());
     const double quota = std::ceil(cgroup_cpu_quota());

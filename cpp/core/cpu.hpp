@@ -6,6 +6,9 @@
 
 namespace mlcore {
 
+/// The ISA level that this copy of the core is compiled for.
+const char* isa_level();
+
 /// CPUs by scheduler affinity, bounded by the cgroup quota (rounded up); at least 1. Asks the system each time.
 int available_cpus();
 
