@@ -17,7 +17,7 @@ SOURCES := $(shell find cpp python -type f -not -name '*.pyc') CMakeLists.txt py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-slow test-peers fuzz bench lint format tidy wheel sanitize clean
+.PHONY: help install demo examples test test-isa test-slow test-peers times fuzz bench lint format tidy wheel sanitize clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \2/p' $(MAKEFILE_LIST) | awk '{n=$$2; $$1=$$2=""; printf "make %-12s%s\n", n, $$0}'
@@ -48,26 +48,30 @@ INSTALLED := $(VENV)/.installed-$(or $(LEVELS),$(if $(wildcard $(VENV)/.installe
 install: $(INSTALLED) ## build the package for this machine and install it into .venv
 
 # ---- what users run first ----------------------------------------------------------------------------------------------
-demo: $(VENV)/.with-demo $(INSTALLED) ## train on real data, print tables, draw pictures
+demo: $(VENV)/.with-demo $(INSTALLED) ## a tour: each family once on real data, one table, one picture
 	$(BIN)/python examples/quickstart.py
-	$(BIN)/python examples/word2vec.py
-	$(BIN)/python examples/svm.py
-	$(BIN)/python examples/logistic_regression.py
-	$(BIN)/python examples/attention_regression.py
-	$(BIN)/python examples/digits_cnn.py
-	$(BIN)/python examples/char_transformer.py
+
+examples: $(VENV)/.with-demo $(INSTALLED) ## all examples, in the folder build/examples
+	mkdir -p build/examples
+	set -e; cd build/examples; for script in ../../examples/*.py; do ../../$(BIN)/python $$script; done
 
 # ---- tests -------------------------------------------------------------------------------------------------------------
-test: $(VENV)/.with-test $(VENV)/.installed-$(or $(LEVELS),all) ## native and Python tests, the fast ones
+test: $(VENV)/.with-test $(INSTALLED) ## native and Python tests, the fast ones
 	cmake --build $(BUILD) --target native_tests
 	ctest --test-dir $(BUILD) --output-on-failure
-	$(BIN)/python -m pytest -m "not slow and not peers"
+	$(BIN)/python -m pytest -m "not slow and not peers and not isa" --junitxml=build/tests.xml
+
+test-isa: $(VENV)/.with-test $(VENV)/.installed-all ## all ISA levels are built, and give the same results
+	$(BIN)/python -m pytest -m isa --junitxml=build/tests-isa.xml
 
 test-slow: $(VENV)/.with-test $(INSTALLED) ## the slow Python tests
 	$(BIN)/python -m pytest -m "slow and not peers"
 
 test-peers: $(VENV)/.with-test $(VENV)/.with-peers $(INSTALLED) ## parity with other libraries
-	$(BIN)/python -m pytest -m peers
+	$(BIN)/python -m pytest -m peers --junitxml=build/tests-peers.xml
+
+times: ## where the time of the last build and of the last tests has gone
+	@$(BIN)/python tools/times.py
 
 fuzz: $(VENV)/.with-test $(INSTALLED) ## damaged and forged files for every loader; FILES=, MINUTES= a loader, ONLY=name
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --files $(or $(FILES),20000) \

@@ -1,68 +1,139 @@
-"""Train classifiers and regressors on real data: one table, one picture. Run by ``make demo``."""
+"""A tour: each family of models once, on real data, beside what knows only the targets. Run by ``make demo``.
 
+A new family is one more function that fits, scores and returns its row, and draws into its part of the picture.
+"""
+
+import re
 import time
+from importlib.util import find_spec
+from itertools import permutations
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from sklearn import datasets
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-import mlcore
+from mlcore import SVC, GBDTClassifier, LogisticRegressionCV, Word2Vec, nn
 from mlcore.datasets import load_flights
-from mlcore.plotting import plot_feature_importance, plot_history
+from mlcore.plotting import plot_decision_boundary, plot_embedding, plot_feature_importance, plot_history
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
 
-def run(name, model, X, y, score):
-    """Fit on four fifths of the rows, score and time on the last one; return a line of the table and the model."""
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
-    start = time.perf_counter()
-    model.fit(X_train, y_train)
-    fitted = time.perf_counter()
-    model.predict(X_test)
-    n_per_second = len(X_test) / (time.perf_counter() - fitted)
-    figure = f"{score} {SCORES[score](model, X_test, y_test):.3f}"
-    return (
-        f"{name:<28}{f'{X.shape[0]:,} x {X.shape[1]}':>14}{figure:>16}{fitted - start:>9.2f}{n_per_second:>18,.0f}",
-        model,
+class Row(NamedTuple):
+    """A line of the table: `trivial` is the score of a model that looks at no input."""
+
+    family: str
+    data: str
+    size: str
+    model: str
+    measure: str
+    score: float
+    trivial: float
+
+
+def boosting(ax):
+    """Which flights from New York City are late? Categories and missing values as they are in the table."""
+    X, is_late, _ = load_flights()
+    X_train, X_test, y_train, y_test = train_test_split(X, is_late, random_state=0)
+    model = GBDTClassifier(n_estimators=200, random_state=0, verbose=1).fit(X_train, y_train)
+    plot_feature_importance(model, ax).set_title("boosting: which flights are late?")
+    score = roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])
+    return Row("boosting", "flights, late?", f"{X.shape[0]:,} x {X.shape[1]}", "GBDTClassifier", "AUC", score, 0.5)
+
+
+def kernel_machines(ax):
+    """Three kinds of wine by thirteen measures: five-fold cross-validation, then the regions of the first two axes."""
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), SVC())
+    score, trivial = (cross_val_score(m, X, y, cv=5).mean() for m in (model, DummyClassifier()))
+    plane = make_pipeline(StandardScaler(), PCA(2)).fit_transform(X)
+    plot_decision_boundary(SVC().fit(plane, y), plane, y, ax).set_title("svm: wines on two principal components")
+    return Row("svm", "wine", f"{X.shape[0]:,} x {X.shape[1]}", "SVC", "accuracy", score, trivial)
+
+
+def linear_models(_):
+    """Is a tumour benign? The strength of the penalty is chosen by cross-validation within each fold."""
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegressionCV())
+    score, trivial = (cross_val_score(m, X, y, cv=5).mean() for m in (model, DummyClassifier()))
+    return Row(
+        "linear_model", "tumours", f"{X.shape[0]:,} x {X.shape[1]}", "LogisticRegressionCV", "accuracy", score, trivial
     )
 
 
-SCORES = {
-    "accuracy": lambda model, X, y: model.score(X, y),
-    "AUC": lambda model, X, y: roc_auc_score(y, model.predict_proba(X)[:, 1]),
-    "R2": lambda model, X, y: model.score(X, y),
+GROUPS = {
+    "distributions": "gamma poisson weibull lognormal cauchy",
+    "polynomials": "chebyshev legendre hermite laguerre jacobi",
+    "functions": "sin cos sinh cosh exp",
+    "clustering": "kmeans dbscan linkage centroids clusters",
+    "sparse formats": "csr csc coo bsr lil",
 }
-many_trees = {"n_estimators": 200, "random_state": 0, "verbose": 1}
-few_rows = {"random_state": 0, "verbose": 1}
 
-print("Flights that left New York City in 2013: is it late, and by how many minutes?")
-flights = load_flights()
-arrived = ~np.isnan(flights.arr_delay)
-late, classifier = run("flights: late?", mlcore.GBDTClassifier(**many_trees), flights.X, flights.is_late, "AUC")
-delay, _ = run(
-    "flights: minutes", mlcore.GBDTRegressor(**many_trees), flights.X[arrived], flights.arr_delay[arrived], "R2"
-)
-lines = [late, delay]
-print("Sets that scikit-learn brings along")
-for load, model, score in (
-    (datasets.load_breast_cancer, mlcore.GBDTClassifier(**few_rows), "AUC"),
-    (datasets.load_digits, mlcore.GBDTClassifier(growth="depth", **few_rows), "accuracy"),
-    (datasets.load_diabetes, mlcore.GBDTRegressor(learning_rate=0.05, max_leaf_nodes=8, **few_rows), "R2"),
-):
-    lines.append(run(load.__name__.removeprefix("load_"), model, *load(return_X_y=True), score)[0])
 
-print(f"\n{'data':<28}{'rows x columns':>14}{'score':>16}{'fit s':>9}{'predict rows/s':>18}")
+def word_vectors(ax):
+    """Read the documentation inside three libraries; then find the odd one out of four words."""
+    folders = [Path(find_spec(name).origin).parent for name in ("numpy", "scipy", "sklearn")]
+    files = sorted(path for folder in folders for path in folder.rglob("*.py") if "tests" not in path.parts)
+    texts = {text for path in files for text in re.findall(r'"""(.*?)"""', path.read_text("utf-8"), re.DOTALL)}
+    corpus = [re.findall(r"[a-z]\w*", text.lower()) for text in sorted(texts)]
+    model = Word2Vec(epochs=5, random_state=0, verbose=1).fit(corpus)
+    words, groups = model.keyed_vectors_, {name: members.split() for name, members in GROUPS.items()}
+    found = [
+        words.doesnt_match([*kind[:3], odd]) == odd
+        for kind, others in permutations(groups.values(), 2)
+        for odd in others
+    ]
+    plot_embedding(words, ax=ax, groups=groups).set_title("embedding: words of documentation")
+    return Row(
+        "embedding", "documentation", f"{model.n_words_:,} words", "Word2Vec", "odd one out", np.mean(found), 0.25
+    )
+
+
+def network(ax):
+    """Learn handwritten digits with a small convolution network."""
+    X, y = load_digits(return_X_y=True)
+    images = (X.reshape(-1, 1, 8, 8) / 16).astype(np.float32)
+    X_train, X_test, y_train, y_test = train_test_split(images, y, random_state=0)
+    nn.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, padding=1, activation="relu"), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Dropout(0.2), nn.Linear(32 * 4 * 4, 10)),
+    )
+    trainer = nn.Trainer(net, nn.CrossEntropyLoss(), metrics="accuracy", max_epochs=20, verbose=1)
+    trainer.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    plot_history(trainer, ax=ax).set_title("nn: digits, epoch by epoch")
+    score = trainer.history["validation_accuracy"][-1]
+    trivial = DummyClassifier().fit(X_train, y_train).score(X_test, y_test)
+    return Row("nn", "digits", f"{len(X):,} x 8 x 8", "convolution network", "accuracy", score, trivial)
+
+
+figure, axes = plt.subplots(2, 2, figsize=(13, 10), layout="constrained")
+tour = {
+    boosting: axes[0, 0],
+    kernel_machines: axes[0, 1],
+    linear_models: None,
+    word_vectors: axes[1, 0],
+    network: axes[1, 1],
+}
+lines = []
+for family, ax in tour.items():
+    start = time.perf_counter()
+    row = family(ax)
+    lines.append(
+        f"{row.family:<13}{row.data:<15}{row.size:>16}  {row.model:<21}{row.measure:>15}{row.score:>8.3f}"
+        f"{row.trivial:>9.3f}{time.perf_counter() - start:>9.1f}"
+    )
+print(f"\n{'family':<13}{'data':<15}{'size':>16}  {'model':<21}{'measure':>15}{'score':>8}{'trivial':>9}{'seconds':>9}")
 print(*lines, sep="\n")
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
-plot_feature_importance(classifier, left)
-plot_history(classifier, ax=right)
-figure.suptitle("Which flights are late?")
 path = Path("quickstart.png").resolve()
-figure.savefig(path, dpi=120)
-print(f"\nFeature importance and learning curve: {path}")
+figure.savefig(path, dpi=90)
+print(f"\nwhat was learned: {path}")
