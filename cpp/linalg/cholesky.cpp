@@ -1,14 +1,8 @@
 #include "linalg/cholesky.hpp"
 
+#include "core/eigen.hpp"
 #include "core/error.hpp"
 #include "linalg/factorise.hpp"
-
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
 
 #include <cmath>
 #include <utility>
@@ -19,8 +13,6 @@ namespace {
 
 // A lower triangle by rows is an upper one by columns, the order that Eigen is best at.
 using Matrix = Eigen::MatrixXd;
-
-Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
 
 } // namespace
 
@@ -42,8 +34,8 @@ Cholesky::Cholesky(const RunContext& ctx, Buffer<double> matrix, std::size_t n) 
 }
 
 void Cholesky::solve(double* v, std::size_t n_vectors) const {
-    const Eigen::Map<const Matrix> factor(factor_.data(), index(n_), index(n_));
-    Eigen::Map<Matrix> x(v, index(n_), index(n_vectors));
+    const Eigen::Map<const Matrix> factor(factor_.data(), eigen_index(n_), eigen_index(n_));
+    Eigen::Map<Matrix> x(v, eigen_index(n_), eigen_index(n_vectors));
     factor.triangularView<Eigen::Upper>().transpose().solveInPlace(x);
     factor.triangularView<Eigen::Upper>().solveInPlace(x);
 }

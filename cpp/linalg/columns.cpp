@@ -1,13 +1,9 @@
 #include "linalg/columns.hpp"
 
+#include "core/eigen.hpp"
 #include "core/parallel.hpp"
-
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
+#include "core/sums.hpp"
+#include "linalg/weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -20,15 +16,6 @@ namespace {
 constexpr std::size_t tile = 96;       // columns in one matrix product
 constexpr std::size_t row_block = 256; // rows of a product: two tiles fit the L2 cache
 
-double weight_of(std::span<const double> weight, std::size_t i) { return weight.empty() ? 1.0 : weight[i]; }
-
-double sum_of_weights(std::span<const double> weight, std::size_t n) {
-    if (weight.empty()) return static_cast<double>(n);
-    double sum = 0;
-    for (const double s : weight) sum += s;
-    return sum;
-}
-
 struct MeanAndSquares {
     double mean, squares;
 };
@@ -38,17 +25,7 @@ MeanAndSquares moments_of(const DenseColumns<T>& x, std::size_t j, std::span<con
                           bool fit_intercept) {
     const T* column = x.column(j);
     const std::size_t n = x.n_rows();
-    constexpr std::size_t lanes = 16;
-    const auto sum = [&](auto&& term) {
-        double lane[lanes] = {};
-        std::size_t i = 0;
-        for (; i + lanes <= n; i += lanes)
-            for (std::size_t l = 0; l < lanes; ++l) lane[l] += term(i + l);
-        for (std::size_t l = 0; i < n; ++i, ++l) lane[l] += term(i);
-        for (std::size_t width = lanes / 2; width > 0; width /= 2)
-            for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
-        return lane[0];
-    };
+    const auto sum = [n](auto&& term) { return sum_in_lanes<16>(n, term); };
     const double* s = weight.empty() ? nullptr : weight.data();
     const auto value = [&](std::size_t i) { return static_cast<double>(column[i]); };
     double mean = 0;
@@ -144,19 +121,19 @@ void gram_of_dense(const RunContext& ctx, const DenseColumns<T>& x, const Column
         const std::size_t n_a = std::min(tile, size - a), n_b = std::min(tile, size - b);
         if (b >= a + n_a) return; // above the diagonal
         Buffer<double> rows_a(row_block * n_a), rows_b(row_block * n_b);
-        Matrix sum = Matrix::Zero(static_cast<Eigen::Index>(n_a), static_cast<Eigen::Index>(n_b));
+        Matrix sum = Matrix::Zero(eigen_index(n_a), eigen_index(n_b));
         for (std::size_t begin = 0; begin < n; begin += row_block) {
             ctx.checkpoint(); // a task may take a second
             const std::size_t end = std::min(begin + row_block, n);
             pack(x, moments, weight, ids.subspan(a, n_a), begin, end, rows_a.data());
             pack(x, moments, weight, ids.subspan(b, n_b), begin, end, rows_b.data());
-            const auto rows = static_cast<Eigen::Index>(end - begin);
+            const auto rows = eigen_index(end - begin);
             const Eigen::Map<const Matrix> A(rows_a.data(), rows, sum.rows()), B(rows_b.data(), rows, sum.cols());
             sum.noalias() += A.transpose() * B;
         }
         for (std::size_t k = 0; k < n_a; ++k)
             for (std::size_t l = 0; l < n_b && b + l <= a + k; ++l) {
-                const double value = sum(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(l));
+                const double value = sum(eigen_index(k), eigen_index(l));
                 gram[(a + k) * ld + b + l] = gram[(b + l) * ld + a + k] = value;
             }
     });

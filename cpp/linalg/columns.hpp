@@ -8,6 +8,7 @@
 
 #include "core/context.hpp"
 #include "core/memory.hpp"
+#include "core/sums.hpp"
 #include "core/table.hpp"
 
 #include <cmath>
@@ -18,18 +19,10 @@
 
 namespace mlcore::linalg {
 
-/// sum_i (a_i - m) b_i in double, in lanes of a fixed number: the same bits at any SIMD width.
+/// sum_i (a_i - m) b_i in double, the same bits at any width of vectors.
 template <class T>
 inline double centred_dot(const T* a, double m, const double* b, std::size_t n) {
-    constexpr std::size_t lanes = 32;
-    double lane[lanes] = {};
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) lane[l] += (static_cast<double>(a[i + l]) - m) * b[i + l];
-    for (std::size_t l = 0; i < n; ++i, ++l) lane[l] += (static_cast<double>(a[i]) - m) * b[i];
-    for (std::size_t width = lanes / 2; width > 0; width /= 2)
-        for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
-    return lane[0];
+    return sum_in_lanes<32>(n, [=](std::size_t i) { return (static_cast<double>(a[i]) - m) * b[i]; });
 }
 
 /// Whether squares = sum_i s_i (x_ij - m)^2 is what rounding leaves of a constant column.

@@ -23,7 +23,7 @@ Coefficients Design::coefficients(const double* theta, std::size_t n_outputs) co
     const std::size_t d = n_cols(), K = n_outputs;
     Coefficients w;
     w.n_outputs = K;
-    w.padded_outputs = K == 1 ? 1 : round_up(K);
+    w.padded_outputs = K == 1 ? 1 : simd::round_up(K, simd::lanes_of<double>);
     w.intercept = Buffer<double>(w.padded_outputs, 0.0);
     w.by_column = Buffer<double>(K == 1 ? padded_cols() : d * w.padded_outputs, 0.0);
     for (std::size_t k = 0; k < K; ++k) {

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "core/memory.hpp"
+#include "core/simd.hpp"
 #include "core/table.hpp"
-#include "linalg/lanes.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -38,7 +38,7 @@ class ColumnSet {
 
     /// The column of ones counted.
     std::size_t size() const { return chosen_.size() + 1; }
-    std::size_t stride() const { return round_up(size(), column_unit); }
+    std::size_t stride() const { return simd::round_up(size(), column_unit); }
     /// Whether they are all columns of the table, in order.
     bool all() const { return chosen_.size() == position_.size(); }
     const std::vector<std::uint32_t>& chosen() const { return chosen_; }
@@ -72,7 +72,7 @@ class Design {
     virtual ~Design() = default;
     std::size_t n_rows() const { return n_rows_; }
     std::size_t n_cols() const { return n_cols_; }
-    std::size_t padded_cols() const { return round_up(n_cols_, column_unit); }
+    std::size_t padded_cols() const { return simd::round_up(n_cols_, column_unit); }
     /// Rows of one block, a multiple of 8.
     std::size_t block_rows() const { return block_rows_; }
     /// Entries that are stored: what one sweep reads.

@@ -8,6 +8,8 @@
 namespace mlcore::linalg {
 namespace {
 
+using simd::broadcast, simd::Doubles, simd::fma, simd::load, simd::load_widened, simd::store, simd::sums;
+constexpr std::size_t lanes = simd::lanes_of<double>;
 constexpr std::size_t panel_bytes = 64 * 1024; // of a block's rows: they stay in the second cache
 constexpr std::size_t row_tile = 8;            // rows whose products are computed together
 
@@ -35,7 +37,7 @@ template <std::size_t M, std::size_t C, class T>
     for (std::size_t i = 0; i < n_rows; ++i, r += r_row, x += x_stride) {
         Doubles columns[C];
 #pragma GCC unroll 8
-        for (std::size_t c = 0; c < C; ++c) columns[c] = load(x + c * lanes);
+        for (std::size_t c = 0; c < C; ++c) columns[c] = load_widened(x + c * lanes);
 #pragma GCC unroll 8
         for (std::size_t m = 0; m < M; ++m) {
             const Doubles weight = broadcast(r[m * r_output]);
@@ -94,7 +96,7 @@ template <std::size_t R, class T>
         for (std::size_t r = 0; r < R; ++r) {
             const T* at = x + static_cast<std::ptrdiff_t>(r) * stride + l;
             __builtin_prefetch(at + static_cast<std::ptrdiff_t>(R) * stride); // the next tile's
-            acc[r] = fma(load(at), weights, acc[r]);
+            acc[r] = fma(load_widened(at), weights, acc[r]);
         }
     }
 }
@@ -242,7 +244,7 @@ void DenseDesign<T>::copy_row(std::size_t i, const ColumnSet& columns, double* t
     const T* from = row(i);
     double* const last = to + columns.stride();
     if (columns.all() && n_direct_ > 0) {
-        for (std::size_t j = 0; j < n_direct_; j += lanes) store(to + j, load(from + j));
+        for (std::size_t j = 0; j < n_direct_; j += lanes) store(to + j, load_widened(from + j));
         to += n_direct_;
         for (std::size_t j = n_direct_; j < n_cols(); ++j) *to++ = static_cast<double>(from[j]);
     } else {

@@ -6,6 +6,8 @@
 namespace mlcore::linalg {
 namespace {
 
+using simd::broadcast, simd::Doubles, simd::fma, simd::load, simd::store;
+constexpr std::size_t lanes = simd::lanes_of<double>;
 constexpr std::size_t sparse_block = 256; // rows
 
 template <class T, class Index>
@@ -51,7 +53,7 @@ class SparseDesign final : public Design {
     /// One output: (d), twice, for rows of even and of odd number: an addition need not wait for that of the row before
     /// where both have the same columns. More outputs: (d, K padded).
     std::size_t gradient_size(std::size_t K) const override {
-        return K == 1 ? 2 * padded_cols() : n_cols() * round_up(K);
+        return K == 1 ? 2 * padded_cols() : n_cols() * simd::round_up(K, lanes);
     }
 
     void add_gradient(std::size_t begin, std::size_t end, const double* r, std::size_t K, double* sum,
@@ -64,7 +66,7 @@ class SparseDesign final : public Design {
             }
             return;
         }
-        const std::size_t padded = round_up(K);
+        const std::size_t padded = simd::round_up(K, lanes);
         if (scratch.panel.size() < padded) scratch.panel = Buffer<double>(padded);
         double* mine = scratch.panel.data();
         std::fill_n(mine, padded, 0.0);
@@ -79,7 +81,7 @@ class SparseDesign final : public Design {
     }
 
     void read_gradient(const double* sum, std::size_t K, double* gradient) const override {
-        const std::size_t d = n_cols(), padded = round_up(K);
+        const std::size_t d = n_cols(), padded = simd::round_up(K, lanes);
         if (K == 1) {
             for (std::size_t j = 0; j < d; ++j) gradient[j] = sum[j] + sum[padded_cols() + j];
             return;

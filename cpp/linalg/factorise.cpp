@@ -1,14 +1,9 @@
 #include "linalg/factorise.hpp"
 
+#include "core/eigen.hpp"
 #include "core/parallel.hpp"
 
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 #include <Eigen/Cholesky>
-#include <Eigen/Core>
 
 #include <algorithm>
 

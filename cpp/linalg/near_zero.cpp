@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/memory.hpp"
+#include "linalg/weights.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -13,17 +14,11 @@ namespace {
 
 constexpr double nearly_all = 0.99; // share of the weight of rows in which a column has an entry
 
-double weight_of(std::span<const double> weight, std::size_t i) { return weight.empty() ? 1.0 : weight[i]; }
-
 /// Columns with entries in nearly all rows. One of them is missing in 1% of the weight at most, so it is in half of any
 /// rows that have 2% of it: the first ones tell which columns have to be counted at all, usually none.
 template <class T, class I>
 std::vector<std::size_t> full_columns(const CsrView<T, I>& x, std::span<const double> weight) {
-    double total = static_cast<double>(x.rows);
-    if (!weight.empty()) {
-        total = 0;
-        for (const double s : weight) total += s;
-    }
+    const double total = sum_of_weights(weight, x.rows);
     std::vector<double> seen(x.cols, 0.0);
     double looked_at = 0;
     std::size_t i = 0;

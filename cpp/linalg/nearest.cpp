@@ -1,14 +1,9 @@
 #include "linalg/nearest.hpp"
 
+#include "core/eigen.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
-
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
+#include "core/sums.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -28,19 +23,9 @@ constexpr std::size_t margin = 8;        // more rows than wanted are scored aga
 constexpr std::size_t most_kept = std::size_t{1} << 20; // candidates of a block of queries, each thread
 constexpr double smoothing = 1e-6;                      // Levy and Goldberg's epsilon
 
-std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
-
-/// Sums in lanes of a fixed number: the same bits at any SIMD width.
 template <class Sum, std::size_t lanes>
 Sum dot(const float* a, const float* b, std::size_t n) {
-    Sum lane[lanes] = {};
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) lane[l] += static_cast<Sum>(a[i + l]) * static_cast<Sum>(b[i + l]);
-    for (std::size_t l = 0; i < n; ++i, ++l) lane[l] += static_cast<Sum>(a[i]) * static_cast<Sum>(b[i]);
-    for (std::size_t width = lanes / 2; width > 0; width /= 2)
-        for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
-    return lane[0];
+    return sum_in_lanes<lanes>(n, [=](std::size_t i) { return static_cast<Sum>(a[i]) * static_cast<Sum>(b[i]); });
 }
 
 float fast_dot(const float* a, const float* b, std::size_t n) { return dot<float, 32>(a, b, n); }
@@ -52,7 +37,7 @@ class Terms {
   public:
     Terms(const Queries& queries, std::size_t first, std::size_t count)
         : dim_(queries.terms.cols), by_dots_(queries.n_terms() * queries.n_queries <= few_terms),
-          padded_(by_dots_ ? count : round_up(count, query_unit)), size_(padded_ * queries.n_terms()),
+          padded_(by_dots_ ? count : simd::round_up(count, query_unit)), size_(padded_ * queries.n_terms()),
           unit_(size_ * dim_, 0.0F) {
         for (std::size_t p = 0; p < queries.n_terms(); ++p)
             for (std::size_t j = 0; j < count; ++j) {
@@ -76,19 +61,19 @@ class Terms {
         }
         const std::size_t n = end - begin;
         if (n % row_unit == 0) return multiply(rows.row(begin).data, rows.row_stride, n, tile);
-        Buffer<float> copy(round_up(n, row_unit) * dim_, 0.0F); // only at the table's end
+        Buffer<float> copy(simd::round_up(n, row_unit) * dim_, 0.0F); // only at the table's end
         for (std::size_t r = 0; r < n; ++r) std::copy_n(rows.row(begin + r).data, dim_, copy.data() + r * dim_);
-        multiply(copy.data(), static_cast<std::ptrdiff_t>(dim_), round_up(n, row_unit), tile);
+        multiply(copy.data(), static_cast<std::ptrdiff_t>(dim_), simd::round_up(n, row_unit), tile);
     }
 
   private:
     void multiply(const float* rows, std::ptrdiff_t row_stride, std::size_t n, float* tile) const {
         using ByColumn = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic>;
         using ByRow = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-        const auto dim = static_cast<Eigen::Index>(dim_), terms = static_cast<Eigen::Index>(size_);
-        const Eigen::Map<const ByColumn, 0, Eigen::OuterStride<>> table(rows, dim, static_cast<Eigen::Index>(n),
+        const auto dim = eigen_index(dim_), terms = eigen_index(size_);
+        const Eigen::Map<const ByColumn, 0, Eigen::OuterStride<>> table(rows, dim, eigen_index(n),
                                                                         Eigen::OuterStride<>(row_stride));
-        Eigen::Map<ByColumn>(tile, terms, static_cast<Eigen::Index>(n)).noalias() =
+        Eigen::Map<ByColumn>(tile, terms, eigen_index(n)).noalias() =
             Eigen::Map<const ByRow>(unit_.data(), terms, dim) * table;
     }
 

@@ -1,14 +1,10 @@
 #include "linalg/normal_equations.hpp"
 
+#include "core/eigen.hpp"
 #include "core/parallel.hpp"
+#include "core/sums.hpp"
 #include "linalg/columns.hpp"
-
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
+#include "linalg/weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -27,28 +23,6 @@ constexpr std::size_t tile = 128;      // columns in one matrix product
 constexpr std::size_t row_block = 256; // rows of a product: a packed tile fits the L2 cache
 constexpr std::size_t rows_a_group = 4096;
 constexpr std::size_t chunk_bytes = 32 << 20; // of rows that are packed at a time
-
-Index index(std::size_t n) { return static_cast<Index>(n); }
-
-double weight_of(std::span<const double> weight, std::size_t i) { return weight.empty() ? 1.0 : weight[i]; }
-
-/// Calls f(group, begin, end) for contiguous groups of rows: n_groups of them, whatever the number of threads.
-template <class F>
-void for_groups(const RunContext& ctx, std::size_t n, std::size_t n_groups, double ns_per_row, F&& f) {
-    const std::size_t size = (n + n_groups - 1) / n_groups;
-    parallel_tasks(ctx, n_groups, ns_per_row * static_cast<double>(size), [&](std::size_t group, int) {
-        f(group, std::min(group * size, n), std::min((group + 1) * size, n));
-    });
-}
-
-/// total[k] = sum of parts[g][k], in the order of the groups.
-void add_up(const RunContext& ctx, const Buffer<double>& parts, std::size_t n_groups, std::size_t size, double* total) {
-    parallel_ranges(ctx, size, 0.3 * static_cast<double>(n_groups), [&](std::size_t begin, std::size_t end, int) {
-        std::copy(parts.data() + begin, parts.data() + end, total + begin);
-        for (std::size_t g = 1; g < n_groups; ++g)
-            for (std::size_t k = begin; k < end; ++k) total[k] += parts[g * size + k];
-    });
-}
 
 template <class T>
 void add_rows(MatrixView<const T> x, std::span<const double> weight, std::size_t begin, std::size_t end, double* sum) {
@@ -86,11 +60,9 @@ template <class View>
 std::vector<double> means(const RunContext& ctx, const View& x, std::span<const double> weight, double weight_sum) {
     std::vector<double> mean(x.cols);
     const std::size_t n_groups = std::clamp<std::size_t>(x.rows / rows_a_group, 1, 16);
-    Buffer<double> parts(n_groups * x.cols, 0.0);
-    for_groups(ctx, x.rows, n_groups, ns_per_row(x), [&](std::size_t group, std::size_t begin, std::size_t end) {
-        add_rows(x, weight, begin, end, parts.data() + group * x.cols);
-    });
-    add_up(ctx, parts, n_groups, x.cols, mean.data());
+    parallel_sums_over(
+        ctx, x.rows, n_groups, ns_per_row(x), x.cols, mean.data(),
+        [&](std::size_t begin, std::size_t end, double* sum, int) { add_rows(x, weight, begin, end, sum); });
     for (double& m : mean) m /= weight_sum;
     return mean;
 }
@@ -150,8 +122,8 @@ Block pack(MatrixView<const T> x, const std::vector<double>& mean, std::span<con
 /// f(matrix) with columns [first, last) of the block as an Eigen matrix.
 template <class F>
 void with_columns(const Block& block, std::size_t first, std::size_t last, F&& f) {
-    const Eigen::OuterStride<> stride(index(block.stride));
-    const Index rows = index(block.rows), cols = index(last - first);
+    const Eigen::OuterStride<> stride(eigen_index(block.stride));
+    const Index rows = eigen_index(block.rows), cols = eigen_index(last - first);
     if (block.by_row)
         f(Eigen::Map<const RowMatrix, 0, Eigen::OuterStride<>>(block.data + first, rows, cols, stride));
     else
@@ -163,9 +135,10 @@ void with_columns(const Block& block, std::size_t first, std::size_t last, F&& f
 void add_products(const Block& x, const Block& y, std::size_t d, std::size_t t, std::size_t a, std::size_t b,
                   double* gram, double* cross) {
     const std::size_t a0 = a * tile, a1 = std::min(a0 + tile, d), b0 = b * tile, b1 = std::min(b0 + tile, d);
-    const Eigen::OuterStride<> stride(index(d));
-    Eigen::Map<RowMatrix, 0, Eigen::OuterStride<>> of_tiles(gram + a0 * d + b0, index(a1 - a0), index(b1 - b0), stride);
-    Eigen::Map<Matrix, 0, Eigen::OuterStride<>> of_targets(cross + a0, index(a1 - a0), index(t), stride);
+    const Eigen::OuterStride<> stride(eigen_index(d));
+    Eigen::Map<RowMatrix, 0, Eigen::OuterStride<>> of_tiles(gram + a0 * d + b0, eigen_index(a1 - a0),
+                                                            eigen_index(b1 - b0), stride);
+    Eigen::Map<Matrix, 0, Eigen::OuterStride<>> of_targets(cross + a0, eigen_index(a1 - a0), eigen_index(t), stride);
     with_columns(x, a0, a1, [&](const auto& A) {
         if (a != b) {
             with_columns(x, b0, b1, [&](const auto& B) { of_tiles.noalias() += A.transpose() * B; });
@@ -187,20 +160,18 @@ void products_of_few(const RunContext& ctx, MatrixView<const T> X, MatrixView<co
                      std::span<const double> weight, NormalEquations& out) {
     const std::size_t n = X.rows, d = X.cols, t = Y.cols, size = d * d + t * d;
     const std::size_t n_groups = std::clamp<std::size_t>(n / rows_a_group, 1, 32);
-    Buffer<double> parts(n_groups * size, 0.0);
+    Buffer<double> total(size, 0.0);
     const double ns = (0.05 * static_cast<double>(d) + 1) * static_cast<double>(d);
-    for_groups(ctx, n, n_groups, ns, [&](std::size_t group, std::size_t first, std::size_t last) {
+    const auto add = [&](std::size_t first, std::size_t last, double* gram, int) {
         Buffer<double> rows(row_block * d), targets(row_block * t);
-        double *gram = parts.data() + group * size, *cross = gram + d * d;
         for (std::size_t begin = first; begin < last; begin += row_block) {
             const std::size_t end = std::min(begin + row_block, last);
             const Block x = pack(X, out.mean, weight, begin, end, rows.data());
             const Block y = pack(Y, out.target_mean, weight, begin, end, targets.data());
-            add_products(x, y, d, t, 0, 0, gram, cross);
+            add_products(x, y, d, t, 0, 0, gram, gram + d * d);
         }
-    });
-    Buffer<double> total(size);
-    add_up(ctx, parts, n_groups, size, total.data());
+    };
+    parallel_sums_over(ctx, n, n_groups, ns, size, total.data(), add);
     std::copy(total.data(), total.data() + d * d, out.gram.data());
     std::copy(total.data() + d * d, total.data() + size, out.cross.data());
 }
@@ -274,11 +245,11 @@ void products(const RunContext& ctx, const CsrView<T, I>& X, MatrixView<const do
               NormalEquations& out) {
     const std::size_t n = X.rows, d = X.cols, t = Y.cols, size = d * d + t * d;
     const std::size_t n_groups = std::clamp<std::size_t>(X.n_stored() / (4 * size), 1, 8);
-    Buffer<double> parts(n_groups * size, 0.0);
+    Buffer<double> total(size, 0.0);
     const double a_row = static_cast<double>(X.n_stored()) / static_cast<double>(std::max<std::size_t>(n, 1));
     const double ns = a_row * (a_row / 2 + static_cast<double>(t)) + 5;
-    for_groups(ctx, n, n_groups, ns, [&](std::size_t group, std::size_t begin, std::size_t end) {
-        double *gram = parts.data() + group * size, *cross = gram + d * d;
+    const auto add = [&](std::size_t begin, std::size_t end, double* gram, int) {
+        double* cross = gram + d * d;
         for (std::size_t i = begin; i < end; ++i)
             for (std::size_t k = X.begin(i); k < X.end(i); ++k) {
                 const auto j = static_cast<std::size_t>(X.indices[k]);
@@ -289,9 +260,8 @@ void products(const RunContext& ctx, const CsrView<T, I>& X, MatrixView<const do
                     if (const auto other = static_cast<std::size_t>(X.indices[l]); other <= j)
                         gram[j * d + other] += x * static_cast<double>(X.data[l]);
             }
-    });
-    Buffer<double> total(size);
-    add_up(ctx, parts, n_groups, size, total.data());
+    };
+    parallel_sums_over(ctx, n, n_groups, ns, size, total.data(), add);
     // Targets are centred, so sum_i s_i m_j y~_i is zero but for rounding: nothing to take off the cross products.
     std::copy(total.data() + d * d, total.data() + size, out.cross.data());
     for (std::size_t j = 0; j < d; ++j)
@@ -312,11 +282,7 @@ void clear_column(NormalEquations& out, std::size_t j) {
 
 double weighted_means(const RunContext& ctx, const Table& X, MatrixView<const double> Y, std::span<const double> weight,
                       bool fit_intercept, std::vector<double>& mean, std::vector<double>& target_mean) {
-    double weight_sum = static_cast<double>(Y.rows);
-    if (!weight.empty()) {
-        weight_sum = 0;
-        for (const double s : weight) weight_sum += s;
-    }
+    const double weight_sum = sum_of_weights(weight, Y.rows);
     mean.assign(n_cols(X), 0);
     target_mean.assign(Y.cols, 0);
     if (fit_intercept) {
@@ -338,17 +304,15 @@ NormalEquations normal_equations(const RunContext& ctx, const Table& X, MatrixVi
         if (is_constant(out.gram[j * d + j], out.weight_sum, out.mean[j])) clear_column(out, j);
 
     const std::size_t n_groups = std::clamp<std::size_t>(Y.rows / rows_a_group, 1, 16);
-    Buffer<double> parts(n_groups * t, 0.0);
-    out.target_squares.resize(t);
-    for_groups(ctx, Y.rows, n_groups, 2.0 * static_cast<double>(t),
-               [&](std::size_t g, std::size_t begin, std::size_t end) {
-                   for (std::size_t c = 0; c < t; ++c)
-                       for (std::size_t i = begin; i < end; ++i) {
-                           const double y = Y(i, c) - out.target_mean[c];
-                           parts[g * t + c] += weight_of(weight, i) * y * y;
-                       }
-               });
-    add_up(ctx, parts, n_groups, t, out.target_squares.data());
+    out.target_squares.assign(t, 0.0);
+    parallel_sums_over(ctx, Y.rows, n_groups, 2.0 * static_cast<double>(t), t, out.target_squares.data(),
+                       [&](std::size_t begin, std::size_t end, double* sum, int) {
+                           for (std::size_t c = 0; c < t; ++c)
+                               for (std::size_t i = begin; i < end; ++i) {
+                                   const double y = Y(i, c) - out.target_mean[c];
+                                   sum[c] += weight_of(weight, i) * y * y;
+                               }
+                       });
     for (std::size_t c = 0; c < t; ++c)
         if (is_constant(out.target_squares[c], out.weight_sum, out.target_mean[c])) {
             out.target_squares[c] = 0;

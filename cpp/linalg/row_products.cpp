@@ -1,15 +1,11 @@
 #include "linalg/row_products.hpp"
 
+#include "core/eigen.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/sums.hpp"
 #include "linalg/columns.hpp"
-
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
+#include "linalg/weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -24,8 +20,6 @@ using Index = Eigen::Index;
 
 constexpr std::size_t tile = 128;  // rows in one matrix product
 constexpr std::size_t chunk = 512; // columns packed at a time
-
-double weight_of(std::span<const double> weight, std::size_t i) { return weight.empty() ? 1.0 : weight[i]; }
 
 template <class T>
 void add_row_gram(const RunContext& ctx, MatrixView<const T> x, std::span<const double> mean,
@@ -46,13 +40,10 @@ void add_row_gram(const RunContext& ctx, MatrixView<const T> x, std::span<const 
             std::size_t a = 0, b = task; // tiles a >= b of the lower triangle
             while (b > a) b -= ++a;
             const std::size_t n_a = std::min(tile, n - a * tile), n_b = std::min(tile, n - b * tile);
-            const Eigen::Map<const Matrix> A(packed.data() + a * tile * cols, static_cast<Index>(n_a),
-                                             static_cast<Index>(cols));
-            const Eigen::Map<const Matrix> B(packed.data() + b * tile * cols, static_cast<Index>(n_b),
-                                             static_cast<Index>(cols));
-            Eigen::Map<Matrix, 0, Eigen::OuterStride<>> out(gram + a * tile * n + b * tile, static_cast<Index>(n_a),
-                                                            static_cast<Index>(n_b),
-                                                            Eigen::OuterStride<>(static_cast<Index>(n)));
+            const Eigen::Map<const Matrix> A(packed.data() + a * tile * cols, eigen_index(n_a), eigen_index(cols));
+            const Eigen::Map<const Matrix> B(packed.data() + b * tile * cols, eigen_index(n_b), eigen_index(cols));
+            Eigen::Map<Matrix, 0, Eigen::OuterStride<>> out(gram + a * tile * n + b * tile, eigen_index(n_a),
+                                                            eigen_index(n_b), Eigen::OuterStride<>(eigen_index(n)));
             out.noalias() += A * B.transpose();
         });
     }
@@ -60,21 +51,14 @@ void add_row_gram(const RunContext& ctx, MatrixView<const T> x, std::span<const 
         for (std::size_t l = 0; l < i; ++l) gram[l * n + i] = gram[i * n + l];
 }
 
-/// Calls f(group, begin, end) on groups of rows, each with d sums of its own, and adds these up in order.
+/// out (d) = what f(sum, begin, end) adds to sum (d) over groups of rows.
 template <class F>
 void sum_over_rows(const RunContext& ctx, std::size_t n, std::size_t d, double stored, double* out, F&& f) {
     const std::size_t n_groups =
         std::clamp<std::size_t>(static_cast<std::size_t>(stored / (8 * static_cast<double>(d))), 1, 16);
-    const std::size_t size = (n + n_groups - 1) / n_groups;
-    Buffer<double> parts(n_groups * d, 0.0);
-    parallel_tasks(ctx, n_groups, 0.8 * stored / static_cast<double>(n_groups), [&](std::size_t group, int) {
-        f(parts.data() + group * d, std::min(group * size, n), std::min((group + 1) * size, n));
-    });
-    parallel_ranges(ctx, d, 0.3 * static_cast<double>(n_groups), [&](std::size_t begin, std::size_t end, int) {
-        std::copy(parts.data() + begin, parts.data() + end, out + begin);
-        for (std::size_t g = 1; g < n_groups; ++g)
-            for (std::size_t j = begin; j < end; ++j) out[j] += parts[g * d + j];
-    });
+    std::fill_n(out, d, 0.0);
+    parallel_sums_over(ctx, n, n_groups, 0.8 * stored / static_cast<double>(std::max<std::size_t>(n, 1)), d, out,
+                       [&](std::size_t begin, std::size_t end, double* sum, int) { f(sum, begin, end); });
 }
 
 double n_stored(const Table& X) {
@@ -134,15 +118,7 @@ void for_entries(const CsrView<T, I>& x, std::size_t begin, std::size_t end, F&&
 }
 
 double dot(const double* a, const double* b, std::size_t n) {
-    constexpr std::size_t lanes = 32;
-    double lane[lanes] = {};
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) lane[l] += a[i + l] * b[i + l];
-    for (std::size_t l = 0; i < n; ++i, ++l) lane[l] += a[i] * b[i];
-    for (std::size_t width = lanes / 2; width > 0; width /= 2)
-        for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
-    return lane[0];
+    return sum_in_lanes<32>(n, [=](std::size_t i) { return a[i] * b[i]; });
 }
 
 /// sum_j += sum_i s_i (x_ij - from_j), squares_j += sum_i s_i (x_ij - from_j)^2 over rows [begin, end).
@@ -240,11 +216,7 @@ std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::s
                                    std::span<const double> weight) {
     const std::size_t n = n_rows(X), d = n_cols(X);
     std::vector<double> out(d);
-    double weight_sum = static_cast<double>(n);
-    if (!weight.empty()) {
-        weight_sum = 0;
-        for (const double s : weight) weight_sum += s;
-    }
+    const double weight_sum = sum_of_weights(weight, n);
     std::visit(
         [&](const auto& x) {
             if constexpr (requires { x.n_stored(); }) {
@@ -270,15 +242,10 @@ std::vector<double> column_squares(const RunContext& ctx, const Table& X, std::s
 
 TableMoments table_moments(const RunContext& ctx, const Table& X, std::span<const double> weight, bool fit_intercept) {
     const std::size_t n = n_rows(X), d = n_cols(X);
-    TableMoments out{static_cast<double>(n), std::vector<double>(d), std::vector<double>(d)};
-    std::size_t heaviest = 0; // its row is what others are compared with: nothing is lost far from zero
-    if (!weight.empty()) {
-        out.weight_sum = 0;
-        for (std::size_t i = 0; i < n; ++i) {
-            out.weight_sum += weight[i];
-            if (weight[i] > weight[heaviest]) heaviest = i;
-        }
-    }
+    TableMoments out{sum_of_weights(weight, n), std::vector<double>(d), std::vector<double>(d)};
+    // The row of the largest weight is what others are compared with: nothing is lost far from zero.
+    const auto heaviest =
+        static_cast<std::size_t>(std::max_element(weight.begin(), weight.end()) - weight.begin()); // 0 without weights
     std::vector<double> from(d, 0.0), sums(2 * d);
     std::visit(
         [&](const auto& x) {

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #ifdef __SSE2__
 #include <immintrin.h>
@@ -19,30 +18,11 @@
 
 namespace mlcore::vf {
 
-using simd::Floats, simd::lanes;
-using Integers [[gnu::vector_size(lanes * sizeof(int))]] = int;
+using simd::Floats, simd::Integers, simd::lanes;
 
 [[gnu::always_inline]] inline Floats abs(Floats x) { return (Floats)((Integers)x & 0x7fffffff); }
 /// NaN in b is kept, as in max(a, b) of the processor.
 [[gnu::always_inline]] inline Floats max(Floats a, Floats b) { return a > b ? a : b; }
-
-/// The first n < lanes entries; the others 0.
-[[gnu::always_inline]] inline Floats load_first(const float* p, std::size_t n) {
-#if defined(__AVX512F__)
-    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1), p);
-#else
-    Floats v{};
-    std::memcpy(&v, p, n * sizeof(float));
-    return v;
-#endif
-}
-[[gnu::always_inline]] inline void store_first(float* p, Floats v, std::size_t n) {
-#if defined(__AVX512F__)
-    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1), v);
-#else
-    std::memcpy(p, &v, n * sizeof(float));
-#endif
-}
 
 /// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule.
 template <std::size_t I = 0, std::size_t N>
@@ -137,7 +117,7 @@ template <class F>
 void map(const float* x, float* y, std::size_t n, F f) {
     std::size_t i = 0;
     for (; i + lanes <= n; i += lanes) simd::store(y + i, f(simd::load(x + i)));
-    if (i < n) store_first(y + i, f(load_first(x + i, n - i)), n - i);
+    if (i < n) simd::store_first(y + i, f(simd::load_first(x + i, n - i)), n - i);
 }
 
 /// y[i] = f(a[i], b[i])
@@ -145,7 +125,7 @@ template <class F>
 void map(const float* a, const float* b, float* y, std::size_t n, F f) {
     std::size_t i = 0;
     for (; i + lanes <= n; i += lanes) simd::store(y + i, f(simd::load(a + i), simd::load(b + i)));
-    if (i < n) store_first(y + i, f(load_first(a + i, n - i), load_first(b + i, n - i)), n - i);
+    if (i < n) simd::store_first(y + i, f(simd::load_first(a + i, n - i), simd::load_first(b + i, n - i)), n - i);
 }
 
 } // namespace mlcore::vf

@@ -12,7 +12,7 @@ namespace mlcore::nn {
 namespace {
 
 using simd::Floats, simd::lanes;
-using Integers = vf::Integers;
+using Integers = simd::Integers;
 
 constexpr std::uint64_t dropout_stream = 0x64726f70, noise_stream = 0x6e6f6973;
 

@@ -22,13 +22,13 @@ inline constexpr std::size_t sum_block = 1024;
 
 /// The first `count` <= lanes entries at p, then zeros.
 [[gnu::always_inline]] inline simd::Floats load_count(const float* p, std::size_t count) {
-    return count == simd::lanes ? simd::load(p) : vf::load_first(p, count);
+    return count == simd::lanes ? simd::load(p) : simd::load_first(p, count);
 }
 [[gnu::always_inline]] inline void store_count(float* p, simd::Floats v, std::size_t count) {
     if (count == simd::lanes)
         simd::store(p, v);
     else
-        vf::store_first(p, v, count);
+        simd::store_first(p, v, count);
 }
 
 /// f(j, count) for the vectors of [begin, end), in order; count < lanes for the last one at most.

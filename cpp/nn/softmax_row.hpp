@@ -46,7 +46,7 @@ template <class F>
     std::size_t j = begin;
     for (; j + lanes <= end; j += lanes) f(j, simd::load(x + j), lanes);
     if (j < end)
-        f(j, simd::first_lanes(end - j, vf::load_first(x + j, end - j), simd::broadcast(minus_infinity)), end - j);
+        f(j, simd::first_lanes(end - j, simd::load_first(x + j, end - j), simd::broadcast(minus_infinity)), end - j);
 }
 
 /// The sum of f(j, e^(x_j - m)) over vectors: f may store what it gets and returns it, or what else shall be summed.

@@ -1,15 +1,11 @@
 #include "linear_model/hinge/hessian.hpp"
 
+#include "core/eigen.hpp"
+#include "core/sums.hpp"
 #include "linear_model/hinge/loss.hpp"
 #include "linear_model/hinge/run.hpp"
 
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
 #include <Eigen/Cholesky>
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>
@@ -24,15 +20,13 @@ using ByColumn = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
 using Square = Eigen::Map<ByColumn>;
 using ConstSquare = Eigen::Map<const ByColumn>;
 
-Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
-
 /// Rows are gathered as the columns of a block, so that one symmetric product serves many of them.
 template <class T>
 void add_rows(const DenseRows<T>& rows, std::span<const std::uint32_t> list, std::span<const double> h, double sign,
               double* sum, std::size_t width, Buffer<double>& memory) {
     if (memory.empty()) memory = Buffer<double>(width * gathered);
-    const Eigen::Map<const ByColumn> block(memory.data(), index(width), index(gathered));
-    Square target(sum, index(width), index(width));
+    const Eigen::Map<const ByColumn> block(memory.data(), eigen_index(width), eigen_index(gathered));
+    Square target(sum, eigen_index(width), eigen_index(width));
     for (std::size_t begin = 0; begin < list.size(); begin += gathered) {
         const std::size_t n = std::min(gathered, list.size() - begin);
         for (std::size_t k = 0; k < n; ++k) {
@@ -44,7 +38,7 @@ void add_rows(const DenseRows<T>& rows, std::span<const std::uint32_t> list, std
             for (std::size_t j = 0; j < rows.features; ++j) out[j] = root * static_cast<double>(x[j]);
             if (width > rows.features) out[rows.features] = root * rows.bias;
         }
-        target.selfadjointView<Eigen::Lower>().rankUpdate(block.leftCols(index(n)), sign);
+        target.selfadjointView<Eigen::Lower>().rankUpdate(block.leftCols(eigen_index(n)), sign);
     }
 }
 
@@ -75,20 +69,20 @@ void add_rows(const SparseRows<T, Index>& rows, std::span<const std::uint32_t> l
 /// brought to 1 first: what rounding leaves is then the same part of every feature, whatever its unit.
 void solve_scaled(std::span<const double> A, double ridge, std::span<double> factor, std::span<double> b) {
     const std::size_t n = b.size();
-    const ConstSquare given(A.data(), index(n), index(n));
-    Square matrix(factor.data(), index(n), index(n));
-    Eigen::Map<Eigen::VectorXd> x(b.data(), index(n));
-    Eigen::VectorXd scale(index(n));
-    for (Eigen::Index j = 0; j < index(n); ++j) {
+    const ConstSquare given(A.data(), eigen_index(n), eigen_index(n));
+    Square matrix(factor.data(), eigen_index(n), eigen_index(n));
+    Eigen::Map<Eigen::VectorXd> x(b.data(), eigen_index(n));
+    Eigen::VectorXd scale(eigen_index(n));
+    for (Eigen::Index j = 0; j < eigen_index(n); ++j) {
         const double diagonal = std::max(given(j, j), 0.0) + ridge;
         scale[j] = diagonal > 0 ? 1 / std::sqrt(diagonal) : 0;
     }
     const Eigen::VectorXd right = scale.cwiseProduct(x);
     // Rounding may leave a matrix of nearly dependent columns without a root: more on the diagonal gives one.
     for (double extra = 0; extra < 1e6;) {
-        for (Eigen::Index j = 0; j < index(n); ++j) {
-            matrix.col(j).tail(index(n) - j) =
-                scale[j] * scale.tail(index(n) - j).cwiseProduct(given.col(j).tail(index(n) - j));
+        for (Eigen::Index j = 0; j < eigen_index(n); ++j) {
+            matrix.col(j).tail(eigen_index(n) - j) =
+                scale[j] * scale.tail(eigen_index(n) - j).cwiseProduct(given.col(j).tail(eigen_index(n) - j));
             matrix(j, j) = 1 + extra;
         }
         const Eigen::LLT<Eigen::Ref<ByColumn>> root(matrix); // in place
@@ -114,18 +108,13 @@ void LinearHessian::add(const RunContext& ctx, const Rows& rows, std::span<const
     const double products = n * of_row * of_row / 2;
     const double wanted = products / (entries * (are_dense<Rows> ? 128 : 4));
     const auto n_parts = static_cast<std::size_t>(std::clamp(wanted, 1.0, static_cast<double>(most_parts)));
-    if (parts_.size() < n_parts) parts_.resize(n_parts);
-    if (n_parts == 1) return add_rows(rows, list, h, sign, sum_.data(), width_, parts_[0].rows);
+    gathered_.resize(static_cast<std::size_t>(ctx.n_threads));
     const double ns = products / static_cast<double>(n_parts) * (are_dense<Rows> ? 0.1 : 1.0);
-    parallel_tasks(ctx, n_parts, ns, [&](std::size_t p, int) {
-        Part& part = parts_[p];
-        if (part.sum.empty()) part.sum = Buffer<double>(width_ * width_);
-        part.sum.fill(0.0);
+    parallel_sums(ctx, n_parts, ns, sum_.size(), sum_.data(), [&](std::size_t p, double* sum, int thread) {
         const std::size_t begin = list.size() * p / n_parts, end = list.size() * (p + 1) / n_parts;
-        if (begin < end) add_rows(rows, list.subspan(begin, end - begin), h, sign, part.sum.data(), width_, part.rows);
+        Buffer<double>& memory = gathered_[static_cast<std::size_t>(thread)];
+        if (begin < end) add_rows(rows, list.subspan(begin, end - begin), h, sign, sum, width_, memory);
     });
-    for (std::size_t p = 0; p < n_parts; ++p)
-        for (std::size_t k = 0; k < sum_.size(); ++k) sum_[k] += parts_[p].sum[k];
 }
 
 void LinearHessian::solve(double ridge, std::span<double> b) {

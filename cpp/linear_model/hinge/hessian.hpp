@@ -38,13 +38,9 @@ class LinearHessian {
     void mirror();
 
   private:
-    struct Part { // memory of one part of a sum
-        Buffer<double> sum, rows;
-    };
-
     std::size_t width_;
     Buffer<double> sum_, factor_;
-    std::vector<Part> parts_;
+    std::vector<Buffer<double>> gathered_; // rows of one product, by thread
 };
 
 } // namespace mlcore::linear_model::hinge

@@ -16,6 +16,7 @@
 
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "core/sums.hpp"
 #include "linear_model/hinge/hessian.hpp"
 #include "linear_model/hinge/loss.hpp"
 
@@ -116,20 +117,14 @@ class Newton final : public LinearRun {
     /// f(begin, end, sum) -> double over parts of the rows; sum (padded width) and what f returns are added up.
     template <class F>
     double sweep(const RunContext& ctx, std::vector<double>& total, F&& f) const {
-        const std::size_t parts = n_parts();
-        std::vector<std::vector<double>> sums(parts);
-        std::vector<double> values(parts);
-        parallel_tasks(ctx, parts, ns_per_row(rows_) * static_cast<double>(rows_.size / parts),
-                       [&](std::size_t p, int) {
-                           sums[p].assign(total.size(), 0.0);
-                           values[p] = f(rows_.size * p / parts, rows_.size * (p + 1) / parts, sums[p].data());
-                       });
-        std::fill(total.begin(), total.end(), 0.0);
-        double value = 0;
-        for (std::size_t p = 0; p < parts; ++p) {
-            for (std::size_t j = 0; j < total.size(); ++j) total[j] += sums[p][j];
-            value += values[p];
-        }
+        const std::size_t parts = n_parts(), width = total.size();
+        total.assign(width + 1, 0.0); // and the value
+        parallel_sums(ctx, parts, ns_per_row(rows_) * static_cast<double>(rows_.size / parts), total.size(),
+                      total.data(), [&](std::size_t p, double* sum, int) {
+                          sum[width] += f(rows_.size * p / parts, rows_.size * (p + 1) / parts, sum);
+                      });
+        const double value = total[width];
+        total.resize(width);
         return value;
     }
 

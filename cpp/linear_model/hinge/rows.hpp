@@ -20,82 +20,45 @@
 
 namespace mlcore::linear_model::hinge {
 
-namespace linear_simd {
-
-using simd::Doubles, simd::fma, simd::store;
+using simd::Doubles;
 inline constexpr std::size_t lanes = simd::lanes_of<double>;
-
-[[gnu::always_inline]] inline Doubles load(const double* p) { return simd::load(p); }
-[[gnu::always_inline]] inline Doubles load(const float* p) { return simd::load_widened(p); }
-
-/// The first n < lanes entries, then zeros.
-template <class T>
-[[gnu::always_inline]] inline Doubles load_first(const T* p, std::size_t n) {
-#if defined(__AVX512VL__)
-    const auto mask = static_cast<__mmask8>((1U << n) - 1);
-    if constexpr (std::is_same_v<T, float>)
-        return __builtin_convertvector(_mm256_maskz_loadu_ps(mask, p), Doubles);
-    else
-        return _mm512_maskz_loadu_pd(mask, p);
-#else
-    Doubles v{};
-    for (std::size_t l = 0; l < lanes; ++l) v[l] = l < n ? static_cast<double>(p[l]) : 0.0;
-    return v;
-#endif
-}
-
-[[gnu::always_inline]] inline double sum(Doubles v) {
-#if defined(__AVX512F__)
-    const auto half = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-    const auto pair = __builtin_shufflevector(half, half, 0, 1) + __builtin_shufflevector(half, half, 2, 3);
-    return pair[0] + pair[1];
-#elif defined(__AVX__)
-    const auto pair = __builtin_shufflevector(v, v, 0, 1) + __builtin_shufflevector(v, v, 2, 3);
-    return pair[0] + pair[1];
-#else
-    return v[0] + v[1];
-#endif
-}
 
 /// sum_j x[j] w[j]; w may be read up to the next whole vector.
 template <class T>
-[[gnu::always_inline]] inline double dot(const T* x, const double* w, std::size_t n) {
+[[gnu::always_inline]] inline double row_dot(const T* x, const double* w, std::size_t n) {
     Doubles s0{}, s1{}, s2{}, s3{};
     std::size_t j = 0;
     for (; j + 4 * lanes <= n; j += 4 * lanes) {
-        s0 = fma(load(x + j), load(w + j), s0);
-        s1 = fma(load(x + j + lanes), load(w + j + lanes), s1);
-        s2 = fma(load(x + j + 2 * lanes), load(w + j + 2 * lanes), s2);
-        s3 = fma(load(x + j + 3 * lanes), load(w + j + 3 * lanes), s3);
+        s0 = simd::fma(simd::load_widened(x + j), simd::load(w + j), s0);
+        s1 = simd::fma(simd::load_widened(x + j + lanes), simd::load(w + j + lanes), s1);
+        s2 = simd::fma(simd::load_widened(x + j + 2 * lanes), simd::load(w + j + 2 * lanes), s2);
+        s3 = simd::fma(simd::load_widened(x + j + 3 * lanes), simd::load(w + j + 3 * lanes), s3);
     }
     if (j + 2 * lanes <= n) {
-        s0 = fma(load(x + j), load(w + j), s0);
-        s1 = fma(load(x + j + lanes), load(w + j + lanes), s1);
+        s0 = simd::fma(simd::load_widened(x + j), simd::load(w + j), s0);
+        s1 = simd::fma(simd::load_widened(x + j + lanes), simd::load(w + j + lanes), s1);
         j += 2 * lanes;
     }
     if (j + lanes <= n) {
-        s2 = fma(load(x + j), load(w + j), s2);
+        s2 = simd::fma(simd::load_widened(x + j), simd::load(w + j), s2);
         j += lanes;
     }
-    if (j < n) s3 = fma(load_first(x + j, n - j), load(w + j), s3);
-    return sum((s0 + s1) + (s2 + s3));
+    if (j < n) s3 = simd::fma(simd::load_widened_first(x + j, n - j), simd::load(w + j), s3);
+    return simd::sum((s0 + s1) + (s2 + s3));
 }
 
 /// w[j] += a x[j]; w may be written (with what it holds) up to the next whole vector.
 template <class T>
-[[gnu::always_inline]] inline void add(double a, const T* x, double* w, std::size_t n) {
+[[gnu::always_inline]] inline void add_row(double a, const T* x, double* w, std::size_t n) {
     const Doubles scale = simd::broadcast(a);
     std::size_t j = 0;
-    for (; j + lanes <= n; j += lanes) store(w + j, fma(scale, load(x + j), load(w + j)));
-    if (j < n) store(w + j, fma(scale, load_first(x + j, n - j), load(w + j)));
+    for (; j + lanes <= n; j += lanes)
+        simd::store(w + j, simd::fma(scale, simd::load_widened(x + j), simd::load(w + j)));
+    if (j < n) simd::store(w + j, simd::fma(scale, simd::load_widened_first(x + j, n - j), simd::load(w + j)));
 }
-
-} // namespace linear_simd
 
 /// Entries of a weight vector of `features` coefficients and one for the constant feature.
-inline std::size_t padded_width(std::size_t features) {
-    return (features + 1 + linear_simd::lanes - 1) / linear_simd::lanes * linear_simd::lanes + linear_simd::lanes;
-}
+inline std::size_t padded_width(std::size_t features) { return simd::round_up(features + 1, lanes) + lanes; }
 
 /// Dense rows, each contiguous.
 template <class T>
@@ -107,10 +70,10 @@ struct DenseRows {
 
     const T* row(std::size_t i) const { return data + static_cast<std::ptrdiff_t>(i) * stride; }
     [[gnu::always_inline]] double dot(std::size_t i, const double* w) const {
-        return linear_simd::dot(row(i), w, features) + bias * w[features];
+        return row_dot(row(i), w, features) + bias * w[features];
     }
     [[gnu::always_inline]] void add(std::size_t i, double a, double* w) const {
-        linear_simd::add(a, row(i), w, features);
+        add_row(a, row(i), w, features);
         w[features] += a * bias;
     }
     double squared_norm(std::size_t i) const {

@@ -1,12 +1,9 @@
 #include "linear_model/least_squares/gram_descent.hpp"
 
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
+#include "core/eigen.hpp"
+#include "core/sums.hpp"
+
 #include <Eigen/Cholesky>
-#include <Eigen/Core>
 
 #include <algorithm>
 #include <cmath>
@@ -26,15 +23,7 @@ void subtract_row(const double* __restrict row, double a, std::size_t m, double*
 }
 
 double dot(const double* a, const double* b, std::size_t n) {
-    constexpr std::size_t lanes = 16;
-    double lane[lanes] = {};
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) lane[l] += a[i + l] * b[i + l];
-    for (std::size_t l = 0; i < n; ++i, ++l) lane[l] += a[i] * b[i];
-    for (std::size_t width = lanes / 2; width > 0; width /= 2)
-        for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
-    return lane[0];
+    return sum_in_lanes<16>(n, [=](std::size_t i) { return a[i] * b[i]; });
 }
 
 } // namespace
@@ -91,7 +80,7 @@ bool GramDescent::factorise(const GramProblem& problem, const Penalty& penalty) 
         for (std::size_t l = k; l < size; ++l) column[l] = row[support_[l]];
         column[k] += penalty.l2;
     }
-    const auto rows = static_cast<Eigen::Index>(size);
+    const auto rows = eigen_index(size);
     Eigen::Map<Eigen::MatrixXd> A(matrix_.data(), rows, rows);
     if (Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>, Eigen::Lower>(A).info() != Eigen::Success) return false; // in place
     for (std::size_t k = 0; k < size; ++k) {
@@ -177,7 +166,7 @@ bool GramDescent::newton(const GramProblem& problem, const Penalty& penalty, std
             const double w = problem.w[j];
             step_[k] = problem.c[j] - penalty.l2 * w - (w > 0 ? penalty.l1 : -penalty.l1);
         }
-        const auto rows = static_cast<Eigen::Index>(size);
+        const auto rows = eigen_index(size);
         const Eigen::Map<const Eigen::MatrixXd> L(matrix_.data(), rows, rows);
         Eigen::Map<Eigen::VectorXd> step(step_.data(), rows);
         L.triangularView<Eigen::Lower>().solveInPlace(step);

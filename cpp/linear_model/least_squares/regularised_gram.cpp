@@ -1,12 +1,8 @@
 #include "linear_model/least_squares/regularised_gram.hpp"
 
-// GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
+#include "core/eigen.hpp"
+
 #include <Eigen/Cholesky>
-#include <Eigen/Core>
 #include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 
@@ -42,8 +38,7 @@ void separate(MatrixXd& N) {
 
 class System {
   public:
-    System(GramOf what, const double* gram, std::size_t m)
-        : what_(what), gram_(gram, static_cast<Index>(m), static_cast<Index>(m)) {}
+    System(GramOf what, const double* gram, std::size_t m) : what_(what), gram_(gram, eigen_index(m), eigen_index(m)) {}
 
     void factorise(double alpha) {
         alpha_ = alpha;
@@ -135,7 +130,7 @@ void solve_regularised(const RunContext& ctx, GramOf what, const double* gram, s
         std::size_t last = first + 1; // targets in a row with the same alpha share a factor
         while (last < alphas.size() && alphas[last] == alphas[first]) ++last;
         system.factorise(alphas[first]);
-        system.solve(Eigen::Map<MatrixXd>(b + first * m, static_cast<Index>(m), static_cast<Index>(last - first)));
+        system.solve(Eigen::Map<MatrixXd>(b + first * m, eigen_index(m), eigen_index(last - first)));
         first = last;
     }
 }

@@ -1,7 +1,7 @@
 #include "linear_model/logistic/block.hpp"
 
+#include "core/simd.hpp"
 #include "core/vecmath.hpp"
-#include "linalg/lanes.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -65,9 +65,10 @@ double many_classes(std::size_t n, std::size_t K, std::size_t stride, double* z,
 } // namespace
 
 double ordered_sum(const double* x, std::size_t n) {
-    Doubles total{};
+    constexpr std::size_t lanes = simd::lanes_of<double>;
+    simd::Doubles total{};
     std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes) total += load(x + i);
+    for (; i + lanes <= n; i += lanes) total += simd::load(x + i);
     double sum = 0;
     for (std::size_t l = 0; l < lanes; ++l) sum += total[l];
     for (; i < n; ++i) sum += x[i];

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/random.hpp"
+#include "core/sums.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -155,14 +156,15 @@ double LogisticLoss::sweep_ns(std::size_t n_rows) const {
 }
 
 template <class F>
-void LogisticLoss::for_blocks(const RunContext& ctx, Pieces cut, double ns_per_row, F&& f) const {
+void LogisticLoss::sum_blocks(const RunContext& ctx, std::size_t most, std::size_t size, double* out, F&& f) const {
     const std::size_t B = design_.block_rows();
-    const double ns = ns_per_row * static_cast<double>(cut.blocks_each * B);
-    parallel_tasks(ctx, cut.n, ns, [&](std::size_t task, int thread) {
-        const std::size_t last = std::min((task + 1) * cut.blocks_each, n_blocks());
-        for (std::size_t block = task * cut.blocks_each; block < last; ++block)
-            f(block, block * B, std::min((block + 1) * B, design_.n_rows()), task, static_cast<std::size_t>(thread));
-    });
+    const Pieces cut = pieces(most);
+    parallel_sums(
+        ctx, cut.n, sweep_ns(cut.blocks_each * B), size, out, [&](std::size_t piece, double* sum, int thread) {
+            const std::size_t last = std::min((piece + 1) * cut.blocks_each, n_blocks());
+            for (std::size_t block = piece * cut.blocks_each; block < last; ++block)
+                f(block, block * B, std::min((block + 1) * B, design_.n_rows()), sum, static_cast<std::size_t>(thread));
+        });
 }
 
 namespace {
@@ -171,14 +173,6 @@ namespace {
 std::size_t most_tasks(std::size_t size) {
     const std::size_t least = size > std::size_t{1} << 20 ? 4 : 8;
     return std::clamp((std::size_t{1} << 18) / size, least, std::size_t{64});
-}
-
-/// Adds the other of n copies of `size` sums to the first, in order.
-void add_pieces(const RunContext& ctx, Buffer<double>& partial, std::size_t n, std::size_t size) {
-    parallel_ranges(ctx, size, 0.3 * static_cast<double>(n), [&](std::size_t begin, std::size_t end, int) {
-        for (std::size_t piece = 1; piece < n; ++piece)
-            for (std::size_t i = begin; i < end; ++i) partial[i] += partial[piece * size + i];
-    });
 }
 
 /// What a thread works with in a sweep.
@@ -191,19 +185,16 @@ struct Local {
 
 double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* theta, double* gradient) {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
-    const std::size_t stride = round_up(size + K_ + 1, 8); // gradient, its intercepts, loss
     const linalg::Coefficients w = coefficients(theta, K_);
-    const Pieces cut = pieces(most_tasks(size));
-    Buffer<double> partial(cut.n * stride, 0.0);
+    Buffer<double> total(size + K_ + 1, 0.0); // gradient, its intercepts, loss
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    for_blocks(ctx, cut, sweep_ns(1),
-               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+    sum_blocks(ctx, most_tasks(size), total.size(), total.data(),
+               [&](std::size_t block, std::size_t begin, std::size_t end, double* sum, std::size_t thread) {
                    Local& mine = local[thread];
                    if (mine.z.empty()) {
                        mine.z = Buffer<double>(K_ * B);
                        mine.scratch = Buffer<double>(3 * B);
                    }
-                   double* sum = partial.data() + task * stride;
                    double* p = probability_.data() + block * K_ * B;
                    const double* s = weight_.empty() ? nullptr : weight_.data() + begin;
                    design_.scores(begin, end, w, mine.z.data(), mine.design);
@@ -213,10 +204,9 @@ double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* the
                    for (std::size_t k = 0; k < K_; ++k)
                        sum[size + k] += ordered_sum(mine.z.data() + k * B, end - begin);
                });
-    add_pieces(ctx, partial, cut.n, stride);
 
-    design_.read_gradient(partial.data(), K_, gradient);
-    for (std::size_t k = 0; k < K_; ++k) gradient[k * (d + 1) + d] = fit_intercept_ ? partial[size + k] : 0.0;
+    design_.read_gradient(total.data(), K_, gradient);
+    for (std::size_t k = 0; k < K_; ++k) gradient[k * (d + 1) + d] = fit_intercept_ ? total[size + k] : 0.0;
     pull(gradient, K_);
     double penalty = 0;
     for (std::size_t k = 0; k < K_; ++k) {
@@ -229,24 +219,22 @@ double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* the
         }
         row[d] /= total_weight_;
     }
-    return partial[size + K_] / total_weight_ + penalty / 2;
+    return total[size + K_] / total_weight_ + penalty / 2;
 }
 
 void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, double* out) const {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
-    const std::size_t stride = round_up(size + K_, 8);
     const linalg::Coefficients w = coefficients(v, K_);
-    const Pieces cut = pieces(most_tasks(size));
-    Buffer<double> partial(cut.n * stride, 0.0);
+    Buffer<double> total(size + K_, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    for_blocks(ctx, cut, sweep_ns(1),
-               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+    sum_blocks(ctx, most_tasks(size), total.size(), total.data(),
+               [&](std::size_t block, std::size_t begin, std::size_t end, double* sum, std::size_t thread) {
                    Local& mine = local[thread];
                    if (mine.z.empty()) {
                        mine.z = Buffer<double>(K_ * B);
                        mine.scratch = Buffer<double>(B);
                    }
-                   double *sum = partial.data() + task * stride, *z = mine.z.data(), *mean = mine.scratch.data();
+                   double *z = mine.z.data(), *mean = mine.scratch.data();
                    const double* p = probability_.data() + block * K_ * B;
                    const std::size_t n = end - begin;
                    design_.scores(begin, end, w, z, mine.design);
@@ -265,9 +253,8 @@ void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, doubl
                    design_.add_gradient(begin, end, z, K_, sum, mine.design);
                    for (std::size_t k = 0; k < K_; ++k) sum[size + k] += ordered_sum(z + k * B, n);
                });
-    add_pieces(ctx, partial, cut.n, stride);
-    design_.read_gradient(partial.data(), K_, out);
-    for (std::size_t k = 0; k < K_; ++k) out[k * (d + 1) + d] = fit_intercept_ ? partial[size + k] : 0.0;
+    design_.read_gradient(total.data(), K_, out);
+    for (std::size_t k = 0; k < K_; ++k) out[k * (d + 1) + d] = fit_intercept_ ? total[size + k] : 0.0;
     pull(out, K_);
     for (std::size_t k = 0; k < K_; ++k) {
         double* row = out + k * (d + 1);
@@ -279,8 +266,6 @@ void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, doubl
 
 double LogisticLoss::gram_norm(const RunContext& ctx) const {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(1);
-    const std::size_t stride = round_up(size + 1, 8);
-    const Pieces cut = pieces(most_tasks(size));
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
     std::vector<double> v(d + 1), next(d + 1);
     const Philox random(ctx.seed, 0);
@@ -295,20 +280,19 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
         if (length == 0) return 0;
         for (double& x : v) x /= std::sqrt(length);
         const linalg::Coefficients w = coefficients(v.data(), 1);
-        Buffer<double> partial(cut.n * stride, 0.0);
-        for_blocks(ctx, cut, sweep_ns(1),
-                   [&](std::size_t, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+        Buffer<double> total(size + 1, 0.0);
+        sum_blocks(ctx, most_tasks(size), total.size(), total.data(),
+                   [&](std::size_t, std::size_t begin, std::size_t end, double* sum, std::size_t thread) {
                        Local& mine = local[thread];
                        if (mine.z.empty()) mine.z = Buffer<double>(B);
-                       double *sum = partial.data() + task * stride, *z = mine.z.data();
+                       double* z = mine.z.data();
                        design_.scores(begin, end, w, z, mine.design);
                        for (std::size_t i = 0; i < end - begin; ++i) z[i] *= weight(begin + i);
                        design_.add_gradient(begin, end, z, 1, sum, mine.design);
                        sum[size] += ordered_sum(z, end - begin);
                    });
-        add_pieces(ctx, partial, cut.n, stride);
-        design_.read_gradient(partial.data(), 1, next.data());
-        next[d] = fit_intercept_ ? partial[size] : 0.0;
+        design_.read_gradient(total.data(), 1, next.data());
+        next[d] = fit_intercept_ ? total[size] : 0.0;
         pull(next.data(), 1);
         double product = 0;
         for (std::size_t j = 0; j <= d; ++j) product += v[j] * next[j];
@@ -445,17 +429,16 @@ Buffer<double> LogisticLoss::hessian(const RunContext& ctx, std::span<const lina
 
 void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), D = design_.padded_cols();
-    const std::size_t size = design_.gradient_size(1), stride = round_up(D + size + 1, 8); // squares, sums, ones
-    const Pieces cut = pieces(most_tasks(K_ * stride));
-    Buffer<double> partial(cut.n * K_ * stride, 0.0);
+    const std::size_t size = design_.gradient_size(1), stride = simd::round_up(D + size + 1, 8); // squares, sums, ones
+    Buffer<double> total(K_ * stride, 0.0);
     std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    for_blocks(ctx, cut, sweep_ns(1),
-               [&](std::size_t block, std::size_t begin, std::size_t end, std::size_t task, std::size_t thread) {
+    sum_blocks(ctx, most_tasks(K_ * stride), total.size(), total.data(),
+               [&](std::size_t block, std::size_t begin, std::size_t end, double* sums, std::size_t thread) {
                    Local& mine = local[thread];
                    if (mine.z.empty()) mine.z = Buffer<double>(B);
                    for (std::size_t k = 0; k < K_; ++k) {
                        const double* p = probability_.data() + (block * K_ + k) * B;
-                       double* sum = partial.data() + (task * K_ + k) * stride;
+                       double* sum = sums + k * stride;
                        for (std::size_t i = 0; i < end - begin; ++i)
                            mine.z[i] = weight(begin + i) * p[i] * (1.0 - p[i]);
                        design_.add_squares(begin, end, mine.z.data(), sum, mine.design);
@@ -463,10 +446,9 @@ void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
                        sum[D + size] += ordered_sum(mine.z.data(), end - begin);
                    }
                });
-    add_pieces(ctx, partial, cut.n, K_ * stride);
     std::vector<double> sums(d + 1);
     for (std::size_t k = 0; k < K_; ++k) {
-        const double* sum = partial.data() + k * stride;
+        const double* sum = total.data() + k * stride;
         const double ones = sum[D + size];
         design_.read_gradient(sum + D, 1, sums.data());
         for (std::size_t j = 0; j < d; ++j) {

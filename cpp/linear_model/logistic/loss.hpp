@@ -95,9 +95,9 @@ class LogisticLoss {
     std::size_t n_blocks() const;
     double sweep_ns(std::size_t n_rows) const;
 
-    /// f(block, begin, end, task, thread) for all blocks, block after block within a task.
+    /// out (size) += what f(block, begin, end, sum, thread) adds to sum (size) for all blocks, in `most` pieces.
     template <class F>
-    void for_blocks(const RunContext& ctx, Pieces cut, double ns_per_row, F&& f) const;
+    void sum_blocks(const RunContext& ctx, std::size_t most, std::size_t size, double* out, F&& f) const;
 
     /// Products of the columns of outputs k and l, for all pairs: sums over rows of h a b^T / S, of the shape of
     /// Design::add_products. weights(pair, block, begin, end, h) writes the weights of a block.

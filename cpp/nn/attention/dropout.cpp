@@ -4,8 +4,8 @@
 namespace mlcore::nn::tiles {
 
 void DropoutMask::fill(std::size_t first_key, std::size_t n, std::size_t first_query, float* factors) const {
+    using simd::Integers;
     using simd::lanes, simd::Floats;
-    using Integers [[gnu::vector_size(lanes * sizeof(int))]] = int;
     const Floats kept = simd::broadcast(factor());
     const int limit = static_cast<int>(kept_);
     WideWords even{};

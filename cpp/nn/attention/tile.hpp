@@ -158,7 +158,7 @@ inline void unpack_row(const float* from, std::size_t depth, float factor, float
 /// finite ones would overflow.
 [[gnu::always_inline]] inline simd::Floats exp_score(simd::Floats x) {
     using simd::Floats, simd::fma, simd::broadcast;
-    using Integers [[gnu::vector_size(simd::lanes * sizeof(int))]] = int;
+    using simd::Integers;
     constexpr float rounder = 0x1.8p23f; // adding it moves the nearest integer into the lowest bits
     const Integers underflow = x < -87;
     const Floats shifted = fma(x, broadcast(log2_e), broadcast(rounder));

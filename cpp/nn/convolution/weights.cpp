@@ -177,7 +177,7 @@ void add_depthwise(const Plan& plan, const float* input, const float* gradient, 
                 for (; j + lanes <= block.n_cols; j += lanes)
                     sums = simd::fma(simd::load(places + j), simd::load(dy + j), sums);
                 if (const std::size_t left = block.n_cols - j; left > 0)
-                    sums = simd::fma(vf::load_first(places + j, left), vf::load_first(dy + j, left), sums);
+                    sums = simd::fma(simd::load_first(places + j, left), simd::load_first(dy + j, left), sums);
             }
             dw[k] += simd::sums(sums, Floats{}, Floats{}, Floats{})[0];
         }

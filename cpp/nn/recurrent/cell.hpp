@@ -28,8 +28,8 @@ struct WholeVector {
 };
 struct FirstOfVector {
     std::size_t n;
-    Floats load(const float* p) const { return vf::load_first(p, n); }
-    void store(float* p, Floats v) const { vf::store_first(p, v, n); }
+    Floats load(const float* p) const { return simd::load_first(p, n); }
+    void store(float* p, Floats v) const { simd::store_first(p, v, n); }
 };
 
 /// f(j, how to load and store there) for the vectors of n entries.
@@ -42,7 +42,7 @@ template <class F>
 
 /// By e^(-2 |x|) - 1, which keeps all digits near 0; as simd::exp_negative otherwise.
 [[gnu::always_inline]] inline Floats tanh(Floats x) {
-    using vf::Integers;
+    using simd::Integers;
     constexpr float rounder = 0x1.8p23f;
     const Floats size = vf::abs(x), y = -2 * (size > 10 ? Floats{} + 10 : size);
     const Floats shifted = simd::fma(y, simd::broadcast(0x1.715476p0f), simd::broadcast(rounder));

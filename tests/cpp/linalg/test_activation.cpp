@@ -1,5 +1,5 @@
 // Activations against long double over the whole range, their derivatives against differences, and what
-// nn/vector_functions.hpp promises about accuracy.
+// linalg/vector_functions.hpp promises about accuracy.
 #include "check.hpp"
 
 #include "core/error.hpp"

@@ -107,7 +107,7 @@ constexpr LinearLoss all_losses[] = {LinearLoss::hinge, LinearLoss::squared_hing
 } // namespace
 
 TEST(rows_multiply_and_add_as_their_naive_twins) {
-    const std::size_t most = 4 * linear_simd::lanes + 3;
+    const std::size_t most = 4 * lanes + 3;
     for (std::size_t d = 0; d <= 2 * most; ++d)
         for (const double bias : {0.0, 2.5}) {
             const std::size_t n = 3;
