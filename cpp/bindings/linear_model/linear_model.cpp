@@ -87,14 +87,14 @@ void register_linear_model(py::module_& parent) {
         py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("coef"), py::kw_only(), py::arg("n_classes"),
         py::arg("l2"), py::arg("fit_intercept"), py::arg("n_threads"));
     m.def(
-        "logistic_decision",
+        "linear_scores",
         [](py::object X, py::object coef, int n_threads) {
             const Table table = table_arg("X", X);
             const auto w = coefficients_arg("coef", coef, 0, n_cols(table) + 1);
             const std::size_t K = w.size() / (n_cols(table) + 1);
-            return by_row(run(n_threads, 0,
-                              [&](const RunContext& ctx) { return linear_model::logistic_decision(ctx, table, w, K); }),
-                          K);
+            return by_row(
+                run(n_threads, 0, [&](const RunContext& ctx) { return linear_model::linear_scores(ctx, table, w, K); }),
+                K);
         },
         py::arg("X"), py::arg("coef"), py::arg("n_threads"));
     register_linear_model_least_squares(m);

@@ -105,8 +105,8 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
     return fit;
 }
 
-std::vector<double> logistic_decision(const RunContext& ctx, const Table& X, std::span<const double> coef,
-                                      std::size_t n_outputs) {
+std::vector<double> linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
+                                  std::size_t n_outputs) {
     const auto design = linalg::make_design(X);
     const std::size_t n = design->n_rows(), B = design->block_rows(), K = n_outputs;
     if (coef.size() != K * (design->n_cols() + 1))

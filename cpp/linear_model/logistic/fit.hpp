@@ -34,7 +34,7 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
                          std::span<const double> weight, std::span<const double> start, const LogisticParams& params);
 
 /// (n, K) scores x_i . w_k + b_k; coef (K, d + 1).
-std::vector<double> logistic_decision(const RunContext& ctx, const Table& X, std::span<const double> coef,
-                                      std::size_t n_outputs);
+std::vector<double> linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
+                                  std::size_t n_outputs);
 
 } // namespace mlcore::linear_model

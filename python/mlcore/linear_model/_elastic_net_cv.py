@@ -10,6 +10,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, seed_from
+from mlcore._linear import linear_scores
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._state import Array, Int, Number, OneOf, Spec
@@ -87,8 +88,8 @@ class _PathCV(BaseLeastSquares):
                 for r, ratio in enumerate(ratios):
                     found = self._path(kept, grids[r], ratio)
                     left.extend(found["converged"][0] == 0)
-                    table = np.column_stack([found["coef"][0], found["intercept"][0]])
-                    predicted = core.linear_model.logistic_decision(held.X, table, effective_n_jobs(self.n_jobs))
+                    line = found["coef"][0], found["intercept"][0]
+                    predicted = linear_scores(held.X, *line, effective_n_jobs(self.n_jobs))
                     squares = (predicted - held.Y) ** 2
                     errors[r, :, f] = np.average(squares, axis=0, weights=held.weight)
                     progress.update(1, mse=float(errors[r, :, f].min()))

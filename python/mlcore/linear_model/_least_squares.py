@@ -1,4 +1,4 @@
-"""What the estimators of least squares share: from data to the core, from coefficients to predictions."""
+"""What the estimators of least squares share: from users' data to a problem for the core."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -6,14 +6,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, MultiOutputMixin
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting
-from mlcore._native import core
+from mlcore._base import StateMixin, fitting
+from mlcore._linear import LinearRegressor
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Number, OneOf, Sizes, Spec
-from mlcore._tables import READ, Floats, Matrix, as_rows, for_core, is_sparse, read_rows
+from mlcore._tables import READ, Floats, Matrix, as_rows, for_core, is_sparse
 from mlcore._validation import row_weights
 
 COUNT = 2**31 - 1
@@ -83,7 +82,7 @@ def check_finite(values: Any, problem: Problem, owner: str) -> None:
     )
 
 
-class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+class BaseLeastSquares(LinearRegressor, MultiOutputMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     """Fit and predict of a linear model with squared loss."""
 
     _state_spec: ClassVar[Spec] = {
@@ -95,8 +94,6 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
     }
     coef_: Floats
     intercept_: float | Floats
-    n_features_in_: int
-    n_jobs: int | None
     _many_targets = True
     """Whether y may have several columns."""
 
@@ -145,29 +142,8 @@ class BaseLeastSquares(MultiOutputMixin, RegressorMixin, StateMixin, BaseEstimat
             self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
         return self
 
-    def predict(self, X: Any) -> Floats:
-        """Predict the targets of rows.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples,) or (n_samples, n_targets)
-        """
-        check_is_fitted(self)
-        X = for_core(read_rows(self, X))
-        coef = np.atleast_2d(self.coef_)
-        table = np.empty((coef.shape[0], coef.shape[1] + 1))
-        table[:, :-1] = coef
-        table[:, -1] = self.intercept_
-        values = core.linear_model.logistic_decision(X, table, effective_n_jobs(self.n_jobs))
-        return values[:, 0] if self.coef_.ndim == 1 else values
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.target_tags.multi_output = self._many_targets
         return tags
 

@@ -8,17 +8,14 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
-from mlcore._native import core
-from mlcore._sparse import check_sparse, validate_rows
-from mlcore._state import FEATURES, Array, Csr, Labels, Number, OneOf, Sizes, Spec, Text
-from mlcore._tables import READ, Floats, for_core, is_sparse, read_rows
+from mlcore._linear import ProbabilisticLinearClassifier
+from mlcore._sparse import validate_rows
+from mlcore._state import Array, Number, Spec, Text
+from mlcore._tables import READ, Floats
 from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic_fit import (
     EXACT_SOLVERS,
@@ -31,7 +28,7 @@ from mlcore.linear_model._logistic_fit import (
 )
 
 
-class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimator):  # type: ignore[misc]
     """Logistic regression with an L2, L1 or elastic-net penalty, for two classes or more [1]_.
 
     Minimises ``C * sum_i s_i loss_i + (1 - l1_ratio) / 2 * |W|^2 + l1_ratio * |W|_1`` over coefficients W and
@@ -145,10 +142,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
     n_features_in_: int
 
     _state_spec: ClassVar[Spec] = {
-        **FEATURES,
-        "classes_": Labels(),
-        "coef_": OneOf(Array("f8", ("n_outputs", "n_features"), is_finite=True), Csr(("n_outputs", "n_features"))),
-        "intercept_": Array("f8", ("n_outputs",), is_finite=True),
+        **ProbabilisticLinearClassifier._state_spec,
         "n_iter_": Array("i4", (1,), low=0),
         "loss_curve_": Array("f8", ("n_recorded",)),
         "optimality_": Number(),
@@ -293,98 +287,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, StateMixin, BaseEstim
                 f"y holds the classes {rows.classes.tolist()}, but {type(self).__name__} with warm_start=True goes on "
                 f"from {self.classes_.tolist()}; use a new estimator or warm_start=False"
             )
-        start = self._coef_and_intercept()
+        start = np.column_stack(self._coefficients())
         if not self.fit_intercept:
             start[:, -1] = 0
         return start
-
-    # ---- predict ----
-
-    def _coef_and_intercept(self) -> Floats:
-        """Return a new array of shape (K, n_features + 1), intercepts in the last column."""
-        check_sparse(self.coef_, type(self).__name__, "coef_")  # which users may change
-        coef = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_
-        return np.column_stack([coef, self.intercept_]).astype(np.float64, copy=False)
-
-    def _scores(self, X: Any) -> Floats:
-        """Scores, shape (n_samples, 1) or (n_samples, n_classes)."""
-        check_is_fitted(self)
-        X = for_core(read_rows(self, X))
-        return core.linear_model.logistic_decision(X, self._coef_and_intercept(), effective_n_jobs(self.n_jobs))
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return scores: log-odds of ``classes_[1]``, or one score a class.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples,), or (n_samples, n_classes) for more than two classes
-        """
-        scores = self._scores(X)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most likely class of each row.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            Labels, of the type that fit was given.
-        """
-        scores = self._scores(X)
-        codes = (scores[:, 0] > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
-        return np.asarray(self.classes_[codes])
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; rows sum to 1.
-        """
-        scores = self._scores(X)
-        if scores.shape[1] == 1:
-            return np.asarray(expit(np.hstack([-scores, scores])))  # 1 - p would lose the small ones
-        return np.asarray(softmax(scores, axis=1))
-
-    def predict_log_proba(self, X: Any) -> Floats:
-        """Return the logarithm of the probability of each class; it is finite however small that is.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples, n_classes)
-            Columns in the order of `classes_`.
-        """
-        scores = self._scores(X)
-        if scores.shape[1] == 1:
-            return np.asarray(log_expit(np.hstack([-scores, scores])))
-        return np.asarray(log_softmax(scores, axis=1))
-
-    # ---- contract with scikit-learn, pickle and model files ----
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
-        n_classes = sizes["n_classes"]
-        n_outputs = 1 if n_classes == 2 else n_classes
-        if sizes["n_outputs"] != n_outputs:
-            raise ValueError(f"coef_ must have {n_outputs} rows for {n_classes} classes, got {sizes['n_outputs']}")

@@ -13,9 +13,10 @@ from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, seed_from
+from mlcore._linear import ProbabilisticLinearClassifier
 from mlcore._progress import Progress
 from mlcore._sparse import validate_rows
-from mlcore._state import FEATURES, Array, Number, Spec, Text
+from mlcore._state import Array, Number, Spec, Text
 from mlcore._tables import READ, Floats, as_rows, for_core
 from mlcore._validation import read_labels, row_weights
 from mlcore.linear_model._data import Rows, classification_rows
@@ -119,7 +120,7 @@ class LogisticRegressionCV(LogisticRegression):
     warm_start = False
 
     _state_spec: ClassVar[Spec] = {
-        **{name: LogisticRegression._state_spec[name] for name in (*FEATURES, "classes_", "coef_", "intercept_")},
+        **ProbabilisticLinearClassifier._state_spec,
         "solver_": Text(),
         "C_": Number(low=0),
         "l1_ratio_": Number(low=0, high=1),

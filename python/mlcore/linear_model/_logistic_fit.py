@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from mlcore._linear import linear_scores
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._tables import Floats, Sparse
@@ -240,7 +241,7 @@ def _advice(rows: Rows, found: dict[str, Any], C: float, settings: Settings) -> 
 
 def is_separated(rows: Rows, coef: Floats, n_threads: int) -> bool:
     """Return whether all rows with a weight are on the right side: a proof that a fit without penalty never ends."""
-    scores = core.linear_model.logistic_decision(rows.X, coef, n_threads)
+    scores = linear_scores(rows.X, coef[:, :-1], coef[:, -1], n_threads)
     if scores.shape[1] == 1:
         margin = np.where(rows.y == 1, scores[:, 0], -scores[:, 0])
     else:

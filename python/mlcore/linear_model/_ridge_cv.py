@@ -173,7 +173,7 @@ class RidgeCV(BaseLeastSquares):
     def _by_leave_one_out(self, problem: Problem, alphas: Floats) -> Ridge:
         errors = leave_one_out_errors(problem, alphas, fit_intercept=bool(self.fit_intercept))
         check_finite(errors, problem, "RidgeCV")
-        results, scores = self._scores(problem, errors)
+        results, scores = self._compare(problem, errors)
         if not self.alpha_per_target:
             scores = scores.mean(axis=1, keepdims=True) if self.scoring is None else scores[:, :1]
         best = scores.argmax(axis=0)
@@ -187,7 +187,7 @@ class RidgeCV(BaseLeastSquares):
             self.cv_results_ = stored[:, 0] if problem.is_flat else stored
         return self._model(self.alpha_).fit(problem.table, self._targets(problem), sample_weight=problem.weight)
 
-    def _scores(self, problem: Problem, errors: Floats) -> tuple[Floats, Floats]:
+    def _compare(self, problem: Problem, errors: Floats) -> tuple[Floats, Floats]:
         """What is stored, shape (n_alphas, n_samples, n_targets), and scores (n_alphas, n_targets)."""
         if self.scoring is None:
             squares = errors**2

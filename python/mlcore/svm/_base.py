@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting
+from mlcore._linear import linear_scores
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse, validate_rows
@@ -259,12 +260,8 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
                 f"n_support_ {n_support.tolist()} and dual_coef_ of shape {coef.shape} do not belong together"
             )
         if kernel.name == "linear":  # exact in float64, and no slower for many support vectors than for one
-            return core.svm.linear_scores(
-                for_core(rows),
-                np.ascontiguousarray(self._primal_coef()),
-                np.ascontiguousarray(self.intercept_, dtype=np.float64),
-                n_threads=effective_n_jobs(self.n_jobs),
-            )
+            intercept = np.asarray(self.intercept_, dtype=np.float64)
+            return linear_scores(for_core(rows), self._primal_coef(), intercept, effective_n_jobs(self.n_jobs))
         return core.svm.decision_function(
             for_core(rows),
             for_core(vectors),

@@ -1,4 +1,4 @@
-"""What LinearSVC and LinearSVR share: from parameters and data to problems for the core, and scores."""
+"""What LinearSVC and LinearSVR share: from parameters and data to problems for the core."""
 
 import warnings
 from abc import abstractmethod
@@ -11,36 +11,22 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
-from mlcore._native import core
+from mlcore._linear import LinearModel
 from mlcore._progress import Progress
-from mlcore._sparse import check_sparse
-from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec
 from mlcore._tables import Floats, Rows, for_core, read_rows
 from mlcore._validation import row_weights
 
 _MOST_ITERATIONS = (1 << 31) - 1  # of the core
 
 
-class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
-    """Parameters, fit and scores of both linear machines."""
+class BaseLinearSVM(LinearModel, StateMixin, BaseEstimator):  # type: ignore[misc]
+    """Parameters and fit of both linear machines."""
 
-    _state_spec: ClassVar[Spec] = {
-        **FEATURES,
-        "coef_": OneOf(
-            Array("f8", ("n_features",), is_finite=True),
-            Array("f8", ("n_outputs", "n_features"), is_finite=True),
-            Csr(("n_outputs", "n_features")),
-        ),
-        "intercept_": Array("f8", ("n_outputs",), is_finite=True),
-        "n_iter_": Int(),
-    }
     coef_: Any
     intercept_: Floats
     n_iter_: int
-    n_features_in_: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "dual": ["boolean", StrOptions({"auto"})],
@@ -138,29 +124,3 @@ class BaseLinearSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             ConvergenceWarning,
             stacklevel=5,
         )
-
-    def _scores(self, X: Any) -> Floats:
-        """X coef^T + intercept, shape (n_samples, number of problems)."""
-        check_is_fitted(self)
-        rows = read_rows(self, X)
-        stored: Any = self.coef_
-        check_sparse(stored, type(self).__name__, "coef_")  # which users may change
-        coef = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)  # sparsify() was called
-        return core.svm.linear_scores(
-            for_core(rows),
-            np.ascontiguousarray(coef.reshape(-1, self.n_features_in_), dtype=np.float64),
-            np.ascontiguousarray(np.atleast_1d(self.intercept_), dtype=np.float64),
-            n_threads=effective_n_jobs(self.n_jobs),
-        )
-
-    def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
-        n_classes = sizes.get("n_classes", 2)
-        n_outputs = 1 if n_classes == 2 else n_classes
-        is_flat = isinstance(state["coef_"], np.ndarray) and state["coef_"].ndim == 1
-        if sizes["n_outputs"] != n_outputs or is_flat != ("n_classes" not in sizes):
-            raise ValueError(f"coef_ and intercept_ must be those of {n_outputs} problems, got {sizes['n_outputs']}")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

@@ -7,12 +7,11 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import StrOptions
 
+from mlcore._linear import LinearClassifier
 from mlcore._native import core
-from mlcore._state import Labels, Spec
+from mlcore._state import Int, Spec
 from mlcore._tables import Floats
 from mlcore._validation import class_factors, encode_labels, read_labels
 from mlcore.svm._linear import BaseLinearSVM
@@ -20,7 +19,7 @@ from mlcore.svm._linear import BaseLinearSVM
 _NEVER = -1e30  # score of a class without weight: below any that a row may get, and finite in float32 too
 
 
-class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignore[misc]
+class LinearSVC(LinearClassifier, BaseLinearSVM):
     """Linear support vector classification, for many rows or many features [1]_ [2]_.
 
     Minimises ``penalty(w) + C * sum_i s_i loss(y_i, w.x_i)`` for each class against the rest, side by side on all CPUs.
@@ -72,7 +71,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
     coef_ : array or CSR matrix of shape (1, n_features_in_) or (n_classes, n_features_in_)
         Coefficients, float64; one row for two classes. Sparse after :meth:`sparsify`.
     intercept_ : array of shape (1,) or (n_classes,)
-        Intercepts.
+        Intercepts; -1e30 for a class without weight in fit, of more than two.
     n_iter_ : int
         Passes and Newton steps, the most of any class.
     n_features_in_ : int
@@ -110,7 +109,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
 
     classes_: NDArray[Any]
 
-    _state_spec: ClassVar[Spec] = {"classes_": Labels(), **BaseLinearSVM._state_spec}
+    _state_spec: ClassVar[Spec] = {**LinearClassifier._state_spec, "n_iter_": Int()}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseLinearSVM._parameter_constraints,
         "penalty": [StrOptions({"l1", "l2"})],
@@ -258,37 +257,3 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseLinearSVM):  # type: ignor
         }
         of_all["coef"][present], of_all["intercept"][present] = coef, intercept
         return result | of_all
-
-    # ---- predict ----
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return how much speaks for each class: w.x + b.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples,) or (n_samples, n_classes)
-            For two classes one value a row, positive for ``classes_[1]``; for more, one a class, -1e30 for a class
-            without weight in fit.
-        """
-        scores = self._scores(X)
-        return scores.ravel() if scores.shape[1] == 1 else scores
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the class of each row.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            Labels, of the type that fit was given.
-        """
-        scores = self._scores(X)
-        codes = (scores[:, 0] > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
-        return np.asarray(self.classes_[codes])

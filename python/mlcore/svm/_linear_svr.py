@@ -5,16 +5,17 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from mlcore._linear import LinearRegressor
 from mlcore._native import core
+from mlcore._state import FEATURES, Array, Int, Spec
 from mlcore._tables import Floats
 from mlcore.svm._linear import BaseLinearSVM
 
 
-class LinearSVR(RegressorMixin, BaseLinearSVM):  # type: ignore[misc]
+class LinearSVR(LinearRegressor, BaseLinearSVM):
     """Linear support vector regression, for many rows or many features [1]_.
 
     Minimises ``|w|^2 / 2 + C * sum_i s_i loss(y_i - w.x_i)``, where what is within a tube of half width `epsilon` costs
@@ -84,6 +85,12 @@ class LinearSVR(RegressorMixin, BaseLinearSVM):  # type: ignore[misc]
     True
     """
 
+    _state_spec: ClassVar[Spec] = {
+        **FEATURES,
+        "coef_": Array("f8", ("n_features",), is_finite=True),
+        "intercept_": Array("f8", (1,), is_finite=True),
+        "n_iter_": Int(),
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseLinearSVM._parameter_constraints,
         "epsilon": [Interval(Real, 0.0, None, closed="left")],
@@ -169,18 +176,3 @@ class LinearSVR(RegressorMixin, BaseLinearSVM):  # type: ignore[misc]
         )
         result["coef"] = result["coef"].ravel()
         return result
-
-    # ---- predict ----
-
-    def predict(self, X: Any) -> Floats:
-        """Return w.x + b for each row.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array of shape (n_samples,)
-        """
-        return self._scores(X).ravel()

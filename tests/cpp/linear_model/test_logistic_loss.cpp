@@ -251,7 +251,7 @@ TEST(decision_is_the_score) {
             const std::size_t K = p.n_outputs(), m = d + 1;
             const std::vector<double> theta = twin::random_vector(K * m, 4, 1);
             for (const Table& X : p.tables()) {
-                const std::vector<double> z = logistic_decision(run.context, X, theta, K);
+                const std::vector<double> z = linear_scores(run.context, X, theta, K);
                 CHECK_EQUAL(z.size(), p.n * K);
                 for (std::size_t i = 0; i < p.n; ++i)
                     for (std::size_t k = 0; k < K; ++k) {
