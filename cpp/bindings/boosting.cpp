@@ -1,4 +1,4 @@
-// Submodule `boosting`: the engine behind mlcore.boosting. Python validates, this file only converts.
+// Submodule `boosting`: the engine of mlcore.boosting. Python validates, this file only converts.
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
@@ -6,6 +6,7 @@
 #include "boosting/binned_matrix.hpp"
 #include "boosting/forest.hpp"
 #include "boosting/trainer.hpp"
+#include "core/choice.hpp"
 
 #include <pybind11/stl.h>
 
@@ -25,23 +26,13 @@ struct PyTrainer {
 };
 
 template <class T>
-std::vector<T> copy(std::optional<std::span<const T>> values) {
-    return values ? std::vector<T>(values->begin(), values->end()) : std::vector<T>();
+std::vector<T> copy(std::span<const T> values) {
+    return {values.begin(), values.end()};
 }
 
-std::span<const double> scores_arg(const char* name, py::handle object, std::size_t rows, std::size_t cols) {
-    const MatrixView<const double> view = matrix_arg<double>(name, object, cols);
-    if (view.rows != rows)
-        throw ValueError(std::string(name) + " must have " + std::to_string(rows) + " rows, got " +
-                         std::to_string(view.rows));
-    if (!view.rows_contiguous() || (view.rows > 1 && view.row_stride != static_cast<std::ptrdiff_t>(cols)))
-        throw ValueError(std::string(name) + " must be C-contiguous");
-    return {view.data, rows * cols};
-}
-
-py::array_t<double> by_row(std::vector<double>&& values, std::size_t cols) {
-    const auto rows = static_cast<py::ssize_t>(values.size() / cols);
-    return to_numpy(std::move(values), {rows, static_cast<py::ssize_t>(cols)});
+/// Raw scores or their gradients: (rows, outputs).
+std::span<const double> scores_arg(const char* name, py::handle object, const Trainer& trainer) {
+    return rows_arg<double>(name, object, trainer.n_outputs(), trainer.n_rows());
 }
 
 void check_columns(const Table& X, std::int64_t expected) {
@@ -73,7 +64,7 @@ struct Staged {
         run(n_threads, 0,
             [&](const RunContext& ctx) { forest->add_scores(ctx, table, iteration, iteration + 1, scores.data()); });
         ++iteration;
-        return by_row(std::vector<double>(scores), arrays.n_outputs());
+        return rows_to_numpy(std::vector<double>(scores), arrays.n_outputs());
     }
 };
 
@@ -121,16 +112,12 @@ std::shared_ptr<Forest> forest_from_state(const py::dict& state) {
 }
 
 Growth parse_growth(const std::string& name) {
-    if (name == "leaf") return Growth::leaf;
-    if (name == "depth") return Growth::depth;
-    throw ValueError("growth must be 'leaf' or 'depth', got '" + name + "'");
+    return choose<Growth>("growth", name, {{"leaf", Growth::leaf}, {"depth", Growth::depth}});
 }
 
 Importance parse_importance(const std::string& name) {
-    if (name == "gain") return Importance::gain;
-    if (name == "split") return Importance::split;
-    if (name == "cover") return Importance::cover;
-    throw ValueError("kind must be 'gain', 'split' or 'cover', got '" + name + "'");
+    return choose<Importance>("kind", name,
+                              {{"gain", Importance::gain}, {"split", Importance::split}, {"cover", Importance::cover}});
 }
 
 void register_data(py::module_& m) {
@@ -145,8 +132,7 @@ void register_data(py::module_& m) {
                 if (max_bins < 2 || max_bins > BinMapper::max_max_bins)
                     throw ValueError("max_bins must be 2..255, got " + std::to_string(max_bins));
                 return run(n_threads, seed, [&](const RunContext& ctx) {
-                    return std::make_shared<BinMapper>(
-                        BinMapper::fit(ctx, table, w.value_or(std::span<const double>()), categories, max_bins));
+                    return std::make_shared<BinMapper>(BinMapper::fit(ctx, table, w, categories, max_bins));
                 });
             },
             py::arg("X"), py::arg("sample_weight"), py::arg("n_categories"), py::arg("max_bins"), py::arg("seed"),
@@ -232,22 +218,20 @@ void register_training(py::module_& m) {
              py::arg("params"), py::arg("baseline"), py::arg("n_threads"))
         .def_property_readonly("n_iterations", [](const PyTrainer& t) { return t.trainer.n_iterations(); })
         .def("set_raw_scores",
-             [](PyTrainer& t, py::object raw) {
-                 t.trainer.set_scores(scores_arg("raw", raw, t.trainer.n_rows(), t.trainer.n_outputs()));
-             })
+             [](PyTrainer& t, py::object raw) { t.trainer.set_scores(scores_arg("raw", raw, t.trainer)); })
         .def("set_validation_raw_scores",
              [](PyTrainer& t, py::object raw) {
                  t.trainer.set_validation_scores(
-                     scores_arg("raw", raw, t.trainer.n_validation_rows(), t.trainer.n_outputs()));
+                     rows_arg<double>("raw", raw, t.trainer.n_outputs(), t.trainer.n_validation_rows()));
              })
-        .def("raw_scores", [](const PyTrainer& t) { return by_row(t.trainer.scores(), t.trainer.n_outputs()); })
+        .def("raw_scores", [](const PyTrainer& t) { return rows_to_numpy(t.trainer.scores(), t.trainer.n_outputs()); })
         .def("validation_raw_scores",
-             [](const PyTrainer& t) { return by_row(t.trainer.validation_scores(), t.trainer.n_outputs()); })
+             [](const PyTrainer& t) { return rows_to_numpy(t.trainer.validation_scores(), t.trainer.n_outputs()); })
         .def("step", [](PyTrainer& t) { run(t.n_threads, 0, [&](const RunContext& ctx) { t.trainer.step(ctx); }); })
         .def("step_custom",
              [](PyTrainer& t, py::object gradient, py::object hessian) {
-                 const auto g = scores_arg("gradient", gradient, t.trainer.n_rows(), t.trainer.n_outputs());
-                 const auto h = scores_arg("hessian", hessian, t.trainer.n_rows(), t.trainer.n_outputs());
+                 const auto g = scores_arg("gradient", gradient, t.trainer);
+                 const auto h = scores_arg("hessian", hessian, t.trainer);
                  run(t.n_threads, 0, [&](const RunContext& ctx) { t.trainer.step_custom(ctx, g, h); });
              })
         .def("train_loss",
@@ -293,13 +277,13 @@ void register_model(py::module_& m) {
                 if (first > last || last > forest.arrays().n_iterations())
                     throw ValueError("the model has no iterations " + std::to_string(first) + " to " +
                                      std::to_string(last));
-                return by_row(run(n_threads, 0,
-                                  [&](const RunContext& ctx) {
-                                      auto scores = baseline_scores(forest.arrays(), n_rows(table));
-                                      forest.add_scores(ctx, table, first, last, scores.data());
-                                      return scores;
-                                  }),
-                              forest.arrays().n_outputs());
+                return rows_to_numpy(run(n_threads, 0,
+                                         [&](const RunContext& ctx) {
+                                             auto scores = baseline_scores(forest.arrays(), n_rows(table));
+                                             forest.add_scores(ctx, table, first, last, scores.data());
+                                             return scores;
+                                         }),
+                                     forest.arrays().n_outputs());
             },
             py::arg("X"), py::arg("first_iteration"), py::arg("last_iteration"), py::arg("n_threads"))
         .def("predict_one",

@@ -3,6 +3,7 @@
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "core/cpu.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
@@ -129,16 +130,10 @@ py::array_t<std::uint32_t> philox_u32(std::uint64_t seed, std::uint64_t stream, 
 template <class T>
 py::array_t<T> vecmath_of(const std::string& function, std::span<const T> x) {
     Buffer<T> y(x.size());
-    if (function == "exp")
-        vm::exp(x.data(), y.data(), x.size());
-    else if (function == "log")
-        vm::log(x.data(), y.data(), x.size());
-    else if (function == "tanh")
-        vm::tanh(x.data(), y.data(), x.size());
-    else if (function == "sigmoid")
-        vm::sigmoid(x.data(), y.data(), x.size());
-    else
-        throw ValueError("function must be 'exp', 'log', 'tanh' or 'sigmoid', got '" + function + "'");
+    using Function = void (*)(const T*, T*, std::size_t);
+    const auto f = choose<Function>("function", function,
+                                    {{"exp", vm::exp}, {"log", vm::log}, {"tanh", vm::tanh}, {"sigmoid", vm::sigmoid}});
+    f(x.data(), y.data(), x.size());
     return bindings::to_numpy(std::move(y));
 }
 

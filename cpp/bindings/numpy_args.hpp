@@ -36,7 +36,7 @@ namespace detail {
 [[noreturn]] void wrong_type(const char* name, const std::string& expected, py::handle got);
 [[noreturn]] void wrong_value(const char* name, const std::string& expected, py::handle got);
 
-/// The array behind `object` if it holds exactly T (byte order included), else nothing.
+/// The array that `object` is if it holds exactly T (byte order included), else nothing.
 template <class T>
 std::optional<py::array> array_of(py::handle object) {
     if (!py::isinstance<py::array_t<T>>(object)) return std::nullopt;
@@ -84,12 +84,10 @@ std::span<const T> span_arg(const char* name, py::handle object, std::optional<s
     return {view.data, view.size};
 }
 
-/// As span_arg; nothing for None.
+/// As span_arg; empty for None.
 template <class T>
-std::optional<std::span<const T>> optional_span_arg(const char* name, py::handle object,
-                                                    std::optional<std::size_t> size = {}) {
-    if (object.is_none()) return std::nullopt;
-    return span_arg<T>(name, object, size);
+std::span<const T> optional_span_arg(const char* name, py::handle object, std::optional<std::size_t> size = {}) {
+    return object.is_none() ? std::span<const T>() : span_arg<T>(name, object, size);
 }
 
 /// 2-D array of T with any strides; `cols` columns where a number is given.
@@ -106,6 +104,25 @@ MatrixView<const T> matrix_arg(const char* name, py::handle object, std::optiona
     return view;
 }
 
+/// As matrix_arg; data nullptr for None.
+template <class T>
+MatrixView<const T> optional_matrix_arg(const char* name, py::handle object, std::optional<std::size_t> cols = {}) {
+    return object.is_none() ? MatrixView<const T>{} : matrix_arg<T>(name, object, cols);
+}
+
+/// The entries of a 2-D array of T in C order, row by row, with `cols` columns, and `rows` rows where a number is
+/// given.
+template <class T>
+std::span<const T> rows_arg(const char* name, py::handle object, std::size_t cols,
+                            std::optional<std::size_t> rows = {}) {
+    const MatrixView<const T> view = matrix_arg<T>(name, object, cols);
+    if (rows && view.rows != *rows)
+        detail::wrong_value(name, "an array with " + std::to_string(*rows) + " rows", object);
+    if (!view.rows_contiguous() || (view.rows > 1 && view.row_stride != static_cast<std::ptrdiff_t>(cols)))
+        detail::wrong_value(name, "an array in C order", object);
+    return {view.data, view.rows * cols};
+}
+
 /// The container's memory as a NumPy array that owns it, without a copy; 1-D unless a shape is given.
 template <class Container>
 py::array_t<typename Container::value_type> to_numpy(Container&& values, std::vector<py::ssize_t> shape = {}) {
@@ -116,6 +133,13 @@ py::array_t<typename Container::value_type> to_numpy(Container&& values, std::ve
     const py::capsule owner(owned.get(), [](void* p) { delete static_cast<Container*>(p); });
     static_cast<void>(owned.release());
     return py::array_t<typename Container::value_type>(std::move(shape), data, owner);
+}
+
+/// The same as rows of `cols` values each.
+template <class Container>
+py::array_t<typename Container::value_type> rows_to_numpy(Container&& values, std::size_t cols) {
+    const auto rows = static_cast<py::ssize_t>(values.size() / cols);
+    return to_numpy(std::forward<Container>(values), {rows, static_cast<py::ssize_t>(cols)});
 }
 
 } // namespace mlcore::bindings

@@ -1,7 +1,7 @@
 // How Python enters the core: run(n_threads, seed, f) calls f(const RunContext&) without the GIL. While f runs, the
 // calling thread checks for signals ten times a second, so that Ctrl-C ends f early and raises KeyboardInterrupt. With
-// run(n_threads, seed, report, f) the callable report(done, figure) hears of each iteration, unless it is None. The
-// first run of the process that could not start all its threads issues a RuntimeWarning.
+// run(n_threads, seed, report, f) the callable report(done, figure) is called after each iteration, unless it is None.
+// The first run of the process that could not start all its threads issues a RuntimeWarning.
 #pragma once
 
 #include "core/context.hpp"
@@ -22,7 +22,7 @@ namespace mlcore::bindings {
 namespace py = pybind11;
 
 /// Runs Python's signal handlers. What they raise is kept until rethrow(), because it must cross threads that know
-/// nothing of Python; the run itself hears of it through the flag.
+/// nothing of Python; the run itself is told by the flag.
 class SignalProgress final : public Progress {
   public:
     /// report: a callable (done, figure) or None; the caller holds it.

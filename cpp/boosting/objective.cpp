@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "core/error.hpp"
+#include "core/choice.hpp"
 #include "core/parallel.hpp"
 #include "core/vecmath.hpp"
 
@@ -194,23 +194,20 @@ double line_search(const Targets& targets, const std::vector<double>& score, dou
 } // namespace
 
 Objective Objective::parse(const std::string& name, int n_outputs, double parameter) {
-    static constexpr std::pair<const char*, Loss> names[] = {{"log_loss", Loss::log_loss},
-                                                             {"squared_error", Loss::squared_error},
-                                                             {"absolute_error", Loss::absolute_error},
-                                                             {"huber", Loss::huber},
-                                                             {"quantile", Loss::quantile},
-                                                             {"poisson", Loss::poisson},
-                                                             {"gamma", Loss::gamma},
-                                                             {"tweedie", Loss::tweedie},
-                                                             {"custom", Loss::custom}};
-    for (const auto& [text, loss] : names)
-        if (name == text) {
-            if (n_outputs < 1) throw ValueError("n_outputs must be at least 1, got " + std::to_string(n_outputs));
-            if (n_outputs > 1 && loss != Loss::log_loss && loss != Loss::custom)
-                throw ValueError("loss " + name + " has one output, got n_outputs = " + std::to_string(n_outputs));
-            return {loss, n_outputs, parameter};
-        }
-    throw ValueError("unknown loss '" + name + "'");
+    const Loss loss = choose<Loss>("loss", name,
+                                   {{"log_loss", Loss::log_loss},
+                                    {"squared_error", Loss::squared_error},
+                                    {"absolute_error", Loss::absolute_error},
+                                    {"huber", Loss::huber},
+                                    {"quantile", Loss::quantile},
+                                    {"poisson", Loss::poisson},
+                                    {"gamma", Loss::gamma},
+                                    {"tweedie", Loss::tweedie},
+                                    {"custom", Loss::custom}});
+    if (n_outputs < 1) throw ValueError("n_outputs must be at least 1, got " + std::to_string(n_outputs));
+    if (n_outputs > 1 && loss != Loss::log_loss && loss != Loss::custom)
+        throw ValueError("loss " + name + " has one output, got n_outputs = " + std::to_string(n_outputs));
+    return {loss, n_outputs, parameter};
 }
 
 double Objective::unit_free_scale(const Targets& targets) const {

@@ -1,6 +1,6 @@
 #include "nn/losses.hpp"
 
-#include "core/error.hpp"
+#include "core/choice.hpp"
 #include "core/parallel.hpp"
 #include "core/vecmath.hpp"
 #include "nn/row_sums.hpp"
@@ -13,7 +13,7 @@ namespace {
 
 using simd::Floats;
 
-/// The loss of some entries and its derivative by x.
+/// The loss of some entries and its derivative with respect to x.
 struct Point {
     Floats loss, slope;
 };
@@ -69,15 +69,15 @@ double sum_points(const RunContext& ctx, const PointwiseLoss& p, float factor, c
 } // namespace
 
 Loss parse_loss(const std::string& name) {
-    if (name == "squared") return Loss::squared;
-    if (name == "absolute") return Loss::absolute;
-    if (name == "smooth_absolute") return Loss::smooth_absolute;
-    if (name == "huber") return Loss::huber;
-    if (name == "logistic") return Loss::logistic;
-    if (name == "focal") return Loss::focal;
-    if (name == "divergence") return Loss::divergence;
-    if (name == "log_divergence") return Loss::log_divergence;
-    throw ValueError("there is no loss '" + name + "'");
+    return choose<Loss>("kind of loss", name,
+                        {{"squared", Loss::squared},
+                         {"absolute", Loss::absolute},
+                         {"smooth_absolute", Loss::smooth_absolute},
+                         {"huber", Loss::huber},
+                         {"logistic", Loss::logistic},
+                         {"focal", Loss::focal},
+                         {"divergence", Loss::divergence},
+                         {"log_divergence", Loss::log_divergence}});
 }
 
 double pointwise_loss(const RunContext& ctx, const PointwiseLoss& problem, float factor, const float* dy, float* loss,

@@ -1,10 +1,11 @@
-// Submodule `embedding`: the engine behind mlcore.embedding. Python validates, these files only convert. Training here,
+// Submodule `embedding`: the engine of mlcore.embedding. Python validates, these files only convert. Training here,
 // corpora and words in embedding/corpus.cpp, queries and files in embedding/vectors.cpp.
 #include "bindings/embedding/embedding.hpp"
 
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "embedding/trainer.hpp"
 #include "text/corpus.hpp"
 
@@ -36,19 +37,11 @@ py::tuple tree_arrays(HuffmanTree tree) {
 }
 
 Algorithm parse_algorithm(const std::string& name) {
-    if (name == "skipgram") return Algorithm::skipgram;
-    if (name == "cbow") return Algorithm::cbow;
-    throw ValueError("algorithm must be 'skipgram' or 'cbow', got '" + name + "'");
+    return choose<Algorithm>("algorithm", name, {{"skipgram", Algorithm::skipgram}, {"cbow", Algorithm::cbow}});
 }
 
 Loss parse_loss(const std::string& name) {
-    if (name == "ns") return Loss::negative_sampling;
-    if (name == "hs") return Loss::hierarchical_softmax;
-    throw ValueError("loss must be 'ns' or 'hs', got '" + name + "'");
-}
-
-MatrixView<const float> rows_arg(const char* name, py::handle object, std::size_t cols) {
-    return object.is_none() ? MatrixView<const float>{} : matrix_arg<float>(name, object, cols);
+    return choose<Loss>("loss", name, {{"ns", Loss::negative_sampling}, {"hs", Loss::hierarchical_softmax}});
 }
 
 py::array_t<float> rows_array(Buffer<float>&& rows, std::size_t n, std::size_t cols) {
@@ -108,7 +101,8 @@ void register_embedding(py::module_& parent) {
             "set_rows",
             [](Trainer& self, py::object vectors, py::object context_vectors, int n_threads) {
                 const std::size_t d = self.params().vector_size;
-                const auto v = rows_arg("vectors", vectors, d), c = rows_arg("context_vectors", context_vectors, d);
+                const auto v = optional_matrix_arg<float>("vectors", vectors, d),
+                           c = optional_matrix_arg<float>("context_vectors", context_vectors, d);
                 run(n_threads, self.params().seed, [&](const RunContext& ctx) { self.set_rows(ctx, v, c); });
             },
             py::arg("vectors"), py::arg("context_vectors"), py::kw_only(), py::arg("n_threads"))
@@ -118,7 +112,7 @@ void register_embedding(py::module_& parent) {
                std::size_t last_piece, double alpha, double min_alpha, int n_threads) {
                 const Stretch stretch{epoch, epochs, first_piece, last_piece, alpha, min_alpha};
                 const Progressed done = run(n_threads, self.params().seed,
-                                            [&](const RunContext& ctx) { return self.train(ctx, corpus, stretch); });
+                                                  [&](const RunContext& ctx) { return self.train(ctx, corpus, stretch); });
                 return py::make_tuple(done.loss, done.n_terms, done.n_tokens);
             },
             py::arg("corpus"), py::kw_only(), py::arg("epoch"), py::arg("epochs"), py::arg("first_piece"),

@@ -1,4 +1,4 @@
-// Queries on word vectors and files of them, part of the submodule `embedding`: see embedding/embedding.cpp.
+// Queries on word vectors and files of them, part of the submodule `embedding`: see embedding.cpp.
 #include "bindings/embedding/embedding.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
@@ -18,9 +18,9 @@ using namespace embedding;
 using namespace linalg;
 using namespace bindings;
 
-/// (V, d) float32 whose rows lie one behind the other, contiguous each. NumPy's strides of an array without rows say
+/// (V, d) float32 whose rows lie one after the other, contiguous each. NumPy's strides of an array without rows say
 /// nothing.
-MatrixView<const float> rows_arg(const char* name, py::handle object, std::optional<std::size_t> cols = {}) {
+MatrixView<const float> vectors_arg(const char* name, py::handle object, std::optional<std::size_t> cols = {}) {
     const MatrixView<const float> view = matrix_arg<float>(name, object, cols);
     if (view.rows > 0 &&
         (!view.rows_contiguous() || (view.rows > 1 && view.row_stride < static_cast<std::ptrdiff_t>(view.cols))))
@@ -29,7 +29,7 @@ MatrixView<const float> rows_arg(const char* name, py::handle object, std::optio
 }
 
 UnitRows table_of(py::handle vectors, py::handle inverse_norms) {
-    const MatrixView<const float> rows = rows_arg("vectors", vectors);
+    const MatrixView<const float> rows = vectors_arg("vectors", vectors);
     return {rows, span_arg<float>("inverse_norms", inverse_norms, rows.rows).data()};
 }
 
@@ -49,7 +49,7 @@ py::bytes join(const std::vector<std::string>& pieces) {
 }
 
 py::tuple py_inverse_norms(py::object vectors, int n_threads) {
-    const MatrixView<const float> rows = rows_arg("vectors", vectors);
+    const MatrixView<const float> rows = vectors_arg("vectors", vectors);
     std::vector<float> out(rows.rows);
     const std::size_t bad =
         run(n_threads, 0, [&](const RunContext& ctx) { return inverse_norms(ctx, rows, out.data()); });
@@ -64,7 +64,7 @@ py::tuple py_nearest(py::object vectors, py::object inverse_norms, py::object te
     table.rows.rows = std::min(table.rows.rows, n_rows);
     const auto offsets = span_arg<std::int64_t>("excluded_offsets", excluded_offsets);
     if (offsets.empty()) throw ValueError("excluded_offsets must have an entry more than there are queries");
-    const Queries queries{.terms = rows_arg("terms", terms, table.rows.cols),
+    const Queries queries{.terms = vectors_arg("terms", terms, table.rows.cols),
                           .n_queries = offsets.size() - 1,
                           .n_positive = n_positive,
                           .n_negative = n_negative,
@@ -78,7 +78,7 @@ py::tuple py_nearest(py::object vectors, py::object inverse_norms, py::object te
 
 py::array_t<float> py_cosines(py::object vectors, py::object inverse_norms, py::object queries, int n_threads) {
     const UnitRows table = table_of(vectors, inverse_norms);
-    const MatrixView<const float> wanted = rows_arg("queries", queries, table.rows.cols);
+    const MatrixView<const float> wanted = vectors_arg("queries", queries, table.rows.cols);
     py::array_t<float> out({static_cast<py::ssize_t>(wanted.rows), static_cast<py::ssize_t>(table.rows.rows)});
     float* data = out.mutable_data();
     run(n_threads, 0, [&](const RunContext& ctx) { cosines(ctx, table, wanted, data); });

@@ -11,10 +11,6 @@ namespace {
 using namespace linear_model;
 using namespace bindings;
 
-std::span<const double> values_or_none(const char* name, py::handle object, std::optional<std::size_t> size) {
-    return optional_span_arg<double>(name, object, size).value_or(std::span<const double>());
-}
-
 Precompute parse_precompute(const std::string& name) {
     if (name == "auto") return Precompute::by_cost;
     if (name == "gram") return Precompute::gram;
@@ -28,8 +24,8 @@ py::dict run_elastic_net_path(py::object X, py::object Y, py::object sample_weig
                               const std::string& precompute, int n_threads, std::uint64_t seed, py::object report) {
     const Table table = table_arg("X", X);
     const auto targets = matrix_arg<double>("Y", Y);
-    const auto weight = values_or_none("sample_weight", sample_weight, n_rows(table));
-    const auto from = values_or_none("start", start, targets.cols * n_cols(table));
+    const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
+    const auto from = optional_span_arg<double>("start", start, targets.cols * n_cols(table));
     std::variant<AlphaGrid, std::span<const double>> wanted = AlphaGrid{n_alphas, eps};
     if (!alphas.is_none()) wanted = span_arg<double>("alphas", alphas);
     const ElasticNetParams params{
@@ -61,7 +57,7 @@ py::dict run_ridge(py::object X, py::object Y, py::object sample_weight, py::obj
                    double tol, int max_iter, bool fit_intercept, int n_threads, py::object report) {
     const Table table = table_arg("X", X);
     const auto targets = matrix_arg<double>("Y", Y);
-    const auto weight = values_or_none("sample_weight", sample_weight, n_rows(table));
+    const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
     const auto penalties = span_arg<double>("alphas", alphas, targets.cols);
     const RidgeParams params{parse_solver(solver), tol, max_iter, fit_intercept};
     RidgeFit fit = run(n_threads, 0, report,

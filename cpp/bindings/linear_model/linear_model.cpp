@@ -14,27 +14,7 @@ namespace {
 using namespace linear_model;
 using namespace bindings;
 
-/// (K, d + 1) in C order.
-std::span<const double> coefficients_arg(const char* name, py::handle object, std::size_t rows, std::size_t cols) {
-    const MatrixView<const double> view = matrix_arg<double>(name, object, cols);
-    if (rows != 0 && view.rows != rows)
-        throw ValueError(std::string(name) + " must have " + std::to_string(rows) + " rows, got " +
-                         std::to_string(view.rows));
-    if (!view.rows_contiguous() || (view.rows > 1 && view.row_stride != static_cast<std::ptrdiff_t>(cols)))
-        throw ValueError(std::string(name) + " must be C-contiguous");
-    return {view.data, view.rows * cols};
-}
-
 std::size_t outputs_of(std::size_t n_classes) { return n_classes == 2 ? 1 : n_classes; }
-
-py::array_t<double> by_row(std::vector<double>&& values, std::size_t cols) {
-    const auto rows = static_cast<py::ssize_t>(values.size() / cols);
-    return to_numpy(std::move(values), {rows, static_cast<py::ssize_t>(cols)});
-}
-
-std::span<const double> weight_arg(py::handle object, std::size_t n) {
-    return optional_span_arg<double>("sample_weight", object, n).value_or(std::span<const double>());
-}
 
 py::dict logistic_fit(py::object X, py::object y, py::object sample_weight, py::object start, std::size_t n_classes,
                       double l1, double l2, bool fit_intercept, const std::string& solver, double tol, int max_iter,
@@ -43,15 +23,15 @@ py::dict logistic_fit(py::object X, py::object y, py::object sample_weight, py::
     const Table table = table_arg("X", X);
     const std::size_t cols = n_cols(table) + 1;
     const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
-    const auto weight = weight_arg(sample_weight, n_rows(table));
-    const auto from = coefficients_arg("start", start, outputs_of(n_classes), cols);
+    const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
+    const auto from = rows_arg<double>("start", start, cols, outputs_of(n_classes));
     const LogisticParams params{n_classes,     l1,         l2,      fit_intercept, solver, tol, max_iter,
                                 learning_rate, batch_size, momentum};
     LogisticFit fit = run(n_threads, seed, report, [&](const RunContext& ctx) {
         return fit_logistic(ctx, table, labels, weight, from, params);
     });
     py::dict result;
-    result["coef"] = by_row(std::move(fit.coef), cols);
+    result["coef"] = rows_to_numpy(std::move(fit.coef), cols);
     result["n_iter"] = fit.n_iter;
     result["optimality"] = fit.optimality;
     result["converged"] = fit.converged;
@@ -74,15 +54,15 @@ void register_linear_model(py::module_& parent) {
             const Table table = table_arg("X", X);
             const std::size_t cols = n_cols(table) + 1;
             const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
-            const auto weight = weight_arg(sample_weight, n_rows(table));
-            const auto theta = coefficients_arg("coef", coef, outputs_of(n_classes), cols);
+            const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
+            const auto theta = rows_arg<double>("coef", coef, cols, outputs_of(n_classes));
             std::vector<double> gradient(theta.size());
             const double value = run(n_threads, 0, [&](const RunContext& ctx) {
                 const auto design = linalg::make_design(table);
                 LogisticLoss loss(*design, labels, weight, n_classes, fit_intercept, l2);
                 return loss.value_and_gradient(ctx, theta.data(), gradient.data());
             });
-            return py::make_tuple(value, by_row(std::move(gradient), cols));
+            return py::make_tuple(value, rows_to_numpy(std::move(gradient), cols));
         },
         py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("coef"), py::kw_only(), py::arg("n_classes"),
         py::arg("l2"), py::arg("fit_intercept"), py::arg("n_threads"));
@@ -90,9 +70,9 @@ void register_linear_model(py::module_& parent) {
         "linear_scores",
         [](py::object X, py::object coef, int n_threads) {
             const Table table = table_arg("X", X);
-            const auto w = coefficients_arg("coef", coef, 0, n_cols(table) + 1);
+            const auto w = rows_arg<double>("coef", coef, n_cols(table) + 1);
             const std::size_t K = w.size() / (n_cols(table) + 1);
-            return by_row(
+            return rows_to_numpy(
                 run(n_threads, 0, [&](const RunContext& ctx) { return linear_model::linear_scores(ctx, table, w, K); }),
                 K);
         },

@@ -4,6 +4,7 @@
 #include "bindings/module.hpp"
 #include "bindings/nn/tensor_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "nn/attention/attention.hpp"
 #include "nn/attention/pair_attention.hpp"
 
@@ -112,16 +113,12 @@ py::object py_attention_backward(py::object q, py::object k, py::object v, py::o
     gradients.dq = optional_heads("dq", dq, args.query_shape);
     gradients.dk = optional_heads("dk", dk, args.key_shape);
     gradients.dv = optional_heads("dv", dv, args.value_shape);
-    py::object dscores = py::none();
-    if (needs_dscores) {
-        auto array = pooled_array<float>(args.score_shape);
-        gradients.dscores = array.mutable_data();
-        dscores = std::move(array);
-    }
+    OptionalArray<> dscores(needs_dscores, args.score_shape);
+    gradients.dscores = dscores.data;
     const HeadsView<const float> o = heads("out", O), d_o = heads("dout", dO);
     run(n_threads, seed,
         [&](const RunContext& ctx) { attention_backward(ctx, args.attention, o, sums.data, d_o, gradients); });
-    return dscores;
+    return std::move(dscores.object);
 }
 
 py::array_t<float> py_attention_weights(py::object q, py::object k, py::object v, py::object log_sums, py::object bias,
@@ -141,14 +138,13 @@ struct PairArguments {
 
     PairArguments(const std::string& score, const py::object& a, const py::object& c, const py::object& w,
                   const py::object& v, const py::object& bias, const py::object& lengths) {
-        if (score != "additive" && score != "distance")
-            throw ValueError("score must be 'additive' or 'distance', got '" + score + "'");
         const auto A = tensor_arg<float>("a", a, 3), C = tensor_arg<float>("c", c, 3), V = tensor_arg<float>("v", v, 3);
         check_shape("c", C.shape, {A.shape[0], C.shape[1], A.shape[2]});
         check_shape("v", V.shape, {A.shape[0], C.shape[1], V.shape[2]});
         query_shape = A.shape, key_shape = C.shape, value_shape = V.shape;
         score_shape = {A.shape[0], A.shape[1], C.shape[1]}, out_shape = {A.shape[0], A.shape[1], V.shape[2]};
-        pair.score = score == "additive" ? PairScore::additive : PairScore::distance;
+        pair.score =
+            choose<PairScore>("score", score, {{"additive", PairScore::additive}, {"distance", PairScore::distance}});
         pair.batch = A.shape[0], pair.n_queries = A.shape[1], pair.n_keys = C.shape[1];
         pair.features = A.shape[2], pair.value_depth = V.shape[2];
         pair.a = A.data, pair.c = C.data, pair.values = V.data;
@@ -182,21 +178,14 @@ py::tuple py_pair_attention_backward(const std::string& score, py::object a, py:
     if (needs.size() != 4) throw ValueError("needs must have 4 entries: of a, c, w and v");
     auto dscores = pooled_array<float>(args.score_shape);
     PairGradients gradients;
-    const Shape shapes[4] = {args.query_shape, args.key_shape, {args.pair.features}, args.value_shape};
-    float** places[4] = {&gradients.da, &gradients.dc, &gradients.dw, &gradients.dvalues};
-    py::object results[4];
-    for (std::size_t i = 0; i < 4; ++i) {
-        results[i] = py::none();
-        if (!needs[i]) continue;
-        auto array = pooled_array<float>(shapes[i]);
-        *places[i] = array.mutable_data();
-        results[i] = std::move(array);
-    }
+    OptionalArray<> da(needs[0], args.query_shape), dc(needs[1], args.key_shape), dw(needs[2], {args.pair.features}),
+        dvalues(needs[3], args.value_shape);
+    gradients.da = da.data, gradients.dc = dc.data, gradients.dw = dw.data, gradients.dvalues = dvalues.data;
     float* dS = dscores.mutable_data();
     run(n_threads, 0, [&](const RunContext& ctx) {
         pair_attention_backward(ctx, args.pair, P.data, O.data, dO.data, dS, gradients);
     });
-    return py::make_tuple(results[0], results[1], results[2], results[3], std::move(dscores));
+    return py::make_tuple(da.object, dc.object, dw.object, dvalues.object, std::move(dscores));
 }
 
 } // namespace

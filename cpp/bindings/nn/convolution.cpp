@@ -88,15 +88,9 @@ py::tuple py_convolution(py::object x, py::object weight, py::object bias, const
     const Activation f = parse_activation(activation);
     auto out = pooled_array<float>(output_shape(shape));
     float* y = out.mutable_data();
-    float* z = nullptr;
-    py::object before = py::none();
-    if (keep_input && gradient_needs_input(f)) {
-        auto array = pooled_array<float>(output_shape(shape));
-        z = array.mutable_data();
-        before = std::move(array);
-    }
-    run(n_threads, 0, [&](const RunContext& ctx) { convolve(ctx, shape, X.data, W.data, b.data, f, z, y); });
-    return py::make_tuple(std::move(out), std::move(before));
+    OptionalArray<> z(keep_input && gradient_needs_input(f), output_shape(shape));
+    run(n_threads, 0, [&](const RunContext& ctx) { convolve(ctx, shape, X.data, W.data, b.data, f, z.data, y); });
+    return py::make_tuple(std::move(out), std::move(z.object));
 }
 
 /// Returns (dx, dw, db), None for what is not wanted.
@@ -106,23 +100,15 @@ py::tuple py_convolution_backward(py::object x, py::object weight, py::object dy
     const auto X = tensor_arg<float>("x", x, 4), W = tensor_arg<float>("weight", weight, 4);
     const ConvolutionShape shape = convolution_shape(X.shape, W.shape, stride, padding, dilation, groups);
     const auto D = tensor_arg<float>("dy", dy, output_shape(shape));
-    std::array<py::object, 3> gradients{py::none(), py::none(), py::none()};
-    std::array<float*, 3> data{};
-    const std::array<Shape, 3> shapes{X.shape, W.shape, Shape{shape.filters}};
-    for (std::size_t i = 0; i < 3; ++i)
-        if (wanted[i]) {
-            auto array = pooled_array<float>(shapes[i]);
-            data[i] = array.mutable_data();
-            gradients[i] = std::move(array);
-        }
+    OptionalArray<> dx(wanted[0], X.shape), dw(wanted[1], W.shape), db(wanted[2], {shape.filters});
     run(n_threads, 0, [&](const RunContext& ctx) {
-        if (data[0]) convolve_input_gradient(ctx, shape, D.data, W.data, data[0]);
-        if (data[1])
-            convolve_weight_gradient(ctx, shape, X.data, D.data, data[1], data[2]);
-        else if (data[2])
-            convolve_bias_gradient(ctx, shape, D.data, data[2]);
+        if (dx.data) convolve_input_gradient(ctx, shape, D.data, W.data, dx.data);
+        if (dw.data)
+            convolve_weight_gradient(ctx, shape, X.data, D.data, dw.data, db.data);
+        else if (db.data)
+            convolve_bias_gradient(ctx, shape, D.data, db.data);
     });
-    return py::make_tuple(gradients[0], gradients[1], gradients[2]);
+    return py::make_tuple(dx.object, dw.object, db.object);
 }
 
 bool meets_entry(const PoolingAxis& a, std::size_t out) {
@@ -278,17 +264,12 @@ py::tuple py_batch_norm_backward(py::object dy, py::object x, py::object mean, p
     const auto m = tensor_arg<float>("mean", mean, each), r = tensor_arg<float>("inverse", inverse, each);
     const auto w = optional_tensor_arg<float>("weight", weight, each);
     auto dw = pooled_array<float>(each), db = pooled_array<float>(each);
-    py::object dx = py::none();
-    std::array<float*, 3> to{nullptr, dw.mutable_data(), db.mutable_data()};
-    if (want_dx) {
-        auto array = pooled_array<float>(X.shape);
-        to[0] = array.mutable_data();
-        dx = std::move(array);
-    }
+    OptionalArray<> dx(want_dx, X.shape);
+    float *to_weight = dw.mutable_data(), *to_bias = db.mutable_data();
     run(n_threads, 0, [&](const RunContext& ctx) {
-        batch_norm_backward(ctx, shape, D.data, X.data, m.data, r.data, w.data, of_batch, to[0], to[1], to[2]);
+        batch_norm_backward(ctx, shape, D.data, X.data, m.data, r.data, w.data, of_batch, dx.data, to_weight, to_bias);
     });
-    return py::make_tuple(std::move(dx), std::move(dw), std::move(db));
+    return py::make_tuple(std::move(dx.object), std::move(dw), std::move(db));
 }
 
 } // namespace

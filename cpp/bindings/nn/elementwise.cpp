@@ -114,17 +114,12 @@ py::tuple py_layer_norm(py::object x, py::object weight, py::object bias, float 
     const auto b = optional_tensor_arg<float>("bias", bias, {X.last()});
     if (!(epsilon >= 0)) throw ValueError("epsilon must be at least 0, got " + std::to_string(epsilon));
     auto y = pooled_array<float>(X.shape), rstd = pooled_array<float>({X.rows()});
-    py::object mean = py::none();
-    float *y_data = y.mutable_data(), *rstd_data = rstd.mutable_data(), *mean_data = nullptr;
-    if (centered) {
-        auto array = pooled_array<float>({X.rows()});
-        mean_data = array.mutable_data();
-        mean = std::move(array);
-    }
+    OptionalArray<> mean(centered, {X.rows()});
+    float *y_data = y.mutable_data(), *rstd_data = rstd.mutable_data();
     run(n_threads, 0, [&](const RunContext& ctx) {
-        layer_norm(ctx, X.data, X.rows(), X.last(), epsilon, w.data, b.data, y_data, mean_data, rstd_data);
+        layer_norm(ctx, X.data, X.rows(), X.last(), epsilon, w.data, b.data, y_data, mean.data, rstd_data);
     });
-    return py::make_tuple(std::move(y), std::move(mean), std::move(rstd));
+    return py::make_tuple(std::move(y), std::move(mean.object), std::move(rstd));
 }
 
 /// Returns (dx, dweight, dbias), None for what is not wanted.
@@ -135,19 +130,11 @@ py::tuple py_layer_norm_backward(py::object x, py::object dy, py::object mean, p
     const auto D = tensor_arg<float>("dy", dy, X.shape), r = tensor_arg<float>("rstd", rstd, Shape{X.rows()});
     const auto c = optional_tensor_arg<float>("mean", mean, {X.rows()});
     const auto w = optional_tensor_arg<float>("weight", weight, {X.last()});
-    float* out[3] = {nullptr, nullptr, nullptr};
-    py::object arrays[3] = {py::none(), py::none(), py::none()};
-    const bool wanted[3] = {want_input, want_weight, want_bias};
-    for (int i = 0; i < 3; ++i) {
-        if (!wanted[i]) continue;
-        auto array = pooled_array<float>(i == 0 ? X.shape : Shape{X.last()});
-        out[i] = array.mutable_data();
-        arrays[i] = std::move(array);
-    }
+    OptionalArray<> dx(want_input, X.shape), dw(want_weight, {X.last()}), db(want_bias, {X.last()});
     run(n_threads, 0, [&](const RunContext& ctx) {
-        layer_norm_backward(ctx, X.data, D.data, c.data, r.data, w.data, X.rows(), X.last(), out[0], out[1], out[2]);
+        layer_norm_backward(ctx, X.data, D.data, c.data, r.data, w.data, X.rows(), X.last(), dx.data, dw.data, db.data);
     });
-    return py::make_tuple(std::move(arrays[0]), std::move(arrays[1]), std::move(arrays[2]));
+    return py::make_tuple(std::move(dx.object), std::move(dw.object), std::move(db.object));
 }
 
 py::array_t<float> py_dropout(py::object x, py::object residual, double p, std::uint64_t seed, int n_threads) {

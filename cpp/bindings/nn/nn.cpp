@@ -57,22 +57,18 @@ py::tuple py_linear(py::object x, py::object weight, py::object bias, py::object
     const auto b = optional_tensor_arg<float>("bias", bias, {W.shape[0]});
     const auto r = optional_tensor_arg<float>("residual", residual, shape);
     auto out = pooled_array<float>(shape);
-    py::object before = py::none();
     Epilogue epilogue;
     epilogue.bias = b.data;
     if (r.data) epilogue.residual = row_major(r.data, m, W.shape[0]);
     epilogue.activation = parse_activation(activation);
-    if (keep_input && gradient_needs_input(epilogue.activation)) {
-        auto array = pooled_array<float>(shape);
-        epilogue.pre_activation = array.mutable_data();
-        before = std::move(array);
-    }
+    OptionalArray<> before(keep_input && gradient_needs_input(epilogue.activation), shape);
+    epilogue.pre_activation = before.data;
     const MatrixView<float> Y = row_major(out.mutable_data(), m, W.shape[0]);
     const MatrixView<const float> left = row_major(X.data, m, X.last());
     run(n_threads, 0, [&](const RunContext& ctx) {
         gemm(ctx, left, transposed(row_major(W.data, W.shape[0], W.shape[1])), Y, false, epilogue);
     });
-    return py::make_tuple(std::move(out), std::move(before));
+    return py::make_tuple(std::move(out), std::move(before.object));
 }
 
 } // namespace

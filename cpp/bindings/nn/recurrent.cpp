@@ -21,11 +21,8 @@ using namespace nn;
 /// n_rows: of the packed rows, where they are there already.
 SequenceLayout layout_of(py::handle lengths, std::size_t n_batch, std::size_t n_steps,
                          std::optional<std::size_t> n_rows = {}) {
-    const auto given = optional_span_arg<std::int64_t>("lengths", lengths);
-    if (given && given->size() != n_batch)
-        throw ValueError("lengths has " + std::to_string(given->size()) + " entries for " + std::to_string(n_batch) +
-                         " sequences");
-    if (given) return SequenceLayout(n_batch, n_steps, *given);
+    if (!lengths.is_none())
+        return SequenceLayout(n_batch, n_steps, span_arg<std::int64_t>("lengths", lengths, n_batch));
     if (n_rows && (n_batch == 0 || *n_rows / n_batch != n_steps || *n_rows % n_batch != 0))
         throw ValueError(std::to_string(n_batch) + " sequences of " + std::to_string(n_steps) + " steps do not have " +
                          std::to_string(*n_rows) + " rows");
@@ -104,24 +101,13 @@ struct Call {
     Shape cells_shape() const { return {D, N, H}; }
 };
 
-struct MaybeArray {
-    py::object object = py::none();
-    float* data = nullptr;
-    MaybeArray(bool wanted, const Shape& shape) {
-        if (!wanted) return;
-        auto array = pooled_array<float>(shape);
-        data = array.mutable_data();
-        object = std::move(array);
-    }
-};
-
 /// y (N, D H), h_n (D, B, H), c_n or None, and what the gradient needs: gates and cells, or None.
 py::tuple py_forward(const std::string& kind, py::object x, py::object h0, py::object c0, py::object weights,
                      py::object lengths, std::size_t n_batch, std::size_t n_steps, bool keep, int n_threads) {
     const Call call(kind, x, h0, c0, weights, lengths, n_batch, n_steps);
     auto y = pooled_array<float>({call.N, call.D * call.H}), h_n = pooled_array<float>(call.states);
     const bool has_cell = call.sizes.has_cell;
-    MaybeArray c_n(has_cell, call.states), gates(keep && call.sizes.kept_columns > 0, call.gates_shape()),
+    OptionalArray<> c_n(has_cell, call.states), gates(keep && call.sizes.kept_columns > 0, call.gates_shape()),
         cells(keep && has_cell, call.cells_shape());
     const RecurrentForward pass{.cell = call.cell,
                                 .layout = call.layout,
@@ -149,12 +135,12 @@ py::tuple py_backward(const std::string& kind, py::object x, py::object h0, py::
     const Shape results{call.N, call.D * call.H};
     const bool has_cell = call.sizes.has_cell, has_gates = call.sizes.kept_columns > 0;
     const std::size_t rows = call.sizes.weight_blocks * call.H;
-    MaybeArray dx(needs_x, {call.N, call.I}), dh0(needs_states, call.states),
+    OptionalArray<> dx(needs_x, {call.N, call.I}), dh0(needs_states, call.states),
         dc0(needs_states && has_cell, call.states);
     std::vector<RecurrentWeightGradients> dweights;
     py::list all;
     for (std::size_t d = 0; d < call.D && needs_weights; ++d) {
-        const MaybeArray W_ih(true, {rows, call.I}), W_hh(true, {rows, call.H}), b_ih(call.has_bias, {rows}),
+        const OptionalArray<> W_ih(true, {rows, call.I}), W_hh(true, {rows, call.H}), b_ih(call.has_bias, {rows}),
             b_hh(call.has_bias, {rows});
         dweights.push_back({W_ih.data, W_hh.data, b_ih.data, b_hh.data});
         all.append(py::make_tuple(W_ih.object, W_hh.object, b_ih.object, b_hh.object));

@@ -3,6 +3,7 @@
 
 #include "bindings/nn/tensor_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "nn/cross_entropy.hpp"
 #include "nn/losses.hpp"
 #include "nn/softmax.hpp"
@@ -58,10 +59,8 @@ py::array_t<float> py_logsumexp_backward(py::object x, py::object dlse, int n_th
 enum class Reduction { none, mean, sum };
 
 Reduction parse_reduction(const std::string& name) {
-    if (name == "none") return Reduction::none;
-    if (name == "mean") return Reduction::mean;
-    if (name == "sum") return Reduction::sum;
-    throw ValueError("reduction must be 'none', 'mean' or 'sum', got '" + name + "'");
+    return choose<Reduction>("reduction", name,
+                             {{"none", Reduction::none}, {"mean", Reduction::mean}, {"sum", Reduction::sum}});
 }
 
 /// x (m, n) logits; target (m) int64, or (m, n) float32 probabilities. Returns (loss (m) or (), gradient or None); the
@@ -94,23 +93,17 @@ py::tuple py_cross_entropy(py::object x, py::object target, py::object class_wei
 
     auto loss = pooled_array<float>(reduction == Reduction::none ? Shape{problem.m} : Shape{});
     float* loss_data = loss.mutable_data();
-    py::object gradient = py::none();
-    float* gradient_data = nullptr;
-    if (with_gradient) {
-        auto array = pooled_array<float>(X.shape);
-        gradient_data = array.mutable_data();
-        gradient = std::move(array);
-    }
+    OptionalArray<> gradient(with_gradient, X.shape);
     run(n_threads, 0, [&](const RunContext& ctx) {
         double scale = 1; // a batch whose targets are all ignored has loss 0
         if (reduction == Reduction::mean)
             if (const double total = total_weight(ctx, problem); total != 0) scale = 1 / total;
         if (reduction == Reduction::mean && problem.m == 0) scale = std::numeric_limits<double>::quiet_NaN();
         const double sum = cross_entropy(ctx, problem, static_cast<float>(scale), rows.data,
-                                         reduction == Reduction::none ? loss_data : nullptr, gradient_data);
+                                         reduction == Reduction::none ? loss_data : nullptr, gradient.data);
         if (reduction != Reduction::none) *loss_data = static_cast<float>(sum * scale);
     });
-    return py::make_tuple(std::move(loss), std::move(gradient));
+    return py::make_tuple(std::move(loss), std::move(gradient.object));
 }
 
 /// x, target, weight, positive_weight, dy of one shape. Returns (loss of that shape or (), gradient or None).
@@ -135,21 +128,15 @@ py::tuple py_pointwise_loss(py::object x, py::object target, py::object weight, 
 
     auto loss = pooled_array<float>(reduction == Reduction::none ? X.shape : Shape{});
     float* loss_data = loss.mutable_data();
-    py::object gradient = py::none();
-    float* gradient_data = nullptr;
-    if (with_gradient) {
-        auto array = pooled_array<float>(X.shape);
-        gradient_data = array.mutable_data();
-        gradient = std::move(array);
-    }
+    OptionalArray<> gradient(with_gradient, X.shape);
     const double count = problem.n > 0 ? static_cast<double>(problem.n) : std::numeric_limits<double>::quiet_NaN();
     const double scale = reduction == Reduction::mean ? 1 / count : 1;
     run(n_threads, 0, [&](const RunContext& ctx) {
         const double sum = pointwise_loss(ctx, problem, static_cast<float>(scale), D.data,
-                                          reduction == Reduction::none ? loss_data : nullptr, gradient_data);
+                                          reduction == Reduction::none ? loss_data : nullptr, gradient.data);
         if (reduction != Reduction::none) *loss_data = static_cast<float>(sum * scale);
     });
-    return py::make_tuple(std::move(loss), std::move(gradient));
+    return py::make_tuple(std::move(loss), std::move(gradient.object));
 }
 
 } // namespace

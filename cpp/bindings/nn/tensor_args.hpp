@@ -6,6 +6,7 @@
 #include "core/memory.hpp"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace mlcore::bindings {
@@ -63,5 +64,20 @@ StridedView<T> strided_output_arg(const char* name, py::handle object, const Sha
 /// An uninitialised C-ordered array whose memory goes back to the shared pool.
 template <class T = float>
 py::array_t<T> pooled_array(const Shape& shape);
+
+/// A result that may not be wanted: a pooled array, or None with `data` nullptr.
+template <class T = float>
+struct OptionalArray {
+    OptionalArray() = default;
+    OptionalArray(bool wanted, const Shape& shape) {
+        if (!wanted) return;
+        auto array = pooled_array<T>(shape);
+        data = array.mutable_data();
+        object = std::move(array);
+    }
+
+    py::object object = py::none();
+    T* data = nullptr;
+};
 
 } // namespace mlcore::bindings

@@ -1,4 +1,4 @@
-#include "core/error.hpp"
+#include "core/choice.hpp"
 #include "linalg/gemm.hpp"
 #include "nn/recurrent/cell.hpp"
 #include "nn/recurrent/product.hpp"
@@ -137,11 +137,11 @@ void forward(const RunContext& ctx, const RecurrentForward& pass) {
 } // namespace
 
 RecurrentCell parse_recurrent_cell(const std::string& name) {
-    if (name == "rnn_tanh") return RecurrentCell::rnn_tanh;
-    if (name == "rnn_relu") return RecurrentCell::rnn_relu;
-    if (name == "lstm") return RecurrentCell::lstm;
-    if (name == "gru") return RecurrentCell::gru;
-    throw ValueError("a recurrent cell is 'rnn_tanh', 'rnn_relu', 'lstm' or 'gru', got '" + name + "'");
+    return choose<RecurrentCell>("kind of recurrent cell", name,
+                                 {{"rnn_tanh", RecurrentCell::rnn_tanh},
+                                  {"rnn_relu", RecurrentCell::rnn_relu},
+                                  {"lstm", RecurrentCell::lstm},
+                                  {"gru", RecurrentCell::gru}});
 }
 
 RecurrentSizes recurrent_sizes(RecurrentCell cell) {
