@@ -1,10 +1,16 @@
-"""Labels and weights of rows, checked and encoded in the same way for every estimator.
+"""Targets and weights of rows, checked and encoded in the same way for every estimator.
 
 Labels keep their type exactly: a nullable or Arrow column gives the plain type that holds the same values (integers
-beyond 2^53 included, which a detour by float64 would merge). Every label of `y` is a class, those of rows without
-weight too, as in scikit-learn: a bag of rows drawn by weights then has the same classes as all others.
+beyond 2^53 included, which a detour by float64 would merge).
+
+Every label of `y` is a class, those of rows without weight too, as in scikit-learn: a bag of rows drawn by weights then
+has the same classes as all others. A class without weight (:func:`has_weight`), be it by `sample_weight` or by a factor
+of 0 in `class_weight`, is never predicted, and has next to no probability; if one class alone has a weight, it is
+predicted everywhere. A weight of 0 is otherwise the same as no row (:func:`weighted_rows`).
 """
 
+import math
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,11 +18,32 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _num_samples
 
 from mlcore._tables import Floats
 
 Codes: TypeAlias = NDArray[np.int32]
+
+
+def read_targets(y: Any, owner: str, name: str = "y") -> Floats:
+    """Return numbers as a float64 array of shape (n_samples,), in one piece.
+
+    Raises
+    ------
+    ValueError
+        If `y`, called `name`, is None, has missing values, is no single column, or holds no numbers.
+    """
+    if y is None:
+        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None")
+    y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=owner), warn=True)
+    if y.dtype.kind in "mM":
+        raise ValueError(f"{name} of {owner} must hold numbers, got dtype {y.dtype}: turn it into numbers")
+    try:
+        target: Floats = np.ascontiguousarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} of {owner} must hold numbers: {error}") from error
+    assert_all_finite(target, input_name=name, estimator_name=owner)
+    return target
 
 
 def read_labels(y: Any, owner: str) -> NDArray[Any]:
@@ -36,7 +63,7 @@ def read_labels(y: Any, owner: str) -> NDArray[Any]:
         If labels are of types that cannot be ordered among each other.
     """
     if y is None:
-        raise ValueError(f"{owner} requires y to be passed, but the target y is None")
+        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None")
     y = _plain(y, owner)
     y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name="y"), warn=True)
     assert_all_finite(y, input_name="y", estimator_name=owner)
@@ -125,7 +152,9 @@ def known_codes(y: NDArray[Any], classes: NDArray[Any], name: str) -> Codes:
 
 
 def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weight") -> Floats | None:
-    """Return the weights of rows as float64 (n_samples,), or None where none are given.
+    """Return the weights of rows, called `name`, as float64 (n_samples,), or None where none are given.
+
+    One number is the weight of all rows.
 
     Raises
     ------
@@ -134,9 +163,16 @@ def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weig
     """
     if sample_weight is None:
         return None
-    weight: Floats = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weight.any():
-        raise ValueError(f"{name} of {owner} must have a weight that is not zero, got zeros only")
+    n = _num_samples(X)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n, sample_weight, dtype=np.float64)
+    options = {"dtype": np.float64, "order": "C", "ensure_2d": False, "input_name": name}
+    weight: Floats = check_array(sample_weight, estimator=owner, **options)
+    if weight.shape != (n,):
+        raise ValueError(f"{name} of {owner} must have shape ({n},), got {weight.shape}")
+    if (weight < 0).any():
+        raise ValueError(f"{name} of {owner} must be >= 0, got {weight.min()}")
+    _check_some(weight, f"{name} of {owner}")
     return weight
 
 
@@ -167,3 +203,100 @@ def class_factors(
     if not (factors[present] > 0).any():
         raise ValueError(f"class_weight of {owner} must leave weight to one class at least, got {class_weight!r}")
     return factors
+
+
+def with_factors(
+    weight: Floats | None, factors: Floats, codes: NDArray[Any], owner: str, name: str = "sample_weight"
+) -> Floats:
+    """Return the weights of rows (None: all 1) times the factors of their classes (n_samples,).
+
+    Raises
+    ------
+    ValueError
+        If a product is not finite, or all are zero; `name` is that of `weight` in the message.
+    """
+    product: Floats = factors[codes]
+    if weight is not None:
+        with np.errstate(over="ignore"):
+            product = weight * product
+        if not np.isfinite(product).all():
+            raise ValueError(f"{name} times class_weight of {owner} must be finite: scale them down")
+    _check_some(product, f"{name} times class_weight of {owner}")
+    return product
+
+
+def _check_some(weight: Floats, what: str) -> None:
+    if not weight.any():
+        raise ValueError(f"{what} must have a weight that is not zero, got zeros only")
+
+
+def sum_of_weights(weight: Floats | None, n_rows: int, owner: str) -> float:
+    """Return the sum of the weights, the number of rows where there are none. Raises ValueError if it overflows."""
+    with np.errstate(over="ignore"):
+        total = float(n_rows) if weight is None else float(weight.sum())
+    if not np.isfinite(total):
+        raise ValueError(f"the weights of {owner} have no finite sum: scale them down")
+    return total
+
+
+def weighted_rows(weight: Floats | None) -> NDArray[np.intp] | None:
+    """Return the positions of the rows with a weight, in ascending order, or None where all have one."""
+    return None if weight is None or weight.all() else np.flatnonzero(weight)
+
+
+def has_weight(codes: NDArray[Any], weight: Floats | None, n_classes: int) -> NDArray[np.bool_]:
+    """Return which classes have rows with a weight (n_classes,)."""
+    return np.bincount(codes, weights=weight, minlength=n_classes) > 0
+
+
+# ---- rows to validate with ----
+
+
+def is_validated(X_val: Any, y_val: Any) -> bool:
+    """Return whether there are validation rows. Raises ValueError if only one of X and y is given."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val must be given together, got only one of them")
+    return X_val is not None
+
+
+def split_rows(
+    n_rows: int, fraction: float, seed: int, codes: NDArray[Any] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split rows at random into those to train on and those to validate with.
+
+    Parameters
+    ----------
+    n_rows : int
+    fraction : float or int
+        Share of the rows to validate with, rounded up, or their number.
+    seed : int
+    codes : array of shape (n_rows,), or None
+        Classes of the rows. With them, each class keeps its share on both sides as far as whole rows can, and one row
+        at least to train on.
+
+    Returns
+    -------
+    kept, held : arrays of positions, both in ascending order: rows are then read from memory in one direction
+        Without a row to spare `held` is empty.
+
+    Raises
+    ------
+    ValueError
+        If `fraction` is the number of all rows or more.
+    """
+    is_number = isinstance(fraction, (int, np.integer))
+    if is_number and fraction >= n_rows:
+        raise ValueError(f"validation_fraction={fraction} must leave rows to train on, but there are {n_rows} rows")
+    wanted = int(fraction) if is_number else min(math.ceil(fraction * n_rows), n_rows - 1)
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(n_rows)
+    if codes is not None:
+        count = np.bincount(codes)
+        by_class = chosen[np.argsort(codes[chosen], kind="stable")]
+        of_class = codes[by_class]
+        place = np.arange(n_rows) - (np.cumsum(count) - count)[of_class]
+        # Rows of a class are spread evenly over [0, 1) from a random start: up to any point each class has its share.
+        order = np.argsort((place + rng.random(len(count))[of_class]) / count[of_class], kind="stable")
+        chosen = by_class[order][(place < count[of_class] - 1)[order]]
+    held = np.sort(chosen[:wanted])
+    return np.setdiff1d(np.arange(n_rows), held), held

@@ -18,7 +18,7 @@ from mlcore._categories import Categories
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
 from mlcore._tables import Floats, for_core
-from mlcore._validation import row_weights
+from mlcore._validation import is_validated, row_weights, with_factors
 from mlcore.boosting._data import Given, check_categorical, check_margin, encode, fit_categories, read
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
@@ -180,9 +180,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
                 f"n_estimators={self.n_estimators} of {type(self).__name__} must be at least the {self.n_iter_} "
                 "iterations already done, as warm_start=True continues them"
             )
-        has_validation = given_val.X is not None or given_val.y is not None
-        if has_validation and (given_val.X is None or given_val.y is None):
-            raise ValueError("X_val and y_val must be given together, got only one of them")
+        has_validation = is_validated(given_val.X, given_val.y)
         if given_val.margin is not None and not has_validation:
             raise ValueError("there is a base_margin_val, but no X_val and y_val that it belongs to")
         if has_validation and (given.margin is None) != (given_val.margin is None):
@@ -261,7 +259,8 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         target = self._encode_target(given.y, "y", reset=not continuing)
         weight = self._row_weights(given, target)
         class_weights = self._class_weights(target, weight)
-        weight = _times(weight, class_weights, target)
+        if class_weights is not None:
+            weight = with_factors(weight, class_weights, target.astype(np.intp), type(self).__name__)
         if not continuing:
             self.is_categorical_ = check_categorical(self, table, wanted)
             self.categories_, matrix = fit_categories(table, self.is_categorical_, weight)
@@ -273,12 +272,10 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _validation_rows(self, given: Given, class_weights: Floats | None) -> Rows:
         table = read(self, given.X, reset=False, may_hold_text=bool(self.is_categorical_.any()))
         target = self._encode_target(given.y, "y_val", reset=False)
-        weight = _times(self._row_weights(given, target), class_weights, target)
-        if weight is not None and not weight.any():
-            raise ValueError(
-                f"validation rows of {type(self).__name__} must have a weight that is not zero: class_weight is 0 for "
-                "all of their classes"
-            )
+        weight = self._row_weights(given, target)
+        if class_weights is not None:
+            name = f"sample_weight{given.suffix}"
+            weight = with_factors(weight, class_weights, target.astype(np.intp), type(self).__name__, name)
         margin = check_margin(given.margin, given.margin_name, len(target), self._get_loss().n_outputs)
         return Rows(encode(table, self.categories_), target, weight, margin).with_weight()
 
@@ -486,10 +483,3 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         if "_forest" in state:
             state = {**state, "_forest": core.boosting.Forest.from_state(state["_forest"])}
         super()._set_state(state)
-
-
-def _times(weight: Floats | None, class_weights: Floats | None, target: Floats) -> Floats | None:
-    if class_weights is None:
-        return weight
-    factor = class_weights[target.astype(np.intp)]
-    return factor if weight is None else weight * factor

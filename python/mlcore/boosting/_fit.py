@@ -14,6 +14,7 @@ from sklearn.metrics import check_scoring
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._tables import Floats, for_core
+from mlcore._validation import split_rows, weighted_rows
 from mlcore.boosting._data import take_rows
 from mlcore.boosting._losses import Loss, inverse_link
 
@@ -44,7 +45,8 @@ class Rows:
 
     def with_weight(self) -> "Rows":
         """Return the rows whose weight is not zero."""
-        return self if self.weight is None or self.weight.all() else self.take(np.flatnonzero(self.weight))
+        kept = weighted_rows(self.weight)
+        return self if kept is None else self.take(kept)
 
     def on_margin(self, raw: Floats) -> Floats:
         """Return raw scores of a model (n, n_outputs) on top of the margin, if there is one."""
@@ -54,30 +56,11 @@ class Rows:
 def split(rows: Rows, fraction: float, seed: int, *, stratify: bool) -> tuple[Rows, Rows | None]:
     """Split rows at random into those to train on and to validate with; `fraction` is a share or a number of rows.
 
-    With `stratify` each class keeps its share on both sides as far as whole rows can, and one row at least to train on.
-    Without a row to spare nothing is set aside. Raises ValueError if `fraction` is the number of all rows or more.
+    With `stratify` each class keeps its share, see :func:`mlcore._validation.split_rows`. Without a row to spare
+    nothing is set aside.
     """
-    n = len(rows)
-    whole = isinstance(fraction, (int, np.integer))
-    if whole and fraction >= n:
-        raise ValueError(f"validation_fraction={fraction} must leave rows to train on, but there are {n} rows")
-    wanted = int(fraction) if whole else min(math.ceil(fraction * n), n - 1)
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(n)
-    if stratify:
-        codes = rows.y.astype(np.intp)
-        count = np.bincount(codes)
-        by_class = chosen[np.argsort(codes[chosen], kind="stable")]
-        of_class = codes[by_class]
-        place = np.arange(n) - (np.cumsum(count) - count)[of_class]
-        # Rows of a class are spread evenly over [0, 1) from a random start: up to any point each class has its share.
-        order = np.argsort((place + rng.random(len(count))[of_class]) / count[of_class], kind="stable")
-        chosen = by_class[order][(place < count[of_class] - 1)[order]]
-    chosen = chosen[:wanted]
-    if len(chosen) == 0:
-        return rows, None
-    # Rising order: rows are then read from memory in one direction.
-    return rows.take(np.setdiff1d(np.arange(n), chosen)), rows.take(np.sort(chosen))
+    kept, held = split_rows(len(rows), fraction, seed, rows.y.astype(np.intp) if stratify else None)
+    return (rows.take(kept), rows.take(held)) if len(held) else (rows, None)
 
 
 def relative_weights(weight: Floats | None) -> Floats | None:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._tables import Floats
+from mlcore._validation import read_targets
 from mlcore.boosting._estimator import BaseGBDT
 from mlcore.boosting._losses import CustomLoss, Loss
 
@@ -263,15 +262,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         self.verbose = verbose
 
     def _encode_target(self, y: Any, name: str, *, reset: bool) -> Floats:  # noqa: ARG002
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=self), warn=True)
-        try:
-            target: Floats = np.ascontiguousarray(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} of {type(self).__name__} must hold numbers: {error}") from error
-        assert_all_finite(target, input_name=name)
-        return target
+        return read_targets(y, type(self).__name__, name)
 
     def _get_loss(self) -> Loss:
         if not isinstance(self.loss, str):

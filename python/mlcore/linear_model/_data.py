@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length
 
 from mlcore._tables import Floats, Matrix, as_rows, for_core
-from mlcore._validation import class_factors, encode_labels, read_labels, row_weights
+from mlcore._validation import (
+    class_factors,
+    encode_labels,
+    has_weight,
+    read_labels,
+    row_weights,
+    sum_of_weights,
+    with_factors,
+)
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,6 @@ def classification_rows(X: Any, y: Any, sample_weight: Any, class_weight: Any, o
         )
     factors = class_factors(class_weight, classes, codes, weight, owner)
     if factors is not None:
-        weight = factors[codes] if weight is None else weight * factors[codes]
-    with np.errstate(over="ignore"):
-        total = float(len(codes)) if weight is None else float(weight.sum())
-    if not np.isfinite(total):
-        raise ValueError(f"the weights of {owner} have no finite sum: scale them down")
-    has_weight = np.bincount(codes, weights=weight, minlength=len(classes)) > 0
-    return Rows(for_core(as_rows(X)), codes, weight, total, classes, has_weight)
+        weight = with_factors(weight, factors, codes, owner)
+    total = sum_of_weights(weight, len(codes), owner)
+    return Rows(for_core(as_rows(X)), codes, weight, total, classes, has_weight(codes, weight, len(classes)))

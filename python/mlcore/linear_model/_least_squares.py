@@ -13,7 +13,7 @@ from mlcore._linear import LinearRegressor
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Number, OneOf, Sizes, Spec
 from mlcore._tables import READ, Floats, Matrix, as_rows, for_core, is_sparse
-from mlcore._validation import row_weights
+from mlcore._validation import row_weights, sum_of_weights
 
 COUNT = 2**31 - 1
 """No limit, for an int of C."""
@@ -62,11 +62,9 @@ def make_problem(X: Any, y: Any, sample_weight: Any, owner: str) -> Problem:
         If a weight is negative or not finite, or all are zero, or their sum overflows.
     """
     weight = row_weights(sample_weight, X, owner)
-    with np.errstate(over="ignore"):
-        if weight is not None and not np.isfinite(weight.sum()):
-            raise ValueError(f"sample_weight of {owner} has no finite sum: scale the weights down")
     dense = y.toarray() if is_sparse(y) else np.asarray(y)
     targets = dense.astype(np.float64, copy=False)
+    sum_of_weights(weight, len(targets), owner)
     return Problem(for_core(as_rows(X)), targets.reshape(len(targets), -1), weight, is_flat=dense.ndim == 1)
 
 

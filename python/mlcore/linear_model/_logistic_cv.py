@@ -18,7 +18,7 @@ from mlcore._progress import Progress
 from mlcore._sparse import validate_rows
 from mlcore._state import Array, Number, Spec, Text
 from mlcore._tables import READ, Floats, as_rows, for_core
-from mlcore._validation import read_labels, row_weights
+from mlcore._validation import has_weight, read_labels, row_weights
 from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic import LogisticRegression
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
@@ -338,5 +338,5 @@ def _some_rows(X: Any, rows: Rows, chosen: NDArray[np.intp]) -> Rows:
     total = float(len(y)) if weight is None else float(weight.sum())
     if not total > 0:
         raise ValueError("the rows of a fold of LogisticRegressionCV have no weight: weights must be spread over folds")
-    has_weight = np.bincount(y, weights=weight, minlength=len(rows.classes)) > 0
-    return Rows(for_core(as_rows(X[chosen])), y, weight, total, rows.classes, has_weight)
+    present = has_weight(y, weight, len(rows.classes))
+    return Rows(for_core(as_rows(X[chosen])), y, weight, total, rows.classes, present)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import _safe_indexing, check_array, check_consistent_length, column_or_1d
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -22,7 +22,7 @@ from mlcore._progress import Progress
 from mlcore._sparse import check_sparse, validate_rows
 from mlcore._state import FEATURES, Array, Csr, Dict, Int, Number, OneOf, Optional, Sizes, Spec, Text, Tuple
 from mlcore._tables import Floats, Rows, as_rows, for_core, read_rows
-from mlcore._validation import row_weights
+from mlcore._validation import read_targets, row_weights, weighted_rows
 from mlcore.svm._kernel import (
     COMPUTED,
     LARGEST_DEGREE,
@@ -114,9 +114,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_target(self, y: Any, n_samples: int) -> NDArray[Any]:  # noqa: ARG002
         """Check `y`; classifiers learn its labels and return the number of each row's class."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        return np.asarray(column_or_1d(check_array(y, dtype=np.float64, ensure_2d=False, input_name="y"), warn=True))
+        return read_targets(y, type(self).__name__)
 
     def _costs(self, weight: Floats) -> Floats:
         """C times weights; one without a bound is as good as one that no variable reaches."""
@@ -148,7 +146,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         check_consistent_length(rows, target)
         copies = row_weights(sample_weight, target, name)
         weight = self._weigh(target, np.ones(n) if copies is None else copies)
-        kept = None if weight.all() else np.flatnonzero(weight)
+        kept = weighted_rows(weight)
         if self.kernel == "precomputed":
             check_square(self, rows)
         if kept is not None:  # a weight of zero is the same as no row

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from mlcore._sparse import check_sparse
 from mlcore._state import Array, Labels, Optional, Spec
 from mlcore._tables import Floats, Rows
-from mlcore._validation import class_factors, encode_labels, read_labels
+from mlcore._validation import class_factors, encode_labels, read_labels, with_factors
 from mlcore.svm._base import BaseSVM
 from mlcore.svm._model_file import LibsvmModel, whole_labels
 
@@ -87,7 +87,7 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
     def _weigh(self, y: NDArray[Any], weight: Floats) -> Floats:
         factors = class_factors(self.class_weight, self.classes_, y, weight, type(self).__name__)
         self.class_weight_ = np.ones(len(self.classes_)) if factors is None else factors
-        return weight if factors is None else weight * factors[y]
+        return weight if factors is None else with_factors(weight, factors, y, type(self).__name__)
 
     def _dual_problem(self, y: NDArray[Any], weight: Floats) -> tuple[Floats, Floats]:
         return y.astype(np.float64), self._bounds(weight, y)

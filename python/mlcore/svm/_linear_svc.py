@@ -13,7 +13,7 @@ from mlcore._linear import LinearClassifier
 from mlcore._native import core
 from mlcore._state import Int, Spec
 from mlcore._tables import Floats
-from mlcore._validation import class_factors, encode_labels, read_labels
+from mlcore._validation import class_factors, encode_labels, has_weight, read_labels
 from mlcore.svm._linear import BaseLinearSVM
 
 _NEVER = -1e30  # score of a class without weight: below any that a row may get, and finite in float32 too
@@ -210,7 +210,7 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
             weight = np.where(factors[codes] > 0, weight, 0.0)  # a factor of 0 removes the rows, from the rest too
         else:
             factors = np.ones(len(self.classes_))
-        present = np.unique(codes[weight > 0])
+        present = np.flatnonzero(has_weight(codes, weight, len(self.classes_)))
         if len(present) == 1:
             return self._constant(present[0])
         places = np.zeros(len(self.classes_), dtype=np.int32)  # rows without weight may have any place

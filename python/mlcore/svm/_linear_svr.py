@@ -3,15 +3,14 @@
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._linear import LinearRegressor
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Int, Spec
 from mlcore._tables import Floats
+from mlcore._validation import read_targets
 from mlcore.svm._linear import BaseLinearSVM
 
 
@@ -165,10 +164,7 @@ class LinearSVR(LinearRegressor, BaseLinearSVM):
     def _check_target(self, y: Any) -> NDArray[Any]:
         if self.loss == "epsilon_insensitive" and self.dual != "auto" and not self.dual:
             raise ValueError("loss='epsilon_insensitive' of LinearSVR needs dual=True or 'auto', got dual=False")
-        if y is None:
-            raise ValueError("LinearSVR requires y to be passed, but the target y is None")
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
-        return np.ascontiguousarray(column_or_1d(y, warn=True))
+        return read_targets(y, "LinearSVR")
 
     def _solve(self, rows: Any, y: NDArray[Any], weight: Floats, **settings: Any) -> dict[str, Any]:
         result = core.svm.linear_svr(

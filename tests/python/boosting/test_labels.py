@@ -103,7 +103,7 @@ def test_weight_zero_by_class_is_removal(three):
     np.testing.assert_allclose(model.predict_proba(X)[:, 2] > 0.5, without.predict_proba(X)[:, 1] > 0.5)
     with pytest.raises(ValueError, match="must leave weight to one class"):
         GBDTClassifier(class_weight=dict.fromkeys(range(3), 0.0)).fit(X, y)
-    with pytest.raises(ValueError, match="validation rows of GBDTClassifier must have a weight"):
+    with pytest.raises(ValueError, match="sample_weight_val times class_weight of GBDTClassifier must have a weight"):
         model.fit(X, y, X_val=X[y == 1], y_val=y[y == 1])
     with pytest.raises(ValueError, match=r"y_val holds classes that the model does not know: \[7\]"):
         model.fit(X, y, X_val=X[:2], y_val=[0, 7])
