@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,58 +12,33 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore import (
-    SVC,
-    SVR,
-    ElasticNet,
-    ElasticNetCV,
-    GBDTClassifier,
-    GBDTRegressor,
-    Lasso,
-    LassoCV,
-    LinearSVC,
-    LinearSVR,
-    LogisticRegression,
-    LogisticRegressionCV,
-    NeuralClassifier,
-    NeuralRegressor,
-    NuSVC,
-    NuSVR,
-    OneClassSVM,
-    Phrases,
-    Ridge,
-    RidgeCV,
-    Word2Vec,
-)
+import mlcore
+from contract.cases import names_of
 
+SVM = {
+    "tol": 1e-9
+}  # weights and copies of a row have the same optimum, but ways to it of their own: its end must be near
+TREES = {"n_estimators": 20, "min_samples_leaf": 5}  # few and small leaves: the data of the checks is small too
 # All rows in a batch: else copies of a row would come in other batches than one row with a weight. The data of some
 # checks is not scaled, which stops units that have a flat side.
 NETWORK = {"activation": "leaky_relu", "learning_rate": 0.05, "max_iter": 60, "batch_size": 1000}
 
-# Few and small leaves: the data of the checks is small too.
-ESTIMATORS = [
-    GBDTClassifier(n_estimators=20, min_samples_leaf=5),
-    GBDTRegressor(n_estimators=20, min_samples_leaf=5),
-    ElasticNet(),
-    ElasticNetCV(),
-    Lasso(),
-    LassoCV(),
-    LogisticRegression(),
-    LogisticRegressionCV(cv=3),  # as many as the smallest class of some checks has rows
-    Ridge(),
-    RidgeCV(),
-    LinearSVC(),
-    LinearSVR(),
-    NeuralClassifier(**NETWORK),
-    NeuralRegressor(**NETWORK),
-    # Weights and copies of a row have the same optimum, but ways to it of their own: the end must be near enough.
-    NuSVC(nu=0.3, tol=1e-9),  # a linear kernel finds no margin between the random classes of some checks
-    NuSVR(tol=1e-9),
-    OneClassSVM(tol=1e-9),
-    SVC(tol=1e-9),
-    SVC(kernel="precomputed", tol=1e-9),
-    SVR(tol=1e-9),
-]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "GBDTClassifier": TREES,
+    "GBDTRegressor": TREES,
+    "LogisticRegressionCV": {"cv": 3},  # as many as the smallest class of some checks has rows
+    "NeuralClassifier": NETWORK,
+    "NeuralRegressor": NETWORK,
+    "NuSVC": SVM | {"nu": 0.3},  # a linear kernel finds no margin between the random classes of some checks
+    "NuSVR": SVM,
+    "OneClassSVM": SVM,
+    "SVC": SVM,
+    "SVR": SVM,
+}
+"""What the checks need that the defaults do not give."""
+
+ESTIMATORS = [getattr(mlcore, name)(**SETTINGS.get(name, {})) for name in names_of("classifier", "regressor", "rows")]
+ESTIMATORS += [mlcore.SVC(kernel="precomputed", **SVM)]
 
 BORDER = "rows on the border have a decision of 0 but for rounding, and predict takes its sign"
 ROUNDING = "a sum of copies and a product with a weight round differently in float32"
@@ -92,10 +68,13 @@ def test_scikit_learn_contract(estimator, check):
 # parametrize_with_checks has nothing for them, because its data are tables of numbers. Those of its checks that need no
 # data are run by name; the others are here again, with texts.
 
+WORD2VEC = {"vector_size": 5, "min_count": 1, "sample": 0, "epochs": 2, "n_jobs": 1, "random_state": 0}
+TEXT_SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "Phrases": [{"min_count": 1, "threshold": 0.1}],
+    "Word2Vec": [WORD2VEC, WORD2VEC | {"algorithm": "cbow", "loss": "hs"}],
+}
 TEXT_ESTIMATORS = [
-    Word2Vec(vector_size=5, min_count=1, sample=0, epochs=2, n_jobs=1, random_state=0),
-    Word2Vec(vector_size=5, min_count=1, sample=0, epochs=2, n_jobs=1, random_state=0, algorithm="cbow", loss="hs"),
-    Phrases(min_count=1, threshold=0.1),
+    getattr(mlcore, name)(**settings) for name in names_of("texts") for settings in TEXT_SETTINGS.get(name, [{}])
 ]
 CHECKS_WITHOUT_DATA = [
     "check_estimator_cloneable",
@@ -172,8 +151,9 @@ def test_transform_of_text_estimators(estimator):
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", [GBDTClassifier, GBDTRegressor, Phrases, Word2Vec])
-def test_every_parameter_is_documented_checked_and_cloned(cls):
+@pytest.mark.parametrize("name", names_of("classifier", "regressor", "rows", "texts"))
+def test_every_parameter_is_documented_checked_and_cloned(name):
+    cls = getattr(mlcore, name)
     parameters = cls().get_params()
     assert set(cls._parameter_constraints) == set(parameters)
     text = inspect.getdoc(cls)
@@ -193,7 +173,7 @@ def test_shared_parameters_have_the_same_default_and_the_same_words():
             found[name] = found.get(name, "") + line + "\n"
         return found
 
-    of_classifier, of_regressor = entries(GBDTClassifier), entries(GBDTRegressor)
+    of_classifier, of_regressor = entries(mlcore.GBDTClassifier), entries(mlcore.GBDTRegressor)
     other = {"loss", "reg_lambda"}  # rare classes want a penalty
     # Poisson and Tweedie have units of their own, classes keep their shares
     words = {"", "min_child_weight", "validation_fraction"}
@@ -201,5 +181,5 @@ def test_shared_parameters_have_the_same_default_and_the_same_words():
     assert len(shared) > 20
     for name in shared:
         assert of_classifier[name] == of_regressor[name]
-    a, b = GBDTClassifier().get_params(), GBDTRegressor().get_params()
+    a, b = mlcore.GBDTClassifier().get_params(), mlcore.GBDTRegressor().get_params()
     assert all(a[name] == b[name] for name in set(a) & set(b) - other)

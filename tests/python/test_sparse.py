@@ -3,8 +3,6 @@
 In a process of its own: the fault that is tested for ends the process.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,45 +12,38 @@ import scipy.sparse as sp
 import mlcore
 from mlcore import Lasso
 from mlcore._sparse import check_sparse
+from support.process import run_python
 
-ESTIMATORS = {
-    "GBDTClassifier": ("fit predict predict_proba decision_function score apply staged_predict X_val", {}),
-    "GBDTRegressor": ("fit predict score apply staged_predict X_val", {}),
-    "SVC": ("fit predict decision_function score", {}),
-    "NuSVC": ("fit predict decision_function score", {"nu": 0.1}),
-    "SVR": ("fit predict score", {}),
-    "NuSVR": ("fit predict score", {}),
-    "OneClassSVM": ("fit predict decision_function score_samples", {}),
-    "LinearSVC": ("fit predict decision_function score", {}),
-    "LinearSVR": ("fit predict score", {}),
-    "LogisticRegression": ("fit predict predict_proba predict_log_proba decision_function score", {}),
-    "Ridge": ("fit predict score", {}),
-    "Lasso": ("fit predict score", {}),
-    "ElasticNet": ("fit predict score", {}),
-}
+OTHER_METHODS = ("score", "apply", "staged_predict")
+"""What takes rows, beside what every class is asked for."""
 
 ATTACK = """
 import warnings
 import numpy as np
-import mlcore
-from test_sparse import forged, matrix, ESTIMATORS
+from contract.cases import make, names_of
+from support.fingerprint import METHODS
+from test_sparse import OTHER_METHODS, forged, matrix
 warnings.simplefilter("ignore")
 X, y = matrix(), np.arange(60) % 3
 attacks = list(forged())
-for name, (methods, params) in ESTIMATORS.items():
-    make = lambda: getattr(mlcore, name)(**params)
-    model = make().fit(X, y)
-    calls = {
-        "fit": lambda bad: make().fit(bad, y),
-        "score": lambda bad: model.score(bad, y),
-        "X_val": lambda bad: make().set_params(n_estimators=1).fit(X, y, X_val=bad, y_val=y),
-        "staged_predict": lambda bad: list(model.staged_predict(bad)),
-    }
-    for method in methods.split():
+for name in names_of("classifier", "regressor", "rows"):
+    if not make(name).__sklearn_tags__().input_tags.sparse:
+        continue
+    model = make(name).fit(X, y)
+    calls = {"fit": lambda bad: make(name).fit(bad, y)}
+    for method in (*METHODS, *OTHER_METHODS):
+        if hasattr(model, method):
+            calls[method] = getattr(model, method)
+    if "score" in calls:
+        calls["score"] = lambda bad: model.score(bad, y)
+    if "staged_predict" in calls:
+        calls["staged_predict"] = lambda bad: list(model.staged_predict(bad))
+        calls["X_val"] = lambda bad: make(name).fit(X, y, X_val=bad, y_val=y)
+    for method, call in calls.items():
         for what, bad in attacks:
             print(name, method, what, flush=True)  # the last line says where the process ended
             try:
-                calls.get(method, getattr(model, method, None))(bad)
+                call(bad)
             except ValueError as error:
                 assert "X of " + name + " is no valid sparse matrix" in str(error), str(error)
             else:
@@ -122,10 +113,7 @@ def forged():
 
 
 def run(code):
-    folder = Path(__file__).parent
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=folder, check=False
-    )
+    process = run_python(code, timeout=300)
     last = process.stdout.splitlines()[-1:]
     assert (process.returncode, last) == (0, ["refused"]), process.stderr[-500:]
 

@@ -13,7 +13,8 @@ OPENMP = core.build_info()["openmp"].rpartition(", ")[2]
 needs_libgomp = pytest.mark.skipif("libgomp" not in OPENMP, reason="other runtimes look after their children")
 
 FORK = textwrap.dedent(f"""
-    import ctypes, os, signal, sys, threading, time, warnings
+    import ctypes, os, signal, sys, threading, warnings
+    from support.process import in_child, threads_stay
 
     def use_libgomp():
         "What another library does: a team of three, without mlcore."
@@ -29,29 +30,6 @@ FORK = textwrap.dedent(f"""
             warnings.simplefilter("error")
             for _ in range(3):
                 assert core.testing.parallel_sum(x, n_threads) == x.sum()
-
-    def threads_stay(n):
-        "So many threads are left, once those that come late have ended."
-        if not os.path.exists("/proc/self/task"):
-            return True
-        end = time.time() + 20
-        while len(os.listdir("/proc/self/task")) != n and time.time() < end:
-            time.sleep(0.01)
-        return len(os.listdir("/proc/self/task")) == n
-
-    def in_child(work):
-        "Fork, run work() in the child, and give its exit status."
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python >= 3.12 warns of any fork in a process with threads
-            child = os.fork()
-        if child == 0:
-            try:
-                work()
-                os._exit(0)
-            except BaseException as error:
-                print(repr(error), file=sys.stderr, flush=True)
-                os._exit(1)
-        return os.waitpid(child, 0)[1]
 """)
 
 

@@ -5,10 +5,11 @@ import textwrap
 import pytest
 
 CODE = textwrap.dedent("""
-    import os, signal, threading, time, warnings
+    import warnings
     import numpy as np
     import mlcore
     from mlcore import *
+    from support.process import interrupted
     rng = np.random.default_rng(0)
 
     def classes(X, n):
@@ -19,23 +20,9 @@ CODE = textwrap.dedent("""
     def work():
         {work}
 
-    def interrupted(after):
-        "CPU seconds of all threads, and seconds, from the signal to the exception."
-        sent = []
-        def interrupt():
-            sent.extend((time.process_time(), time.perf_counter()))
-            os.kill(os.getpid(), signal.SIGINT)
-        timer = threading.Timer(after, interrupt)
-        try:
-            timer.start()
-            while True:  # what ends sooner is begun again
-                work()
-        except KeyboardInterrupt:
-            return time.process_time() - sent[0], time.perf_counter() - sent[1]
-
     warnings.simplefilter("ignore")
     for after in (0.1, 0.4, 0.9, 1.7):
-        print(*interrupted(after), flush=True)
+        print(*interrupted(work, after), flush=True)
 """)
 
 # setup, work

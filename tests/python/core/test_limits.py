@@ -11,6 +11,7 @@ LIMITS = textwrap.dedent("""
     import os, resource, threading, time, warnings
     import numpy as np
     from mlcore._native import core
+    from support.process import threads_stay
     x = np.arange(1_000_000.0)
     expected = x.sum()
 
@@ -43,13 +44,6 @@ LIMITS = textwrap.dedent("""
             for _ in range(repeats):
                 assert core.testing.parallel_sum(x, n_threads) == expected
         return [(w.category.__name__, str(w.message)) for w in found]
-
-    def threads_stay(n):
-        "So many threads are left, once those that come late have ended."
-        end = time.time() + 20
-        while len(os.listdir("/proc/self/task")) != n and time.time() < end:
-            time.sleep(0.01)
-        return len(os.listdir("/proc/self/task")) == n
 """)
 
 
@@ -116,6 +110,7 @@ def test_threads_that_ended_are_not_taken_for_granted(run_limited):
     run_limited("""
         assert caught(4) == []
         assert caught(2) == []  # two threads end
+        assert threads_stay(2)
         limit_memory(4)
         assert len(caught(100)) == 1  # more than the stacks that the C library may have kept
         assert caught(8) == [] == caught(4)
