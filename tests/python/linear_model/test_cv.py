@@ -191,10 +191,17 @@ def test_rows_without_weight_are_in_no_model():
 # ---- logistic regression ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "accuracy"])
-@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(
+    ("n_classes", "weighted", "scoring", "sparse"),  # every two of them together
+    [
+        (2, False, None, False),
+        (2, True, "neg_log_loss", True),
+        (2, True, "accuracy", False),
+        (3, True, None, True),
+        (3, False, "neg_log_loss", False),
+        (3, False, "accuracy", True),
+    ],
+)
 def test_logistic_regression_is_that_of_scikit_learn(n_classes, weighted, scoring, sparse):
     X, y, weight = labels(n_classes)
     X, weight = sp.csr_array(X) if sparse else X, weight if weighted else None
