@@ -200,7 +200,7 @@ def transformer() -> Iterator[Training]:
     )
 
 
-# ---- both loops ----
+# ---- the loop ----
 
 
 @dataclass
@@ -210,70 +210,57 @@ class Result:
     figure: float
 
 
-def train_ours(work: Training, epochs: int) -> Result:
-    model = work.ours
-    optimizer = nn.optim.AdamW(model.parameters(), lr=work.rate)
-    losses, seconds = [], 0.0
-    for _ in range(epochs):
-        model.state = None
-        start = time.perf_counter()
-        for x, y in work.batches:
-            optimizer.zero_grad()
-            logits = model(x)
-            loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
-            loss.backward()
-            if work.clip:
-                nn.optim.clip_grad_norm_(model.parameters(), work.clip)
-            optimizer.step()
-            losses.append(loss.item())
-        seconds += time.perf_counter() - start
-    model.eval()
-    model.state = None
-    total, right, n = 0.0, 0, 0
-    with nn.no_grad():
-        for x, y in work.validation:
-            logits = model(x)
-            flat = logits.reshape(-1, logits.shape[-1])
-            total += F.cross_entropy(flat, y.reshape(-1)).item() * y.size
-            right += int((flat.data.argmax(1) == y.reshape(-1)).sum())
-            n += y.size
-    return Result(seconds / epochs, losses, right / n if work.figure == "accuracy" else math.exp(total / n))
+@dataclass
+class Library:
+    """What the loop takes from a library; the rest has the same names in both."""
+
+    optim: Any
+    cross_entropy: Callable[..., Any]
+    clip: Callable[..., Any]
+    no_grad: Callable[[], Any]
+    tensor: Callable[[np.ndarray], Any]
+    """From an array to what the network takes."""
 
 
-def train_theirs(work: Training, epochs: int) -> Result:
-    model = work.theirs
-    optimizer = torch.optim.AdamW(model.parameters(), lr=work.rate)
+OURS = Library(nn.optim, F.cross_entropy, nn.optim.clip_grad_norm_, nn.no_grad, lambda array: array)
+THEIRS = Library(torch.optim, TF.cross_entropy, torch.nn.utils.clip_grad_norm_, torch.no_grad, torch.from_numpy)
+
+
+def train(work: Training, model: Any, library: Library, epochs: int) -> Result:
+    batches, validation = (
+        [(library.tensor(x), library.tensor(y)) for x, y in data] for data in (work.batches, work.validation)
+    )
+    optimizer = library.optim.AdamW(model.parameters(), lr=work.rate)
     losses, seconds = [], 0.0
-    batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in work.batches]
     for _ in range(epochs):
         model.state = None
         start = time.perf_counter()
         for x, y in batches:
             optimizer.zero_grad()
             logits = model(x)
-            loss = TF.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
+            loss = library.cross_entropy(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
             loss.backward()
             if work.clip:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), work.clip)
+                library.clip(model.parameters(), work.clip)
             optimizer.step()
             losses.append(loss.item())
         seconds += time.perf_counter() - start
     model.eval()
     model.state = None
     total, right, n = 0.0, 0, 0
-    with torch.no_grad():
-        for x, y in work.validation:
-            logits = model(torch.from_numpy(x))
-            flat, labels = logits.reshape(-1, logits.shape[-1]), torch.from_numpy(y).reshape(-1)
-            total += TF.cross_entropy(flat, labels).item() * y.size
-            right += int((flat.argmax(1) == labels).sum())
-            n += y.size
+    with library.no_grad():
+        for x, y in validation:
+            logits = model(x)
+            flat, labels = logits.reshape(-1, logits.shape[-1]), y.reshape(-1)
+            total += library.cross_entropy(flat, labels).item() * len(labels)
+            right += int((flat.data.argmax(1) == labels).sum())
+            n += len(labels)
     return Result(seconds / epochs, losses, right / n if work.figure == "accuracy" else math.exp(total / n))
 
 
 def compare(work: Training, epochs: int) -> list[Any]:
     work.ours.load_state_dict({name: values.numpy() for name, values in work.theirs.state_dict().items()})
-    ours, theirs = train_ours(work, epochs), train_theirs(work, epochs)
+    ours, theirs = train(work, work.ours, OURS, epochs), train(work, work.theirs, THEIRS, epochs)
     curves = [np.convolve(r.losses, np.ones(20) / 20, "valid") for r in (ours, theirs)]
     apart = float(np.abs(curves[0] - curves[1]).max() / np.abs(curves[1]).max())
     assert apart < 0.05, f"{work.name}: loss curves differ by {apart}"

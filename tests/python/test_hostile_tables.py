@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 
 import mlcore
 from contract.cases import names_of
-from hostile_tables import (
+from support.hostile_tables import (
     CLASSES,
     FEATURES,
     TARGETS,

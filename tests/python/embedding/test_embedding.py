@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 import mlcore
 from mlcore import Word2Vec
 from mlcore.embedding import word2vec
-from planted import planted_texts, topic_margin
+from support.planted import planted_texts, topic_margin
 from twins import embedding as naive
 
 MODELS = list(itertools.product(("skipgram", "cbow"), ("ns", "hs")))

@@ -6,7 +6,7 @@ import pytest
 from mlcore import Word2Vec
 from mlcore._native import core
 from mlcore.embedding._likelihood import WordModel
-from planted import planted_texts, topic_margin
+from support.planted import planted_texts, topic_margin
 
 pytestmark = pytest.mark.peers
 gensim_models = pytest.importorskip("gensim.models")

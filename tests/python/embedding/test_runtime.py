@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mlcore import Word2Vec
-from planted import planted_texts, topic_margin
+from support.planted import planted_texts, topic_margin
 
 
 def model_of(**parameters):

@@ -1,6 +1,7 @@
 """The classical optimizers of LogisticRegression: step for step as their twins, and near the exact solution."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,11 +24,11 @@ def table(n_classes=2, n=97, d=5, seed=0):
     return X, y.astype(np.int32), rng.uniform(0, 3, n)
 
 
-def fit_core(X, y, weight, *, solver, n_classes, max_iter, rate=0.1, **options):
+def fit_by(logistic_fit, X, y, weight, *, solver, n_classes, max_iter, rate=0.1, **options):
     n_outputs = 1 if n_classes == 2 else n_classes
     d = X[3][1] if isinstance(X, tuple) else X.shape[1]
     defaults = {"l1": 0.0, "l2": 0.02, "fit_intercept": True, "tol": 0.0, "batch_size": 10, "momentum": 0.8, "seed": 7}
-    return core.linear_model.logistic_fit(
+    return logistic_fit(
         X,
         y,
         weight,
@@ -40,6 +41,10 @@ def fit_core(X, y, weight, *, solver, n_classes, max_iter, rate=0.1, **options):
         report=None,
         **(defaults | options),
     )
+
+
+fit_core = partial(fit_by, core.linear_model.logistic_fit)
+fit_twin = partial(fit_by, naive.logistic_fit)
 
 
 def fit(X, y, **parameters):
@@ -64,21 +69,8 @@ def test_each_epoch_is_that_of_the_twin(solver, n_classes, l1, form):
         "float32": X.astype(np.float32),
         "csr": (csr.data, csr.indices, csr.indptr, csr.shape),
     }[form]
-    options = {"l1": l1, "l2": 0.02, "fit_intercept": True, "seed": 7, "batch_size": 10, "momentum": 0.8}
-    expected = naive.logistic_fit(
-        X,
-        y,
-        weight,
-        np.zeros((1 if n_classes == 2 else 3, 6)),
-        n_classes=n_classes,
-        solver=solver,
-        tol=0.0,
-        max_iter=4,
-        learning_rate=0.1,
-        n_threads=1,
-        report=None,
-        **options,
-    )
+    options = {"l1": l1}
+    expected = fit_twin(X, y, weight, solver=solver, n_classes=n_classes, max_iter=4, **options)
     for epochs in (1, 2, 4):
         found = fit_core(given, y, weight, solver=solver, n_classes=n_classes, max_iter=epochs, **options)
         assert found["n_iter"] == epochs
@@ -94,22 +86,8 @@ def test_without_intercept_and_from_a_start(solver):
     X, y, weight = table(3)
     start = np.random.default_rng(2).normal(size=(3, 6))
     start[:, -1] = 0
-    options = {"l1": 0.0, "l2": 0.02, "fit_intercept": False, "seed": 3, "batch_size": 40, "momentum": 0.8}
-    found = fit_core(X, y, weight, solver=solver, n_classes=3, max_iter=3, start=start, **options)
-    expected = naive.logistic_fit(
-        X,
-        y,
-        weight,
-        start,
-        n_classes=3,
-        solver=solver,
-        tol=0.0,
-        max_iter=3,
-        learning_rate=0.1,
-        n_threads=1,
-        report=None,
-        **options,
-    )
+    options = {"solver": solver, "n_classes": 3, "max_iter": 3, "start": start, "fit_intercept": False}
+    found, expected = (fit(X, y, weight, seed=3, batch_size=40, **options) for fit in (fit_core, fit_twin))
     np.testing.assert_allclose(found["coef"], expected["coef"], rtol=1e-7, atol=1e-9)
     assert not found["coef"][:, -1].any()
 

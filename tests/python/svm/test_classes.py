@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 import mlcore
 from mlcore import SVC, LinearSVC, NuSVC
-from svm_cases import rows
+from support.svm_cases import rows
 
 MACHINES = {
     "SVC": SVC(),

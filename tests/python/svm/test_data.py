@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import mlcore
 from mlcore import SVC, SVR, NuSVC, OneClassSVM
-from svm_cases import ALL, everyone, make, rows, target, values
+from support.svm_cases import ALL, everyone, make, rows, target, values
 
 
 def test_layouts_give_the_same_bits():

@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from mlcore import SVR, NuSVC, NuSVR, OneClassSVM
 from mlcore._native import core
-from svm_cases import ALL, KERNELS, KINDS, everyone, make, rows, target
+from support.svm_cases import ALL, KERNELS, KINDS, everyone, make, rows, target
 from twins import svm as naive_svm
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_score
 
 import mlcore
 from mlcore import SVC, OneClassSVM
-from svm_cases import KERNELS, everyone, make, rows, target, values
+from support.svm_cases import KERNELS, everyone, make, rows, target, values
 
 ATTRIBUTES = ["classes_", "class_weight_", "support_", "n_support_", "support_vectors_", "dual_coef_", "intercept_"]
 ATTRIBUTES += ["offset_", "coef_", "fit_status_", "shape_fit_", "n_features_in_"]

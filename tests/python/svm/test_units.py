@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import mlcore
 from mlcore import SVC, SVR, LinearSVC, LinearSVR, NuSVC, OneClassSVM
-from svm_cases import ALL, everyone, make, rows, target, values
+from support.svm_cases import ALL, everyone, make, rows, target, values
 from twins import svm as naive_svm
 
 units = pytest.mark.parametrize("unit", [1e-8, 1e8])
