@@ -1,36 +1,20 @@
 """Activations and softmax as layers."""
 
-from typing import Any
-
 import numpy as np
 
-from mlcore.nn.functional._activation import (
-    elu,
-    gelu,
-    hardswish,
-    leaky_relu,
-    mish,
-    prelu,
-    relu,
-    sigmoid,
-    silu,
-    softplus,
-    tanh,
-)
+from mlcore.nn.functional import _activation as functions
 from mlcore.nn.functional._softmax import log_softmax, softmax
-from mlcore.nn.layers._module import Module, Parameter
-from mlcore.nn.tensor import Tensor
+from mlcore.nn.layers._function_layer import FunctionLayer
+from mlcore.nn.layers._module import Parameter
 
 
-class ReLU(Module):
+class ReLU(FunctionLayer):
     """``max(x, 0)``."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return relu(input)
+    _function = staticmethod(functions.relu)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(FunctionLayer):
     """x where x > 0, else `negative_slope` x.
 
     Parameters
@@ -39,20 +23,15 @@ class LeakyReLU(Module):
         At least 0.
     """
 
+    _function = staticmethod(functions.leaky_relu)
+    _options = ("negative_slope",)
+
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = negative_slope
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return leaky_relu(input, self.negative_slope)
 
-    def extra_repr(self) -> str:
-        """Return the slope."""
-        return f"negative_slope={self.negative_slope}"
-
-
-class PReLU(Module):
+class PReLU(FunctionLayer):
     """x where x > 0, else w x, w learned.
 
     Parameters
@@ -68,6 +47,9 @@ class PReLU(Module):
         w.
     """
 
+    _function = staticmethod(functions.prelu)
+    _options = ("weight",)
+
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         super().__init__()
         if num_parameters < 1:
@@ -75,16 +57,12 @@ class PReLU(Module):
         self.num_parameters = num_parameters
         self.weight = Parameter(np.full(num_parameters, init, np.float32))
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return prelu(input, self.weight)
-
     def extra_repr(self) -> str:
         """Return the number of w."""
         return f"num_parameters={self.num_parameters}"
 
 
-class ELU(Module):
+class ELU(FunctionLayer):
     """x where x > 0, else ``alpha (exp(x) - 1)``.
 
     Parameters
@@ -93,52 +71,39 @@ class ELU(Module):
         At least 0.
     """
 
+    _function = staticmethod(functions.elu)
+    _options = ("alpha",)
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return elu(input, self.alpha)
 
-    def extra_repr(self) -> str:
-        """Return alpha."""
-        return f"alpha={self.alpha}"
-
-
-class Hardswish(Module):
+class Hardswish(FunctionLayer):
     """``x min(max(x + 3, 0), 6) / 6``."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return hardswish(input)
+    _function = staticmethod(functions.hardswish)
 
 
-class Mish(Module):
+class Mish(FunctionLayer):
     """``x tanh(log(1 + exp(x)))``."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return mish(input)
+    _function = staticmethod(functions.mish)
 
 
-class Sigmoid(Module):
+class Sigmoid(FunctionLayer):
     """``1 / (1 + exp(-x))``."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return sigmoid(input)
+    _function = staticmethod(functions.sigmoid)
 
 
-class Tanh(Module):
+class Tanh(FunctionLayer):
     """``tanh(x)``."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return tanh(input)
+    _function = staticmethod(functions.tanh)
 
 
-class GELU(Module):
+class GELU(FunctionLayer):
     """``x Phi(x)``, Phi the normal distribution function.
 
     Parameters
@@ -147,28 +112,21 @@ class GELU(Module):
         "tanh": the authors' approximation.
     """
 
+    _function = staticmethod(functions.gelu)
+    _options = ("approximate",)
+
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return gelu(input, self.approximate)
 
-    def extra_repr(self) -> str:
-        """Return the variant."""
-        return f"approximate={self.approximate!r}"
-
-
-class SiLU(Module):
+class SiLU(FunctionLayer):
     """``x sigmoid(x)``."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return silu(input)
+    _function = staticmethod(functions.silu)
 
 
-class Softplus(Module):
+class Softplus(FunctionLayer):
     """``log(1 + exp(beta x)) / beta``.
 
     Parameters
@@ -177,20 +135,15 @@ class Softplus(Module):
         Positive.
     """
 
+    _function = staticmethod(functions.softplus)
+    _options = ("beta",)
+
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()
         self.beta = beta
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input of any shape."""
-        return softplus(input, self.beta)
 
-    def extra_repr(self) -> str:
-        """Return beta."""
-        return f"beta={self.beta}"
-
-
-class Softmax(Module):
+class Softmax(FunctionLayer):
     """``exp(x_j) / sum_k exp(x_k)`` along axis `dim`.
 
     Parameters
@@ -199,17 +152,12 @@ class Softmax(Module):
         The axis.
     """
 
+    _function = staticmethod(softmax)
+    _options = ("dim",)
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
-
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input that has this axis."""
-        return softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        """Return the axis."""
-        return f"dim={self.dim}"
 
 
 class LogSoftmax(Softmax):
@@ -221,6 +169,4 @@ class LogSoftmax(Softmax):
         The axis.
     """
 
-    def forward(self, input: Any) -> Tensor:
-        """Apply to an input that has this axis."""
-        return log_softmax(input, self.dim)
+    _function = staticmethod(log_softmax)

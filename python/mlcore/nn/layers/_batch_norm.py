@@ -3,20 +3,15 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlcore.nn.functional._batch_norm import batch_norm
-from mlcore.nn.layers._module import Module, Parameter
+from mlcore.nn.layers._running_norm import RunningNorm
 from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
-class _BatchNorm(Module):
-    _later_state = ("num_batches_tracked",)
+class _BatchNorm(RunningNorm):
     ndims: tuple[int, ...]
     shapes: str
-    running_mean: NDArray[np.float32] | None
-    running_var: NDArray[np.float32] | None
-    num_batches_tracked: NDArray[np.int64]
 
     def __init__(
         self,
@@ -26,48 +21,22 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
     ) -> None:
-        super().__init__()
-        if num_features < 1:
-            raise ValueError(f"num_features must be at least 1, got {num_features}")
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        for name, start in (("weight", 1.0), ("bias", 0.0)):
-            parameter = Parameter(np.full(num_features, start, np.float32)) if affine else None
-            self.register_parameter(name, parameter)
-        tracks = track_running_stats
-        self.register_buffer("running_mean", np.zeros(num_features, np.float32) if tracks else None)
-        self.register_buffer("running_var", np.ones(num_features, np.float32) if tracks else None)
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracks else None)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
     def forward(self, input: Any) -> Tensor:
         """Normalise: by the batch while training or without running statistics, else by those."""
         x = as_tensor(input)
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:
             raise ShapeError(f"input of shape {x.shape} must be {self.shapes} with {self.num_features} channels")
-        by_batch = self.training or not self.track_running_stats
         momentum = 0.0 if self.momentum is None else self.momentum
         n_batches = int(self.num_batches_tracked) + 1 if self.track_running_stats else 0
         if self.training and self.track_running_stats and self.momentum is None:  # the plain mean over all batches
             momentum = 1 / n_batches
         mean, variance = (self.running_mean, self.running_var) if self.track_running_stats else (None, None)
-        y = batch_norm(x, mean, variance, self.weight, self.bias, by_batch, momentum, self.eps)
+        y = batch_norm(x, mean, variance, self.weight, self.bias, self._uses_input, momentum, self.eps)
         if self.training and self.track_running_stats:
             self.num_batches_tracked = np.array(n_batches, np.int64)
         return y
-
-    def reset_running_stats(self) -> None:
-        """Forget the running statistics."""
-        if self.track_running_stats:
-            self.running_mean = np.zeros(self.num_features, np.float32)
-            self.running_var = np.ones(self.num_features, np.float32)
-            self.num_batches_tracked = np.zeros((), np.int64)
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm2d(_BatchNorm):

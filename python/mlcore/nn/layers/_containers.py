@@ -1,18 +1,38 @@
 """Modules made of modules."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
-def _places(container: Module) -> list[Module]:
-    """Return the modules in order; one that stands at several places comes at each."""
+def _in_order(container: Module) -> list[Module]:
+    """Return the modules in order; one that was added several times comes as often."""
     return [module for module in container._modules.values() if module is not None]
 
 
-class Sequential(Module):
+class _Numbered(Module):
+    """Modules by their positions, under PyTorch's names of them: "0", "1", ..."""
+
+    def append(self, module: Module) -> Self:
+        """Add one at the end."""
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__} takes modules, got {type(module).__name__} at {len(self)}")
+        self._modules[str(len(self))] = module
+        return self
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __getitem__(self, i: int) -> Module:
+        return _in_order(self)[i]
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(_in_order(self))
+
+
+class Sequential(_Numbered):
     """Modules one after the other; PyTorch's names of the parts: "0", "1", ...
 
     Parameters
@@ -23,10 +43,8 @@ class Sequential(Module):
 
     def __init__(self, *modules: Module) -> None:
         super().__init__()
-        for i, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential takes modules, got {type(module).__name__} at {i}")
-            self._modules[str(i)] = module
+        for module in modules:
+            self.append(module)
 
     def forward(self, input: Any) -> Any:
         """Apply all in order."""
@@ -40,17 +58,8 @@ class Sequential(Module):
                 raise
         return input
 
-    def __len__(self) -> int:
-        return len(self._modules)
 
-    def __getitem__(self, i: int) -> Module:
-        return _places(self)[i]
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(_places(self))
-
-
-class ModuleList(Module):
+class ModuleList(_Numbered):
     """A list of modules that a :class:`Module` finds; it computes nothing by itself.
 
     Parameters
@@ -63,22 +72,6 @@ class ModuleList(Module):
         super().__init__()
         for module in modules:
             self.append(module)
-
-    def append(self, module: Module) -> "ModuleList":
-        """Add one at the end."""
-        if not isinstance(module, Module):
-            raise TypeError(f"ModuleList takes modules, got {type(module).__name__}")
-        self._modules[str(len(self))] = module
-        return self
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __getitem__(self, i: int) -> Module:
-        return _places(self)[i]
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(_places(self))
 
 
 class ModuleDict(Module):
@@ -129,11 +122,11 @@ class ModuleDict(Module):
 
     def values(self) -> Iterable[Module]:
         """Return the modules."""
-        return _places(self)
+        return _in_order(self)
 
     def items(self) -> Iterable[tuple[str, Module]]:
         """Return names and modules."""
-        return zip(self._modules, _places(self), strict=True)
+        return zip(self._modules, _in_order(self), strict=True)
 
     def pop(self, name: str) -> Module:
         """Take a module out and return it."""
@@ -149,7 +142,7 @@ class ModuleDict(Module):
 class Residual(Module):
     """``y = x + module(x)`` (He, Zhang, Ren and Sun, 2016).
 
-    The gradient by x has a part that passes no weight, so that it does not vanish in a deep network.
+    The gradient with respect to x has a part that passes no weight, so that it does not vanish in a deep network.
 
     Parameters
     ----------

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlcore.nn.functional._group_norm import group_norm, instance_norm
-from mlcore.nn.layers._module import Module, Parameter
+from mlcore.nn.layers._module import Module
+from mlcore.nn.layers._running_norm import RunningNorm, register_affine
 from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
 
 
@@ -37,8 +37,7 @@ class GroupNorm(Module):
                 f"num_groups must divide num_channels, got num_groups={num_groups}, num_channels={num_channels}"
             )
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        for name, start in (("weight", 1.0), ("bias", 0.0)):
-            self.register_parameter(name, Parameter(np.full(num_channels, start, np.float32)) if affine else None)
+        register_affine(self, num_channels, affine)
 
     def forward(self, input: Any) -> Tensor:
         """Apply to (n, num_channels, ...)."""
@@ -49,12 +48,8 @@ class GroupNorm(Module):
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
 
 
-class _InstanceNorm(Module):
-    _later_state = ("num_batches_tracked",)
+class _InstanceNorm(RunningNorm):
     n_axes: int
-    running_mean: NDArray[np.float32] | None
-    running_var: NDArray[np.float32] | None
-    num_batches_tracked: NDArray[np.int64]
 
     def __init__(
         self,
@@ -64,17 +59,7 @@ class _InstanceNorm(Module):
         affine: bool = False,
         track_running_stats: bool = False,
     ) -> None:
-        super().__init__()
-        if num_features < 1:
-            raise ValueError(f"num_features must be at least 1, got {num_features}")
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        for name, start in (("weight", 1.0), ("bias", 0.0)):
-            self.register_parameter(name, Parameter(np.full(num_features, start, np.float32)) if affine else None)
-        tracks = track_running_stats
-        self.register_buffer("running_mean", np.zeros(num_features, np.float32) if tracks else None)
-        self.register_buffer("running_var", np.ones(num_features, np.float32) if tracks else None)
-        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if tracks else None)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
     def forward(self, input: Any) -> Tensor:
         """Normalise (n, num_features, ...), or one example without n."""
@@ -85,18 +70,11 @@ class _InstanceNorm(Module):
                 f"input of shape {x.shape} must be (n, {self.num_features}, ...) with {self.n_axes} more axes, or "
                 "without n"
             )
-        by_input = self.training or not self.track_running_stats
+        momentum = 0.0 if self.momentum is None else self.momentum
         averages = (self.running_mean, self.running_var) if self.track_running_stats else (None, None)
         batch = input.unsqueeze(0) if single and isinstance(input, Tensor) else x.data[np.newaxis] if single else input
-        y = instance_norm(batch, *averages, self.weight, self.bias, by_input, self.momentum, self.eps)
+        y = instance_norm(batch, *averages, self.weight, self.bias, self._uses_input, momentum, self.eps)
         return y.squeeze(0) if single else y
-
-    def extra_repr(self) -> str:
-        """Return the parameters."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class InstanceNorm2d(_InstanceNorm):

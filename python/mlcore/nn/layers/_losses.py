@@ -1,6 +1,6 @@
-"""Losses as layers: the functions of the same names say what they compute."""
+"""Losses as layers: the functions of the same names say what they compute, and for which shapes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -8,26 +8,35 @@ from mlcore.nn.functional import _cross_entropy as classes
 from mlcore.nn.functional import _losses as losses
 from mlcore.nn.functional._binary_cross_entropy import binary_cross_entropy
 from mlcore.nn.functional._reduction import check_reduction
-from mlcore.nn.layers._module import Module
+from mlcore.nn.layers._function_layer import FunctionLayer
 from mlcore.nn.tensor import Tensor, as_tensor
 
 
-class _Loss(Module):
+class _Loss(FunctionLayer):
     """Keeps `reduction`: "mean", "sum" or "none"."""
 
-    def __init__(self, reduction: str) -> None:
+    _options: ClassVar[tuple[str, ...]] = ("reduction",)
+
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         check_reduction(type(self).__name__, reduction)
         self.reduction = reduction
 
+    def forward(self, input: Any, target: Any) -> Tensor:  # type: ignore[override]
+        """Return the loss of an input for a target, of shapes that the function takes."""
+        return self._call(input, target)
+
     def extra_repr(self) -> str:
+        """Return the reduction."""
         return f"reduction={self.reduction!r}"
 
 
 class _WeightedLoss(_Loss):
     """Keeps weights as a buffer: they are part of the state, as in PyTorch."""
 
-    def __init__(self, weight: Any, reduction: str) -> None:
+    _options: ClassVar[tuple[str, ...]] = ("weight", "reduction")
+
+    def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", _buffer(weight))
 
@@ -46,10 +55,13 @@ class CrossEntropyLoss(_WeightedLoss):
     ignore_index : int, default=-100
         Targets without a loss.
     reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+        How the losses of the rows are reduced.
     label_smoothing : float in [0, 1], default=0
         Share of the uniform distribution in the target.
     """
+
+    _function = staticmethod(classes.cross_entropy)
+    _options = ("weight", "ignore_index", "reduction", "label_smoothing")
 
     def __init__(
         self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
@@ -57,33 +69,22 @@ class CrossEntropyLoss(_WeightedLoss):
         super().__init__(weight, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to logits (N, C), (N, C, ...) or (C,) and classes or distributions."""
-        return classes.cross_entropy(
-            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
-        )
-
 
 class NLLLoss(_WeightedLoss):
     """Negative log-likelihood of log-probabilities: :func:`mlcore.nn.functional.nll_loss`.
 
     Parameters
     ----------
-    weight : array (C,), optional
-        Of the classes; 1 by default.
-    ignore_index : int, default=-100
-        Targets without a loss.
-    reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+    weight, ignore_index, reduction
+        As those of :class:`CrossEntropyLoss`.
     """
+
+    _function = staticmethod(classes.nll_loss)
+    _options = ("weight", "ignore_index", "reduction")
 
     def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
         self.ignore_index = ignore_index
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to log-probabilities (N, C), (N, C, ...) or (C,) and classes."""
-        return classes.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class FocalLoss(_WeightedLoss):
@@ -93,23 +94,18 @@ class FocalLoss(_WeightedLoss):
     ----------
     gamma : float, default=2
         How much less the well classified count.
-    weight : array (C,), optional
-        Of the classes; 1 by default.
-    ignore_index : int, default=-100
-        Targets without a loss.
-    reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+    weight, ignore_index, reduction
+        As those of :class:`CrossEntropyLoss`.
     """
+
+    _function = staticmethod(classes.focal_loss)
+    _options = ("gamma", "weight", "ignore_index", "reduction")
 
     def __init__(
         self, gamma: float = 2.0, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
         super().__init__(weight, reduction)
         self.gamma, self.ignore_index = gamma, ignore_index
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to logits (N, C), (N, C, ...) or (C,) and classes."""
-        return classes.focal_loss(input, target, self.gamma, self.weight, self.ignore_index, self.reduction)
 
 
 class SigmoidFocalLoss(_Loss):
@@ -122,16 +118,15 @@ class SigmoidFocalLoss(_Loss):
     gamma : float, default=2
         How much less the well classified count.
     reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+        How the losses of the entries are reduced.
     """
+
+    _function = staticmethod(losses.sigmoid_focal_loss)
+    _options = ("alpha", "gamma", "reduction")
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.alpha, self.gamma = alpha, gamma
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to logits and targets of one shape."""
-        return losses.sigmoid_focal_loss(input, target, self.alpha, self.gamma, self.reduction)
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
@@ -142,18 +137,17 @@ class BCEWithLogitsLoss(_WeightedLoss):
     weight : array that broadcasts to the input, optional
         Of the entries; 1 by default.
     reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+        How the losses of the entries are reduced.
     pos_weight : array that broadcasts to the input, optional
         Of the targets that are 1; 1 by default.
     """
 
+    _function = staticmethod(losses.binary_cross_entropy_with_logits)
+    _options = ("weight", "reduction", "pos_weight")
+
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
         super().__init__(weight, reduction)
         self.register_buffer("pos_weight", _buffer(pos_weight))
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to logits and targets of one shape."""
-        return losses.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
 
 class BCELoss(_WeightedLoss):
@@ -161,18 +155,11 @@ class BCELoss(_WeightedLoss):
 
     Parameters
     ----------
-    weight : array that broadcasts to the input, optional
-        Of the entries; 1 by default.
-    reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+    weight, reduction
+        As those of :class:`BCEWithLogitsLoss`.
     """
 
-    def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
-        super().__init__(weight, reduction)
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to probabilities and targets of one shape."""
-        return binary_cross_entropy(input, target, self.weight, self.reduction)
+    _function = staticmethod(binary_cross_entropy)
 
 
 class MSELoss(_Loss):
@@ -181,32 +168,16 @@ class MSELoss(_Loss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+        How the losses of the entries are reduced.
     """
 
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to predictions and targets of one shape."""
-        return losses.mse_loss(input, target, self.reduction)
+    _function = staticmethod(losses.mse_loss)
 
 
 class L1Loss(_Loss):
-    """``|x - t|``: :func:`mlcore.nn.functional.l1_loss`.
+    """``|x - t|``: :func:`mlcore.nn.functional.l1_loss`. The parameter is that of :class:`MSELoss`."""
 
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
-    """
-
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to predictions and targets of one shape."""
-        return losses.l1_loss(input, target, self.reduction)
+    _function = staticmethod(losses.l1_loss)
 
 
 class SmoothL1Loss(_Loss):
@@ -215,18 +186,17 @@ class SmoothL1Loss(_Loss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+        As that of :class:`MSELoss`.
     beta : float, default=1
         Where the parabola ends.
     """
 
+    _function = staticmethod(losses.smooth_l1_loss)
+    _options = ("reduction", "beta")
+
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = beta
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to predictions and targets of one shape."""
-        return losses.smooth_l1_loss(input, target, self.reduction, self.beta)
 
 
 class HuberLoss(_Loss):
@@ -235,41 +205,37 @@ class HuberLoss(_Loss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}, default="mean"
-        What is made of the single losses.
+        As that of :class:`MSELoss`.
     delta : float, default=1
         Where the parabola ends.
     """
+
+    _function = staticmethod(losses.huber_loss)
+    _options = ("reduction", "delta")
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = delta
 
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to predictions and targets of one shape."""
-        return losses.huber_loss(input, target, self.reduction, self.delta)
 
-
-class KLDivLoss(Module):
+class KLDivLoss(_Loss):
     """Kullback-Leibler divergence from log-probabilities: :func:`mlcore.nn.functional.kl_div`.
 
     Parameters
     ----------
     reduction : {"mean", "batchmean", "sum", "none"}, default="mean"
-        What is made of the single losses; "batchmean" gives the divergence per example.
+        How the terms are reduced; "batchmean" gives the divergence per example.
     log_target : bool, default=False
         Whether targets are log-probabilities as well.
     """
 
-    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
-        super().__init__()
-        if reduction != "batchmean":
-            check_reduction("KLDivLoss", reduction)
-        self.reduction, self.log_target = reduction, log_target
+    _function = staticmethod(losses.kl_div)
+    _options = ("reduction", "log_target")
 
-    def forward(self, input: Any, target: Any) -> Tensor:
-        """Apply to log-probabilities and targets of one shape."""
-        return losses.kl_div(input, target, self.reduction, self.log_target)
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__("mean" if reduction == "batchmean" else reduction)
+        self.reduction, self.log_target = reduction, log_target
 
     def extra_repr(self) -> str:
         """Return reduction and kind of target."""
-        return f"reduction={self.reduction!r}, log_target={self.log_target}"
+        return f"{super().extra_repr()}, log_target={self.log_target}"

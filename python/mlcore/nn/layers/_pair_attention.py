@@ -12,7 +12,25 @@ from mlcore.nn.layers._module import Module, Parameter
 from mlcore.nn.tensor import Tensor
 
 
-class AdditiveAttention(Module):
+class _PairAttention(Module):
+    def _averages(self, query: Any, key: Any, value: Any, attn_mask: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def forward(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attn_mask: Any = None,
+        *,
+        lengths: Any = None,
+        need_weights: bool = False,
+    ) -> Any:
+        """Average values. Arguments and results: :func:`mlcore.nn.functional.scaled_dot_product_attention`."""
+        return self._averages(query, key, value, attn_mask, lengths=lengths, need_weights=need_weights)
+
+
+class AdditiveAttention(_PairAttention):
     """Average values by ``softmax(w . tanh(W_q q + W_k k))``, of Bahdanau, Cho and Bengio (ICLR 2015).
 
     Parameters
@@ -42,22 +60,12 @@ class AdditiveAttention(Module):
         self.weight = Parameter(np.empty(hidden_size, np.float32))
         init.uniform_(self.weight, -bound, bound)
 
-    def forward(
-        self,
-        query: Any,
-        key: Any,
-        value: Any,
-        attn_mask: Any = None,
-        *,
-        lengths: Any = None,
-        need_weights: bool = False,
-    ) -> Any:
-        """Attend: arguments as in :func:`mlcore.nn.functional.additive_attention`, before the projections."""
+    def _averages(self, query: Any, key: Any, value: Any, attn_mask: Any, **options: Any) -> Any:
         q, k = self.query_proj(query), self.key_proj(key)
-        return additive_attention(q, k, value, self.weight, attn_mask, lengths=lengths, need_weights=need_weights)
+        return additive_attention(q, k, value, self.weight, attn_mask, **options)
 
 
-class NadarayaWatson(Module):
+class NadarayaWatson(_PairAttention):
     """Kernel regression as attention: values averaged by how near their keys are to the query.
 
     Parameters
@@ -91,19 +99,9 @@ class NadarayaWatson(Module):
         elif kernel == "gaussian":
             self.register_buffer("width", np.array([width], np.float32))
 
-    def forward(
-        self,
-        query: Any,
-        key: Any,
-        value: Any,
-        attn_mask: Any = None,
-        *,
-        lengths: Any = None,
-        need_weights: bool = False,
-    ) -> Any:
-        """Average: arguments as in :func:`mlcore.nn.functional.kernel_regression`."""
+    def _averages(self, query: Any, key: Any, value: Any, attn_mask: Any, **options: Any) -> Any:
         width: Tensor | None = None if self.kernel == "average" else self.width
-        return kernel_regression(query, key, value, width, attn_mask, lengths=lengths, need_weights=need_weights)
+        return kernel_regression(query, key, value, width, attn_mask, **options)
 
     def extra_repr(self) -> str:
         """Return the kernel."""

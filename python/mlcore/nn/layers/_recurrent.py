@@ -13,7 +13,7 @@ from mlcore.nn.tensor import Tensor
 
 
 class _Recurrent(Module):
-    """What the three have in common."""
+    """What the three share."""
 
     n_blocks: int
 
@@ -21,11 +21,11 @@ class _Recurrent(Module):
         self,
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
     ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
@@ -34,7 +34,8 @@ class _Recurrent(Module):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         if dropout > 0 and num_layers == 1:
-            warnings.warn("dropout acts between layers, and there is only one", UserWarning, stacklevel=3)
+            levels = 2 if type(self).__init__ is _Recurrent.__init__ else 3  # names the line that made the layer
+            warnings.warn("dropout acts between layers, and there is only one", UserWarning, stacklevel=levels)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
         bound, rows = 1 / math.sqrt(hidden_size), self.n_blocks * hidden_size
@@ -151,18 +152,6 @@ class LSTM(_Recurrent):
 
     n_blocks = 4
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-    ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
-
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return (output, (h_n, c_n)): see :func:`mlcore.nn.functional.lstm`."""
         return lstm(input, hx, self._weights(), **self._options(lengths))
@@ -183,18 +172,6 @@ class GRU(_Recurrent):
     """
 
     n_blocks = 3
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-    ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
     def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
         """Return (output, h_n): see :func:`mlcore.nn.functional.gru`."""

@@ -1,20 +1,14 @@
 """ConvTranspose1d and ConvTranspose2d: layers that make sequences and images larger."""
 
-import math
 from typing import Any
 
-import numpy as np
-
-from mlcore.nn import init
 from mlcore.nn.functional._convolution import Sizes, sizes
 from mlcore.nn.functional._transposed_convolution import conv_transpose1d, conv_transpose2d
-from mlcore.nn.layers._module import Module, Parameter
+from mlcore.nn.layers._convolution import ConvolutionBase
 from mlcore.nn.tensor import Tensor
 
 
-class _TransposedConvolution(Module):
-    n_axes: int
-
+class _TransposedConvolution(ConvolutionBase):
     def __init__(
         self,
         in_channels: int,
@@ -27,28 +21,12 @@ class _TransposedConvolution(Module):
         bias: bool = True,
         dilation: Sizes = 1,
     ) -> None:
-        super().__init__()
-        if in_channels < 1 or out_channels < 1 or groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"groups must divide in_channels and out_channels, got groups={groups}, in_channels={in_channels}, "
-                f"out_channels={out_channels}"
-            )
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size = sizes("kernel_size", kernel_size, self.n_axes, 1)
-        self.stride, self.dilation = (
-            sizes(name, value, self.n_axes, 1) for name, value in (("stride", stride), ("dilation", dilation))
-        )
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups)
         self.padding = sizes("padding", padding, self.n_axes, 0)
         self.output_padding = sizes("output_padding", output_padding, self.n_axes, 0)
         if any(e >= max(s, d) for e, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)):
             raise ValueError(f"output_padding must be smaller than stride or dilation, got {output_padding!r}")
-        bound = 1 / math.sqrt(out_channels // groups * math.prod(self.kernel_size))
-        self.weight = Parameter(np.empty((in_channels, out_channels // groups, *self.kernel_size), np.float32))
-        init.uniform_(self.weight, -bound, bound)
-        self.register_parameter("bias", None)
-        if bias:
-            self.bias = Parameter(np.empty(out_channels, np.float32))
-            init.uniform_(self.bias, -bound, bound)
+        self._draw_weights(in_channels, out_channels // groups, bias)
 
     def forward(self, input: Any, output_size: Sizes | None = None) -> Tensor:
         """Convolve; `output_size` picks the result's rows and columns among those a stride leaves open."""
@@ -69,16 +47,6 @@ class _TransposedConvolution(Module):
             most = tuple(m + s - 1 for m, s in zip(least, self.stride, strict=True))
             raise ValueError(f"output_size must be between {tuple(least)} and {most}, got {output_size!r}")
         return extra
-
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        zeros, ones = (0,) * self.n_axes, (1,) * self.n_axes
-        defaults = {"padding": zeros, "output_padding": zeros, "dilation": ones, "groups": 1}
-        for name, default in defaults.items():
-            if (value := getattr(self, name)) != default:
-                text += f", {name}={value!r}"
-        return text if self.bias is not None else f"{text}, bias=False"
 
 
 class ConvTranspose2d(_TransposedConvolution):
