@@ -25,7 +25,7 @@ def binary_cross_entropy(
     weight : array that broadcasts to that shape, optional
         w; 1 by default.
     reduction : {"none", "mean", "sum"}, default="mean"
-        What is made of the single losses. The mean of nothing is NaN.
+        How the losses of the entries are reduced. The mean of nothing is NaN.
 
     Returns
     -------

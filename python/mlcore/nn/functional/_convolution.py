@@ -39,8 +39,8 @@ def conv2d(
     stride : int or (int, int), default=1
         Steps from one place of the kernel to the next, along rows and columns.
     padding : int, (int, int), "valid" or "same", default=0
-        Zeros around x. "valid" is 0. "same", for a stride of 1: as many as give y the size of x; an odd number has the
-        larger half behind.
+        Zeros around x. "valid" is 0. "same", for a stride of 1: as many as give y the size of x; of an odd
+        number the larger half is after x.
     dilation : int or (int, int), default=1
         Steps from one entry of the kernel to the next.
     groups : int, default=1
@@ -52,7 +52,7 @@ def conv2d(
     -------
     Tensor (n, filters, rows out, columns out), or without n
         y, of ``(rows + 2 p - d (kernel rows - 1) - 1) // s + 1`` rows. With dz the gradient before the activation: dx
-        is the convolution of dz with the kernels turned round and channels and filters exchanged, dw[f, c] the
+        is the convolution of dz with the kernels flipped and channels and filters exchanged, dw[f, c] the
         correlation of x[:, c] and dz[:, f], db[f] the sum of dz[:, f].
 
     Raises
@@ -113,7 +113,7 @@ def sizes(name: str, value: Sizes, n: int, least: int) -> tuple[int, ...]:
 def both_sides(
     padding: Sizes | str, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> list[int]:
-    """Return the zeros before and behind each axis, one axis after the other."""
+    """Return the zeros before and after each axis, one axis after the other."""
     if not isinstance(padding, str):
         return [p for p in sizes("padding", padding, len(kernel), 0) for _ in range(2)]
     if padding == "valid":
@@ -124,6 +124,25 @@ def both_sides(
         raise ValueError('padding="same" needs a stride of 1')
     totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
     return [side for total in totals for side in (total // 2, total - total // 2)]
+
+
+def kernel_options(
+    stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int
+) -> dict[str, Any]:
+    """Return the options as the core takes them, for two axes: a sequence is an image of one row."""
+    missing = 2 - len(stride)
+    return {
+        "stride": (*(1,) * missing, *stride),
+        "padding": (*(0, 0) * missing, *padding),
+        "dilation": (*(1,) * missing, *dilation),
+        "groups": groups,
+    }
+
+
+def as_images(a: Array, n_axes: int) -> Array:
+    """Return (n, channels, rows, columns): one example becomes a batch, a sequence an image of one row."""
+    batched = a if a.ndim == n_axes + 2 else a[np.newaxis]
+    return np.ascontiguousarray(batched if n_axes == 2 else batched[:, :, np.newaxis])
 
 
 def _check(x: Tensor, w: Tensor, b: Tensor | None, groups: int, n_axes: int) -> None:
@@ -169,19 +188,7 @@ def _convolution(
                 f"kernel of shape {kernel} with dilation {spread} is larger than the input of shape {x.shape} "
                 f"with padding {padding!r}"
             )
-    missing = [0] * (2 - n_axes)  # along one axis: images of one row
-    options: dict[str, Any] = {
-        "stride": (*(1 for _ in missing), *steps),
-        "padding": (*missing, *missing, *sides),
-        "dilation": (*(1 for _ in missing), *spread),
-        "groups": groups,
-    }
-
-    def images(a: Array) -> Array:
-        batched = a if a.ndim == n_axes + 2 else a[np.newaxis]
-        rows = batched if n_axes == 2 else batched[:, :, np.newaxis]
-        return np.ascontiguousarray(rows)
-
+    options = kernel_options(steps, sides, spread, groups)
     parents = [t for t in (x, w, b) if t is not None]
     if x.size == 0 or w.size == 0:  # no images or no filters
         places = (
@@ -191,7 +198,7 @@ def _convolution(
         zeros = [np.zeros(t.shape, np.float32) for t in parents]
         nothing = np.zeros((*x.shape[: -n_axes - 1], w.shape[0], *places), np.float32)
         return record(f"conv{n_axes}d", nothing, parents, lambda _: zeros)
-    xs, ws = images(x.data), images(w.data)
+    xs, ws = as_images(x.data, n_axes), as_images(w.data, n_axes)
     y, z = core.nn.convolution(
         xs,
         ws,

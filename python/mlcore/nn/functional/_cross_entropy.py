@@ -6,8 +6,8 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.functional._reduced import reduced
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
+from mlcore.nn.functional._reduction_log import log_reduction
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, operands, record
 
 
@@ -84,7 +84,7 @@ def _cross_entropy(
         return float(len(used) if w is None else w[used].sum(dtype=np.float64))
 
     loss = record_loss(op, x, reduction, evaluate, place, [t] if weight is None else [t, weight])
-    return reduced(loss, reduction, mean_over)
+    return log_reduction(loss, reduction, mean_over)
 
 
 def cross_entropy(
@@ -229,4 +229,4 @@ def nll_loss(
         dx[at, classes] = -row_weights * (dy.reshape(-1) * np.float32(scale))
         return [dx.reshape(x.shape) if x.ndim < 3 else np.moveaxis(dx.reshape(*shape, n_classes), -1, 1)]
 
-    return reduced(record("nll_loss", loss, [x], backward), reduction, lambda: float(total))
+    return log_reduction(record("nll_loss", loss, [x], backward), reduction, lambda: float(total))

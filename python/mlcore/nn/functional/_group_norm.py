@@ -27,10 +27,8 @@ def group_norm(
     num_groups : int
         Into so many groups the channels are cut; mean and variance are those of a group of one example, over all
         positions.
-    weight, bias : Tensor (channels,), optional
-        w and b.
-    eps : float, default=1e-5
-        Added to the variance.
+    weight, bias, eps
+        w and b (channels,), and what is added to the variance, as of :func:`batch_norm`.
 
     Returns
     -------
@@ -77,14 +75,10 @@ def instance_norm(
         x.
     running_mean, running_var : ndarray of float32 (channels,), optional
         Running averages over examples; changed in place with `use_input_stats`, used as mean and variance without.
-    weight, bias : Tensor (channels,), optional
-        w and b.
     use_input_stats : bool, default=True
         Whether mean and variance are those of `input`.
-    momentum : float, default=0.1
-        Weight of the newest batch in the running averages.
-    eps : float, default=1e-5
-        Added to the variance.
+    weight, bias, momentum, eps
+        As of :func:`batch_norm`.
 
     Returns
     -------

@@ -6,8 +6,8 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.functional._reduced import reduced
 from mlcore.nn.functional._reduction import check_reduction, record_loss, without_gradient
+from mlcore.nn.functional._reduction_log import log_reduction
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record
 
 
@@ -23,7 +23,7 @@ def _pointwise(
     symmetric: bool = False,
     **options: float,
 ) -> Tensor:
-    """Losses of pairs of entries; `symmetric`: a function of x - t, which has a gradient by the target as well."""
+    """Losses of pairs of entries; a `symmetric` one is a function of x - t: its target has a gradient too."""
     check_reduction(op, reduction)
     x, t, weight, pos_weight = operands(input, target, weight, pos_weight)
     if x.shape != t.shape:
@@ -68,7 +68,7 @@ def _pointwise(
     if not t.requires_grad:
         fixed = [v for v in (t, weight, pos_weight) if v is not None]
         loss = record_loss(op, x, reduction, evaluate, lambda dx: dx if x.ndim else dx.reshape(()), fixed)
-        return reduced(loss, reduction, mean_over)
+        return log_reduction(loss, reduction, mean_over)
 
     def backward(dy: Array) -> Gradients:
         dys = np.ascontiguousarray(np.broadcast_to(dy, x.shape))
@@ -78,7 +78,7 @@ def _pointwise(
         return [dx if x.requires_grad else None, -dx]
 
     loss = record(op, evaluate(reduction, None, False)[0], [x, t], backward, saved=(x, t))
-    return reduced(loss, reduction, mean_over)
+    return log_reduction(loss, reduction, mean_over)
 
 
 def mse_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean") -> Tensor:
@@ -89,7 +89,7 @@ def mse_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "me
     input, target : Tensor of one shape
         x and t.
     reduction : {"none", "mean", "sum"}, default="mean"
-        What is made of the single losses.
+        How the losses of the entries are reduced.
 
     Returns
     -------
@@ -122,14 +122,8 @@ def smooth_l1_loss(input: Tensor | Array, target: Tensor | Array, reduction: str
     Returns
     -------
     Tensor () or of input's shape
-        The loss; dx = d / beta, clipped to [-1, 1].
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
-    ValueError
-        If beta is not positive.
+        The loss; dx = d / beta, clipped to [-1, 1]. Errors are those of :func:`mse_loss`, and a ValueError if beta is
+        not positive.
     """
     return _pointwise("smooth_l1_loss", "smooth_absolute", input, target, reduction, symmetric=True, beta=beta)
 
@@ -147,14 +141,7 @@ def huber_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "
     Returns
     -------
     Tensor () or of input's shape
-        The loss; dx = d, clipped to [-delta, delta].
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ.
-    ValueError
-        If delta is not positive.
+        The loss; dx = d, clipped to [-delta, delta]. Errors as of :func:`smooth_l1_loss`, for delta.
     """
     return _pointwise("huber_loss", "huber", input, target, reduction, symmetric=True, beta=delta)
 
@@ -173,7 +160,7 @@ def binary_cross_entropy_with_logits(
     weight : array that broadcasts to that shape, optional
         w; 1 by default.
     reduction : {"none", "mean", "sum"}, default="mean"
-        What is made of the single losses.
+        How the losses of the entries are reduced.
     pos_weight : array that broadcasts to that shape, optional
         c; 1 by default.
 
@@ -212,7 +199,7 @@ def sigmoid_focal_loss(
     gamma : float, default=2
         At least 0.
     reduction : {"none", "mean", "sum"}, default="none"
-        What is made of the single losses.
+        How the losses of the entries are reduced.
 
     Returns
     -------

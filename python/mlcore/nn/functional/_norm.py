@@ -119,12 +119,7 @@ def rms_norm(
     -------
     Tensor of input's shape
         y. With g = dy w and r = 1 / sqrt(mean(x^2) + eps): dx = r (g - h mean(g h)), dw = sum of dy h over the
-        leading axes.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not go together.
+        leading axes. Errors are those of :func:`layer_norm`.
     """
     epsilon = float(np.finfo(np.float32).eps) if eps is None else eps
     return _norm("rms_norm", input, normalized_shape, weight, None, epsilon, False)

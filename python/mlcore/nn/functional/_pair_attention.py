@@ -34,22 +34,8 @@ def additive_attention(
         V.
     weight : Tensor (F,)
         w.
-    attn_mask, lengths
-        As in :func:`mlcore.nn.functional.scaled_dot_product_attention`.
-    need_weights : bool, default=False
-        Return the weights as well; no gradient flows through them.
-
-    Returns
-    -------
-    Tensor (..., Tq, Dv)
-        The averages. Zero where a query sees no key at all.
-    Tensor (..., Tq, Tk)
-        The weights, if `need_weights`.
-
-    Raises
-    ------
-    ShapeError, TypeError, ValueError
-        As :func:`mlcore.nn.functional.scaled_dot_product_attention`.
+    attn_mask, lengths, need_weights
+        As of :func:`scaled_dot_product_attention`; so are the results and the errors.
 
     Notes
     -----
@@ -93,22 +79,8 @@ def kernel_regression(
     width : float or Tensor of one entry, optional
         How narrow the Gaussian kernel is: 1 / its standard deviation. It may be learned. None, as 0: no kernel, the
         plain average of all values.
-    attn_mask, lengths
-        As in :func:`mlcore.nn.functional.scaled_dot_product_attention`.
-    need_weights : bool, default=False
-        Return the weights as well; no gradient flows through them.
-
-    Returns
-    -------
-    Tensor (..., Tq, Dv)
-        The averages. Zero where a query sees no key at all.
-    Tensor (..., Tq, Tk)
-        The weights, if `need_weights`.
-
-    Raises
-    ------
-    ShapeError, TypeError, ValueError
-        As :func:`mlcore.nn.functional.scaled_dot_product_attention`.
+    attn_mask, lengths, need_weights
+        As of :func:`scaled_dot_product_attention`, with the same results and errors.
 
     Notes
     -----

@@ -177,6 +177,16 @@ def _check(x: Tensor, n_axes: int) -> None:
         raise ShapeError(f"input of shape {x.shape} has an empty axis")
 
 
+def _geometry(
+    x: Tensor, n_axes: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes
+) -> tuple[tuple[int, ...], ...]:
+    """Return size, stride and padding of the windows along each axis, for an input that fits."""
+    _check(x, n_axes)
+    kernel = sizes("kernel_size", kernel_size, n_axes, 1)
+    step = kernel if stride is None else sizes("stride", stride, n_axes, 1)
+    return kernel, step, sizes("padding", padding, n_axes, 0)
+
+
 def _images(x: Tensor, n_axes: int) -> Array:
     """Return the input as (n, channels, rows, columns)."""
     *_, channels = x.shape[:-n_axes]
@@ -208,10 +218,8 @@ def _max_pool(
     ceil_mode: bool,
 ) -> Tensor:
     x = as_tensor(input)
-    _check(x, n_axes)
-    kernel = sizes("kernel_size", kernel_size, n_axes, 1)
-    step = kernel if stride is None else sizes("stride", stride, n_axes, 1)
-    pad, spread = sizes("padding", padding, n_axes, 0), sizes("dilation", dilation, n_axes, 1)
+    kernel, step, pad = _geometry(x, n_axes, kernel_size, stride, padding)
+    spread = sizes("dilation", dilation, n_axes, 1)
     per_axis = zip(x.shape[-n_axes:], kernel, step, pad, spread, strict=True)
     out = tuple(_n_windows(x, *axis, ceil_mode) for axis in per_axis)
 
@@ -230,7 +238,7 @@ def _max_pool(
     )
 
     shape = (*x.shape[:-n_axes], *out)
-    return record(f"max_pool{n_axes}d", y.reshape(shape), (x,), _to_the_largest(x, xs, y, where))
+    return record(f"max_pool{n_axes}d", y.reshape(shape), (x,), _gradient_to_largest(x, xs, y, where))
 
 
 def _avg_pool(
@@ -242,12 +250,8 @@ def _avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
 ) -> Tensor:
-    x = as_tensor(input)
-    _check(x, n_axes)
-    kernel = sizes("kernel_size", kernel_size, n_axes, 1)
-    step = kernel if stride is None else sizes("stride", stride, n_axes, 1)
-    pad = sizes("padding", padding, n_axes, 0)
-    windows = []
+    x, windows = as_tensor(input), []
+    kernel, step, pad = _geometry(x, n_axes, kernel_size, stride, padding)
     for n_in, k, s, p in zip(x.shape[-n_axes:], kernel, step, pad, strict=True):
         begin = np.arange(_n_windows(x, n_in, k, s, p, 1, ceil_mode), dtype=np.int64) * s - p
         end = np.minimum(begin + k, n_in + p)
@@ -267,10 +271,10 @@ def _largest(n_axes: int, x: Tensor, windows: Windows) -> Tensor:
     xs = _images(x, n_axes)
     y, where = core.nn.max_pool_spans(xs, rows=rows, cols=cols, n_threads=n_threads())
     shape = (*x.shape[:-n_axes], *(len(w[0]) for w in windows))
-    return record(f"adaptive_max_pool{n_axes}d", y.reshape(shape), (x,), _to_the_largest(x, xs, y, where))
+    return record(f"adaptive_max_pool{n_axes}d", y.reshape(shape), (x,), _gradient_to_largest(x, xs, y, where))
 
 
-def _to_the_largest(x: Tensor, xs: Array, y: Array, where: Any) -> Any:
+def _gradient_to_largest(x: Tensor, xs: Array, y: Array, where: Any) -> Any:
     before, shape, made = x.shape, xs.shape, y.shape
 
     def backward(dy: Array) -> Gradients:

@@ -17,9 +17,9 @@ def record_loss(
 ) -> Tensor:
     """Return the loss of a kernel as a Tensor.
 
-    `evaluate(reduction, dy, with_gradient)` returns the loss and its gradient; `dy` are the gradients by the single
-    losses where these are not reduced. `place` brings the gradient into the shape of x. fixed: what it is
-    made from beside x.
+    `evaluate(reduction, dy, with_gradient)` returns the loss and its gradient; `dy` are the gradients with respect to
+    the single losses where these are not reduced. `place` brings the gradient into the shape of x; `fixed` are the
+    tensors beside x that it is made from.
     """
     made = x.requires_grad and grad_enabled()
     loss, gradient = evaluate(reduction, None, made and reduction != "none")
@@ -43,10 +43,10 @@ def check_reduction(op: str, reduction: str) -> None:
 
 
 def without_gradient(op: str, name: str, value: Any) -> Any:
-    """Return the array of an argument by which the operation has no gradient."""
+    """Return the array of an argument that has no gradient."""
     if value is None:
         return None
     t = as_tensor(value)
     if t.requires_grad:
-        raise ValueError(f"{op} has no gradient by {name}: pass {name}.detach()")
+        raise ValueError(f"{op} has no gradient with respect to {name}: pass {name}.detach()")
     return t.data

@@ -25,6 +25,19 @@ def _moved(y: Array, source: int, destination: int) -> Array:
     return np.ascontiguousarray(y)
 
 
+def _along(op: str, kernel: Any, backward_kernel: Any, input: Any, dim: int) -> Tensor:
+    """Apply a kernel that works on rows along axis `dim`; its gradient is made from the result."""
+    x = float_tensor(input, f"input of {op}")
+    rows, d = _axis_last(op, x, dim)
+    y = kernel(rows, n_threads=n_threads())
+
+    def backward(dy: Array) -> Gradients:
+        rows = _moved(dy.reshape(x.shape or (1,)), d, -1)
+        return [_moved(backward_kernel(y, rows, n_threads=n_threads()), -1, d).reshape(x.shape)]
+
+    return record(op, _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
+
+
 def softmax(input: Tensor | Array, dim: int) -> Tensor:
     """Compute ``y_j = exp(x_j) / sum_k exp(x_k)`` along an axis, without overflow for any finite x.
 
@@ -51,46 +64,15 @@ def softmax(input: Tensor | Array, dim: int) -> Tensor:
     >>> F.softmax([-10000.0, -1000.0, -34343.0], dim=0).numpy()
     array([0., 1., 0.], dtype=float32)
     """
-    x = float_tensor(input, "input of softmax")
-    rows, d = _axis_last("softmax", x, dim)
-    y = core.nn.softmax(rows, n_threads=n_threads())
-
-    def backward(dy: Array) -> Gradients:
-        rows = _moved(dy.reshape(x.shape or (1,)), d, -1)
-        return [_moved(core.nn.softmax_backward(y, rows, n_threads=n_threads()), -1, d).reshape(x.shape)]
-
-    return record("softmax", _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
+    return _along("softmax", core.nn.softmax, core.nn.softmax_backward, input, dim)
 
 
 def log_softmax(input: Tensor | Array, dim: int) -> Tensor:
     """Compute ``y_j = x_j - log(sum_k exp(x_k))`` along an axis.
 
-    Parameters
-    ----------
-    input : Tensor of any shape
-        x.
-    dim : int
-        The axis.
-
-    Returns
-    -------
-    Tensor of the same shape
-        y; ``dx_j = dy_j - exp(y_j) sum_k dy_k``.
-
-    Raises
-    ------
-    ShapeError
-        If there is no such axis.
+    Arguments, shapes and errors are those of :func:`softmax`; ``dx_j = dy_j - exp(y_j) sum_k dy_k``.
     """
-    x = float_tensor(input, "input of log_softmax")
-    rows, d = _axis_last("log_softmax", x, dim)
-    y = core.nn.log_softmax(rows, n_threads=n_threads())
-
-    def backward(dy: Array) -> Gradients:
-        rows = _moved(dy.reshape(x.shape or (1,)), d, -1)
-        return [_moved(core.nn.log_softmax_backward(y, rows, n_threads=n_threads()), -1, d).reshape(x.shape)]
-
-    return record("log_softmax", _moved(y, -1, d).reshape(x.shape), [x], backward, output_saved=True)
+    return _along("log_softmax", core.nn.log_softmax, core.nn.log_softmax_backward, input, dim)
 
 
 def logsumexp(input: Tensor | Array, dim: int, keepdim: bool = False) -> Tensor:

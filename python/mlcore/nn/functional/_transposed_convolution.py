@@ -6,7 +6,7 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
-from mlcore.nn.functional._convolution import Sizes, sizes
+from mlcore.nn.functional._convolution import Sizes, as_images, kernel_options, sizes
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, record, sum_over
 
 
@@ -20,7 +20,7 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> Tensor:
-    """Compute the gradient of :func:`conv2d` by its input: each entry of x adds its kernel, times the entry, to y.
+    """Compute the gradient of :func:`conv2d` with respect to its input: each entry of x adds a scaled kernel to y.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def conv_transpose2d(
     stride, padding, dilation : int or (int, int)
         Of the convolution whose gradient this is: the stride is by what y is larger, the padding is cut from y.
     output_padding : int or (int, int), default=0
-        Rows and columns added behind y: a convolution with a stride forgets how many there were. Smaller than stride or
+        Rows and columns added after y: a convolution with a stride forgets how many there were. Smaller than stride or
         dilation.
     groups : int, default=1
         Channels and filters are cut into so many groups, which do not mix.
@@ -42,7 +42,7 @@ def conv_transpose2d(
     -------
     Tensor (n, filters, rows out, columns out), or without n
         y, of ``(rows - 1) stride - 2 padding + dilation (kernel rows - 1) + output_padding + 1`` rows. dx is the
-        convolution of dy, dw the gradient of that convolution by its weights with x in the place of its gradient.
+        convolution of dy, dw the gradient of that convolution with respect to its weights, with x in the place of dz.
 
     Raises
     ------
@@ -103,36 +103,23 @@ def _transposed(
     if min(length) < 1:
         raise ShapeError(f"padding {padding!r} leaves nothing of the result for input of shape {x.shape}")
 
-    missing = [0] * (2 - n_axes)  # along one axis: images of one row
-    options: dict[str, Any] = {
-        "stride": (*(1 for _ in missing), *steps),
-        "padding": (*missing, *missing, *sides),
-        "dilation": (*(1 for _ in missing), *spread),
-        "groups": groups,
-    }
-    lead = 1 if x.ndim == n_axes + 1 else x.shape[0]
-    ones = (1,) * len(missing)
-
-    def images(a: Array, n_channels: int) -> Array:
-        return np.ascontiguousarray(a).reshape(lead, n_channels, *ones, *a.shape[-n_axes:])
-
-    xs = images(x.data, channels)
-    ws = np.ascontiguousarray(w.data).reshape(*w.shape[:2], *ones, *w.shape[2:])
+    options = kernel_options(steps, sides, spread, groups)
+    xs, ws = as_images(x.data, n_axes), as_images(w.data, n_axes)
+    lead = len(xs)
     shape = (*x.shape[: -n_axes - 1], filters, *length)
-    whole = (lead, filters, *ones, *length)
+    whole = (lead, filters, *(1,) * (2 - n_axes), *length)
     parents = [t for t in (x, w, b) if t is not None]
     if lead == 0:
         zeros = [np.zeros(t.shape, np.float32) for t in parents]
         return record(f"conv_transpose{n_axes}d", np.zeros(shape, np.float32), parents, lambda _: zeros)
-    room = core.nn.empty(whole)  # stands for the input of the convolution, whose values do not count
-    y: Any = core.nn.convolution_backward(room, ws, xs, **options, wanted=(True, False, False), n_threads=n_threads())[
-        0
-    ]
+    # The input of the convolution whose gradient this is; its values are not read.
+    unused, wanted = core.nn.empty(whole), (True, False, False)
+    y: Any = core.nn.convolution_backward(unused, ws, xs, **options, wanted=wanted, n_threads=n_threads())[0]
     if b is not None:
         y += b.data.reshape(-1, *(1,) * (y.ndim - 2))
 
     def backward(dy: Array) -> Gradients:
-        d = images(dy, filters)
+        d = np.ascontiguousarray(dy).reshape(whole)
         dx = dw = None
         if x.requires_grad:
             none: Any = None

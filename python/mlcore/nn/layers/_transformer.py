@@ -4,6 +4,7 @@ With `norm_first` a sublayer f acts as x + f(norm(x)) (Xiong et al., 2020: train
 norm(x + f(x)), as in the paper.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from mlcore.nn.layers._attention import MultiheadAttention
@@ -44,8 +45,23 @@ class _Sublayers(Module):
         if self._has_memory:
             self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
 
-    def _add(self, residual: Tensor, x: Tensor) -> Tensor:
-        return self.dropout(x, residual)  # type: ignore[no-any-return]
+    def _through(self, x: Tensor, *sublayers: tuple[Module, Callable[[Tensor], Tensor]]) -> Tensor:
+        """Apply sublayers in order, each with a norm before or after it, dropout and a residual connection."""
+        for norm, sublayer in sublayers:
+            x = self.dropout(sublayer(norm(x)), x) if self.norm_first else norm(self.dropout(sublayer(x), x))
+        return x
+
+    def _attention(
+        self, attention: Module, memory: Tensor | None, mask: Any, padding: Any, is_causal: bool
+    ) -> Callable[[Tensor], Tensor]:
+        """Return attention to `memory`, or to the input itself, as a function of the input."""
+
+        def attend(x: Tensor) -> Tensor:
+            keys = x if memory is None else memory
+            found: Tensor = attention(x, keys, keys, padding, False, mask, is_causal=is_causal)[0]
+            return found
+
+        return attend
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.linear1(x)))  # type: ignore[no-any-return]
@@ -95,24 +111,8 @@ class TransformerEncoderLayer(_Sublayers):
         is_causal : bool, default=False
             Whether a position sees only those up to itself.
         """
-        x = as_tensor(src)
-
-        def attend(y: Tensor) -> Tensor:
-            return self.self_attn(  # type: ignore[no-any-return]
-                y,
-                y,
-                y,
-                key_padding_mask=src_key_padding_mask,
-                need_weights=False,
-                attn_mask=src_mask,
-                is_causal=is_causal,
-            )[0]
-
-        if self.norm_first:
-            x = self._add(x, attend(self.norm1(x)))
-            return self._add(x, self._feed_forward(self.norm2(x)))
-        x = self.norm1(self._add(x, attend(x)))
-        return self.norm2(self._add(x, self._feed_forward(x)))  # type: ignore[no-any-return]
+        attend = self._attention(self.self_attn, None, src_mask, src_key_padding_mask, is_causal)
+        return self._through(as_tensor(src), (self.norm1, attend), (self.norm2, self._feed_forward))
 
 
 class TransformerDecoderLayer(_Sublayers):
@@ -141,34 +141,8 @@ class TransformerDecoderLayer(_Sublayers):
 
         The masks are those of :class:`MultiheadAttention`, for the two attentions.
         """
-        x, source = as_tensor(tgt), as_tensor(memory)
-
-        def attend(y: Tensor) -> Tensor:
-            return self.self_attn(  # type: ignore[no-any-return]
-                y,
-                y,
-                y,
-                key_padding_mask=tgt_key_padding_mask,
-                need_weights=False,
-                attn_mask=tgt_mask,
-                is_causal=tgt_is_causal,
-            )[0]
-
-        def look(y: Tensor) -> Tensor:
-            return self.multihead_attn(  # type: ignore[no-any-return]
-                y,
-                source,
-                source,
-                key_padding_mask=memory_key_padding_mask,
-                need_weights=False,
-                attn_mask=memory_mask,
-                is_causal=memory_is_causal,
-            )[0]
-
-        if self.norm_first:
-            x = self._add(x, attend(self.norm1(x)))
-            x = self._add(x, look(self.norm2(x)))
-            return self._add(x, self._feed_forward(self.norm3(x)))
-        x = self.norm1(self._add(x, attend(x)))
-        x = self.norm2(self._add(x, look(x)))
-        return self.norm3(self._add(x, self._feed_forward(x)))  # type: ignore[no-any-return]
+        attend = self._attention(self.self_attn, None, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        look = self._attention(
+            self.multihead_attn, as_tensor(memory), memory_mask, memory_key_padding_mask, memory_is_causal
+        )
+        return self._through(as_tensor(tgt), (self.norm1, attend), (self.norm2, look), (self.norm3, self._feed_forward))

@@ -12,15 +12,11 @@ import numpy as np
 
 from mlcore.nn.layers._module import Module
 from mlcore.nn.optim._optimizer import square_sums
-from mlcore.nn.tensor import SparseGradient, Tensor
+from mlcore.nn.tensor import Tensor, stored_values
 
 
 def _with_gradient(parameters: Any) -> list[Tensor]:
     return [p for p in ([parameters] if isinstance(parameters, Tensor) else parameters) if p.grad is not None]
-
-
-def _values(p: Tensor) -> Any:
-    return p.grad.values if isinstance(p.grad, SparseGradient) else p.grad
 
 
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
@@ -45,7 +41,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
     if norm > max_norm:
         factor = np.float32(max_norm / norm)
         for p in chosen:
-            _values(p)[...] *= factor
+            stored_values(p.grad)[...] *= factor
     return norm
 
 
@@ -62,7 +58,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     if not clip_value > 0:
         raise ValueError(f"clip_value must be positive, got {clip_value}")
     for p in _with_gradient(parameters):
-        values = _values(p)
+        values = stored_values(p.grad)
         np.clip(values, -clip_value, clip_value, out=values)
 
 

@@ -3,9 +3,10 @@
 Names, order of arguments, defaults and results are PyTorch's. Left out on purpose: closures.
 """
 
+import inspect
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,17 @@ from mlcore.nn._runtime import n_threads
 from mlcore.nn.tensor import Array, ShapeError, SparseGradient, Tensor
 
 State = dict[str, Any]  # of one parameter: "step", numbers and arrays
+SettingsOfSome = list[tuple[dict[str, Any], list[int]]]  # settings, and the parameters that they are for
 _ADDED = {"maximize", "amsgrad", "centered", "momentum"}
 """Settings that states of former versions lack: then they stay as they are."""
+
+
+class StepOptions(TypedDict, total=False):
+    """Arguments that every optimizer hands on to :class:`Optimizer`, where they are described."""
+
+    max_norm: float | None
+    clip_value: float | None
+    maximize: bool
 
 
 class Optimizer:
@@ -36,7 +46,7 @@ class Optimizer:
     clip_value : float or None, default=None
         Each entry of the gradient is clipped to [-clip_value, clip_value], after that.
     maximize : bool, default=False
-        Climb instead: the gradient counts with the opposite sign. Weight decay still makes parameters smaller.
+        Maximize: the gradient counts with the opposite sign. Weight decay still makes parameters smaller.
 
     Attributes
     ----------
@@ -58,6 +68,10 @@ class Optimizer:
     """PyTorch's name of v, if the rule keeps one."""
     _SQUARES: ClassVar[str | None] = None
     """That of s."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__signature__ = _in_full(inspect.signature(cls.__init__))  # type: ignore[attr-defined]
 
     def __init__(
         self,
@@ -203,12 +217,7 @@ class Optimizer:
             state["step"] += 1
             p._version.n_changes += 1
 
-    def _by_step(
-        self,
-        group: Mapping[str, Any],
-        steps: list[int],
-        states: list[State],  # noqa: ARG002
-    ) -> list[tuple[dict[str, Any], list[int]]]:
+    def _by_step(self, group: Mapping[str, Any], steps: list[int], states: list[State]) -> SettingsOfSome:  # noqa: ARG002
         """Return settings, and the parameters that they are for: those of a rule whose rate depends on the step."""
         return [({"learning_rate": float(group["lr"]), **self._rule(group)}, list(range(len(steps))))]
 
@@ -287,6 +296,16 @@ class Optimizer:
     def __repr__(self) -> str:
         groups = [{k: v for k, v in g.items() if k != "params"} | {"n": len(g["params"])} for g in self.param_groups]
         return f"{type(self).__name__}({', '.join(map(str, groups))})"
+
+
+def _in_full(signature: inspect.Signature) -> inspect.Signature:
+    """Return the signature of a class with the names of :class:`StepOptions` in the place of ``**options``."""
+    shared = inspect.signature(Optimizer.__init__).parameters
+    parameters = []
+    for name, parameter in list(signature.parameters.items())[1:]:
+        is_shared = parameter.kind is parameter.VAR_KEYWORD and name == "options"
+        parameters += [shared[option] for option in StepOptions.__annotations__] if is_shared else [parameter]
+    return signature.replace(parameters=parameters)
 
 
 _STATE: Spec = {

@@ -4,11 +4,11 @@ Left out on purpose: dampening.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
-from mlcore.nn.optim._optimizer import Optimizer, State
+from mlcore.nn.optim._optimizer import Optimizer, SettingsOfSome, State, StepOptions
 from mlcore.nn.tensor import Array
 
 
@@ -39,12 +39,10 @@ class SGD(Optimizer):
         *,
         weight_decay: float = 0.0,
         nesterov: bool = False,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        maximize: bool = False,
+        **options: Unpack[StepOptions],
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
+        super().__init__(params, defaults, **options)
 
     def _check(self, group: Mapping[str, Any]) -> None:
         super()._check(group)
@@ -90,10 +88,7 @@ class Adagrad(Optimizer):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
-        *,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        maximize: bool = False,
+        **options: Unpack[StepOptions],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -102,7 +97,7 @@ class Adagrad(Optimizer):
             "initial_accumulator_value": initial_accumulator_value,
             "eps": eps,
         }
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
+        super().__init__(params, defaults, **options)
 
     def _start(self, group: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Array:  # noqa: ARG002
         return np.full(shape, group["initial_accumulator_value"], np.float32)
@@ -110,12 +105,7 @@ class Adagrad(Optimizer):
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
         return {"rule": "adagrad", "epsilon": float(group["eps"])}
 
-    def _by_step(
-        self,
-        group: Mapping[str, Any],
-        steps: list[int],
-        states: list[State],  # noqa: ARG002
-    ) -> list[tuple[dict[str, Any], list[int]]]:
+    def _by_step(self, group: Mapping[str, Any], steps: list[int], states: list[State]) -> SettingsOfSome:  # noqa: ARG002
         parts = []
         for step in sorted(set(steps)):
             rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
@@ -158,10 +148,7 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
-        *,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        maximize: bool = False,
+        **options: Unpack[StepOptions],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -171,7 +158,7 @@ class RMSprop(Optimizer):
             "momentum": momentum,
             "centered": bool(centered),
         }
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
+        super().__init__(params, defaults, **options)
 
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -219,10 +206,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
-        *,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        maximize: bool = False,
+        **options: Unpack[StepOptions],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -231,17 +215,10 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": bool(amsgrad),
         }
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
+        super().__init__(params, defaults, **options)
 
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        beta1, beta2 = group["betas"]
-        return {
-            "rule": self._RULE,
-            "beta1": float(beta1),
-            "beta2": float(beta2),
-            "epsilon": float(group["eps"]),
-            "amsgrad": bool(group["amsgrad"]),
-        }
+        return {"rule": self._RULE, **_moments(group), "amsgrad": bool(group["amsgrad"])}
 
     def _state_names(self, group: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
         return self._VELOCITY, self._SQUARES, "max_exp_avg_sq" if group["amsgrad"] else None
@@ -274,22 +251,9 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         amsgrad: bool = False,
-        *,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        maximize: bool = False,
+        **options: Unpack[StepOptions],
     ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            max_norm=max_norm,
-            clip_value=clip_value,
-            maximize=maximize,
-        )
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
 
 
 class NAdam(Optimizer):
@@ -328,10 +292,7 @@ class NAdam(Optimizer):
         weight_decay: float = 0.0,
         momentum_decay: float = 4e-3,
         decoupled_weight_decay: bool = False,
-        *,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        maximize: bool = False,
+        **options: Unpack[StepOptions],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -341,21 +302,12 @@ class NAdam(Optimizer):
             "momentum_decay": momentum_decay,
             "decoupled_weight_decay": bool(decoupled_weight_decay),
         }
-        super().__init__(params, defaults, max_norm=max_norm, clip_value=clip_value, maximize=maximize)
+        super().__init__(params, defaults, **options)
 
     def _rule(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        beta1, beta2 = group["betas"]
-        return {
-            "rule": "nadam",
-            "beta1": float(beta1),
-            "beta2": float(beta2),
-            "epsilon": float(group["eps"]),
-            "is_decoupled": bool(group["decoupled_weight_decay"]),
-        }
+        return {"rule": "nadam", **_moments(group), "is_decoupled": bool(group["decoupled_weight_decay"])}
 
-    def _by_step(
-        self, group: Mapping[str, Any], steps: list[int], states: list[State]
-    ) -> list[tuple[dict[str, Any], list[int]]]:
+    def _by_step(self, group: Mapping[str, Any], steps: list[int], states: list[State]) -> SettingsOfSome:
         beta1, decay = float(group["betas"][0]), float(group["momentum_decay"])
         alike: dict[tuple[int, float], list[int]] = {}
         for i, (step, state) in enumerate(zip(steps, states, strict=True)):
@@ -372,3 +324,9 @@ class NAdam(Optimizer):
             }
             parts.append((settings, chosen))
         return parts
+
+
+def _moments(group: Mapping[str, Any]) -> dict[str, float]:
+    """Return the settings of the moving means of gradients and of their squares."""
+    beta1, beta2 = group["betas"]
+    return {"beta1": float(beta1), "beta2": float(beta2), "epsilon": float(group["eps"])}

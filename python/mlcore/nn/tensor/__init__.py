@@ -11,7 +11,7 @@ from mlcore.nn.tensor._errors import AxisError, ShapeError
 from mlcore.nn.tensor._operands import as_tensor, float_tensor, operands
 from mlcore.nn.tensor._reductions import sum_over, summed_to
 from mlcore.nn.tensor._shapes import concatenate, stack
-from mlcore.nn.tensor._sparse_gradient import SparseGradient
+from mlcore.nn.tensor._sparse_gradient import SparseGradient, stored_values
 from mlcore.nn.tensor._tape import Array, Gradients, grad_enabled, no_grad, record, record_many
 from mlcore.nn.tensor._tensor import Tensor
 
@@ -32,6 +32,7 @@ __all__ = [
     "record",
     "record_many",
     "stack",
+    "stored_values",
     "sum_over",
     "summed_to",
     "where",

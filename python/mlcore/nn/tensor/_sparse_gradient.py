@@ -47,6 +47,6 @@ class SparseGradient:
     __radd__ = __add__
 
 
-def dense_values(gradient: Any) -> Any:
+def stored_values(gradient: Any) -> Any:
     """Return the entries of a gradient that are stored: all of them, or those of the rows that were used."""
     return gradient.values if isinstance(gradient, SparseGradient) else gradient

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlcore._state import Array, Int, MapOf, Number, Spec, check_entries
 from mlcore.nn.layers._module import Module, Parameter
 from mlcore.nn.optim._optimizer import Optimizer
-from mlcore.nn.tensor import SparseGradient, Tensor
+from mlcore.nn.tensor import Tensor, stored_values
 
 _VANISHING = 1e-6
 """A layer whose gradient is smaller than the largest of all layers by this factor hardly learns."""
@@ -161,7 +161,7 @@ def nonfinite_gradients(model: Module) -> list[str]:
     """Return the names of parameters whose gradients are not finite, the nearest to the loss first."""
     bad = []
     for name, p in model.named_parameters():
-        gradient = p.grad.values if isinstance(p.grad, SparseGradient) else p.grad
+        gradient = stored_values(p.grad)
         if gradient is not None and not np.isfinite(gradient).all():
             bad.append(name)
     return bad[::-1]

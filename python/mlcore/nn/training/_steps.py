@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._state import Anything, Array, Int, MapOf, Nothing, Number, OneOf, Optional, Spec, check_entries
-from mlcore.nn.functional._reduced import watching
+from mlcore.nn.functional._reduction_log import reduction_log
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import ShapeError, Tensor, no_grad
 from mlcore.nn.training._batches import Batch, n_rows_of
@@ -93,7 +93,7 @@ class Step:
         """Return the loss, the next state, and figures, the loss among them."""
         weight: Any = None
         figures: dict[str, Figure] = {}
-        with watching() as watch:
+        with reduction_log() as log:
             if self.custom is None:
                 output, target = self._output_and_target(batch)
                 loss, state = self.loss(output, target), None
@@ -107,7 +107,7 @@ class Step:
             if not isinstance(loss, Tensor) or loss.size != 1:
                 what = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
                 raise TypeError(f"the loss of a batch must be a Tensor with one entry, got {what}")
-            figures["loss"] = Figure(loss.item(), watch.weight(loss, n_rows_of(batch)) if weight is None else weight)
+            figures["loss"] = Figure(loss.item(), log.weight(loss, n_rows_of(batch)) if weight is None else weight)
         for name, metric in self.metrics.items():
             value = metric(_array(output), _array(target))
             value, weight = _value_and_weight(name, value) if isinstance(value, tuple) else (value, n_rows_of(batch))

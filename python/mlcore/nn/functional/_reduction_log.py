@@ -2,7 +2,7 @@
 
 The mean of a cross-entropy is over the targets that are not ignored, weighted by their classes. A mean over data that
 comes in batches is that over all of it only if each batch counts for as much as its own mean was taken over. The losses
-say so here while a :class:`Watch` is open; otherwise they spend nothing on it.
+record that here while a :class:`ReductionLog` is open; otherwise they spend nothing on it.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from mlcore.nn.tensor import Tensor
 
 
-class Watch:
+class ReductionLog:
     """The losses that were reduced while it was open."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[Tensor, str, Callable[[], float]]] = []
+        self.entries: list[tuple[Tensor, str, Callable[[], float]]] = []
 
     def weight(self, loss: Tensor, n_rows: int) -> float | None:
         """Return what `loss` is a mean over; None: it is a sum.
@@ -24,31 +24,31 @@ class Watch:
         A loss that was computed further (a factor, a penalty, several terms) is a mean over what its terms are means
         over, if that is the same for all of them; else over the rows of the batch, as one that nothing is known of.
         """
-        for other, reduction, over in self.seen:
+        for other, reduction, weight_of in self.entries:
             if other is loss:
-                return None if reduction == "sum" else over()
-        weights = {over() for _, reduction, over in self.seen if reduction == "mean"}
-        only_means = all(reduction == "mean" for _, reduction, _ in self.seen)
+                return None if reduction == "sum" else weight_of()
+        weights = {weight_of() for _, reduction, weight_of in self.entries if reduction == "mean"}
+        only_means = all(reduction == "mean" for _, reduction, _ in self.entries)
         return weights.pop() if len(weights) == 1 and only_means else float(n_rows)
 
 
-_WATCH: ContextVar[Watch | None] = ContextVar("mlcore_reductions", default=None)
+_LOG: ContextVar[ReductionLog | None] = ContextVar("mlcore.nn reductions", default=None)
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
-    """Within the block the losses say what they were reduced over."""
-    watch = Watch()
-    token = _WATCH.set(watch)
+def reduction_log() -> Iterator[ReductionLog]:
+    """Within the block the losses record what they were reduced over."""
+    log = ReductionLog()
+    token = _LOG.set(log)
     try:
-        yield watch
+        yield log
     finally:
-        _WATCH.reset(token)
+        _LOG.reset(token)
 
 
-def reduced(loss: Tensor, reduction: str, over: Callable[[], float]) -> Tensor:
-    """Return `loss`; where somebody watches, `over` is asked what a mean was taken over."""
-    watch = _WATCH.get()
-    if watch is not None and reduction != "none":
-        watch.seen.append((loss, reduction, over))
+def log_reduction(loss: Tensor, reduction: str, weight_of: Callable[[], float]) -> Tensor:
+    """Return `loss`; where a log is open, `weight_of` will be asked what its mean was taken over."""
+    log = _LOG.get()
+    if log is not None and reduction != "none":
+        log.entries.append((loss, reduction, weight_of))
     return loss
