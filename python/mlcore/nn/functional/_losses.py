@@ -131,17 +131,8 @@ def smooth_l1_loss(input: Tensor | Array, target: Tensor | Array, reduction: str
 def huber_loss(input: Tensor | Array, target: Tensor | Array, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Compute ``d^2 / 2`` where ``|d| < delta``, else ``delta (|d| - delta / 2)``, with d = x - t (Huber 1964).
 
-    Parameters
-    ----------
-    input, target, reduction
-        As for :func:`mse_loss`.
-    delta : float, default=1
-        Where the parabola ends; positive.
-
-    Returns
-    -------
-    Tensor () or of input's shape
-        The loss; dx = d, clipped to [-delta, delta]. Errors as of :func:`smooth_l1_loss`, for delta.
+    Arguments, result and errors are those of :func:`smooth_l1_loss` with `delta`, where the parabola ends, in the place
+    of `beta`; dx = d, clipped to [-delta, delta].
     """
     return _pointwise("huber_loss", "huber", input, target, reduction, symmetric=True, beta=delta)
 

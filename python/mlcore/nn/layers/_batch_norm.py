@@ -13,16 +13,6 @@ class _BatchNorm(RunningNorm):
     ndims: tuple[int, ...]
     shapes: str
 
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-    ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats)
-
     def forward(self, input: Any) -> Tensor:
         """Normalise: by the batch while training or without running statistics, else by those."""
         x = as_tensor(input)

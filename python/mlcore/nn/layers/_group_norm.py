@@ -82,12 +82,8 @@ class InstanceNorm2d(_InstanceNorm):
 
     Parameters
     ----------
-    num_features : int
-        Channels.
-    eps : float, default=1e-5
-        Added to the variance.
-    momentum : float, default=0.1
-        Weight of the newest batch in the running averages.
+    num_features, eps, momentum
+        As those of :class:`BatchNorm2d`.
     affine : bool, default=False
         Whether there are `weight` and `bias`.
     track_running_stats : bool, default=False
@@ -96,10 +92,8 @@ class InstanceNorm2d(_InstanceNorm):
 
     Attributes
     ----------
-    weight, bias : Parameter (num_features,) or None
-        Start as 1 and 0.
-    running_mean, running_var : ndarray of float32 (num_features,) or None
-        Start as 0 and 1.
+    weight, bias, running_mean, running_var
+        As those of :class:`BatchNorm2d`.
     num_batches_tracked : ndarray of int64 () or None
         Part of the state for PyTorch's sake, which does not count either.
     """

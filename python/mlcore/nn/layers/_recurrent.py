@@ -160,15 +160,7 @@ class LSTM(_Recurrent):
 class GRU(_Recurrent):
     """Gated recurrent unit (Cho et al., 2014): see :func:`mlcore.nn.functional.gru`.
 
-    Parameters
-    ----------
-    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
-        As those of :class:`RNN`.
-
-    Attributes
-    ----------
-    weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l0_reverse, ... : Parameter
-        As those of :class:`RNN`, with 3 H rows: r (reset), u (update), n (new).
+    Parameters and attributes are those of :class:`LSTM`, with 3 H rows: r (reset), u (update), n (new).
     """
 
     n_blocks = 3

@@ -24,7 +24,12 @@ class RunningNorm(Module):
     num_batches_tracked: NDArray[np.int64]
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
     ) -> None:
         super().__init__()
         if num_features < 1:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.nn._nested import flat, mapped
 from mlcore.nn.tensor._comparisons import compare
 from mlcore.nn.tensor._tape import TensorBase
 
@@ -132,24 +133,21 @@ class Protocols(TensorBase):
         return function(*_as_arrays(args), **_as_arrays(options))
 
 
-def _as_arrays(value: Any) -> Any:
-    """Return arguments with arrays in the place of tensors."""
-    if isinstance(value, TensorBase):
+def _as_arrays(values: Any) -> Any:
+    """Return arguments with arrays in the place of tensors, read-only: the tape would not know of what NumPy wrote."""
+
+    def array_of(value: Any) -> Any:
+        if not isinstance(value, TensorBase):
+            return value
         view = value.data.view()
-        view.flags.writeable = False  # the tape would not know of what NumPy wrote
+        view.flags.writeable = False
         return view
-    if isinstance(value, list | tuple):
-        parts = [_as_arrays(v) for v in value]
-        return parts if isinstance(value, list) else tuple(parts)
-    return {k: _as_arrays(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    return mapped(values, array_of)
 
 
-def _needs_gradient(value: Any) -> bool:
-    if isinstance(value, TensorBase):
-        return value.requires_grad
-    if isinstance(value, list | tuple):
-        return any(map(_needs_gradient, value))
-    return isinstance(value, dict) and any(map(_needs_gradient, value.values()))
+def _needs_gradient(values: Any) -> bool:
+    return any(isinstance(value, TensorBase) and value.requires_grad for value in flat(values))
 
 
 def _refuse(name: str) -> None:

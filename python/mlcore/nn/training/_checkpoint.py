@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlcore._files import Decoder, Encoder, checksum, library_version, read_tensors, replacing, write_tensors
+from mlcore.nn._nested import mapped
 from mlcore.nn.tensor import Tensor
 
 FORMAT_VERSION = 1
@@ -61,16 +62,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def _pack(value: Any) -> Any:
+def _pack(state: Any) -> Any:
     """Put marked arrays in the place of tensors."""
-    if isinstance(value, Tensor):
-        return {"tensor of mlcore": value.data}
-    if isinstance(value, dict):
-        return {key: _pack(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        items = [_pack(item) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    return value
+    return mapped(state, lambda value: {"tensor of mlcore": value.data} if isinstance(value, Tensor) else value)
 
 
 def _unpack(value: Any) -> Any:

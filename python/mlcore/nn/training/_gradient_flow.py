@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._state import Array, Int, MapOf, Number, Spec, check_entries
+from mlcore.nn._nested import flat
 from mlcore.nn.layers._module import Module, Parameter
 from mlcore.nn.optim._optimizer import Optimizer
 from mlcore.nn.tensor import Tensor, stored_values
@@ -167,10 +168,7 @@ def nonfinite_gradients(model: Module) -> list[str]:
     return bad[::-1]
 
 
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_finite(item) for item in value.values())
-    if isinstance(value, tuple | list):
-        return all(_is_finite(item) for item in value)
-    data = value.data if isinstance(value, Tensor) else value
-    return not isinstance(data, np.ndarray) or data.dtype.kind != "f" or bool(np.isfinite(data).all())
+def _is_finite(values: Any) -> bool:
+    """Whether all floats within nested tuples, lists and dicts of tensors and arrays are finite."""
+    arrays = (value.data if isinstance(value, Tensor) else value for value in flat(values))
+    return all(np.isfinite(a).all() for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._state import Anything, Array, Int, MapOf, Nothing, Number, OneOf, Optional, Spec, check_entries
+from mlcore.nn._nested import mapped
 from mlcore.nn.functional._reduction_log import reduction_log
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import ShapeError, Tensor, no_grad
@@ -125,15 +126,8 @@ class Step:
 
 
 def detached(state: Any) -> Any:
-    """Cut tensors within nested tuples, lists and dicts off their past."""
-    if isinstance(state, Tensor):
-        return state.detach()
-    if isinstance(state, dict):
-        return {key: detached(item) for key, item in state.items()}
-    if isinstance(state, tuple | list):
-        items = [detached(item) for item in state]
-        return items if isinstance(state, list) else tuple(items)
-    return state
+    """Return the tensors within nested tuples, lists and dicts without what they were made from."""
+    return mapped(state, lambda value: value.detach() if isinstance(value, Tensor) else value)
 
 
 def _array(value: Any) -> NDArray[Any]:
