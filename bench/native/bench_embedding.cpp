@@ -94,7 +94,7 @@ void training(const RunContext& ctx, const char* model, const ZipfCorpus& corpus
     const TrainerParams params{.vector_size = vector_size, .algorithm = algorithm, .loss = loss, .sample = 0};
     Trainer trainer(corpus.counts, params);
     trainer.set_rows(ctx, {}, {});
-    Progressed done;
+    TrainingProgress done;
     const double seconds = bench::median_seconds(
         [&] { done = trainer.train(ctx, corpus, {0, 1, 0, corpus.n_pieces(), 0.025, 0.025}); }, 3);
     double outputs = 1 + static_cast<double>(params.negative); // of a window

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t stream_bin_sample = 0x62696e73; // random stream of the row sample
 
-// Rows to look at: all, or sample_rows of them in rising order (selection sampling, Knuth 3.4.2 S).
+// Rows to look at: all, or sample_rows of them in ascending order (selection sampling, Knuth 3.4.2 S).
 std::vector<std::size_t> sample(std::size_t n, std::uint64_t seed) {
     std::vector<std::size_t> rows;
     if (n <= BinMapper::sample_rows) {

@@ -2,8 +2,8 @@
 //
 // A numeric feature with at most max_bins distinct values gets one bin a value (edges half-way between neighbours);
 // with more, bins of about equal weight, where a value heavy enough to fill a bin alone keeps one of its own. A
-// categorical feature comes as codes sorted by falling frequency: each code is a bin, and all codes from max_bins - 1
-// on share the last one. NaN is a bin of its own, the one after the last: n_bins(f).
+// categorical feature comes as codes sorted by descending frequency: each code is a bin, and all codes from max_bins -
+// 1 on share the last one. NaN is a bin of its own, the one after the last: n_bins(f).
 //
 // Edges are found on at most 200,000 rows drawn without replacement; the weights count as repeats of a row.
 #pragma once

@@ -27,7 +27,7 @@ struct Stripe {
     const std::uint8_t* row(std::size_t i) const { return bins.data() + i * width; }
 };
 
-// Row rows[k], rising, lies in bins[k]; all other rows lie in default_bin.
+// Row rows[k], ascending, lies in bins[k]; all other rows lie in default_bin.
 struct SparseColumn {
     std::span<const std::uint32_t> rows;
     const std::uint8_t* bins;

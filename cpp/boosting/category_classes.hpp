@@ -16,13 +16,13 @@ class CategoryClasses {
     explicit CategoryClasses(const ForestArrays& forest);
 
     bool empty() const { return features_.empty(); }
-    // The features that have categorical splits, rising.
+    // The features that have categorical splits, ascending.
     const std::vector<std::uint32_t>& features() const { return features_; }
     // Place of a feature in features().
     std::size_t index(std::uint32_t feature) const;
 
     std::size_t n_classes(std::size_t index) const { return representative_[index].size(); }
-    // A code of the class; -1 for that of NaN and of codes that no split knows.
+    // The least code of the class; -1 where there are only NaN and codes that no split knows in it.
     double representative(std::size_t index, std::size_t c) const { return representative_[index][c]; }
     std::uint32_t class_of(std::size_t index, double code) const {
         const auto& classes = class_of_code_[index];

@@ -42,7 +42,7 @@ class FeatureSlots {
   private:
     std::size_t n_features_;
     bool narrow_;
-    std::vector<std::uint32_t> used_; // rising
+    std::vector<std::uint32_t> used_; // ascending
 };
 
 } // namespace mlcore::boosting

@@ -83,7 +83,7 @@ class Forest {
     // out (K) = raw score of one row: all trees, on the calling thread.
     void score_row(const double* x, double* out) const;
 
-    // out (n, T): the leaf of each tree that each row falls into.
+    // out (n, T): the leaf of each tree that each row reaches.
     void apply(const RunContext& ctx, const Table& X, std::int32_t* out) const;
 
     // Per feature: total gain, number of splits or total cover of its splits.

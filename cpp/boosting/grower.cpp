@@ -18,7 +18,7 @@ std::uint64_t stream(Draw draw, std::uint64_t tree_number, std::uint64_t which) 
     return (tree_number << 24) ^ (which << 2) ^ static_cast<std::uint64_t>(draw);
 }
 
-// round(share * n) of the features, at least one, in rising order (Fisher-Yates, stopped early).
+// round(share * n) of the features, at least one, in ascending order (Fisher-Yates, stopped early).
 std::vector<int> draw(std::vector<int> features, double share, std::uint64_t seed, std::uint64_t stream) {
     if (share >= 1.0 || features.size() <= 1) return features;
     const auto n = features.size();

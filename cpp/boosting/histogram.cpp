@@ -67,7 +67,7 @@ HistogramLayout::HistogramLayout(const BinMapper& mapper, const BinnedMatrix& da
 }
 
 HistogramBuilder::HistogramBuilder(const BinMapper& mapper, const BinnedMatrix& data, const HistogramLayout& layout)
-    : mapper_(mapper), data_(data), layout_(layout), pool_(max_idle_bytes), lanes_(data.stripes().size()) {
+    : mapper_(mapper), data_(data), layout_(layout), pool_(max_idle_bytes), active_(data.stripes().size()) {
     if (layout.n_entries() > layout.sparse_begin()) index_sparse();
     select({});
 }
@@ -94,25 +94,25 @@ void HistogramBuilder::index_sparse() {
 
 void HistogramBuilder::select(std::span<const std::uint8_t> active) {
     n_active_ = 0;
-    for (std::size_t s = 0; s < lanes_.size(); ++s) {
+    for (std::size_t s = 0; s < active_.size(); ++s) {
         const Stripe& stripe = data_.stripes()[s];
-        Lane& lane = lanes_[s];
-        lane.byte.clear();
-        lane.offset.clear();
+        ActiveBytes& active_bytes = active_[s];
+        active_bytes.byte.clear();
+        active_bytes.offset.clear();
         for (std::size_t k = 0; k < stripe.features.size(); ++k) {
             const int f = stripe.features[k];
             if (!active.empty() && !active[f]) continue;
-            lane.byte.push_back(static_cast<std::uint32_t>(k));
-            lane.offset.push_back(static_cast<std::uint32_t>(layout_.offset(f)));
+            active_bytes.byte.push_back(static_cast<std::uint32_t>(k));
+            active_bytes.offset.push_back(static_cast<std::uint32_t>(layout_.offset(f)));
         }
-        lane.all = lane.byte.size() == stripe.features.size();
-        n_active_ += lane.byte.size();
+        active_bytes.all = active_bytes.byte.size() == stripe.features.size();
+        n_active_ += active_bytes.byte.size();
     }
 }
 
 void HistogramBuilder::accumulate(std::size_t s, const std::uint32_t* rows, std::size_t begin, std::size_t end,
                                   const PackedPair* pairs, PackedPair* histogram) const {
-    if (s == lanes_.size()) {
+    if (s == active_.size()) {
         for (std::size_t i = begin; i < end; ++i) {
             const std::size_t row = rows ? rows[i] : i;
             const PackedPair pair = pairs[row];
@@ -121,16 +121,16 @@ void HistogramBuilder::accumulate(std::size_t s, const std::uint32_t* rows, std:
         return;
     }
     const Stripe& stripe = data_.stripes()[s];
-    const Lane& lane = lanes_[s];
+    const ActiveBytes& active_bytes = active_[s];
     const auto run = [&]<bool Scattered, bool All>() {
-        accumulate_rows<Scattered, All>(stripe, rows, begin, end, pairs, lane.byte.data(), lane.offset.data(),
-                                        lane.byte.size(), histogram);
+        accumulate_rows<Scattered, All>(stripe, rows, begin, end, pairs, active_bytes.byte.data(),
+                                        active_bytes.offset.data(), active_bytes.byte.size(), histogram);
     };
-    if (rows && lane.all)
+    if (rows && active_bytes.all)
         run.template operator()<true, true>();
     else if (rows)
         run.template operator()<true, false>();
-    else if (lane.all)
+    else if (active_bytes.all)
         run.template operator()<false, true>();
     else
         run.template operator()<false, false>();
@@ -186,8 +186,8 @@ void HistogramBuilder::complete(int f, const PackedPair& total, PackedPair* hist
 void HistogramBuilder::build_stripe(std::size_t s, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
                                     PackedPair* histogram) const {
     const auto first_entry = [&](std::size_t stripe) {
-        if (stripe < lanes_.size()) return layout_.offset(data_.stripes()[stripe].features.front());
-        return stripe == lanes_.size() ? layout_.sparse_begin() : layout_.n_entries();
+        if (stripe < active_.size()) return layout_.offset(data_.stripes()[stripe].features.front());
+        return stripe == active_.size() ? layout_.sparse_begin() : layout_.n_entries();
     };
     std::fill(histogram + first_entry(s), histogram + first_entry(s + 1), PackedPair{});
     accumulate(s, rows, 0, n, pairs, histogram);

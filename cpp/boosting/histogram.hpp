@@ -28,7 +28,7 @@ class HistogramLayout {
     std::size_t sparse_begin() const { return sparse_begin_; }
     std::size_t offset(int f) const { return offset_[f]; }
     bool has(int f) const { return used_[f] != 0; }
-    // All features that vary, rising: the same ones whether columns are sparse or not.
+    // All features that vary, ascending: the same ones whether columns are sparse or not.
     const std::vector<int>& features() const { return features_; }
 
   private:
@@ -67,14 +67,14 @@ class HistogramBuilder {
 
     // The same for wide data, by stripes of features instead of blocks of rows: needs no histogram a thread. All sparse
     // columns are one stripe more.
-    bool prefers_stripes(int n_threads) const { return lanes_.size() >= 4 * static_cast<std::size_t>(n_threads); }
-    std::size_t n_stripes() const { return lanes_.size() + (entry_begin_.empty() ? 0 : 1); }
+    bool prefers_stripes(int n_threads) const { return active_.size() >= 4 * static_cast<std::size_t>(n_threads); }
+    std::size_t n_stripes() const { return active_.size() + (entry_begin_.empty() ? 0 : 1); }
     void build_stripe(std::size_t stripe, const std::uint32_t* rows, std::size_t n, const PackedPair* pairs,
                       PackedPair* histogram) const;
 
   private:
     // Active bytes of each stripe's rows and the histogram offsets that they count into.
-    struct Lane {
+    struct ActiveBytes {
         std::vector<std::uint32_t> byte;
         std::vector<std::uint32_t> offset;
         bool all = true;
@@ -89,7 +89,7 @@ class HistogramBuilder {
     const BinnedMatrix& data_;
     const HistogramLayout& layout_;
     Pool pool_;
-    std::vector<Lane> lanes_;
+    std::vector<ActiveBytes> active_;
     std::size_t n_active_ = 0;
     std::vector<std::size_t> entry_begin_; // (n_rows + 1) into entry_; empty: no sparse columns
     Buffer<std::uint32_t> entry_;          // of each row: the places in the histogram that it counts into

@@ -1,11 +1,11 @@
-// The value of a leaf, and what it earns, from the sums of its rows.
+// The value of a leaf, and its gain, from the sums of its rows.
 //
 // With G, H the sums of gradients and hessians, T(G) = sign(G) max(|G| - reg_alpha, 0), the Newton step is
 //
-//     v = -T(G) / (H + reg_lambda)          and earns          T(G)^2 / (H + reg_lambda)         (Chen & Guestrin 2016)
+//     v = -T(G) / (H + reg_lambda)      and has the gain      T(G)^2 / (H + reg_lambda)         (Chen & Guestrin 2016)
 //
 // by the second-order expansion. That expansion is no bound: where hessians are next to nothing (a rare class, a log
-// link far below its target) the step is thousands and the loss rises. What is a bound, for one output of log_loss,
+// link far below its target) the step is thousands and the loss increases. What is a bound, for one output of log_loss,
 // poisson, gamma and tweedie, follows from |loss'''| <= loss'' (in one unit of raw score curvature grows e-fold at
 // most): a step s changes the loss of the leaf by no more than
 //
@@ -16,9 +16,9 @@
 //
 //     loss(F + v) - loss(F)  <=  1/2 sum_k (l_k(2 v_k) - l_k(0))
 //
-// because (sum p_k exp v_k)^2 <= prod_k (1 + p_k (exp(2 v_k) - 1)): the factors of rising and of falling classes are
-// at least 1 + their sum each, then Cauchy-Schwarz. So each tree may take half the step that is safe for its class
-// alone.
+// because (sum p_k exp v_k)^2 <= prod_k (1 + p_k (exp(2 v_k) - 1)): the factors of classes that go up and of those that
+// go down are at least 1 + their sum each, then Cauchy-Schwarz. So each tree may take half the step that is safe for
+// its class alone.
 //
 // Hence: a step, times the learning rate, is cut to
 //
@@ -47,7 +47,7 @@ struct Bounds {
 };
 
 // The bounds of the left and of the right child of a node with these bounds: everything below a split on a feature that
-// must rise (direction 1) or fall (-1) stays on its side of the middle of the two children's values.
+// must increase (direction 1) or decrease (-1) stays on its side of the middle of the two children's values.
 inline std::pair<Bounds, Bounds> child_bounds(const Bounds& bounds, int direction, double left, double right) {
     std::pair<Bounds, Bounds> of{bounds, bounds};
     if (direction == 0) return of;

@@ -27,7 +27,7 @@ class Partition {
 
     explicit Partition(std::size_t n_rows) : rows_(n_rows), scratch_(n_rows) {}
 
-    // Starts a tree with all rows, or with the drawn ones in rising order.
+    // Starts a tree with all rows, or with the drawn ones in ascending order.
     void reset(const RunContext& ctx);
     void reset(std::span<const std::uint32_t> drawn);
 

@@ -110,7 +110,7 @@ void SplitFinder::scan_monotonic(int f, const PackedPair* bins, const Node& node
     for (int t = 0; t < (has_missing ? n_bins : n_bins - 1); ++t) consider(t, prefix[t], false);
     if (!has_missing) return;
     for (int t = n_bins - 2; t >= 0; --t) consider(t, prefix[t] + missing, true);
-    // "Missing against all others" once more, the other way round: unlike without constraints it is another split.
+    // "Missing against all others" again, the other way round: unlike without constraints it is another split.
     consider(-1, missing, true);
 }
 

@@ -5,12 +5,12 @@
 //     T(G_L)^2 / (H_L + lambda) + T(G_R)^2 / (H_R + lambda) - T(G)^2 / (H + lambda)        (Chen & Guestrin 2016,
 //     without the 1/2)
 //
-// and with max_delta_step what values up to that can earn (leaf_value.hpp).
+// and with max_delta_step the gain that values up to that can have (leaf_value.hpp).
 //
 // A numeric feature is scanned twice where the node has missing values: once with them on the right (thresholds
-// rising), once on the left (thresholds falling). A missing value that the node did not see follows the larger child,
-// and so does a category that it did not see: it goes where missing values go.
-// Ties: lower feature, then missing right before left, then the first met in the scan.
+// ascending), once on the left (thresholds descending). A missing value that the node did not see follows the larger
+// child, and so does a category that it did not see: it goes where missing values go. Ties: lower feature, then missing
+// right before left, then the first met in the scan.
 #pragma once
 
 #include <array>
@@ -66,7 +66,7 @@ class SplitFinder {
     };
     Node node(const PackedPair& total, const Bounds& bounds) const;
 
-    // Replaces `best` if feature f has a better split. Call with rising f.
+    // Replaces `best` if feature f has a better split. Call with ascending f.
     void scan(int f, const PackedPair* histogram, const Node& node, Split& best) const;
 
     double leaf_value(const Sums& s, const Bounds& bounds) const { return rule_.value(s, bounds); }
@@ -94,7 +94,7 @@ class SplitFinder {
     // Bins without rows in the node go where missing values go.
     void send_unseen(int f, const PackedPair* bins, Split& split) const;
 
-    // What the rows earn as a leaf; under monotone constraints by the value that the bounds leave them.
+    // The gain of the rows as a leaf; under monotone constraints by the value that the bounds leave them.
     double score(const Sums& s, const Bounds& bounds) const;
     bool big_enough(const Sums& s) const { return s.n >= params_.min_samples_leaf && s.h >= params_.min_child_weight; }
 

@@ -43,7 +43,7 @@ class Trainer {
     std::vector<double> scores() const { return train_.scores_by_row(n_outputs()); }
     std::vector<double> validation_scores() const { return validation_.scores_by_row(n_outputs()); }
 
-    // Adds the trees of one iteration. Without sampling of rows the training loss does not rise: leaf values are
+    // Adds the trees of one iteration. Without sampling of rows the training loss does not increase: leaf values are
     // bounded for that (leaf_value.hpp), and where that is not enough (monotone constraints, rounding) the iteration is
     // halved until it does not.
     void step(const RunContext& ctx);
@@ -102,7 +102,7 @@ class Trainer {
 
     Grower grower_;
     Partition partition_;
-    std::vector<std::uint32_t> drawn_; // rows of the current iteration's sample, rising
+    std::vector<std::uint32_t> drawn_; // rows of the current iteration's sample, ascending
     Buffer<float> probability_;
     Buffer<PackedPair> pairs_;
 };

@@ -45,7 +45,7 @@ struct Tree {
 
     std::size_t n_leaves() const { return (nodes.size() + 1) / 2; }
 
-    // The leaf that a row falls into.
+    // The leaf that a row reaches.
     int leaf(const TreeColumns& columns, const BinMapper& mapper, std::size_t row) const {
         int at = 0;
         while (nodes[at].feature >= 0) {

@@ -20,7 +20,7 @@ struct RunContext {
     bool on_calling_thread() const noexcept { return std::this_thread::get_id() == caller; }
 
     /// Between steps of a long serial section, on any thread: throws Interrupted if a stop was asked for. The calling
-    /// thread first gives the outside a turn.
+    /// thread first polls for signals.
     void checkpoint() const {
         if (on_calling_thread()) progress.poll();
         if (stop.requested()) throw Interrupted();

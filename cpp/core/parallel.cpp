@@ -92,7 +92,7 @@ void detail::run_slots(int n_slots, int n_threads, double work_ns, void (*call)(
     const Clock::time_point start = Clock::now();
     Clock::time_point done = start;
     // The team has the same size each time, even where few of its members find a slot: libgomp ends the threads that a
-    // smaller team does not need and starts them anew for the next larger one, at some 100 us a thread.
+    // smaller team does not need and starts them again for the next larger one, at some 100 us a thread.
 #pragma omp parallel num_threads(n_threads)
     {
         const InsideRegion mark;

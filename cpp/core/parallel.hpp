@@ -44,7 +44,7 @@ class Region {
   public:
     explicit Region(const RunContext& ctx) : ctx_(ctx), may_poll_(!inside_region()) {}
 
-    /// Asked before each piece of work; the calling thread also gives the outside a turn.
+    /// Asked before each piece of work; the calling thread also polls for signals.
     bool keep_going() {
         if (may_poll_ && ctx_.on_calling_thread()) ctx_.progress.poll();
         return !failed_.load(std::memory_order_relaxed) && !ctx_.stop.requested();

@@ -1,4 +1,4 @@
-// How a long run hears that it should stop, and how the outside world is given a turn.
+// How a long run is told to stop, and how the calling thread reports progress and handles signals meanwhile.
 // Workers only read the flag; the calling thread alone polls, because polling may need Python's lock.
 #pragma once
 
@@ -23,7 +23,7 @@ class Progress {
   public:
     virtual ~Progress() = default;
     virtual void poll() {}
-    /// `done` iterations are behind, with this figure (loss, gap). Only from the calling thread, outside parallel
+    /// `done` iterations are done, with this figure (loss, gap). Only from the calling thread, outside parallel
     /// loops.
     virtual void iteration([[maybe_unused]] std::uint64_t done, [[maybe_unused]] double figure) {}
 };

@@ -7,7 +7,7 @@
 //     that is larger than the last one, the threads that it needs are started for a trial.
 //   - (It survives, but it is slow:) a machine that is busy with other things. A join waits for members that do not get
 //     to run, ten milliseconds for work of a few microseconds. After some late joins there is no team for a while.
-// Where the answer is no, the parallel loops start plain threads for each loop anew, for large pieces of work only.
+// Where the answer is no, the parallel loops start new plain threads for each loop, for large pieces of work only.
 // That inherits nothing, and a thread that cannot be started or does not get to run is not waited for.
 #pragma once
 

@@ -61,7 +61,7 @@ std::size_t subword_means(const RunContext& ctx, const PackedWords& words, const
     if (words.offsets.empty() || words.offsets.front() != 0 ||
         words.offsets.back() != static_cast<std::int64_t>(words.utf8.size()) ||
         !std::is_sorted(words.offsets.begin(), words.offsets.end()))
-        throw ValueError("offsets of words must rise from 0 to the number of bytes, one more than there are words");
+        throw ValueError("offsets of words must ascend from 0 to the number of bytes, one more than there are words");
     if (cols == 0 || buckets.bytes.size() / width < ngrams.n_buckets)
         throw ValueError(number(buckets.bytes.size()) + " bytes are no " + number(ngrams.n_buckets) + " rows of " +
                          number(cols) + " numbers");
@@ -123,7 +123,7 @@ FasttextEntries parse_fasttext_entries(std::span<const char> bytes, std::size_t 
                              std::to_string(count) + " and the kind " + std::to_string(int{kind}) +
                              ": the file is damaged");
         if (kind == 0) {
-            if (out.begins.size() != i) throw ValueError("a word stands behind a label: the file is damaged");
+            if (out.begins.size() != i) throw ValueError("a word stands after a label: the file is damaged");
             out.begins.push_back(p - begin);
             out.ends.push_back(word_end - begin);
             out.counts.push_back(count);

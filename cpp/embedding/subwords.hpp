@@ -3,7 +3,7 @@
 // vectors here.
 //
 // The n-grams of a word are those of '<' + word + '>', min_n to max_n characters (of UTF-8) long, but for '<' and '>'
-// alone. Each falls into one of n_buckets rows by a hash; n-grams may share a row. The vector of a word is the mean of
+// alone. A hash gives each one of n_buckets rows; n-grams may share a row. The vector of a word is the mean of
 // its own row, if it has one, and of the rows of its n-grams, a row that occurs twice counting twice.
 #pragma once
 

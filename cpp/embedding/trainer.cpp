@@ -98,28 +98,28 @@ struct Trainer::Scratch {
 
 class Trainer::PieceRun {
   public:
-    PieceRun(const RunContext& ctx, int thread, Trainer& trainer, Scratch& scratch, const Stretch& stretch,
+    PieceRun(const RunContext& ctx, int thread, Trainer& trainer, Scratch& scratch, const EpochPart& part,
              const text::Corpus& corpus, std::size_t piece)
         : ctx_(ctx), is_calling_thread_(thread == 0), t_(trainer), p_(trainer.params_), s_(scratch),
-          positions_(p_.seed, DrawStream::Purpose::positions, stretch.epoch, piece),
+          positions_(p_.seed, DrawStream::Purpose::positions, part.epoch, piece),
           pairwise_(p_.algorithm == Algorithm::skipgram && p_.loss == Loss::negative_sampling && !p_.shared_negatives) {
         std::int32_t largest = -1;
         if (t_.noise_)
-            negatives_.emplace(*t_.noise_, DrawStream(p_.seed, DrawStream::Purpose::negatives, stretch.epoch, piece));
+            negatives_.emplace(*t_.noise_, DrawStream(p_.seed, DrawStream::Purpose::negatives, part.epoch, piece));
         corpus.read(piece, s_.piece);
         for (const std::int32_t id : s_.piece.ids) largest = std::max(largest, id);
         MLCORE_CHECK(largest < static_cast<std::int64_t>(t_.n_words_), "the corpus has another vocabulary");
         const auto all = static_cast<double>(corpus.n_tokens());
         const auto before = static_cast<double>(corpus.tokens_before(piece));
         const double here = static_cast<double>(corpus.tokens_before(piece + 1)) - before;
-        const auto epochs = static_cast<double>(stretch.epochs);
-        const double slope = (stretch.min_alpha - stretch.alpha) / epochs;
-        alpha_begin_ = stretch.alpha + slope * (static_cast<double>(stretch.epoch) + before / all);
+        const auto epochs = static_cast<double>(part.epochs);
+        const double slope = (part.min_alpha - part.alpha) / epochs;
+        alpha_begin_ = part.alpha + slope * (static_cast<double>(part.epoch) + before / all);
         alpha_step_ = s_.piece.ids.empty() ? 0 : slope * (here / all) / static_cast<double>(s_.piece.ids.size());
         done_.n_tokens = static_cast<std::int64_t>(here);
     }
 
-    Progressed run() {
+    TrainingProgress run() {
         std::size_t begin = 0;
         std::vector<std::size_t>& ends = s_.piece.ends;
         subsample();
@@ -294,7 +294,7 @@ class Trainer::PieceRun {
     std::optional<NegativeStream> negatives_;
     const bool pairwise_;                     // skip-gram with negatives of its own for each pair
     double alpha_begin_ = 0, alpha_step_ = 0; // learning rate at the first known word, and per known word
-    Progressed done_;
+    TrainingProgress done_;
 };
 
 // ---- the whole ----------------------------------------------------------------------------------------------------
@@ -355,34 +355,34 @@ void Trainer::set_rows(const RunContext& ctx, MatrixView<const float> vectors,
     fill(context_vectors_, context_vectors, false);
 }
 
-Progressed Trainer::train(const RunContext& ctx, const text::Corpus& corpus, const Stretch& stretch) {
+TrainingProgress Trainer::train(const RunContext& ctx, const text::Corpus& corpus, const EpochPart& part) {
     MLCORE_CHECK(!vectors_.empty() && (!context_vectors_.empty() || n_outputs_ == 0), "set_rows comes before train");
-    if (stretch.first_piece > stretch.last_piece || stretch.last_piece > corpus.n_pieces())
+    if (part.first_piece > part.last_piece || part.last_piece > corpus.n_pieces())
         throw ValueError("pieces must lie in [0, " + std::to_string(corpus.n_pieces()) + "]");
-    if (stretch.epochs < 1 || stretch.epoch >= stretch.epochs) throw ValueError("epoch must be in [0, epochs)");
+    if (part.epochs < 1 || part.epoch >= part.epochs) throw ValueError("epoch must be in [0, epochs)");
 
-    const std::size_t n = stretch.last_piece - stretch.first_piece;
+    const std::size_t n = part.last_piece - part.first_piece;
     const double tokens =
-        static_cast<double>(corpus.tokens_before(stretch.last_piece) - corpus.tokens_before(stretch.first_piece));
+        static_cast<double>(corpus.tokens_before(part.last_piece) - corpus.tokens_before(part.first_piece));
     const double ns_per_piece = tokens * static_cast<double>(row_) / static_cast<double>(std::max<std::size_t>(n, 1));
     const auto wanted = static_cast<std::size_t>(threads_for(ctx, ns_per_piece * static_cast<double>(n)));
     const std::size_t n_threads = std::max<std::size_t>(1, std::min(wanted, n));
     std::vector<std::unique_ptr<Scratch>> scratch(n_threads);
-    // Inner nodes are numbered by rising counts: the last ones are nearest to the root.
+    // Inner nodes are numbered by ascending counts: the last ones are nearest to the root.
     const std::size_t n_top = tree_.inner.empty() || n_threads == 1 ? 0 : std::min(most_top_nodes, n_outputs_);
     first_top_node_ = n_outputs_ - n_top;
     windows_an_exchange_ = windows_an_exchange(n_threads);
-    std::vector<Progressed> done(n);
+    std::vector<TrainingProgress> done(n);
     parallel_tasks(ctx, n, ns_per_piece, [&](std::size_t task, int thread) {
         auto& mine = scratch[static_cast<std::size_t>(thread)];
         if (!mine) {
             mine = std::make_unique<Scratch>(row_);
             mine->top_nodes = PrivateRows(context_vectors_.data() + first_top_node_ * row_, n_top, row_);
         }
-        done[task] = PieceRun(ctx, thread, *this, *mine, stretch, corpus, stretch.first_piece + task).run();
+        done[task] = PieceRun(ctx, thread, *this, *mine, part, corpus, part.first_piece + task).run();
     });
-    Progressed total;
-    for (const Progressed& piece : done) { // in the order of the corpus
+    TrainingProgress total;
+    for (const TrainingProgress& piece : done) { // in the order of the corpus
         total.loss += piece.loss;
         total.n_terms += piece.n_terms;
         total.n_tokens += piece.n_tokens;

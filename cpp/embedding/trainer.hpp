@@ -43,14 +43,15 @@ struct TrainerParams {
 };
 
 /// Which part of the training a call of Trainer::train is: pieces [first_piece, last_piece) of epoch `epoch` (from 0)
-/// of `epochs`. The learning rate falls from `alpha` to `min_alpha` in a straight line over the tokens of all epochs.
-struct Stretch {
+/// of `epochs`. The learning rate decreases linearly from `alpha` to `min_alpha` over the tokens of all epochs.
+struct EpochPart {
     std::size_t epoch = 0, epochs = 1;
     std::size_t first_piece = 0, last_piece = 0;
     double alpha = 0.025, min_alpha = 1e-4;
 };
 
-struct Progressed {
+/// What a call of Trainer::train has done.
+struct TrainingProgress {
     double loss = 0;           // sum over windows
     std::uint64_t n_terms = 0; // what the loss is a sum over: (word, context word) pairs of skip-gram, windows of CBOW
     std::int64_t n_tokens = 0; // unknown words included
@@ -71,7 +72,7 @@ class Trainer {
     void set_rows(const RunContext& ctx, MatrixView<const float> vectors, MatrixView<const float> context_vectors);
 
     /// The corpus must be set to the vocabulary of `counts`. With one thread the same bits come out every time.
-    Progressed train(const RunContext& ctx, const text::Corpus& corpus, const Stretch& stretch);
+    TrainingProgress train(const RunContext& ctx, const text::Corpus& corpus, const EpochPart& part);
 
     /// The rows side by side, (n_words, vector_size) and (n_outputs, vector_size): moves the memory out, once; before
     /// set_rows and the second time they are empty.

@@ -57,7 +57,7 @@ const char* without_return(const char* begin, const char* newline) {
 
 struct Header {
     std::size_t rows = 0, cols = 0;
-    const char* end = nullptr; // behind its newline
+    const char* end = nullptr; // after its newline
 };
 
 Header parse_header(std::span<const char> bytes, const char* hint) {
@@ -145,7 +145,7 @@ class Groups {
 // ---- reading text ----
 
 /// Whether a decimal number, not 0, that is out of float64's range is so because it is small: its first digit that is
-/// not 0 stands behind the decimal point once the exponent has moved that.
+/// not 0 stands after the decimal point once the exponent has moved that.
 bool is_tiny(const char* begin, const char* end) {
     const char* const exponent_at = std::find_if(begin, end, [](char c) { return c == 'e' || c == 'E'; });
     const char* const point = std::find(begin, exponent_at, '.');
@@ -158,7 +158,7 @@ bool is_tiny(const char* begin, const char* end) {
     return (point - first) + (is_negative ? -exponent : exponent) <= 0;
 }
 
-/// One number; p is then behind it. False where there is none, or one that no float32 comes near. What is too small for
+/// One number; p is then after it. False where there is none, or one that no float32 comes near. What is too small for
 /// float32 or float64 is 0.
 bool parse_number(const char*& p, const char* end, float& value) {
     const char* start = p;
@@ -206,13 +206,13 @@ std::optional<std::string> parse_numbers(const char* begin, const char* word_end
     const auto word = [&] { return quoted(between(begin, word_end)); };
     for (std::size_t c = 0; c < cols; ++c) {
         while (p != end && is_blank(*p)) ++p;
-        if (p == end) return "has " + number(c) + " numbers behind " + word() + ", expected " + number(cols);
+        if (p == end) return "has " + number(c) + " numbers after " + word() + ", expected " + number(cols);
         if (!parse_number(p, end, values[c]))
             return "has " + quoted(between(p, std::find_if(p, end, is_blank))) + " in place " + number(c + 1) +
-                   " behind " + word() + ", which is not a number";
+                   " after " + word() + ", which is not a number";
     }
     while (p != end && is_blank(*p)) ++p;
-    if (p != end) return "has more than " + number(cols) + " numbers behind " + word();
+    if (p != end) return "has more than " + number(cols) + " numbers after " + word();
     if (!all_usable(values, cols)) return ": " + not_usable(values, cols, between(begin, word_end));
     return std::nullopt;
 }
@@ -419,7 +419,7 @@ std::vector<std::string> format(const RunContext& ctx, const PackedWords& words,
     if (offsets.size() != vectors.rows + 1 || offsets.front() != 0 ||
         offsets.back() != static_cast<std::int64_t>(words.utf8.size()) ||
         !std::is_sorted(offsets.begin(), offsets.end()))
-        throw ValueError("offsets of words must rise from 0 to the number of bytes, one more than there are vectors");
+        throw ValueError("offsets of words must ascend from 0 to the number of bytes, one more than there are vectors");
     std::vector<std::string> pieces((vectors.rows + group_size - 1) / group_size);
     const double ns = 10 + ns_per_value * static_cast<double>(vectors.cols);
     Groups(vectors.rows).run(ctx, ns, [&](std::size_t row, std::size_t end) -> std::optional<std::string> {

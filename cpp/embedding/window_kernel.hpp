@@ -41,7 +41,7 @@ constexpr std::size_t padded(std::size_t size) {
 /// denominators. Four lanes or more of products run side by side.
 class LossSum {
   public:
-    /// The sum so far; starts anew.
+    /// The sum so far; starts again at 0.
     double take();
 
   private:

@@ -1,5 +1,5 @@
 // Arithmetic of whole arrays by all threads: what is bound by memory bandwidth and so wants few passes. Letters as in
-// nn/activation.hpp; sums of rows go over fixed blocks of rows, added in block order.
+// linalg/activation.hpp; sums of rows go over fixed blocks of rows, added in block order.
 #pragma once
 
 #include "core/context.hpp"

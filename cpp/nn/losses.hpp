@@ -1,5 +1,5 @@
-// Losses that are sums over entries, together with their gradients by x, in one pass. x prediction, t target, d = x -
-// t.
+// Losses that are sums over entries, together with their gradients with respect to x, in one pass. x prediction, t
+// target, d = x - t.
 //   squared          d^2                                        (mean squared error)
 //   absolute         |d|
 //   smooth_absolute  d^2 / (2 beta) for |d| < beta, else |d| - beta / 2            (Girshick 2015)

@@ -16,7 +16,7 @@ constexpr double ns_per_piece = 1e6; // some 10,000 candidates at 100 ns
 
 std::size_t shard_of(const PhraseKey& key) { return key.hash() >> 56; } // the tables use the low bits
 
-/// The tables of one pass, which takes the shards first .. last - 1; last falls when memory runs out.
+/// The tables of one pass, which takes the shards first .. last - 1; last decreases when memory runs out.
 class Shards {
   public:
     Shards(std::size_t first, std::size_t max_distinct) : first_(first), max_distinct_(max_distinct) {}
@@ -184,7 +184,7 @@ class Walker {
     std::vector<std::int32_t> gap_;
 };
 
-/// The candidates across the borders between stretches of pieces.
+/// The candidates across the borders between ranges of pieces.
 void join(std::vector<Ends>& all, Collector& out) {
     std::int32_t start = -1;
     std::vector<std::int32_t> gap;
@@ -204,23 +204,23 @@ void join(std::vector<Ends>& all, Collector& out) {
 void count_pass(const RunContext& ctx, const Corpus& corpus, std::span<const std::uint8_t> is_connector, Shards& shards,
                 Gaps& gaps) {
     const std::size_t n_pieces = corpus.n_pieces();
-    const std::size_t n_stretches = std::min<std::size_t>(n_pieces, 4096); // a few bytes are kept of each
-    std::vector<Ends> ends(n_stretches);
+    const std::size_t n_ranges = std::min<std::size_t>(n_pieces, 4096); // a few bytes are kept of each
+    std::vector<Ends> ends(n_ranges);
     const double ns =
-        ns_per_piece * static_cast<double>(n_pieces) / static_cast<double>(std::max<std::size_t>(1, n_stretches));
-    const int n_threads = threads_for(ctx, ns * static_cast<double>(n_stretches));
+        ns_per_piece * static_cast<double>(n_pieces) / static_cast<double>(std::max<std::size_t>(1, n_ranges));
+    const int n_threads = threads_for(ctx, ns * static_cast<double>(n_ranges));
     std::vector<Collector> collectors;
     for (int i = 0; i < n_threads; ++i) collectors.emplace_back(shards, gaps);
     std::vector<Piece> pieces(static_cast<std::size_t>(n_threads));
-    parallel_tasks(ctx, n_stretches, ns, [&](std::size_t stretch, int thread) {
+    parallel_tasks(ctx, n_ranges, ns, [&](std::size_t range, int thread) {
         Piece& piece = pieces[static_cast<std::size_t>(thread)];
         Walker walker(is_connector, collectors[static_cast<std::size_t>(thread)]);
-        const std::size_t end = n_pieces * (stretch + 1) / n_stretches;
-        for (std::size_t p = n_pieces * stretch / n_stretches; p < end; ++p) {
+        const std::size_t end = n_pieces * (range + 1) / n_ranges;
+        for (std::size_t p = n_pieces * range / n_ranges; p < end; ++p) {
             corpus.read(p, piece);
             walker.add(piece);
         }
-        ends[stretch] = walker.finish();
+        ends[range] = walker.finish();
     });
     join(ends, collectors[0]);
     for (Collector& collector : collectors) collector.flush();

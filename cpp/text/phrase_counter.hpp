@@ -1,6 +1,6 @@
 // How often two words follow each other in the texts of a corpus, with nothing or only connector words ("of", "the")
-// between them: the counts behind the phrases of Mikolov et al., "Distributed Representations of Words and Phrases and
-// their Compositionality" (2013), with the connectors of gensim.
+// between them: the counts that are needed for the phrases of Mikolov et al., "Distributed Representations of Words and
+// Phrases and their Compositionality" (2013), with the connectors of gensim.
 //
 // Exact, in bounded memory: the candidates are divided by hash into shards. Should more distinct ones turn up than fit,
 // half of the shards are put off to another pass over the corpus; counts that stay below min_count are dropped after

@@ -1,6 +1,6 @@
 // Joins known phrases in texts: greedy, from left to right. A phrase starts at a word that is no connector and ends at
 // the next such word; where the two (and what lies between) are a phrase, all of it becomes one word and the search
-// goes on behind it, otherwise at the second word.
+// goes on after it, otherwise at the second word.
 #pragma once
 
 #include "text/phrase_table.hpp"

@@ -70,7 +70,7 @@ TextCorpus::TextCorpus(std::vector<TextFile> files) : files_(std::move(files)) {
     }
 }
 
-TextCorpus::Stretch TextCorpus::stretch(std::size_t piece) const {
+TextCorpus::ByteRange TextCorpus::bytes_of(std::size_t piece) const {
     MLCORE_CHECK(piece < n_pieces(), "no such piece");
     const auto next = std::upper_bound(first_piece_.begin(), first_piece_.end(), piece);
     const auto number = static_cast<std::size_t>(next - first_piece_.begin()) - 1;
@@ -91,13 +91,13 @@ WordTable TextCorpus::count(const RunContext& ctx) {
     std::vector<std::int64_t> n_words(n_pieces() + 1, 0);
     std::vector<Count> counts(
         static_cast<std::size_t>(threads_for(ctx, static_cast<double>(n_pieces()) * ns_per_piece)));
-    // Of several faults the first in the corpus is reported: pieces behind one are skipped, those before it are not.
+    // Of several faults the first in the corpus is reported: pieces after one are skipped, those before it are not.
     std::atomic<std::size_t> faulty = n_pieces();
     std::string fault;
     std::mutex fault_mutex;
 
     const auto count_piece = [&](std::size_t piece, Count& mine) {
-        const auto [file, begin, end] = stretch(piece);
+        const auto [file, begin, end] = bytes_of(piece);
         const std::string_view text = file->bytes;
         const char* const readable = text.data() + text.size();
         const std::uint64_t start = file_start[static_cast<std::size_t>(file - files_.data())];
@@ -150,7 +150,7 @@ WordTable TextCorpus::count(const RunContext& ctx) {
 }
 
 void TextCorpus::read(std::size_t piece, Piece& out) const {
-    const auto [file, begin, end] = stretch(piece);
+    const auto [file, begin, end] = bytes_of(piece);
     const std::string_view text = file->bytes;
     MLCORE_CHECK(vocabulary_, "set_vocabulary() comes first");
     const WordTable& words = vocabulary_->table();

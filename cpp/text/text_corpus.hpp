@@ -1,5 +1,5 @@
 // Plain text files as a corpus, read in place: one text a line, cut into pieces of 64 KiB. What is kept is one number a
-// piece; the words themselves are found anew each time that a piece is read.
+// piece; the words themselves are found again each time that a piece is read.
 #pragma once
 
 #include "core/context.hpp"
@@ -42,12 +42,12 @@ class TextCorpus : public Corpus {
     void read(std::size_t piece, Piece& out) const override;
 
   private:
-    /// Where a piece lies.
-    struct Stretch {
+    /// The bytes of a piece.
+    struct ByteRange {
         const TextFile* file;
         std::size_t begin, end;
     };
-    Stretch stretch(std::size_t piece) const;
+    ByteRange bytes_of(std::size_t piece) const;
 
     std::vector<TextFile> files_;
     std::vector<std::size_t> first_piece_;    // of each file, then of the end

@@ -27,7 +27,7 @@ class WordRun {
     bool ends_text_ = false;
 };
 
-/// Hands out the words that *start* in text[begin, limit), so that stretches side by side give every word once: one
+/// Hands out the words that *start* in text[begin, limit), so that adjacent ranges give every word once: one
 /// that started before `begin` is skipped, one that goes on beyond `limit` is given whole. Reads inside `text` alone.
 class Tokenizer {
   public:

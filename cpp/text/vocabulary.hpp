@@ -1,5 +1,5 @@
 // The words of a model: each has an id (its row in the matrices) and a count. Built from the words of a corpus, exactly
-// and the same way every time: by falling count, words of equal count by their bytes.
+// and the same way every time: by descending count, words of equal count by their bytes.
 #pragma once
 
 #include "text/word_table.hpp"

@@ -110,9 +110,9 @@ void register_embedding(py::module_& parent) {
             "train",
             [](Trainer& self, const Corpus& corpus, std::size_t epoch, std::size_t epochs, std::size_t first_piece,
                std::size_t last_piece, double alpha, double min_alpha, int n_threads) {
-                const Stretch stretch{epoch, epochs, first_piece, last_piece, alpha, min_alpha};
-                const Progressed done = run(n_threads, self.params().seed,
-                                                  [&](const RunContext& ctx) { return self.train(ctx, corpus, stretch); });
+                const EpochPart part{epoch, epochs, first_piece, last_piece, alpha, min_alpha};
+                const TrainingProgress done = run(n_threads, self.params().seed,
+                                                  [&](const RunContext& ctx) { return self.train(ctx, corpus, part); });
                 return py::make_tuple(done.loss, done.n_terms, done.n_tokens);
             },
             py::arg("corpus"), py::kw_only(), py::arg("epoch"), py::arg("epochs"), py::arg("first_piece"),

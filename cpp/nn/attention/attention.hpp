@@ -63,7 +63,7 @@ void attention(const RunContext& ctx, const Attention& a, HeadsView<float> out, 
 /// What is not asked for has data nullptr.
 struct AttentionGradients {
     HeadsView<float> dq, dk, dv; // like q, k, v
-    float* dscores = nullptr;    // (B, H, Tq, Tk) in C order: dS, the gradient by the bias
+    float* dscores = nullptr;    // (B, H, Tq, Tk) in C order: dS, the gradient with respect to the bias
 };
 
 /// ctx.seed as in the forward pass.

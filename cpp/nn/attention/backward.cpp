@@ -9,7 +9,7 @@ namespace {
 using namespace tiles;
 using simd::Floats, simd::lanes;
 
-constexpr std::size_t query_panels = 2;   // panels of queries that are summed before gradients by keys are touched
+constexpr std::size_t query_panels = 2;   // panels of queries that are summed before gradients of keys are touched
 constexpr std::size_t least_chunk = 1024; // keys of a task where a head is cut
 
 /// Keys are cut into chunks where there are few heads. Depends on the shapes alone: it decides how dQ is summed.

@@ -12,7 +12,7 @@
 //   dA_qf = w_f sum_k dS_qk phi_a,  dC_kf = w_f sum_q dS_qk phi_c,  dw_f = sum_qk dS_qk phi
 //
 // phi is never stored: backward computes it again. P is kept, (B, Tq, Tk): left out on purpose are the tiles of
-// nn/attention.hpp, because sequences are short where such scores are used.
+// nn/attention/attention.hpp, because sequences are short where such scores are used.
 #pragma once
 
 #include "core/context.hpp"
@@ -45,7 +45,7 @@ struct PairGradients {
     float *da = nullptr, *dc = nullptr, *dw = nullptr, *dvalues = nullptr;
 };
 
-/// weights, out: of the forward pass. dscores (B, Tq, Tk): receives dS, the gradient by the bias.
+/// weights, out: of the forward pass. dscores (B, Tq, Tk): receives dS, the gradient with respect to the bias.
 void pair_attention_backward(const RunContext& ctx, const PairAttention& p, const float* weights, const float* out,
                              const float* dout, float* dscores, const PairGradients& gradients);
 

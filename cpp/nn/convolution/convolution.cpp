@@ -1,4 +1,4 @@
-// The convolution and its gradient by the input: both are walks over the pixels of the result.
+// The convolution and its gradient with respect to the input: both are walks over the pixels of the result.
 #include "nn/convolution/convolution.hpp"
 
 #include "core/memory.hpp"
@@ -15,7 +15,7 @@ namespace mlcore::nn {
 namespace {
 
 constexpr std::size_t most_terms = 160; // of a sum, gathered at a time: a panel of pixels then stays in the first cache
-constexpr std::size_t slack = 4 * simd::lanes; // entries behind a buffer that whole vectors may touch
+constexpr std::size_t slack = 4 * simd::lanes; // entries after a buffer that whole vectors may touch
 constexpr double flops_per_ns = 40;            // of one thread, for the estimate of what a task costs
 
 /// w of one group as a matrix (m, k), cut into panels of nearly equal height.

@@ -1,6 +1,6 @@
 // Convolution of images (cross-correlation, as is the custom for networks). Letters: x (n, channels, height, width) the
 // input, w (filters, channels / groups, kernel_height, kernel_width) the weights, b (filters) the bias, y (n, filters,
-// out_height, out_width) the result, all in C order; dx, dw, dy the gradients of the loss by them.
+// out_height, out_width) the result, all in C order; dx, dw, dy the gradients of the loss with respect to them.
 //
 //   y[n, f, i, j] = b[f] + sum over c, u, v of w[f, c, u, v] x[n, c0 + c, i s - p + u d, j s - p + v d]
 //
@@ -10,10 +10,10 @@
 // It is a product of w as a matrix (filters, channels * taps) with a matrix that has a column for each pixel of y
 // (Chellapilla, Puri, Simard, "High performance convolutional neural networks for document processing", 2006). That
 // matrix never exists as a whole: a block of pixels, of one image or of many small ones, is gathered from a padded copy
-// of the part of x that it sees, straight into the panels that the kernel of gemm_kernel.hpp reads. The gradient by x
-// is the same walk over dy, one for each remainder that a position of x can have modulo the stride; the gradient by w
-// sums over blocks of images that depend on the shape alone. Where each group has one channel and one filter
-// (depthwise), nothing is gathered.
+// of the part of x that it sees, straight into the panels that the kernel of gemm_kernel.hpp reads. The gradient with
+// respect to x is the same walk over dy, one for each remainder that a position of x can have modulo the stride; the
+// gradient with respect to w sums over blocks of images that depend on the shape alone. Where each group has one
+// channel and one filter (depthwise), nothing is gathered.
 //
 // Results have the same bits for any number of threads. Left out on purpose: transforms that save multiplications
 // (Winograd, Fourier), because they round worse; transposed convolution.
@@ -29,7 +29,7 @@ namespace mlcore::nn {
 struct ConvolutionAxis {
     std::size_t n_in, n_kernel, n_out;
     std::size_t stride = 1, dilation = 1;
-    std::size_t padding = 0; // zeros before the first entry; those behind the last follow from n_out
+    std::size_t padding = 0; // zeros before the first entry; those after the last follow from n_out
 };
 
 struct ConvolutionShape {

@@ -85,7 +85,7 @@ namespace detail {
 [[gnu::always_inline]] inline void copy_every_second(const float* from, float* to, std::size_t n) {
     using Eight [[gnu::vector_size(8 * sizeof(float))]] = float;
     std::size_t j = 0;
-    for (; j + 8 < n; j += 8) { // the entry behind the last one taken is read, too
+    for (; j + 8 < n; j += 8) { // the entry after the last one taken is read, too
         Eight low, high;
         std::memcpy(&low, from + 2 * j, sizeof low);
         std::memcpy(&high, from + 2 * j + 8, sizeof high);
@@ -124,7 +124,7 @@ struct Window {
     }
 
     /// Copies what outputs [row, row + n_rows) x [col, col + n_cols) see of `image` (channels, rows, columns). Up to
-    /// three entries behind a window are written to as well.
+    /// three entries after a window are written to as well.
     void fill(const float* image, std::size_t row, std::size_t n_rows, std::size_t col, std::size_t n_cols,
               float* window) const {
         const std::size_t height = rows.axis.n_source, width = cols.axis.n_source;

@@ -72,7 +72,7 @@ def check_packed(utf8: NDArray[Any], offsets: NDArray[Any], n_words: int | None 
     if utf8.dtype != np.uint8 or utf8.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1 or offsets.size == 0:
         raise ValueError("packed words must be a 1-D array of uint8 and a non-empty 1-D array of int64")
     if offsets[0] != 0 or offsets[-1] != utf8.size or bool((offsets[1:] < offsets[:-1]).any()):
-        raise ValueError("the offsets of packed words must rise from 0 to the number of bytes")
+        raise ValueError("the offsets of packed words must ascend from 0 to the number of bytes")
     if n_words is not None and len(offsets) != n_words + 1:
         raise ValueError(f"there must be {n_words} words, got {len(offsets) - 1}")
 

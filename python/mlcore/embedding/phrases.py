@@ -345,6 +345,6 @@ def _unpack_phrases(words: list[str], starts: NDArray[np.int64]) -> list[tuple[s
 def _check_starts(starts: NDArray[np.int64], n_words: int) -> None:
     """Raise ValueError unless words may be cut at `starts` into phrases."""
     if starts.ndim != 1 or starts.size == 0 or starts[0] != 0 or starts[-1] != n_words:
-        raise ValueError("the starts of phrases must rise from 0 to the number of their words")
+        raise ValueError("the starts of phrases must ascend from 0 to the number of their words")
     if (np.diff(starts) < 2).any():
         raise ValueError("a phrase must have two words or more")

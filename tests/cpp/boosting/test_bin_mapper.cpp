@@ -129,7 +129,7 @@ TEST(no_bin_is_overfull_whatever_the_weights) {
         for (double& w : weight) w = std::ceil(std::exp(spread * random.normal()) * 3);
         const auto edges = find_edges(distinct, weight, max_bins);
         CHECK(edges.size() < static_cast<std::size_t>(max_bins));
-        CHECK(std::is_sorted(edges.begin(), edges.end(), std::less_equal<>())); // strictly rising
+        CHECK(std::is_sorted(edges.begin(), edges.end(), std::less_equal<>())); // strictly ascending
         const double total = std::accumulate(weight.begin(), weight.end(), 0.0), share = total / max_bins;
         std::size_t i = 0;
         for (std::size_t b = 0; b <= edges.size(); ++b) {

@@ -38,7 +38,7 @@ struct Csr {
         for (std::size_t i = 0; i < data.rows; ++i) {
             std::vector<Index> order(data.cols);
             std::iota(order.begin(), order.end(), Index{0});
-            random.shuffle(order); // column numbers need not rise
+            random.shuffle(order); // column numbers need not ascend
             for (const Index j : order) {
                 const double v = data.at(i, static_cast<std::size_t>(j));
                 if (v == 0 && !random.chance(keep_zero)) continue;

@@ -149,7 +149,7 @@ TEST(offsets_that_fall_again_are_refused_before_they_are_followed) {
 }
 
 TEST(nodes_with_two_parents_are_refused) {
-    // All children lie behind their parents, but each split shares one child with the next: the number of paths, and
+    // All children lie after their parents, but each split shares one child with the next: the number of paths, and
     // with it the work of whoever follows them all, doubles every few nodes.
     ForestArrays arrays;
     arrays.n_features = 1;

@@ -23,7 +23,7 @@ Data make_data(Random& random, std::size_t rows, std::size_t cols) {
     return integer_data(random, rows, n_values, 0.1);
 }
 
-/// In rising order.
+/// In ascending order.
 std::vector<std::uint32_t> some_rows(Random& random, std::size_t n, double share) {
     std::vector<std::uint32_t> rows;
     for (std::uint32_t i = 0; i < n; ++i)

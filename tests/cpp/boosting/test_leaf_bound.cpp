@@ -102,7 +102,7 @@ TEST(no_step_makes_a_leaf_worse) {
                 const double before = leaf.loss(0), after = leaf.loss(step);
                 CHECK(std::isfinite(step));
                 if (!(after <= before + 1e-6 * std::abs(before)))
-                    check::fail(c.loss, step, "the loss of the leaf rises");
+                    check::fail(c.loss, step, "the loss of the leaf increases");
             }
 }
 
@@ -141,7 +141,7 @@ TEST(max_delta_step_limits_values_and_what_they_earn) {
         const double value = rule.value(s, Bounds());
         CHECK(std::abs(value) <= params.max_delta_step);
         CHECK_CLOSE(rule.score(s.g, s.h, params.reg_lambda), rule.score_at(s, value), 1e-12);
-        for (int j = -20; j <= 20; ++j) // no value of that size earns more
+        for (int j = -20; j <= 20; ++j) // no value of that size gains more
             CHECK(rule.score_at(s, params.max_delta_step * j / 20) <= rule.score_at(s, value) + 1e-12);
     }
 }
@@ -174,7 +174,7 @@ void check_falling(Trainer& trainer, const char* name, double rate) {
     for (int i = 0; i < 20; ++i) {
         trainer.step(run.context);
         const double after = trainer.train_loss(run.context);
-        if (!(after <= before + 1e-9 * std::abs(before))) check::fail(name, rate, "the training loss rises");
+        if (!(after <= before + 1e-9 * std::abs(before))) check::fail(name, rate, "the training loss increases");
         before = after;
     }
 }

@@ -78,10 +78,10 @@ Trained train(const TrainerParams& params, int n_threads, std::size_t pieces_a_c
     Trained result;
     const std::size_t epochs = 4, n = corpus.n_pieces();
     for (std::size_t epoch = 0; epoch < epochs; ++epoch) {
-        Progressed sum;
+        TrainingProgress sum;
         for (std::size_t first = 0; first < n;) {
             const std::size_t last = pieces_a_call == 0 ? n : std::min(n, first + pieces_a_call);
-            const Progressed part = trainer.train(run.context, corpus, {epoch, epochs, first, last, 0.1, 0.001});
+            const TrainingProgress part = trainer.train(run.context, corpus, {epoch, epochs, first, last, 0.1, 0.001});
             sum.loss += part.loss;
             sum.n_terms += part.n_terms;
             sum.n_tokens += part.n_tokens;

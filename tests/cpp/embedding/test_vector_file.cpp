@@ -144,7 +144,7 @@ TEST(layouts_of_other_programs_are_read) {
         const float expected[] = {0.5F, -1, 2, 100, 0.5F, -0.0F};
         CHECK_EQUAL(std::memcmp(file.values.data(), expected, sizeof expected), 0);
     }
-    // a newline behind a record (word2vec.c), none (gensim), or one before the word
+    // a newline after a record (word2vec.c), none (gensim), or one before the word
     for (const char* end : {"", "\n", "\n\n"}) {
         const std::string bytes = std::string("2 2\n") + record("the", {1, 2}, end) + record("of", {3, 4}, end);
         const VectorFile file = parse(bytes, true);
@@ -203,9 +203,9 @@ TEST(bad_text_is_refused_with_its_line) {
     check_message("1 9223372036854775807\nthe 1 2\n", false, "more than the 8 bytes");
     check_message("9223372036854775807 9223372036854775807\nthe 1 2\n", false, "more than the 8 bytes");
     check_message("3 1\nthe 1000\nof 2000\n", false, "3 vectors are promised, but there are only 2");
-    check_message("2 2\na 1 2\nb 3\n\n\n", false, "line 3 has 1 numbers behind 'b', expected 2");
-    check_message("2 2\na x y\nb 3 4\n", false, "line 2 has 'x' in place 1 behind 'a', which is not a number");
-    check_message("2 2\na 1 2\nb 3 4,5\n", false, "line 3 has '4,5' in place 2 behind 'b', which is not a number");
+    check_message("2 2\na 1 2\nb 3\n\n\n", false, "line 3 has 1 numbers after 'b', expected 2");
+    check_message("2 2\na x y\nb 3 4\n", false, "line 2 has 'x' in place 1 after 'a', which is not a number");
+    check_message("2 2\na 1 2\nb 3 4,5\n", false, "line 3 has '4,5' in place 2 after 'b', which is not a number");
     check_message("2 2\na 1 2\nb 3 +-5\n", false, "line 3 has '+-5' in place 2");
     check_message("2 2\na 1 2\n 3 4 5 6\n", false, "line 3 has no word");
     check_message("4 2\na 1 2\n\nb 3 4\nc 50000 60000\n", false, "line 3 has no word");
@@ -216,7 +216,7 @@ TEST(bad_text_is_refused_with_its_line) {
     check_message("1 2\na 1 -2e18\n", false, "line 2: the vector of 'a' has -2e+18 in place 2, more than 1e18");
     check_message("the\nof 1\n", false, "the first line must have a word and numbers", false);
     check_message("", false, "the first line must have a word and numbers", false);
-    check_message("the 1 2\nof 1\n", false, "line 2 has 1 numbers behind 'of', expected 2", false);
+    check_message("the 1 2\nof 1\n", false, "line 2 has 1 numbers after 'of', expected 2", false);
     std::string wide = "x";
     for (int i = 0; i < 1000; ++i) wide += " 1";
     for (int i = 0; i < 1000; ++i) wide += "\ny 1";

@@ -86,7 +86,7 @@ TEST(bytes_beyond_ascii_are_no_whitespace) {
     }
 }
 
-TEST(stretches_side_by_side_give_every_word_once) {
+TEST(adjacent_ranges_give_every_word_once) {
     twin::Random random(2);
     for (int round = 0; round < 300; ++round) {
         const std::string text = random.text(1 + random.below(4000), 500, random.chance(0.5) ? 0.0 : 0.1);
@@ -100,7 +100,7 @@ TEST(stretches_side_by_side_give_every_word_once) {
     }
 }
 
-TEST(a_stretch_inside_a_word_is_empty) {
+TEST(a_range_inside_a_word_is_empty) {
     const std::string text = "a " + std::string(1000, 'b') + " c";
     CHECK(tokenize(text, 100, 200).empty());
     CHECK(tokenize(text, 3, 1002).empty());

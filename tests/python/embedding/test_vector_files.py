@@ -87,7 +87,7 @@ def test_layouts_of_the_binary_format(end, tmp_path):
 
 def test_text_of_word2vec(tmp_path):
     path = tmp_path / "v.txt"
-    path.write_text("2 3\nthe 0.500000 -0.250000 1.000000 \nof 0.1 0.2 0.3 \n")  # a space behind each number
+    path.write_text("2 3\nthe 0.500000 -0.250000 1.000000 \nof 0.1 0.2 0.3 \n")  # a space after each number
     loaded = KeyedVectors.load_word2vec_format(path)
     assert loaded.index_to_key == ["the", "of"]
     np.testing.assert_array_equal(loaded.vectors, np.float32([[0.5, -0.25, 1], [0.1, 0.2, 0.3]]))
@@ -162,8 +162,8 @@ GOOD_BINARY = b"3 2\n" + records(["the", "of", "and"], [[1, 2], [3, 4], [5, 6]],
         (b"999999999999 300\nthe 1 2\n", {}, "999999999999 vectors of 300 numbers are promised, more than the 8 bytes"),
         (b"999999999999 300\nthe 1 2\n", {"binary": True}, "999999999999 vectors of 300 numbers are promised"),
         (b"3 2\nthe 1.25 2.5\nof 3.75 4.5\n", {}, "3 vectors are promised, but there are only 2"),
-        (GOOD_TEXT.replace(b"3 4", b"3"), {}, "line 3 has 1 numbers behind 'of', expected 2"),
-        (GOOD_TEXT.replace(b"3 4", b"3 x"), {}, "line 3 has 'x' in place 2 behind 'of'"),
+        (GOOD_TEXT.replace(b"3 4", b"3"), {}, "line 3 has 1 numbers after 'of', expected 2"),
+        (GOOD_TEXT.replace(b"3 4", b"3 x"), {}, "line 3 has 'x' in place 2 after 'of'"),
         (GOOD_TEXT.replace(b"3 4", b"3 nan"), {}, "line 3: the vector of 'of' has NaN in place 2"),
         (GOOD_TEXT.replace(b"3 4", b"3 2e18"), {}, r"line 3: the vector of 'of' has 2e\+18 in place 2, more than 1e18"),
         (GOOD_TEXT.replace(b"of", "bär".encode()).replace(b"3 4", b"inf 4"), {}, "the vector of 'bär' has inf"),
@@ -383,7 +383,7 @@ def test_numbers_below_the_range_are_zero(tiny, tmp_path):
 @pytest.mark.parametrize("huge", ["3e400", "-1e99999999999999999999", 400 * "1", "0.001e+400"])
 def test_numbers_beyond_the_range_are_refused(huge, tmp_path):
     (tmp_path / "v").write_text(f"1 2\na 1 {huge}\n")
-    with pytest.raises(ValueError, match=r"line 2 has '.*' in place 2 behind 'a', which is not a number"):
+    with pytest.raises(ValueError, match=r"line 2 has '.*' in place 2 after 'a', which is not a number"):
         KeyedVectors.load_word2vec_format(tmp_path / "v")
 
 
