@@ -48,14 +48,14 @@ void measure(const RunContext& ctx, const Case& c, double peak) {
     const RecurrentWeights weights[] = {{W_ih.data(), W_hh.data(), b.data(), b.data()}};
     const RecurrentWeightGradients dweights[] = {{dW_ih.data(), dW_hh.data(), db_ih.data(), db_hh.data()}};
 
+    const RecurrentInputs inputs{cell, layout, c.I, H, weights, x.data(), nullptr, nullptr};
     const auto forward = [&] {
-        recurrent_forward(ctx,
-                          {cell, layout, c.I, H, weights, x.data(), nullptr, nullptr, y.data(), h_n.data(), c_n.data(),
-                           sizes.kept_columns ? gates.data() : nullptr, sizes.has_cell ? cells.data() : nullptr});
+        recurrent_forward(ctx, {inputs, y.data(), h_n.data(), c_n.data(), sizes.kept_columns ? gates.data() : nullptr,
+                                sizes.has_cell ? cells.data() : nullptr});
     };
     const auto backward = [&](float* dx_or_none) {
-        recurrent_backward(ctx, {cell, layout, c.I, H, weights, x.data(), nullptr, nullptr, y.data(), gates.data(),
-                                 cells.data(), y.data(), nullptr, nullptr, dx_or_none, nullptr, nullptr, dweights});
+        recurrent_backward(ctx, {inputs, y.data(), gates.data(), cells.data(), y.data(), nullptr, nullptr, dx_or_none,
+                                 nullptr, nullptr, dweights});
     };
     const double one = 2.0 * static_cast<double>(N * P * H), by_x = one * static_cast<double>(c.I),
                  by_h = one * static_cast<double>(H);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <type_traits>
 
 namespace mlcore::nn {
 
@@ -20,10 +21,15 @@ inline constexpr std::size_t sum_block = 1024;
     return s[0];
 }
 
+/// The count of a whole vector, as a constant: loops over whole vectors have no branch for the last one.
+using AllLanes = std::integral_constant<std::size_t, simd::lanes>;
+
 /// The first `count` <= lanes entries at p, then zeros.
+[[gnu::always_inline]] inline simd::Floats load_count(const float* p, AllLanes) { return simd::load(p); }
 [[gnu::always_inline]] inline simd::Floats load_count(const float* p, std::size_t count) {
     return count == simd::lanes ? simd::load(p) : simd::load_first(p, count);
 }
+[[gnu::always_inline]] inline void store_count(float* p, simd::Floats v, AllLanes) { simd::store(p, v); }
 [[gnu::always_inline]] inline void store_count(float* p, simd::Floats v, std::size_t count) {
     if (count == simd::lanes)
         simd::store(p, v);
@@ -31,12 +37,14 @@ inline constexpr std::size_t sum_block = 1024;
         simd::store_first(p, v, count);
 }
 
-/// f(j, count) for the vectors of [begin, end), in order; count < lanes for the last one at most.
+/// f(j, count) for the vectors of [begin, end), in order; count < lanes for the last one at most, AllLanes otherwise.
 template <class F>
 [[gnu::always_inline]] inline void for_vectors(std::size_t begin, std::size_t end, F&& f) {
     std::size_t j = begin;
-    for (; j + simd::lanes <= end; j += simd::lanes) f(j, simd::lanes);
-    if (j < end) f(j, end - j);
+    for (; j + simd::lanes <= end; j += simd::lanes) f(j, AllLanes{});
+    const std::size_t left = end - j;
+    if (left >= simd::lanes) __builtin_unreachable(); // so that loads of the last vector need not ask
+    if (left > 0) f(j, left);
 }
 
 /// K sums over [0, n) of the vectors that f(j, count) returns; what lies beyond count must be 0.

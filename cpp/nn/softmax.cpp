@@ -17,21 +17,22 @@ void for_rows(const RunContext& ctx, std::size_t m, std::size_t n, F f) {
     parallel_tasks(ctx, m, 5 + 0.6 * static_cast<double>(n), [&](std::size_t row, int) { f(row); });
 }
 
+/// y (n) = factor softmax(x), zeros where nothing is finite.
+void scaled_softmax(const float* x, std::size_t n, double factor, float* y) {
+    const float most = row_max(x, n);
+    if (most == minus_infinity) return static_cast<void>(std::fill_n(y, n, empty_row_value(x, n, 0)));
+    const double sum = sum_exp(x, n, most, [=](std::size_t j, Floats e, std::size_t count) {
+        store_count(y + j, e, count);
+        return e;
+    });
+    const auto scale = static_cast<float>(factor / sum);
+    vf::map(y, y, n, [=](Floats e) { return e * scale; });
+}
+
 } // namespace
 
 void softmax(const RunContext& ctx, const float* x, std::size_t m, std::size_t n, float* y) {
-    for_rows(ctx, m, n, [=](std::size_t row) {
-        const float* from = x + row * n;
-        float* to = y + row * n;
-        const float most = row_max(from, n);
-        if (most == minus_infinity) return static_cast<void>(std::fill_n(to, n, empty_row_value(from, n, 0)));
-        const double sum = sum_exp(from, n, most, [=](std::size_t j, Floats e, std::size_t count) {
-            store_count(to + j, e, count);
-            return e;
-        });
-        const auto inverse = static_cast<float>(1 / sum);
-        vf::map(to, to, n, [=](Floats e) { return e * inverse; });
-    });
+    for_rows(ctx, m, n, [=](std::size_t row) { scaled_softmax(x + row * n, n, 1, y + row * n); });
 }
 
 void softmax_backward(const RunContext& ctx, const float* y, const float* dy, std::size_t m, std::size_t n, float* dx) {
@@ -81,18 +82,8 @@ void logsumexp(const RunContext& ctx, const float* x, std::size_t m, std::size_t
 
 void logsumexp_backward(const RunContext& ctx, const float* x, const float* dlse, std::size_t m, std::size_t n,
                         float* dx) {
-    for_rows(ctx, m, n, [=](std::size_t row) {
-        const float* from = x + row * n;
-        float* to = dx + row * n;
-        const float most = row_max(from, n);
-        if (most == minus_infinity) return static_cast<void>(std::fill_n(to, n, empty_row_value(from, n, 0)));
-        const double sum = sum_exp(from, n, most, [=](std::size_t j, Floats e, std::size_t count) {
-            store_count(to + j, e, count);
-            return e;
-        });
-        const auto factor = static_cast<float>(static_cast<double>(dlse[row]) / sum);
-        vf::map(to, to, n, [=](Floats e) { return e * factor; });
-    });
+    for_rows(ctx, m, n,
+             [=](std::size_t row) { scaled_softmax(x + row * n, n, static_cast<double>(dlse[row]), dx + row * n); });
 }
 
 } // namespace mlcore::nn

@@ -14,7 +14,7 @@ namespace mlcore::nn {
 
 inline constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-/// The largest of x (n); -infinity for n = 0. NaN may or may not be seen.
+/// The largest of x (n); -infinity for n = 0. NaNs may or may not be found.
 inline float row_max(const float* x, std::size_t n) {
     using simd::Floats, simd::lanes;
     constexpr std::size_t chains = 4;
@@ -39,16 +39,6 @@ inline float empty_row_value(const float* x, std::size_t n, float value) {
     return value;
 }
 
-/// Calls f(j, v, count) for each vector v of x (n), in order: the last may hold fewer entries, the rest -infinity.
-template <class F>
-[[gnu::always_inline]] inline void for_vectors(const float* x, std::size_t begin, std::size_t end, F&& f) {
-    using simd::lanes;
-    std::size_t j = begin;
-    for (; j + lanes <= end; j += lanes) f(j, simd::load(x + j), lanes);
-    if (j < end)
-        f(j, simd::first_lanes(end - j, simd::load_first(x + j, end - j), simd::broadcast(minus_infinity)), end - j);
-}
-
 /// The sum of f(j, e^(x_j - m)) over vectors: f may store what it gets and returns it, or what else shall be summed.
 template <class F>
 [[gnu::always_inline]] inline double sum_exp(const float* x, std::size_t n, float m, F&& f) {
@@ -65,8 +55,10 @@ template <class F>
                 const std::size_t at = j + c * lanes;
                 sums[c] += f(at, simd::exp_negative(simd::load(x + at) - m), lanes);
             }
-        for_vectors(x, j, end, [&](std::size_t at, Floats v, std::size_t count) {
-            sums[0] += f(at, simd::exp_negative(v - m), count);
+        for_vectors(j, end, [&](std::size_t at, auto count) {
+            const Floats v = load_count(x + at, count) - m;
+            const Floats here = count == lanes ? v : simd::first_lanes(count, v, simd::broadcast(minus_infinity));
+            sums[0] += f(at, simd::exp_negative(here), count);
         });
         total += static_cast<double>(sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3])));
     }

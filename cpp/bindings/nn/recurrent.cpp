@@ -97,6 +97,7 @@ struct Call {
         if (c0.data && !sizes.has_cell) throw ValueError("only an LSTM has a c0");
     }
 
+    RecurrentInputs inputs() const { return {cell, layout, I, H, weights, x.data, h0.data, c0.data}; }
     Shape gates_shape() const { return {D, N, sizes.kept_columns * H}; }
     Shape cells_shape() const { return {D, N, H}; }
 };
@@ -109,19 +110,7 @@ py::tuple py_forward(const std::string& kind, py::object x, py::object h0, py::o
     const bool has_cell = call.sizes.has_cell;
     OptionalArray<> c_n(has_cell, call.states), gates(keep && call.sizes.kept_columns > 0, call.gates_shape()),
         cells(keep && has_cell, call.cells_shape());
-    const RecurrentForward pass{.cell = call.cell,
-                                .layout = call.layout,
-                                .I = call.I,
-                                .H = call.H,
-                                .weights = call.weights,
-                                .x = call.x.data,
-                                .h0 = call.h0.data,
-                                .c0 = call.c0.data,
-                                .y = y.mutable_data(),
-                                .h_n = h_n.mutable_data(),
-                                .c_n = c_n.data,
-                                .gates = gates.data,
-                                .cells = cells.data};
+    const RecurrentForward pass{call.inputs(), y.mutable_data(), h_n.mutable_data(), c_n.data, gates.data, cells.data};
     run(n_threads, 0, [&](const RunContext& ctx) { recurrent_forward(ctx, pass); });
     return py::make_tuple(std::move(y), std::move(h_n), c_n.object, gates.object, cells.object);
 }
@@ -145,25 +134,17 @@ py::tuple py_backward(const std::string& kind, py::object x, py::object h0, py::
         dweights.push_back({W_ih.data, W_hh.data, b_ih.data, b_hh.data});
         all.append(py::make_tuple(W_ih.object, W_hh.object, b_ih.object, b_hh.object));
     }
-    const RecurrentBackward pass{
-        .cell = call.cell,
-        .layout = call.layout,
-        .I = call.I,
-        .H = call.H,
-        .weights = call.weights,
-        .x = call.x.data,
-        .h0 = call.h0.data,
-        .c0 = call.c0.data,
-        .y = tensor_arg<float>("y", y, results).data,
-        .gates = has_gates ? tensor_arg<float>("gates", gates, call.gates_shape()).data : nullptr,
-        .cells = has_cell ? tensor_arg<float>("cells", cells, call.cells_shape()).data : nullptr,
-        .dy = optional_tensor_arg<float>("dy", dy, results).data,
-        .dh_n = optional_tensor_arg<float>("dh_n", dh_n, call.states).data,
-        .dc_n = has_cell ? optional_tensor_arg<float>("dc_n", dc_n, call.states).data : nullptr,
-        .dx = dx.data,
-        .dh0 = dh0.data,
-        .dc0 = dc0.data,
-        .dweights = dweights};
+    const RecurrentBackward pass{call.inputs(),
+                                 tensor_arg<float>("y", y, results).data,
+                                 has_gates ? tensor_arg<float>("gates", gates, call.gates_shape()).data : nullptr,
+                                 has_cell ? tensor_arg<float>("cells", cells, call.cells_shape()).data : nullptr,
+                                 optional_tensor_arg<float>("dy", dy, results).data,
+                                 optional_tensor_arg<float>("dh_n", dh_n, call.states).data,
+                                 has_cell ? optional_tensor_arg<float>("dc_n", dc_n, call.states).data : nullptr,
+                                 dx.data,
+                                 dh0.data,
+                                 dc0.data,
+                                 dweights};
     run(n_threads, 0, [&](const RunContext& ctx) { recurrent_backward(ctx, pass); });
     return py::make_tuple(dx.object, dh0.object, dc0.object, std::move(all));
 }

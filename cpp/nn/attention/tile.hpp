@@ -8,6 +8,7 @@
 #include "core/simd.hpp"
 #include "linalg/gemm_kernel.hpp"
 #include "nn/attention/attention.hpp"
+#include "nn/row_tiles.hpp"
 
 #include <algorithm>
 #include <array>
@@ -85,10 +86,9 @@ void product(std::size_t m, std::size_t n, const float* a, const float* b, const
         return std::array<std::array<Kernel, 2>, linalg::tile_rows>{
             std::array<Kernel, 2>{&product_tile<I + 1, 1, row>, &product_tile<I + 1, 2, row>}...};
     }(std::make_index_sequence<linalg::tile_rows>{});
-    // Tiles of nearly equal heights: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
-    const std::size_t n_tiles = (m + linalg::tile_rows - 1) / linalg::tile_rows;
-    for (std::size_t t = 0; t < n_tiles; ++t) {
-        const std::size_t i = m * t / n_tiles, height = m * (t + 1) / n_tiles - i;
+    const RowTiles tiles(m);
+    for (std::size_t t = 0; t < tiles.count(); ++t) {
+        const std::size_t i = tiles.begin(t), height = tiles.height(t);
         for (std::size_t j = 0; j < n; j += 2 * simd::lanes) {
             const std::size_t width = n - j >= 2 * simd::lanes;
             kernels[height - 1][width](a + i * row, b + j, terms, c + i * c_step + j, c_step, accumulate);
@@ -100,9 +100,9 @@ void product(std::size_t m, std::size_t n, const float* a, const float* b, const
 
 /// Rows of a head as a left factor whose rows they are: cut as by product(), each tile interleaved.
 inline void pack_left(const float* rows, std::ptrdiff_t row_stride, std::size_t n, std::size_t depth, float* out) {
-    const std::size_t n_tiles = (n + linalg::tile_rows - 1) / linalg::tile_rows;
-    for (std::size_t t = 0; t < n_tiles; ++t) {
-        const std::size_t i = n * t / n_tiles, height = n * (t + 1) / n_tiles - i;
+    const RowTiles tiles(n);
+    for (std::size_t t = 0; t < tiles.count(); ++t) {
+        const std::size_t i = tiles.begin(t), height = tiles.height(t);
         linalg::interleave(rows + static_cast<std::ptrdiff_t>(i) * row_stride, row_stride, height, depth,
                            out + i * depth, height);
     }
@@ -116,9 +116,9 @@ inline void left_product(std::size_t m, std::size_t packed, const float* left, c
     static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {
         return std::array<Kernel, linalg::tile_rows>{&product_tile<I + 1, 2, 1>...};
     }(std::make_index_sequence<linalg::tile_rows>{});
-    const std::size_t n_tiles = (packed + linalg::tile_rows - 1) / linalg::tile_rows;
-    for (std::size_t t = 0; t < n_tiles; ++t) {
-        const std::size_t i = packed * t / n_tiles, height = packed * (t + 1) / n_tiles - i;
+    const RowTiles tiles(packed);
+    for (std::size_t t = 0; t < tiles.count(); ++t) {
+        const std::size_t i = tiles.begin(t), height = tiles.height(t);
         if (i >= m) break;
         kernels[height - 1](left + i * depth, right, Terms{depth, height, panel}, tile + i * panel, panel, false);
     }

@@ -10,7 +10,8 @@
 namespace mlcore::nn {
 namespace {
 
-/// One direction of a pass: steps s from the last to the first, then one more product for the gradient by h0.
+/// One direction of a pass: steps s from the last to the first, then one more product for the gradient with respect to
+/// h0.
 template <class Cell>
 class Direction {
   public:
@@ -40,8 +41,8 @@ class Direction {
         return static_cast<double>(n * Cell::products) * (0.04 * static_cast<double>(H_) + 1);
     }
 
-    /// Round r takes step count - 1 - r: units [unit, unit + unit_block) of the gradient by h after it, then of the
-    /// gradients by its gates.
+    /// Round r takes step count - 1 - r: units [unit, unit + unit_block) of the gradient with respect to h after it,
+    /// then of those with respect to its gates.
     void block(std::size_t round, std::size_t unit) {
         constexpr std::size_t tiles_at_once = 4, room = tiles_at_once * linalg::tile_rows;
         alignas(cache_line) float product[room * unit_block];
@@ -106,7 +107,7 @@ class Direction {
     }
 
   private:
-    /// Rows of step s whose gradient by the state before it somebody wants.
+    /// Rows of step s for which the gradient with respect to the state before it is wanted.
     std::size_t handed_down(std::size_t s) const { return to_start_ ? steps_.rows(s) : steps_.carried(s); }
 
     MatrixView<const float> columns_of_dgates(std::size_t first, std::size_t n) const {
@@ -193,7 +194,7 @@ class Direction {
     Scratch<float> dgates_; // (N, columns H)
     Scratch<float> dh_, dc_, h0_, c0_, previous_;
     Scratch<double> bias_sums_;
-    PackedRows packed_[2]; // gradients by the gates of the step before, in number round % 2
+    PackedRows packed_[2]; // gradients of the gates of the step before, in number round % 2
 };
 
 template <class Cell>

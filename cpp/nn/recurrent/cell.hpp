@@ -13,6 +13,7 @@
 #pragma once
 
 #include "linalg/vector_functions.hpp"
+#include "nn/row_sums.hpp"
 
 #include <cstddef>
 
@@ -21,24 +22,6 @@ namespace mlcore::nn {
 namespace recurrent_detail {
 
 using simd::Floats, simd::lanes;
-
-struct WholeVector {
-    Floats load(const float* p) const { return simd::load(p); }
-    void store(float* p, Floats v) const { simd::store(p, v); }
-};
-struct FirstOfVector {
-    std::size_t n;
-    Floats load(const float* p) const { return simd::load_first(p, n); }
-    void store(float* p, Floats v) const { simd::store_first(p, v, n); }
-};
-
-/// f(j, how to load and store there) for the vectors of n entries.
-template <class F>
-[[gnu::always_inline]] inline void for_vectors(std::size_t n, F f) {
-    std::size_t j = 0;
-    for (; j + lanes <= n; j += lanes) f(j, WholeVector{});
-    if (j < n) f(j, FirstOfVector{n - j});
-}
 
 /// By e^(-2 |x|) - 1, which keeps all digits near 0; as simd::exp_negative otherwise.
 [[gnu::always_inline]] inline Floats tanh(Floats x) {
@@ -82,9 +65,9 @@ struct CellGradientRow {
     const float* cell;          // c', LSTM only
     const float* previous_cell; // c, LSTM only
     const float* previous;      // h, GRU only
-    const float* dh;            // gradient by h'
-    float* dc;                  // in: gradient by c'; out: by c
-    float* dh_direct;           // out: the part of the gradient by h that does not go through the products
+    const float* dh;            // gradient with respect to h'
+    float* dc;                  // in: gradient with respect to c'; out: to c
+    float* dh_direct;           // out: the part of dh of the step before that does not go through the products
     float* dgates;              // out
     float* bias_sums;           // a vector of sums_step entries for each block: += dgates
     std::size_t sums_step;
@@ -97,20 +80,20 @@ struct RnnCell {
     static constexpr std::size_t column_of_product(std::size_t p) { return p; }
 
     [[gnu::always_inline]] static void forward(const CellRow& row) {
-        recurrent_detail::for_vectors(row.n_units, [&](std::size_t j, auto at) {
-            const auto z = at.load(row.gates + j) + at.load(row.z + j);
+        for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
+            const auto z = load_count(row.gates + j, count) + load_count(row.z + j, count);
             const auto h = relu ? vf::max(simd::Floats{}, z) : recurrent_detail::tanh(z);
-            at.store(row.h + j, h);
-            at.store(row.y + j, h);
+            store_count(row.h + j, h, count);
+            store_count(row.y + j, h, count);
         });
     }
     [[gnu::always_inline]] static void backward(const CellGradientRow& row) {
-        recurrent_detail::for_vectors(row.n_units, [&](std::size_t j, auto at) {
-            const auto y = at.load(row.y + j), dh = at.load(row.dh + j);
+        for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
+            const auto y = load_count(row.y + j, count), dh = load_count(row.dh + j, count);
             const auto dz = relu ? (y > 0 ? dh : simd::Floats{}) : dh * (1 - y * y);
-            at.store(row.dgates + j, dz);
-            at.store(row.bias_sums + j, at.load(row.bias_sums + j) + dz);
-            at.store(row.dh_direct + j, simd::Floats{});
+            store_count(row.dgates + j, dz, count);
+            store_count(row.bias_sums + j, load_count(row.bias_sums + j, count) + dz, count);
+            store_count(row.dh_direct + j, simd::Floats{}, count);
         });
     }
 };
@@ -121,42 +104,42 @@ struct LstmCell {
     static constexpr std::size_t column_of_product(std::size_t p) { return p; }
 
     [[gnu::always_inline]] static void forward(const CellRow& row) {
-        recurrent_detail::for_vectors(row.n_units, [&](std::size_t j, auto at) {
+        for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
             const auto z = [&](std::size_t p) {
-                return at.load(row.gates + p * row.H + j) + at.load(row.z + p * row.z_step + j);
+                return load_count(row.gates + p * row.H + j, count) + load_count(row.z + p * row.z_step + j, count);
             };
             const auto i = vf::sigmoid(z(0)), f = vf::sigmoid(z(1));
             const auto g = recurrent_detail::tanh(z(2)), o = vf::sigmoid(z(3));
-            const auto c = simd::fma(f, at.load(row.c + j), i * g);
+            const auto c = simd::fma(f, load_count(row.c + j, count), i * g);
             const auto h = o * recurrent_detail::tanh(c);
-            at.store(row.gates + j, i);
-            at.store(row.gates + row.H + j, f);
-            at.store(row.gates + 2 * row.H + j, g);
-            at.store(row.gates + 3 * row.H + j, o);
-            at.store(row.c + j, c);
-            at.store(row.h + j, h);
-            at.store(row.y + j, h);
-            if (row.kept_cell) at.store(row.kept_cell + j, c);
+            store_count(row.gates + j, i, count);
+            store_count(row.gates + row.H + j, f, count);
+            store_count(row.gates + 2 * row.H + j, g, count);
+            store_count(row.gates + 3 * row.H + j, o, count);
+            store_count(row.c + j, c, count);
+            store_count(row.h + j, h, count);
+            store_count(row.y + j, h, count);
+            if (row.kept_cell) store_count(row.kept_cell + j, c, count);
         });
     }
     [[gnu::always_inline]] static void backward(const CellGradientRow& row) {
-        recurrent_detail::for_vectors(row.n_units, [&](std::size_t j, auto at) {
-            const auto gate = [&](std::size_t p) { return at.load(row.gates + p * row.H + j); };
+        for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
+            const auto gate = [&](std::size_t p) { return load_count(row.gates + p * row.H + j, count); };
             const auto i = gate(0), f = gate(1), g = gate(2), o = gate(3);
-            const auto tanh_c = recurrent_detail::tanh(at.load(row.cell + j));
-            const auto dh = at.load(row.dh + j), c_before = at.load(row.previous_cell + j);
-            const auto dc = simd::fma(dh * o, 1 - tanh_c * tanh_c, at.load(row.dc + j));
+            const auto tanh_c = recurrent_detail::tanh(load_count(row.cell + j, count));
+            const auto dh = load_count(row.dh + j, count), c_before = load_count(row.previous_cell + j, count);
+            const auto dc = simd::fma(dh * o, 1 - tanh_c * tanh_c, load_count(row.dc + j, count));
             const auto out = [&](std::size_t p, simd::Floats dz) {
-                at.store(row.dgates + p * row.H + j, dz);
+                store_count(row.dgates + p * row.H + j, dz, count);
                 float* sum = row.bias_sums + p * row.sums_step + j;
-                at.store(sum, at.load(sum) + dz);
+                store_count(sum, load_count(sum, count) + dz, count);
             };
             out(0, dc * g * i * (1 - i));
             out(1, dc * c_before * f * (1 - f));
             out(2, dc * i * (1 - g * g));
             out(3, dh * tanh_c * o * (1 - o));
-            at.store(row.dc + j, dc * f);
-            at.store(row.dh_direct + j, simd::Floats{});
+            store_count(row.dc + j, dc * f, count);
+            store_count(row.dh_direct + j, simd::Floats{}, count);
         });
     }
 };
@@ -168,37 +151,37 @@ struct GruCell {
     static constexpr std::size_t column_of_product(std::size_t p) { return p < 2 ? p : 3; }
 
     [[gnu::always_inline]] static void forward(const CellRow& row) {
-        recurrent_detail::for_vectors(row.n_units, [&](std::size_t j, auto at) {
-            const auto x = [&](std::size_t p) { return at.load(row.gates + p * row.H + j); };
-            const auto z = [&](std::size_t p) { return at.load(row.z + p * row.z_step + j); };
+        for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
+            const auto x = [&](std::size_t p) { return load_count(row.gates + p * row.H + j, count); };
+            const auto z = [&](std::size_t p) { return load_count(row.z + p * row.z_step + j, count); };
             const auto r = vf::sigmoid(x(0) + z(0)), u = vf::sigmoid(x(1) + z(1));
-            const auto p = z(2) + at.load(row.b_hn + j);
+            const auto p = z(2) + load_count(row.b_hn + j, count);
             const auto n = recurrent_detail::tanh(simd::fma(r, p, x(2)));
-            const auto h = simd::fma(u, at.load(row.h + j) - n, n);
-            at.store(row.gates + j, r);
-            at.store(row.gates + row.H + j, u);
-            at.store(row.gates + 2 * row.H + j, n);
-            at.store(row.gates + 3 * row.H + j, p);
-            at.store(row.h + j, h);
-            at.store(row.y + j, h);
+            const auto h = simd::fma(u, load_count(row.h + j, count) - n, n);
+            store_count(row.gates + j, r, count);
+            store_count(row.gates + row.H + j, u, count);
+            store_count(row.gates + 2 * row.H + j, n, count);
+            store_count(row.gates + 3 * row.H + j, p, count);
+            store_count(row.h + j, h, count);
+            store_count(row.y + j, h, count);
         });
     }
     [[gnu::always_inline]] static void backward(const CellGradientRow& row) {
-        recurrent_detail::for_vectors(row.n_units, [&](std::size_t j, auto at) {
-            const auto gate = [&](std::size_t p) { return at.load(row.gates + p * row.H + j); };
+        for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
+            const auto gate = [&](std::size_t p) { return load_count(row.gates + p * row.H + j, count); };
             const auto r = gate(0), u = gate(1), n = gate(2), p = gate(3);
-            const auto dh = at.load(row.dh + j), h = at.load(row.previous + j);
+            const auto dh = load_count(row.dh + j, count), h = load_count(row.previous + j, count);
             const auto out = [&](std::size_t k, simd::Floats dz) {
-                at.store(row.dgates + k * row.H + j, dz);
+                store_count(row.dgates + k * row.H + j, dz, count);
                 float* sum = row.bias_sums + k * row.sums_step + j;
-                at.store(sum, at.load(sum) + dz);
+                store_count(sum, load_count(sum, count) + dz, count);
             };
             const auto dn = dh * (1 - u) * (1 - n * n);
             out(0, dn * p * r * (1 - r));
             out(1, dh * (h - n) * u * (1 - u));
             out(2, dn);
             out(3, dn * r);
-            at.store(row.dh_direct + j, dh * u);
+            store_count(row.dh_direct + j, dh * u, count);
         });
     }
 };

@@ -7,6 +7,7 @@
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "linalg/gemm_kernel.hpp"
+#include "nn/row_tiles.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,20 +18,6 @@
 namespace mlcore::nn {
 
 inline constexpr std::size_t unit_block = linalg::tile_cols;
-
-/// Rows [0, n) in tiles of nearly equal height.
-class RowTiles {
-  public:
-    explicit RowTiles(std::size_t n_rows)
-        : n_rows_(n_rows), count_((n_rows + linalg::tile_rows - 1) / linalg::tile_rows) {}
-
-    std::size_t count() const { return count_; }
-    std::size_t begin(std::size_t tile) const { return n_rows_ * tile / count_; }
-    std::size_t height(std::size_t tile) const { return begin(tile + 1) - begin(tile); }
-
-  private:
-    std::size_t n_rows_, count_;
-};
 
 /// Rows of a matrix as the left factor of the products of a step: tile after tile, each with all K terms.
 class PackedRows {

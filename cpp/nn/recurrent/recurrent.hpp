@@ -1,9 +1,9 @@
-// Recurrent layers over whole sequences, forward and backward, one direction or both: nn/recurrent_cell.hpp has the
-// formulas, nn/sequence_layout.hpp how sequences of different lengths lie in memory.
+// Recurrent layers over whole sequences, forward and backward, one direction or both: nn/recurrent/cell.hpp has the
+// formulas, nn/recurrent/sequence_layout.hpp how sequences of different lengths lie in memory.
 //
-// The products with the inputs of all steps are one matrix product. So are, on the way back, the gradients by the
-// weights and by the inputs: only h W_hh^T, and its counterpart for the gradient, go step by step, over a weight that
-// is packed once (nn/recurrent_product.hpp). Results have the same bits for any number of threads.
+// The products with the inputs of all steps are one matrix product. So are, on the way back, the gradients
+// with respect to the weights and the inputs: only h W_hh^T, and its counterpart for the gradient, go step by step,
+// over a weight that is packed once (nn/recurrent/product.hpp). Results have the same bits for any number of threads.
 //
 // Letters: N rows of the layout, B sequences, I inputs, H hidden units, D directions, G column blocks that the cell
 // keeps a row, P blocks of H rows that a weight has (RNN 1, LSTM 4 in the order i f g o, GRU 3 in the order r u n).
@@ -39,7 +39,8 @@ struct RecurrentWeightGradients {
     float *W_ih, *W_hh, *b_ih, *b_hh;
 };
 
-struct RecurrentForward {
+/// What a pass works on, forward or backward.
+struct RecurrentInputs {
     RecurrentCell cell;
     const SequenceLayout& layout;
     std::size_t I, H;
@@ -47,22 +48,21 @@ struct RecurrentForward {
     const float* x;                            // (N, I)
     const float* h0;                           // (D, B, H) or nullptr: zeros
     const float* c0;                           // likewise
-    float* y;                                  // (N, D H) out
-    float* h_n;                                // (D, B, H) out: states after the last step of each sequence
-    float* c_n;                                // likewise, LSTM
-    float* gates;                              // (D, N, G H) out, for the gradient, or nullptr
-    float* cells;                              // (D, N, H) out, LSTM, for the gradient, or nullptr
+};
+
+struct RecurrentForward : RecurrentInputs {
+    float* y;     // (N, D H) out
+    float* h_n;   // (D, B, H) out: states after the last step of each sequence
+    float* c_n;   // likewise, LSTM
+    float* gates; // (D, N, G H) out, for the gradient, or nullptr
+    float* cells; // (D, N, H) out, LSTM, for the gradient, or nullptr
 };
 void recurrent_forward(const RunContext& ctx, const RecurrentForward& pass);
 
-/// What was made by a forward pass, the gradients by its results, and room for those by its inputs: nullptr where
-/// none is given or asked for.
-struct RecurrentBackward {
-    RecurrentCell cell;
-    const SequenceLayout& layout;
-    std::size_t I, H;
-    std::span<const RecurrentWeights> weights;
-    const float *x, *h0, *c0, *y, *gates, *cells;
+/// What a forward pass made, the gradients with respect to its results, and room for those with respect to its inputs:
+/// nullptr where none is given or asked for.
+struct RecurrentBackward : RecurrentInputs {
+    const float *y, *gates, *cells;
     const float *dy, *dh_n, *dc_n;
     float *dx, *dh0, *dc0;
     std::span<const RecurrentWeightGradients> dweights; // one a direction, or empty

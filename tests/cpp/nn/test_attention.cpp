@@ -3,6 +3,7 @@
 #include "core/random.hpp"
 #include "nn/attention/attention.hpp"
 #include "nn/attention/tile.hpp"
+#include "nn/twin.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -14,14 +15,7 @@ using namespace mlcore::nn;
 
 namespace {
 
-using Values = std::vector<float>;
-
-Values normal(std::size_t n, std::uint64_t stream) {
-    const Philox random(1, stream);
-    Values x(n);
-    for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<float>(random.normal(i));
-    return x;
-}
+using twin::Values, twin::normal;
 
 template <class T>
 HeadsView<T> heads(T* data, std::size_t n_heads, std::size_t rows, std::size_t depth) {

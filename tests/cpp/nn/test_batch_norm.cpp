@@ -2,8 +2,8 @@
 #include "check.hpp"
 
 #include "core/context.hpp"
-#include "core/random.hpp"
 #include "nn/batch_norm.hpp"
+#include "nn/twin.hpp"
 
 #include <cmath>
 #include <vector>
@@ -12,13 +12,6 @@ using namespace mlcore;
 using namespace mlcore::nn;
 
 namespace {
-
-std::vector<float> random_values(std::size_t n, std::uint64_t stream, float shift = 0) {
-    const Philox random(7, stream);
-    std::vector<float> values(n);
-    for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<float>(random.normal(i)) + shift;
-    return values;
-}
 
 /// mean, variance, y, dx, dw, db, one after the other.
 std::vector<float> all_results(const BatchShape& s, const std::vector<float>& x, const std::vector<float>& dy,
@@ -39,7 +32,7 @@ std::vector<float> all_results(const BatchShape& s, const std::vector<float>& x,
 }
 
 void check_shape(const BatchShape& s, float shift) {
-    const auto x = random_values(s.size(), 1, shift), dy = random_values(s.size(), 2), w = random_values(s.channels, 3);
+    const auto x = twin::normal(s.size(), 1, 1, shift), dy = twin::normal(s.size(), 2), w = twin::normal(s.channels, 3);
     const auto got = all_results(s, x, dy, w, 2);
     const auto m = static_cast<double>(s.values());
     const double tolerance = shift == 0 ? 2e-5 : 2e-4; // x - mean has lost as many bits
@@ -83,7 +76,7 @@ TEST(rows_and_images) {
 
 TEST(same_bits_for_any_number_of_threads) {
     for (const BatchShape s : {BatchShape{1000, 40, 1}, BatchShape{40, 8, 300}}) {
-        const auto x = random_values(s.size(), 1, 3), dy = random_values(s.size(), 2), w = random_values(s.channels, 3);
+        const auto x = twin::normal(s.size(), 1, 1, 3), dy = twin::normal(s.size(), 2), w = twin::normal(s.channels, 3);
         const auto first = all_results(s, x, dy, w, 1);
         for (const int n_threads : {2, 3, 7}) CHECK(all_results(s, x, dy, w, n_threads) == first);
     }

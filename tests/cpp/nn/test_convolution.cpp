@@ -3,8 +3,8 @@
 #include "check.hpp"
 
 #include "core/context.hpp"
-#include "core/random.hpp"
 #include "nn/convolution/convolution.hpp"
+#include "nn/twin.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,17 +16,7 @@ using namespace mlcore::linalg;
 
 namespace {
 
-std::vector<float> random_values(std::size_t n, std::uint64_t stream) {
-    const Philox random(7, stream);
-    std::vector<float> values(n);
-    for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<float>(random.normal(i));
-    return values;
-}
-
-ConvolutionAxis axis(std::size_t n_in, std::size_t kernel, std::size_t stride, std::size_t padding,
-                     std::size_t dilation) {
-    return {n_in, kernel, (n_in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, stride, dilation, padding};
-}
+constexpr auto axis = twin::window_axis<ConvolutionAxis>;
 
 /// Calls f(place in x, place in w, place in y) for every product of the definition.
 template <class F>
@@ -64,8 +54,8 @@ void check_shape(const ConvolutionShape& s) {
     const StandaloneRun run(2);
     const std::size_t n_x = s.n * s.channels * s.in_pixels(), n_y = s.n * s.filters * s.out_pixels();
     const std::size_t n_w = s.filters * s.group_channels() * s.taps();
-    const auto x = random_values(n_x, 1), w = random_values(n_w, 2), b = random_values(s.filters, 3);
-    const auto dy = random_values(n_y, 4);
+    const auto x = twin::normal(n_x, 1), w = twin::normal(n_w, 2), b = twin::normal(s.filters, 3);
+    const auto dy = twin::normal(n_y, 4);
     std::vector<double> y_twin(n_y), dx_twin(n_x), dw_twin(n_w), db_twin(s.filters);
     for (std::size_t i = 0; i < n_y; ++i) {
         const std::size_t filter = i / s.out_pixels() % s.filters;
@@ -135,8 +125,8 @@ TEST(pixels_in_several_blocks) {
 
 TEST(same_bits_for_any_number_of_threads) {
     const ConvolutionShape s{40, 8, 24, 1, axis(12, 3, 1, 1, 1), axis(12, 3, 1, 1, 1)};
-    const auto x = random_values(s.n * s.channels * s.in_pixels(), 1), w = random_values(24 * 8 * 9, 2);
-    const auto dy = random_values(s.n * s.filters * s.out_pixels(), 4);
+    const auto x = twin::normal(s.n * s.channels * s.in_pixels(), 1), w = twin::normal(24 * 8 * 9, 2);
+    const auto dy = twin::normal(s.n * s.filters * s.out_pixels(), 4);
     std::vector<float> first;
     for (const int n_threads : {1, 2, 3, 7}) {
         const StandaloneRun run(n_threads);
@@ -152,7 +142,7 @@ TEST(same_bits_for_any_number_of_threads) {
 TEST(activation_is_fused) {
     const ConvolutionShape s{2, 1, 3, 1, axis(5, 3, 1, 1, 1), axis(5, 3, 1, 1, 1)};
     const StandaloneRun run(1);
-    const auto x = random_values(50, 1), w = random_values(27, 2);
+    const auto x = twin::normal(50, 1), w = twin::normal(27, 2);
     std::vector<float> plain(150), y(150), z(150);
     convolve(run.context, s, x.data(), w.data(), nullptr, Activation::identity, nullptr, plain.data());
     convolve(run.context, s, x.data(), w.data(), nullptr, Activation::relu, z.data(), y.data());

@@ -1,7 +1,7 @@
 #include "check.hpp"
 
-#include "core/random.hpp"
 #include "nn/attention/pair_attention.hpp"
+#include "nn/twin.hpp"
 
 #include <cmath>
 #include <vector>
@@ -11,14 +11,7 @@ using namespace mlcore::nn;
 
 namespace {
 
-using Values = std::vector<float>;
-
-Values normal(std::size_t n, std::uint64_t stream) {
-    const Philox random(1, stream);
-    Values x(n);
-    for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<float>(random.normal(i));
-    return x;
-}
+using twin::Values, twin::normal;
 
 /// A batch of two, with the naive solution in double.
 struct Case {

@@ -2,8 +2,8 @@
 #include "check.hpp"
 
 #include "core/context.hpp"
-#include "core/random.hpp"
 #include "nn/pooling.hpp"
+#include "nn/twin.hpp"
 
 #include <cmath>
 #include <limits>
@@ -14,22 +14,13 @@ using namespace mlcore::nn;
 
 namespace {
 
-std::vector<float> random_values(std::size_t n) {
-    const Philox random(7, 1);
-    std::vector<float> values(n);
-    for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<float>(random.normal(i));
-    return values;
-}
-
-PoolingAxis axis(std::size_t n_in, std::size_t kernel, std::size_t stride, std::size_t padding, std::size_t dilation) {
-    return {n_in, kernel, (n_in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, stride, dilation, padding};
-}
+constexpr auto axis = twin::window_axis<PoolingAxis>;
 
 void check_max_pool(const PoolingAxis& rows, const PoolingAxis& cols) {
     constexpr std::size_t planes = 3;
     const StandaloneRun run(2);
     const std::size_t n_in = rows.n_in * cols.n_in, n_out = rows.n_out * cols.n_out;
-    auto x = random_values(planes * n_in);
+    auto x = twin::normal(planes * n_in, 1);
     x[n_in / 2] = NAN;
     x[n_in] = -std::numeric_limits<float>::infinity();
     std::vector<float> y(planes * n_out), dx(x.size(), NAN), expected(x.size());
@@ -73,7 +64,7 @@ TEST(max_pool_takes_the_first_of_the_largest) {
 TEST(average_pool_sums_its_spans) {
     constexpr std::size_t planes = 5, height = 7, width = 20;
     const std::vector<PoolingSpan> rows{{0, 2, 2}, {1, 7, 6}, {3, 3, 1}}, cols{{0, 20, 20}, {5, 8, 4}};
-    const auto x = random_values(planes * height * width);
+    const auto x = twin::normal(planes * height * width, 1);
     std::vector<float> first;
     for (const int n_threads : {1, 2, 3}) {
         const StandaloneRun run(n_threads);

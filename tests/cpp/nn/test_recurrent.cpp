@@ -1,11 +1,11 @@
 // Recurrent layers against a plain one, in double: one sequence and one step at a time.
 #include "check.hpp"
 
-#include "core/random.hpp"
 #include "core/vecmath.hpp"
 #include "nn/recurrent/cell.hpp"
 #include "nn/recurrent/recurrent.hpp"
 #include "nn/recurrent/sequence_layout.hpp"
+#include "nn/twin.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,14 +18,7 @@ using namespace mlcore::nn;
 
 namespace {
 
-using Values = std::vector<float>;
-
-Values draw(std::size_t n, std::uint64_t stream, float scale = 1) {
-    const Philox random(1, stream);
-    Values values(n);
-    for (std::size_t i = 0; i < n; ++i) values[i] = scale * static_cast<float>(random.normal(i));
-    return values;
-}
+using twin::Values;
 
 /// A layer with all that goes in and comes out.
 struct Problem {
@@ -43,14 +36,15 @@ struct Problem {
           layout(lengths.size(), static_cast<std::size_t>(*std::max_element(lengths.begin(), lengths.end())), lengths),
           I(I_), H(H_), D(D_), B(lengths.size()), N(layout.n_rows()), P(sizes.weight_blocks), states(states_) {
         const std::size_t S = D * B * H;
-        x = draw(N * I, 1);
-        h0 = states ? draw(S, 2) : Values(S), c0 = states ? draw(S, 3) : Values(S);
-        dy = draw(N * D * H, 4), dh_n = draw(S, 5), dc_n = draw(S, 6);
+        x = twin::normal(N * I, 1);
+        h0 = states ? twin::normal(S, 2) : Values(S), c0 = states ? twin::normal(S, 3) : Values(S);
+        dy = twin::normal(N * D * H, 4), dh_n = twin::normal(S, 5), dc_n = twin::normal(S, 6);
         y = Values(N * D * H), h_n = c_n = dh0 = dc0 = Values(S), dx = Values(N * I);
         gates = Values(D * N * sizes.kept_columns * H), cells = Values(sizes.has_cell ? D * N * H : 0);
         for (std::size_t d = 0; d < D; ++d) {
             const std::size_t n[] = {P * H * I, P * H * H, P * H, P * H};
-            for (std::size_t k = 0; k < 4; ++k) w.push_back(draw(n[k], 10 + 4 * d + k, 0.4f)), dw.emplace_back(n[k]);
+            for (std::size_t k = 0; k < 4; ++k)
+                w.push_back(twin::normal(n[k], 10 + 4 * d + k, 0.4f)), dw.emplace_back(n[k]);
         }
     }
 
@@ -64,13 +58,23 @@ struct Problem {
         }
         const float* h = states ? h0.data() : nullptr;
         const float* c = states && sizes.has_cell ? c0.data() : nullptr;
-        recurrent_forward(standalone.context,
-                          {cell, layout, I, H, weights, x.data(), h, c, y.data(), h_n.data(), c_n.data(),
-                           sizes.kept_columns ? gates.data() : nullptr, sizes.has_cell ? cells.data() : nullptr});
-        recurrent_backward(standalone.context,
-                           {cell, layout, I, H, weights, x.data(), h, c, y.data(), gates.data(), cells.data(),
-                            dy.data(), dh_n.data(), sizes.has_cell ? dc_n.data() : nullptr, dx.data(),
-                            states ? dh0.data() : nullptr, states && sizes.has_cell ? dc0.data() : nullptr, dweights});
+        recurrent_forward(standalone.context, {{cell, layout, I, H, weights, x.data(), h, c},
+                                               y.data(),
+                                               h_n.data(),
+                                               c_n.data(),
+                                               sizes.kept_columns ? gates.data() : nullptr,
+                                               sizes.has_cell ? cells.data() : nullptr});
+        recurrent_backward(standalone.context, {{cell, layout, I, H, weights, x.data(), h, c},
+                                                y.data(),
+                                                gates.data(),
+                                                cells.data(),
+                                                dy.data(),
+                                                dh_n.data(),
+                                                sizes.has_cell ? dc_n.data() : nullptr,
+                                                dx.data(),
+                                                states ? dh0.data() : nullptr,
+                                                states && sizes.has_cell ? dc0.data() : nullptr,
+                                                dweights});
     }
 };
 
@@ -162,7 +166,7 @@ TEST(layout_sorts_by_length) {
 TEST(packing_there_and_back) {
     const std::int64_t lengths[] = {2, 3, 1};
     const SequenceLayout layout(3, 4, lengths);
-    const Values x = draw(3 * 4 * 5, 1);
+    const Values x = twin::normal(3 * 4 * 5, 1);
     Values packed(6 * 5), back(3 * 4 * 5, 7);
     const StandaloneRun run(2);
     pack_sequences(run.context, layout, {x.data(), 20, 5, 1}, 5, packed.data());

@@ -3,10 +3,10 @@
 #include "check.hpp"
 
 #include "core/context.hpp"
-#include "core/random.hpp"
 #include "nn/elementwise.hpp"
 #include "nn/embedding.hpp"
 #include "nn/reduce.hpp"
+#include "nn/twin.hpp"
 
 #include <cmath>
 #include <limits>
@@ -17,15 +17,10 @@ using namespace mlcore::nn;
 
 namespace {
 
-std::vector<float> values(std::size_t n) {
-    const Philox random(7, 1);
-    std::vector<float> x(n);
-    for (std::size_t i = 0; i < n; ++i) x[i] = 285 + 10 * static_cast<float>(random.normal(i)); // sums do not cancel
-    return x;
-}
+twin::Values far_from_zero(std::size_t n) { return twin::normal(n, 1, 10, 285); } // sums do not cancel
 
 void check_sums(std::size_t outer, std::size_t n, std::size_t inner) {
-    const auto x = values(outer * n * inner);
+    const auto x = far_from_zero(outer * n * inner);
     std::vector<float> sums(outer * inner, NAN), three(sums), so_far(x.size(), NAN), from_here(x.size(), NAN);
     const StandaloneRun run(1), more(3);
     sum_axis(run.context, x.data(), outer, n, inner, 0.5, sums.data());
@@ -75,7 +70,7 @@ TEST(what_is_no_number_stays_so) {
 
 TEST(sums_of_rows_and_of_one_id) {
     const std::size_t m = 200000;
-    const auto x = values(2 * m);
+    const auto x = far_from_zero(2 * m);
     std::vector<double> exact(2);
     for (std::size_t i = 0; i < 2 * m; ++i) exact[i % 2] += static_cast<double>(x[i]);
     float rows[2], table[4];
