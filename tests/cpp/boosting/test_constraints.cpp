@@ -11,19 +11,15 @@ using namespace twin;
 
 namespace {
 
-struct Setting {
-    Data data;
-    FixedPoint scale;
-    std::vector<PackedPair> pairs;
-
+struct Setting : GradientTable {
     /// Gradients are noise plus, where asked for, a wave along feature 0 that no monotone function follows.
     Setting(Random& random, std::size_t rows, std::size_t cols, double missing, bool wave = false)
-        : data(integer_data(random, rows, std::vector<int>(cols, 12), missing)),
-          scale(rows, rows, 16.0, 2.0 * static_cast<double>(rows)) {
+        : GradientTable(integer_data(random, rows, std::vector<int>(cols, 12), missing),
+                        FixedPoint(rows, rows, 16.0, 2.0 * static_cast<double>(rows))) {
         for (std::size_t i = 0; i < rows; ++i) {
             double g = random.normal();
             if (wave && !std::isnan(data.at(i, 0))) g += 3 * std::sin(data.at(i, 0)) - 0.2 * data.at(i, 0);
-            pairs.push_back(scale.encode(static_cast<float>(g), static_cast<float>(random.uniform(0.5, 2)), 1));
+            add(g, random.uniform(0.5, 2));
         }
     }
 };
@@ -89,7 +85,7 @@ TEST(level_by_level_opens_the_oldest) {
     for (const int max_leaf_nodes : {0, 5, 20}) {
         const Tree tree = grow(Setting(random, 1500, 6, 0.1), params_for(Growth::depth, max_leaf_nodes));
         int last = 0, deepest = 0, shallowest_leaf = 1000;
-        for (const TreeNode& node : tree.nodes) // node numbers rise with the level, and so do those of the children
+        for (const TreeNode& node : tree.nodes) // node numbers ascend with the level, and so do those of the children
             if (node.feature >= 0) {
                 CHECK(node.left > last);
                 last = node.left;

@@ -11,22 +11,18 @@ using namespace twin;
 
 namespace {
 
-struct Setting {
-    Data data;
-    FixedPoint scale;
-    std::vector<PackedPair> pairs;
+struct Setting : GradientTable {
     std::vector<std::uint32_t> drawn; // empty: all rows
 
     Setting(Random& random, std::size_t rows, const std::vector<int>& n_values, double missing, bool whole,
             std::vector<int> n_categories = {})
-        : data(integer_data(random, rows, n_values, missing, std::move(n_categories))),
-          scale(rows, 2 * rows, 16.0, 4.0 * static_cast<double>(rows)) {
+        : GradientTable(integer_data(random, rows, n_values, missing, std::move(n_categories)),
+                        FixedPoint(rows, 2 * rows, 16.0, 4.0 * static_cast<double>(rows))) {
         for (std::size_t i = 0; i < rows; ++i) {
             const double x = std::isnan(data.at(i, 0)) ? 3 : data.at(i, 0), z = data.at(i, data.cols - 1);
             const double g = std::clamp(x - 3 + (z > 1 ? 2 : -1) * x / 2 + random.integer(-3, 3), -15.0, 15.0);
             const double h = whole ? random.integer(1, 3) : random.uniform(0, 4);
-            pairs.push_back(scale.encode(static_cast<float>(whole ? std::floor(g) : g + random.uniform(-1, 1)),
-                                         static_cast<float>(h), random.chance(0.1) ? 2 : 1));
+            add(whole ? std::floor(g) : g + random.uniform(-1, 1), h, random.chance(0.1) ? 2 : 1);
         }
         if (random.chance(0.3))
             for (std::uint32_t i = 0; i < rows; ++i)

@@ -11,20 +11,14 @@ using namespace twin;
 namespace {
 
 /// A node of all rows, with whole or fractional gradients.
-struct Setting {
-    Data data;
-    FixedPoint scale;
-    std::vector<PackedPair> pairs;
-    PackedPair total{};
-
+struct Setting : GradientTable {
     Setting(Random& random, std::size_t rows, const std::vector<int>& n_values, double missing, bool whole)
-        : data(integer_data(random, rows, n_values, missing)),
-          scale(rows, 3 * rows, 8.0, 4.0 * static_cast<double>(rows)) {
+        : GradientTable(integer_data(random, rows, n_values, missing),
+                        FixedPoint(rows, 3 * rows, 8.0, 4.0 * static_cast<double>(rows))) {
         for (std::size_t i = 0; i < rows; ++i) {
             const double g = whole ? random.integer(-3, 3) : random.uniform(-8, 8);
             const double h = whole ? random.integer(1, 2) : random.uniform(0, 4);
-            pairs.push_back(scale.encode(static_cast<float>(g), static_cast<float>(h), random.chance(0.2) ? 3 : 1));
-            total += pairs.back();
+            add(g, h, random.chance(0.2) ? 3 : 1);
         }
     }
 };

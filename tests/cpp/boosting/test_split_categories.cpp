@@ -11,24 +11,19 @@ using namespace twin;
 namespace {
 
 /// One categorical feature of a node with all rows. Codes beyond `seen` exist, but not here.
-struct Setting {
-    Data data;
-    FixedPoint scale;
-    std::vector<PackedPair> pairs;
-    PackedPair total{};
+struct Setting : GradientTable {
     int missing_bin;
 
     Setting(Random& random, std::size_t rows, int seen, int n_categories, double missing, int max_bins = 255)
-        : data(integer_data(random, rows, {seen}, missing, {n_categories})),
-          scale(rows, rows, 4.0, 2.0 * static_cast<double>(rows)) {
+        : GradientTable(integer_data(random, rows, {seen}, missing, {n_categories}),
+                        FixedPoint(rows, rows, 4.0, 2.0 * static_cast<double>(rows))) {
         data.bin(max_bins);
         missing_bin = data.mapper->missing_bin(0);
         std::vector<double> mean(static_cast<std::size_t>(n_categories) + 1);
         for (double& m : mean) m = random.uniform(-2, 2);
         for (std::size_t i = 0; i < rows; ++i) {
             const double g = mean[bin(i)] + random.uniform(-1, 1);
-            pairs.push_back(scale.encode(static_cast<float>(g), static_cast<float>(random.uniform(0.5, 1.5)), 1));
-            total += pairs.back();
+            add(g, random.uniform(0.5, 1.5));
         }
     }
     std::size_t bin(std::size_t row) const { return data.binned->column(0)[row]; }

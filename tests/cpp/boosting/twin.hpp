@@ -76,6 +76,22 @@ inline Data integer_data(Random& random, std::size_t rows, const std::vector<int
     return data;
 }
 
+/// A table with the gradient and the hessian of each row, and their sum.
+struct GradientTable {
+    Data data;
+    FixedPoint scale;
+    std::vector<PackedPair> pairs;
+    PackedPair total{};
+
+    GradientTable(Data table, const FixedPoint& units) : data(std::move(table)), scale(units) {}
+
+    /// The next row counts n times.
+    void add(double gradient, double hessian, int n = 1) {
+        pairs.push_back(scale.encode(static_cast<float>(gradient), static_cast<float>(hessian), n));
+        total += pairs.back();
+    }
+};
+
 /// Sums over rows, feature by feature; rows == nullptr: all.
 inline std::vector<PackedPair> histogram(const Data& data, const HistogramLayout& layout,
                                          const std::vector<std::uint32_t>* rows, const std::vector<PackedPair>& pairs) {

@@ -26,7 +26,8 @@ TEST(a_choice_has_its_value) {
 
 TEST(another_name_is_an_error_that_lists_the_choices) {
     CHECK_EQUAL(message("plum", {{"apple", Fruit::apple}}), "fruit must be 'apple', got 'plum'");
-    CHECK_EQUAL(message("", {{"apple", Fruit::apple}, {"pear", Fruit::pear}}), "fruit must be 'apple' or 'pear', got ''");
+    CHECK_EQUAL(message("", {{"apple", Fruit::apple}, {"pear", Fruit::pear}}),
+                "fruit must be 'apple' or 'pear', got ''");
     CHECK_EQUAL(message("Fig", {{"apple", Fruit::apple}, {"pear", Fruit::pear}, {"fig", Fruit::fig}}),
                 "fruit must be 'apple', 'pear' or 'fig', got 'Fig'");
 }

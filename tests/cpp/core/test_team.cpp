@@ -1,4 +1,5 @@
 #include "check.hpp"
+#include "fork.hpp"
 
 #include "core/parallel.hpp"
 #include "core/team.hpp"
@@ -6,13 +7,6 @@
 #include <chrono>
 #include <functional>
 #include <thread>
-
-// The thread sanitizer allows no threads in forked children.
-#if (defined(__unix__) || defined(__APPLE__)) && !defined(MLCORE_PLAIN_THREADS)
-#include <sys/wait.h>
-#include <unistd.h>
-#define HAS_FORK 1
-#endif
 
 using namespace mlcore;
 using namespace std::chrono_literals;
@@ -51,24 +45,6 @@ void check_loops(int n_threads) {
     });
     for (const auto& c : count) CHECK_EQUAL(c.load(), 2);
 }
-
-#ifdef HAS_FORK
-/// Forks and runs check in the child; a child that hangs is ended.
-void in_child(const std::function<void()>& check) {
-    std::fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(60);
-        const int before = check::n_failures;
-        check();
-        std::fflush(stdout);
-        _exit(check::n_failures != before);
-    }
-    int status = -1;
-    CHECK_EQUAL(waitpid(child, &status, 0), child);
-    CHECK_EQUAL(status, 0);
-}
-#endif
 
 } // namespace
 
