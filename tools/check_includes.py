@@ -2,11 +2,11 @@
 
 C++:     core <- linalg, optim, text <- boosting, svm, linear_model, embedding, nn ... <- bindings
 Python:  the files of mlcore/ <- boosting, svm, linear_model, embedding, nn ... <- plotting <- __init__
-In nn:   _runtime <- tensor <- functional <- init, layers <- optim <- training <- estimators
+In nn:   nn/_*.py <- tensor <- functional <- init, layers <- optim <- training <- estimators
 
 What stands left of an arrow knows nothing of what stands right of it; pieces of one floor know nothing of each other,
 but for layers, which use init. A folder that is not named here is a family. Only the bindings know Python, and where
-there is a core/eigen.hpp, it alone includes Eigen, because the warnings that Eigen causes are switched off there.
+there is a core/eigen.hpp, Eigen is included after it, because it switches off the warnings that Eigen causes.
 """
 
 import ast
@@ -22,7 +22,7 @@ CORE = {"core"}
 BELOW_FAMILIES = {"linalg", "optim", "text"}
 SHARED = {"_core", "_cpu"}  # the compiled modules, as low as a file of mlcore/ itself
 ABOVE_FAMILIES = {"plotting"}
-ROOMS_OF_NN = ["_runtime", "tensor", "functional", "init", "layers", "optim", "training", "estimators"]
+ROOMS_OF_NN = ["_*", "tensor", "functional", "init", "layers", "optim", "training", "estimators"]
 
 
 def allowed_folders(folder: str, folders: set[str]) -> set[str]:
@@ -42,6 +42,7 @@ def cpp_problems(root: Path) -> Iterator[str]:
     for path in sorted(cpp.rglob("*.[ch]pp")):
         name = path.relative_to(cpp)
         folder = name.parts[0]
+        includes_eigen = not has_eigen or str(name) == "core/eigen.hpp"
         for bracket, header in INCLUDE.findall(path.read_text()):
             target = header.split("/")[0]
             where = f"cpp/{name} includes {header}"
@@ -49,8 +50,9 @@ def cpp_problems(root: Path) -> Iterator[str]:
                 yield f"{where}: {folder} stands below {target} or beside it"
             if PYTHON_HEADER.match(header) and folder != "bindings":
                 yield f"{where}: only the bindings know Python"
-            if header.startswith("Eigen/") and has_eigen and str(name) != "core/eigen.hpp":
-                yield f"{where}: Eigen is included by core/eigen.hpp alone"
+            includes_eigen |= header == "core/eigen.hpp"
+            if header.startswith("Eigen/") and not includes_eigen:
+                yield f"{where}: core/eigen.hpp comes before it"
 
 
 def imported_modules(path: Path, package: list[str]) -> Iterator[list[str]]:
@@ -87,6 +89,7 @@ def python_problems(root: Path) -> Iterator[str]:
 
 def room_problems(where: str, room: str, target: str) -> Iterator[str]:
     """The same within nn, whose rooms stand in one row; a name that is no room comes from nn's own list of names."""
+    room, target = ("_*" if part[0] == "_" and part != "__init__" else part for part in (room, target))
     if room not in ROOMS_OF_NN:
         yield f"{where}: {room} is none of the rooms {', '.join(ROOMS_OF_NN)}"
     elif target not in ROOMS_OF_NN[: ROOMS_OF_NN.index(room) + 1]:
