@@ -89,7 +89,7 @@ class RidgeCV(BaseLeastSquares):
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = RidgeCV(alphas=[1e-3, 1e-2, 1e-1, 1]).fit(X, y)
     >>> model.alpha_, round(model.best_score_)
-    (0.01, -3007)
+    (0.01, -3000)
     """
 
     alpha_: float | Floats
