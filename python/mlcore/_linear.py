@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import effective_n_jobs
 from mlcore._native import core
 from mlcore._sparse import check_sparse
-from mlcore._state import FEATURES, Array, Csr, Labels, OneOf, Sizes, Spec
+from mlcore._state import FEATURES, Array, Csr, Labels, OneOf, Optional, Sizes, Spec
 from mlcore._tables import Floats, Matrix, for_core, is_sparse, read_rows
 
 _FEW_OUTPUTS = 2
@@ -97,10 +97,12 @@ class LinearClassifier(LinearModel, ClassifierMixin, SparseCoefMixin):  # type: 
     """
 
     classes_: NDArray[Any]
+    class_weight_: Floats
 
     _state_spec: ClassVar[Spec] = {
         **FEATURES,
         "classes_": Labels(),
+        "class_weight_": Optional(Array("f8", ("n_classes",), low=0, is_finite=True)),  # older files have none
         "coef_": OneOf(Array("f8", ("n_outputs", "n_features"), is_finite=True), Csr(("n_outputs", "n_features"))),
         "intercept_": Array("f8", ("n_outputs",), is_finite=True),
     }

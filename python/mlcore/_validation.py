@@ -252,11 +252,30 @@ def has_weight(codes: NDArray[Any], weight: Floats | None, n_classes: int) -> ND
 # ---- rows to validate with ----
 
 
-def is_validated(X_val: Any, y_val: Any) -> bool:
-    """Return whether there are validation rows. Raises ValueError if only one of X and y is given."""
-    if (X_val is None) != (y_val is None):
-        raise ValueError("X_val and y_val must be given together, got only one of them")
-    return X_val is not None
+def has_validation_rows(owner: str, X_val: Any, y_val: Any, **belonging: Any) -> bool:
+    """Return whether rows to validate with were passed to fit.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks, for messages.
+    X_val, y_val
+        What the user passed, or None.
+    **belonging
+        What else of these rows was passed, by name, or None.
+
+    Raises
+    ------
+    ValueError
+        If one of `X_val` and `y_val` is there without the other, or something that belongs to them without both.
+    """
+    given = [name for name, value in (("X_val", X_val), ("y_val", y_val)) if value is not None]
+    if len(given) == 1:
+        raise ValueError(f"X_val and y_val of {owner} must be given together, got only {given[0]}")
+    for name, value in belonging.items():
+        if value is not None and not given:
+            raise ValueError(f"{name} of {owner} must be given together with X_val and y_val, got neither")
+    return bool(given)
 
 
 def split_rows(

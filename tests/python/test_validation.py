@@ -21,8 +21,8 @@ from mlcore import (
 )
 from mlcore._validation import (
     class_factors,
+    has_validation_rows,
     has_weight,
-    is_validated,
     read_targets,
     row_weights,
     split_rows,
@@ -160,11 +160,13 @@ def test_split_without_a_row_to_spare():
 
 
 def test_validation_rows_come_in_pairs():
-    assert not is_validated(None, None)
-    assert is_validated(X, CODES)
-    for pair in ((X, None), (None, CODES)):
-        with pytest.raises(ValueError, match="X_val and y_val must be given together"):
-            is_validated(*pair)
+    assert not has_validation_rows("It", None, None, sample_weight_val=None)
+    assert has_validation_rows("It", X, CODES, sample_weight_val=None)
+    for pair, name in (((X, None), "X_val"), ((None, CODES), "y_val")):
+        with pytest.raises(ValueError, match=f"X_val and y_val of It must be given together, got only {name}"):
+            has_validation_rows("It", *pair)
+    with pytest.raises(ValueError, match="weight of It must be given together with X_val and y_val, got neither"):
+        has_validation_rows("It", None, None, weight=CODES)
 
 
 # ---- in all estimators ----

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
-from mlcore._state import Labels, Spec
+from mlcore._state import Array, Labels, Optional, Spec
 from mlcore._tables import Floats
 from mlcore._validation import class_factors, encode_labels, known_codes, read_labels
 from mlcore.boosting._estimator import BaseGBDT
@@ -133,6 +133,8 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         Number of features.
     feature_names_in_ : array of shape (n_features_in_,)
         Their names, if all are strings.
+    class_weight_ : array of shape (n_classes,)
+        Factor on the weights of each class.
     is_categorical_ : bool array of shape (n_features_in_,)
         Which of them are categorical.
     categories_ : list of n_features_in_ arrays or None
@@ -168,7 +170,12 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     """
 
     _links = ("logit", "softmax")
-    _state_spec: ClassVar[Spec] = {"classes_": Labels(), **BaseGBDT._state_spec}
+    _state_spec: ClassVar[Spec] = {
+        "classes_": Labels(),
+        "class_weight_": Optional(Array("f8", ("n_classes",), low=0, is_finite=True)),
+        **BaseGBDT._state_spec,
+    }
+    class_weight_: Floats
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGBDT._parameter_constraints,
@@ -269,7 +276,9 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         return Loss("custom", link, n_outputs, custom=self.loss)
 
     def _class_weights(self, y: Floats, weight: Floats | None) -> Floats | None:
-        return class_factors(self.class_weight, self.classes_, y.astype(np.int32), weight, type(self).__name__)
+        factors = class_factors(self.class_weight, self.classes_, y.astype(np.int32), weight, type(self).__name__)
+        self.class_weight_ = np.ones(len(self.classes_)) if factors is None else factors
+        return factors
 
     def _decision(self, raw: Floats) -> Floats:
         return raw[:, 0] if raw.shape[1] == 1 else raw
@@ -310,6 +319,24 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         """
         return self._inverse_link(self._raw_scores(X, base_margin))
 
+    def predict_log_proba(self, X: Any, *, base_margin: Any = None) -> Floats:
+        """Return the logarithm of the probability of each class; it is finite however small that is.
+
+        Parameters
+        ----------
+        X, base_margin
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        from scipy.special import log_expit, log_softmax
+
+        raw = self._raw_scores(X, base_margin)
+        return np.asarray(log_expit(np.hstack([-raw, raw])) if raw.shape[1] == 1 else log_softmax(raw, axis=1))
+
     def decision_function(self, X: Any, *, base_margin: Any = None) -> Floats:
         """Return raw scores: log-odds of ``classes_[1]``, or one score a class.
 
@@ -326,13 +353,43 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         return self._decision(self._raw_scores(X, base_margin))
 
     def staged_predict(self, X: Any, *, base_margin: Any = None) -> Iterator[NDArray[Any]]:
-        """Yield what :meth:`predict` would return after each iteration."""
+        """Yield what :meth:`predict` would return after each iteration.
+
+        Parameters
+        ----------
+        X, base_margin
+            As for :meth:`predict`.
+
+        Yields
+        ------
+        array of shape (n_samples,)
+        """
         return (self._labels(raw) for raw in self._staged_raw_scores(X, base_margin))
 
     def staged_predict_proba(self, X: Any, *, base_margin: Any = None) -> Iterator[Floats]:
-        """Yield what :meth:`predict_proba` would return after each iteration."""
+        """Yield what :meth:`predict_proba` would return after each iteration.
+
+        Parameters
+        ----------
+        X, base_margin
+            As for :meth:`predict_proba`.
+
+        Yields
+        ------
+        array of shape (n_samples, n_classes)
+        """
         return (self._inverse_link(raw) for raw in self._staged_raw_scores(X, base_margin))
 
     def staged_decision_function(self, X: Any, *, base_margin: Any = None) -> Iterator[Floats]:
-        """Yield what :meth:`decision_function` would return after each iteration."""
+        """Yield what :meth:`decision_function` would return after each iteration.
+
+        Parameters
+        ----------
+        X, base_margin
+            As for :meth:`decision_function`.
+
+        Yields
+        ------
+        array of shape (n_samples,), or (n_samples, n_classes) for more than two classes
+        """
         return (self._decision(raw) for raw in self._staged_raw_scores(X, base_margin))

@@ -18,7 +18,7 @@ from mlcore._categories import Categories
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
 from mlcore._tables import Floats, for_core
-from mlcore._validation import is_validated, row_weights, with_factors
+from mlcore._validation import has_validation_rows, row_weights, with_factors
 from mlcore.boosting._data import Given, check_categorical, check_margin, encode, fit_categories, read
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
@@ -180,11 +180,11 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
                 f"n_estimators={self.n_estimators} of {type(self).__name__} must be at least the {self.n_iter_} "
                 "iterations already done, as warm_start=True continues them"
             )
-        has_validation = is_validated(given_val.X, given_val.y)
-        if given_val.margin is not None and not has_validation:
-            raise ValueError("there is a base_margin_val, but no X_val and y_val that it belongs to")
+        owner = type(self).__name__
+        belonging = {"sample_weight_val": given_val.weight, given_val.margin_name: given_val.margin}
+        has_validation = has_validation_rows(owner, given_val.X, given_val.y, **belonging)
         if has_validation and (given.margin is None) != (given_val.margin is None):
-            raise ValueError("base_margin and base_margin_val must be given together, got only one of them")
+            raise ValueError(f"base_margin and base_margin_val of {owner} must be given together, got only one of them")
         if not continuing:
             self._seed = seed_from(self.random_state)
 

@@ -294,7 +294,17 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         return self._inverse_link(self._raw_scores(X, base_margin))
 
     def staged_predict(self, X: Any, *, base_margin: Any = None) -> Iterator[Floats]:
-        """Yield what :meth:`predict` would return after each iteration."""
+        """Yield what :meth:`predict` would return after each iteration.
+
+        Parameters
+        ----------
+        X, base_margin
+            As for :meth:`predict`.
+
+        Yields
+        ------
+        array of shape (n_samples,)
+        """
         return (self._inverse_link(raw) for raw in self._staged_raw_scores(X, base_margin))
 
     def __sklearn_tags__(self) -> Any:

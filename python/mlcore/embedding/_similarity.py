@@ -76,7 +76,7 @@ class Similarity:
 
         Parameters
         ----------
-        positive, negative : str, array of shape (vector_size,), list of them, or list of such lists
+        positive, negative : str, array of shape (vector_size,), list of them, or list of such lists, default=None
             Words (or their positions), or vectors, which are taken as long as they are. An item may be a pair (word,
             weight); the weight then stands in place of 1 or -1. A list of lists is a batch: one query an item.
         topn : int or None, default=10
@@ -138,7 +138,7 @@ class Similarity:
 
         Parameters
         ----------
-        positive, negative : str, array of shape (vector_size,), list of them, or list of such lists
+        positive, negative : str, array of shape (vector_size,), list of them, or list of such lists, default=None
             Words or vectors. A list of lists is a batch: one query an item.
         topn : int or None, default=10
             How many words to return; None: the scores of all words instead.
@@ -238,14 +238,45 @@ class Similarity:
         return found[0] if vectors.ndim == 1 else found
 
     def similarity(self, w1: str, w2: str) -> float:
-        """Cosine of the vectors of two words. Raises KeyError naming those that are not known."""
+        """Return the cosine of the vectors of two words.
+
+        Parameters
+        ----------
+        w1, w2 : str
+            The words.
+
+        Returns
+        -------
+        float
+            From -1 to 1.
+
+        Raises
+        ------
+        KeyError
+            If a word is not known; the message names all of them.
+        """
         return _cosine(*self._unit(self._as_words([w1, w2])))
 
     def n_similarity(self, ws1: Sequence[str], ws2: Sequence[str]) -> float:
-        """Cosine of the mean vectors of two lists of words.
+        """Return the cosine of the mean vectors of two lists of words.
 
-        The vectors are taken as long as they are, so that those of frequent words, which tend to be longer, count for
-        more. Raises KeyError naming all words that are not known, ValueError if a list is empty.
+        Parameters
+        ----------
+        ws1, ws2 : sequence of str
+            The words. Their vectors are taken as long as they are, so that those of frequent words, which tend to be
+            longer, count for more.
+
+        Returns
+        -------
+        float
+            From -1 to 1.
+
+        Raises
+        ------
+        KeyError
+            If words are not known; the message names all of them.
+        ValueError
+            If a list is empty.
         """
         self._made_vectors([*self._as_words(ws1), *self._as_words(ws2)])
         return _cosine(*(self.mean_vector(words, pre_normalize=False).astype(np.float64) for words in (ws1, ws2)))
@@ -370,9 +401,26 @@ class Similarity:
         return distances[0] if queries.ndim == 1 else distances
 
     def closer_than(self, w1: str, w2: str, *, n_jobs: int | None = None) -> list[str]:
-        """Return all words that are more similar to `w1` than `w2` is, in the order of `index_to_key`.
+        """Return all words that are more similar to a word than another one is.
 
-        `w1` itself is not among them. Raises KeyError naming the words that are not known.
+        Parameters
+        ----------
+        w1 : str
+            The word that others are compared with.
+        w2 : str
+            The word that they must be more similar than.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        list of str
+            In the order of `index_to_key`, without `w1` itself.
+
+        Raises
+        ------
+        KeyError
+            If words are not known; the message names all of them.
         """
         first, second = self._rows(self._as_words([w1, w2]))
         table = self._table(None, n_jobs)
@@ -380,9 +428,26 @@ class Similarity:
         return [self.index_to_key[row] for row in np.flatnonzero(cosines > cosines[second]) if row != first]
 
     def rank(self, w1: str, w2: str, *, n_jobs: int | None = None) -> int:
-        """Return which place `w2` has among the words most similar to `w1`, from 1 on.
+        """Return the place of a word among those most similar to another.
 
-        Raises KeyError naming the words that are not known.
+        Parameters
+        ----------
+        w1 : str
+            The word that others are compared with.
+        w2 : str
+            The word whose place it is.
+        n_jobs : int or None, default=None
+            Threads; None: all CPUs.
+
+        Returns
+        -------
+        int
+            1 for the most similar word.
+
+        Raises
+        ------
+        KeyError
+            If words are not known; the message names all of them.
         """
         return len(self.closer_than(w1, w2, n_jobs=n_jobs)) + 1
 

@@ -26,6 +26,21 @@ class FastTextVectors(KeyedVectors):
     ``in``, ``len``, `rank` and `closer_than`, are the known words. A word without any n-gram, such as "" or one of
     a single character if `min_n` is above 3, is a KeyError.
 
+    Parameters
+    ----------
+    words : sequence of n_words str
+        Each one once.
+    vectors : array of shape (n_words, vector_size)
+        The vectors of these words, as of :class:`KeyedVectors`.
+    ngram_vectors : array of shape (n_buckets, vector_size)
+        The vectors of n-grams, which share a row where their hashes do.
+    min_n : int, default=3
+        Fewest characters of an n-gram, the brackets around a word included.
+    max_n : int, default=6
+        Most of them; 0: there are no n-grams.
+    counts : array of int of shape (n_words,) or None, default=None
+        How often each word was seen.
+
     Attributes
     ----------
     index_to_key : list of str

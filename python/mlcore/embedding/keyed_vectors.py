@@ -171,9 +171,26 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         return f"<{type(self).__name__}: {len(self)} words, {self.vector_size} dimensions>"
 
     def get_vector(self, word: str | int, *, norm: bool = False) -> Floats:
-        """Vector of a word or of a position, (vector_size,), read-only; of unit length if `norm`.
+        """Return the vector of a word.
 
-        Raises KeyError naming a word that is not known, IndexError for a position that is none.
+        Parameters
+        ----------
+        word : str or int
+            The word, or its position.
+        norm : bool, default=False
+            Whether the vector shall have unit length.
+
+        Returns
+        -------
+        array of float32, shape (vector_size,)
+            Read-only where it is a row of `vectors`.
+
+        Raises
+        ------
+        KeyError
+            If the word is not known; the message names it.
+        IndexError
+            If there is no word at this position.
         """
         if is_position(word):
             word = self._word_at(word)
@@ -193,9 +210,22 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         return unit
 
     def vectors_for_all(self, words: Iterable[str]) -> "KeyedVectors":
-        """Return the words that have a vector, in the order given and each once, as a table of their own.
+        """Return some of the words and their vectors as a table of their own.
 
-        Raises ValueError if none has.
+        Parameters
+        ----------
+        words : iterable of str
+            Words to keep, in this order; those without a vector are left out, repeated ones are kept once.
+
+        Returns
+        -------
+        KeyedVectors
+            A copy.
+
+        Raises
+        ------
+        ValueError
+            If none of the words has a vector.
         """
         index = self.key_to_index
         chosen = [word for word in dict.fromkeys(words) if word in index or self._made(word) is not None]

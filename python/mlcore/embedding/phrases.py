@@ -147,8 +147,8 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         X : str, path-like, list of path-like, or re-iterable of texts
             One file or several (a text a line, plain or .gz, .xz, .bz2), or texts: each a str, split at whitespace, or
             a list of words. A generator is refused: it can be read only once.
-        y : ignored
-            For scikit-learn's pipelines.
+        y : object, default=None
+            Ignored, for scikit-learn.
 
         Returns
         -------

@@ -246,7 +246,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             plain, ``.gz``, ``.xz`` or ``.bz2``, in UTF-8. Anything else is gone through once: texts are strings, or
             lists of strings that are taken as words as they are. A list of strings is thus a list of texts. Plain files
             are mapped: they must not be cut short while fit runs.
-        y : None
+        y : object, default=None
             Ignored, for scikit-learn.
 
         Returns
@@ -283,7 +283,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         ----------
         X : str, path, list of paths, or iterable of texts
             As in `fit`.
-        y : None
+        y : object, default=None
             Ignored, for scikit-learn.
 
         Returns
@@ -446,7 +446,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         ----------
         X : iterable of texts
             As in `transform`.
-        y : None
+        y : object, default=None
             Ignored, for scikit-learn.
 
         Returns

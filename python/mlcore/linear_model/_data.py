@@ -33,6 +33,8 @@ class Rows:
     classes: NDArray[Any]
     has_weight: NDArray[np.bool_]
     """Whether a class has rows with a weight, shape (n_classes,)."""
+    class_weight: Floats
+    """Factor on the weights of each class, shape (n_classes,)."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,4 +76,6 @@ def classification_rows(X: Any, y: Any, sample_weight: Any, class_weight: Any, o
     if factors is not None:
         weight = with_factors(weight, factors, codes, owner)
     total = sum_of_weights(weight, len(codes), owner)
-    return Rows(for_core(as_rows(X)), codes, weight, total, classes, has_weight(codes, weight, len(classes)))
+    present = has_weight(codes, weight, len(classes))
+    factors = np.ones(len(classes)) if factors is None else factors
+    return Rows(for_core(as_rows(X)), codes, weight, total, classes, present, factors)

@@ -86,6 +86,8 @@ class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimato
     ----------
     classes_ : array of shape (n_classes,)
         The labels, sorted.
+    class_weight_ : array of shape (n_classes,)
+        Factor on the weights of each class.
     coef_ : array or CSR matrix of shape (1, n_features_in_) or (n_classes, n_features_in_)
         Coefficients, float64; one row for two classes. Without an L1 part those of a column sum to zero over more than
         two classes. Sparse after :meth:`sparsify`.
@@ -264,7 +266,7 @@ class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimato
         found = fit(rows, self._start(rows, continuing=continuing), float(self.C), settings)
         # Last before the attributes: where warnings are errors, the estimator must stay unfitted.
         warn_of_the_end(rows, found, float(self.C), settings)
-        self.classes_ = rows.classes
+        self.classes_, self.class_weight_ = rows.classes, rows.class_weight
         self.coef_ = np.ascontiguousarray(found["coef"][:, :-1])
         self.intercept_ = np.ascontiguousarray(found["coef"][:, -1])
         self.n_iter_ = np.array([found["n_iter"]], dtype=np.int32)

@@ -23,7 +23,6 @@ from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic import LogisticRegression
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
 
-
 class LogisticRegressionCV(LogisticRegression):
     """:class:`LogisticRegression` with `C` and `l1_ratio` chosen by cross-validation.
 
@@ -66,6 +65,8 @@ class LogisticRegressionCV(LogisticRegression):
     ----------
     classes_ : array of shape (n_classes,)
         The labels, sorted.
+    class_weight_ : array of shape (n_classes,)
+        Factor on the weights of each class.
     C_ : float
         The C chosen.
     l1_ratio_ : float
@@ -253,7 +254,7 @@ class LogisticRegressionCV(LogisticRegression):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        self.classes_ = rows.classes
+        self.classes_, self.class_weight_ = rows.classes, rows.class_weight
         self.coef_ = np.ascontiguousarray(found["coef"][:, :-1])
         self.intercept_ = np.ascontiguousarray(found["coef"][:, -1])
         self.C_, self.l1_ratio_ = found["C"], found["l1_ratio"]
@@ -339,4 +340,4 @@ def _some_rows(X: Any, rows: Rows, chosen: NDArray[np.intp]) -> Rows:
     if not total > 0:
         raise ValueError("the rows of a fold of LogisticRegressionCV have no weight: weights must be spread over folds")
     present = has_weight(y, weight, len(rows.classes))
-    return Rows(for_core(as_rows(X[chosen])), y, weight, total, rows.classes, present)
+    return Rows(for_core(as_rows(X[chosen])), y, weight, total, rows.classes, present, rows.class_weight)

@@ -191,8 +191,8 @@ def plot_optimizer_paths(
         Labels of two classes.
     ax : matplotlib Axes or None, default=None
         Where to draw; None: a new figure.
-    solvers : iterable of str
-        Solvers of LogisticRegression; all classical optimizers by default.
+    solvers : iterable of str, default=("gd", "sgd", "minibatch", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
+        Solvers of LogisticRegression.
     max_iter : int, default=20
         Epochs, at least 1. Each mark is a fit from the start on, so the time grows with the square of it.
     start : tuple of two floats, default=(0.0, 0.0)

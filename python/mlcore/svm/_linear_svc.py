@@ -68,6 +68,8 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
     ----------
     classes_ : array of shape (n_classes,)
         The labels, sorted.
+    class_weight_ : array of shape (n_classes,)
+        Factor on the weights of each class.
     coef_ : array or CSR matrix of shape (1, n_features_in_) or (n_classes, n_features_in_)
         Coefficients, float64; one row for two classes. Sparse after :meth:`sparsify`.
     intercept_ : array of shape (1,) or (n_classes,)
@@ -210,6 +212,7 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
             weight = np.where(factors[codes] > 0, weight, 0.0)  # a factor of 0 removes the rows, from the rest too
         else:
             factors = np.ones(len(self.classes_))
+        self.class_weight_ = factors
         present = np.flatnonzero(has_weight(codes, weight, len(self.classes_)))
         if len(present) == 1:
             return self._constant(present[0])

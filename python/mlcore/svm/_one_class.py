@@ -140,8 +140,8 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             Training rows, finite. float32 and float64 are read in place. For ``kernel="precomputed"`` the dense,
             symmetric matrix of the kernel, of shape (n_samples, n_samples); for a callable kernel whatever it takes.
-        y : object
-            Not looked at.
+        y : object, default=None
+            Ignored, for scikit-learn.
         sample_weight : array of shape (n_samples,), default=None
             Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
 

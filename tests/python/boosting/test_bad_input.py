@@ -58,7 +58,7 @@ def test_bad_labels(classes):
     X, y = classes
     with pytest.raises(ValueError, match=r"does not know: \[5\]; it knows \[0, 1, 2\]"):
         GBDTClassifier().fit(X, y, X_val=X[:2], y_val=[0, 5])
-    with pytest.raises(ValueError, match="X_val and y_val must be given together"):
+    with pytest.raises(ValueError, match=r"X_val and y_val of GBDT.* must be given together"):
         GBDTClassifier().fit(X, y, X_val=X)
 
 

@@ -130,11 +130,13 @@ def test_bad_margins(rows):
         model.predict(X, base_margin=[1.0])
     with pytest.raises(ValueError, match="base_margin must have shape"):
         model.staged_predict(X, base_margin=margin[:3])
-    with pytest.raises(ValueError, match="base_margin_val must be given together"):
+    with pytest.raises(ValueError, match=r"base_margin_val of GBDT.* must be given together"):
         GBDTRegressor().fit(X, y, X_val=X, y_val=y, base_margin_val=margin)
-    with pytest.raises(ValueError, match="base_margin_val must be given together"):
+    with pytest.raises(ValueError, match=r"base_margin_val of GBDT.* must be given together"):
         GBDTRegressor().fit(X, y, X_val=X, y_val=y, base_margin=margin)
-    with pytest.raises(ValueError, match="a base_margin_val, but no X_val"):
+    with pytest.raises(
+        ValueError, match=r"base_margin_val of GBDT.* must be given together with X_val and y_val, got neither"
+    ):
         GBDTRegressor().fit(X, y, base_margin=margin, base_margin_val=margin)
 
     def scorer(estimator, X, y):

@@ -204,7 +204,7 @@ def test_validation_and_early_stopping(digits):
     assert by_loss.n_iter_ == 4
     with pytest.raises(ValueError, match=r"y_val holds classes that the model does not know: \[9\]"):
         NeuralClassifier().fit(X[y < 9], y[y < 9], X_val=X, y_val=y)
-    with pytest.raises(ValueError, match="both"):
+    with pytest.raises(ValueError, match="X_val and y_val of NeuralClassifier must be given together, got only X_val"):
         NeuralClassifier().fit(X, y, X_val=X)
 
 
@@ -218,6 +218,37 @@ def test_validation_is_weighed_like_training(digits):
     weight = np.where(y[held], 7, 1)
     expected = np.average(-np.log(np.where(y[held], share, 1 - share)), weights=weight)
     assert model.history_["validation_loss"][0] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("cls", [NeuralClassifier, NeuralRegressor])
+def test_weights_of_validation_rows_are_copies_of_them(cls):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = X[:, 0] > 0 if cls is NeuralClassifier else X[:, 0]
+    train, held = slice(30), slice(30, 60)
+    weight = np.arange(30) % 3  # 0: removed, 2: there twice
+    copies = np.repeat(np.arange(30, 60), weight)
+    options = {"max_iter": 3, "random_state": 0, "n_jobs": 1}
+    weighted = cls(**options).fit(
+        X[train], y[train], X_val=X[held], y_val=y[held], sample_weight_val=weight.astype(float)
+    )
+    copied = cls(**options).fit(X[train], y[train], X_val=X[copies], y_val=y[copies])
+    np.testing.assert_allclose(weighted.history_["validation_loss"], copied.history_["validation_loss"], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"sample_weight_val of Neural.* must be given together with X_val and y_val"):
+        cls(**options).fit(X, y, sample_weight_val=weight)
+
+
+def test_validation_rows_have_the_class_weights_of_the_training_rows():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = X[:, 0] > -1
+    held = np.flatnonzero(y)[:9], np.flatnonzero(~y)[:4]
+    held = np.concatenate(held)
+    options = {"max_iter": 2, "random_state": 0, "n_jobs": 1}
+    balanced = NeuralClassifier(class_weight="balanced", **options).fit(X, y, X_val=X[held], y_val=y[held])
+    factors = dict(zip([False, True], balanced.class_weight_, strict=True))
+    named = NeuralClassifier(class_weight=factors, **options).fit(X, y, X_val=X[held], y_val=y[held])
+    np.testing.assert_array_equal(balanced.history_["validation_loss"], named.history_["validation_loss"])
+    with pytest.raises(ValueError, match="validation rows of NeuralClassifier must have a weight that is not zero"):
+        NeuralClassifier(class_weight={True: 0}, **options).fit(X, y, X_val=X[y], y_val=y[y])
 
 
 def test_the_rate_falls_on_a_plateau(digits):

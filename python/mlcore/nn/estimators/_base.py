@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import effective_n_jobs, fitting, seed_from
 from mlcore._sparse import validate_rows
-from mlcore._validation import row_weights
+from mlcore._validation import has_validation_rows, row_weights
 from mlcore.nn._runtime import Generator, random_stream, threads
 from mlcore.nn.estimators._network import (
     ACTIVATIONS,
@@ -195,14 +195,11 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
         name = type(self).__name__
-        if (X_val is None) != (y_val is None):
-            raise ValueError(f"{name} needs both of X_val and y_val, or none")
-        if X_val is None and sample_weight_val is not None:
-            raise ValueError(f"sample_weight_val of {name} needs X_val and y_val")
+        has_validation = has_validation_rows(name, X_val, y_val, sample_weight_val=sample_weight_val)
         X, target, weight, factors = self._training_rows(X, y, sample_weight, reset=True)
         generator = Generator(seed_from(self.random_state))
         validation = None
-        if X_val is not None:
+        if has_validation:
             validation = self._validation_rows(X_val, y_val, sample_weight_val, factors)
         elif self.early_stopping is True:
             X, target, weight, validation = split_rows(

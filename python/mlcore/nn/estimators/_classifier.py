@@ -86,6 +86,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
     classes_ : array of shape (n_classes,)
         All labels of y, sorted. A class whose rows all weigh nothing gets next to no probability; if one class alone
         has weight, it is always predicted, and nothing is trained.
+    class_weight_ : array of shape (n_classes,)
+        Factor on the weights of each class.
     class_prior_ : array of shape (n_classes,)
         Shares of the classes in the weights of all rows; after :meth:`partial_fit` the mean over the calls.
     module_ : Module
@@ -119,9 +121,11 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
 
     classes_: NDArray[Any]
     class_prior_: Floats
+    class_weight_: Floats
 
     _state_spec: ClassVar[Spec] = {
         "classes_": Labels(),
+        "class_weight_": Optional(Array("f8", ("n_classes",), low=0, is_finite=True)),
         "class_prior_": Optional(Array("f8", ("n_classes",), low=0, high=1, is_finite=True)),
         **BaseNeuralEstimator._state_spec,
     }
@@ -234,7 +238,9 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
 
     def _class_factors(self, target: NDArray[Any], weight: Floats | None) -> Floats | None:
         codes = target.astype(np.int32)
-        return class_factors(self.class_weight, self.classes_, codes, weight, type(self).__name__)
+        factors = class_factors(self.class_weight, self.classes_, codes, weight, type(self).__name__)
+        self.class_weight_ = np.ones(len(self.classes_)) if factors is None else factors
+        return factors
 
     def _measure_target(
         self, target: NDArray[Any], weight: Floats | None, *, reset: bool, is_whole: bool = True
@@ -300,7 +306,18 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         return np.asarray(softmax(self._log_odds(X), axis=1))
 
     def predict_log_proba(self, X: Any) -> Floats:
-        """Return the logarithms of :meth:`predict_proba`, without loss where a probability is next to 0."""
+        """Return the logarithm of the probability of each class; it is finite however small that is.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
         return np.asarray(log_softmax(self._log_odds(X), axis=1))
 
     def predict(self, X: Any) -> NDArray[Any]:
