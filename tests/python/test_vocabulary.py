@@ -87,6 +87,12 @@ def test_parameters_are_documented_in_their_order_and_constrained(cls):
     assert set(cls._parameter_constraints) == set(parameters(cls))
 
 
+def entries(cls):
+    """Return the whole text on each parameter and attribute in the docstring of a class."""
+    found = re.findall(r"^(\w+(?:, \w+)*) :(.*(?:\n    .*)*)", inspect.getdoc(cls), re.MULTILINE)
+    return {name: text.strip() for names, text in found for name in names.split(", ")}
+
+
 def public_callables():
     """All public classes, their methods and all public functions, but for the layers of networks (PyTorch's names)."""
     found = {}
@@ -161,8 +167,28 @@ def test_parameters_that_all_have_are_the_same():
 
 
 @each()
-def test_all_take_threads(cls):
-    assert parameters(cls)["n_jobs"] is None
+def test_shared_parameters_have_the_same_words(cls):
+    words = {name: re.sub(r"\s+", " ", text) for name, text in entries(cls).items()}
+    assert re.match(
+        r"int or None, default=None Threads, in fit and (predict|transform)\. None and -1: all CPUs that this process "
+        r"may use\. (Results do not depend on it|Only with one of them are the vectors the same again)",
+        words["n_jobs"],
+    )
+    if "verbose" in words:
+        assert words["verbose"].startswith("int, default=0 1: a progress bar")
+    if "random_state" in words:
+        assert words["random_state"].startswith("int, RandomState or None, default=None ")
+    if "class_weight" in words:
+        assert re.match(
+            r'dict, "balanced" or None, default=None Factor on the weights of each class,( and so on `C`,)? as a dict '
+            r'from label to factor; "balanced": such that all classes have the same sum of weights\b.*\. A factor of 0 '
+            r"takes the rows of a class out of the fit\.",
+            words["class_weight"],
+        )
+        assert words["class_weight_"] == "array of shape (n_classes,) Factor on the weights of each class."
+    if not is_of_texts(cls):
+        assert words["n_features_in_"] == "int Number of features."
+        assert words["feature_names_in_"] == "array of shape (n_features_in_,) Their names, if all are strings."
 
 
 @each(lambda cls: "random_state" not in parameters(cls))

@@ -57,7 +57,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         Words that may stand between the two words of a phrase, any number of them, and at neither end; part of the
         phrase. `ENGLISH_CONNECTOR_WORDS` is a list for English.
     n_jobs : int or None, default=None
-        Threads; None and -1: all CPUs that this process may use. It does not change the result.
+        Threads, in fit and transform. None and -1: all CPUs that this process may use. Results do not depend on it.
 
     Attributes
     ----------

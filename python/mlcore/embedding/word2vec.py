@@ -80,7 +80,8 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     random_state : int, RandomState or None, default=None
         Seed of the first vectors and of all random choices.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use.
+        Threads, in fit and transform. None and -1: all CPUs that this process may use. Only with one of them are the
+        vectors the same again, bit for bit.
     verbose : int, default=0
         1: a progress bar with words per second, loss, learning rate and time left; 2: a line with the same an epoch
         through ``logging.getLogger("mlcore")``.

@@ -188,7 +188,7 @@ class ElasticNetCV(_PathCV):
     verbose : int, default=0
         1: a progress bar over folds; 2: a line a fold through ``logging.getLogger("mlcore")``.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     positive : bool, default=False
         Whether coefficients may not be negative.
     random_state : int, RandomState or None, default=None
@@ -320,7 +320,7 @@ class LassoCV(_PathCV):
     verbose : int, default=0
         1: a progress bar over folds; 2: a line a fold through ``logging.getLogger("mlcore")``.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     positive : bool, default=False
         Whether coefficients may not be negative.
     random_state : int, RandomState or None, default=None

@@ -59,9 +59,10 @@ class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimato
     fit_intercept : bool, default=True
         Whether to have intercepts; without, they are zero.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weights of each class, >= 0, as a dict from label to factor; "balanced": such that all classes
-        have the same sum of weights. A class without weight, by this or by `sample_weight`, stays one of the classes
-        and gets next to no probability; if only one is left, the model is constant.
+        Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
+        same sum of weights. A factor of 0 takes the rows of a class out of the fit. A class without weight, by this or
+        by `sample_weight`, stays one of the classes and gets next to no probability; if only one is left, the model is
+        constant.
     max_iter : int or None, default=None
         Most iterations, or epochs of a classical optimizer; reached, it is a ConvergenceWarning. None: 1000, or 100
         epochs.

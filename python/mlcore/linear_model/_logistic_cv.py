@@ -49,10 +49,11 @@ class LogisticRegressionCV(LogisticRegression):
     max_iter : int or None, default=None
         Most iterations of a fit; reached, it is a ConvergenceWarning. None: 1000.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weights of each class, >= 0; "balanced" is by all rows, not by those of a fold. Scores are
-        without.
+        Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
+        same sum of weights, over all rows, not those of a fold. A factor of 0 takes the rows of a class out of the fit.
+        Scores are without factors.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
         1: a progress bar over folds; 2: a line a fold through ``logging.getLogger("mlcore")``.
     refit : bool, default=True

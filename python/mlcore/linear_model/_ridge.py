@@ -45,7 +45,7 @@ class Ridge(BaseLeastSquares):
     positive : bool, default=False
         Whether coefficients may not be negative; then by coordinate descent, with ``solver="auto"``.
     random_state : int, RandomState or None, default=None
-        Without effect, as no solver here draws numbers; scikit-learn's parameter.
+        Without effect: nothing here is random. For code that sets it.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
 

@@ -53,7 +53,7 @@ class RidgeCV(BaseLeastSquares):
     alpha_per_target : bool, default=False
         Whether each target has its own alpha; with ``cv=None``.
     n_jobs : int or None, default=None
-        Threads, in fits of models and in predict. None and -1: all CPUs that this process may use.
+        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
 
     Attributes
     ----------

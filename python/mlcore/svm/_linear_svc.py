@@ -52,9 +52,10 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
         The intercept is the weight of a constant feature of this value, > 0, and that weight is penalised as any other:
         the larger the value, the less the penalty weighs on it.
     class_weight : dict, "balanced" or None, default=None
-        Factor on `C` of each class, as a dict from label to factor; "balanced": such that all classes have the same sum
-        of weights. With more than two classes, the factor of a class counts in the problem of that class against the
-        rest only, and the rest counts 1 there, as in liblinear. 0 is the same as removing the rows of the class.
+        Factor on the weights of each class, and so on `C`, as a dict from label to factor; "balanced": such that all
+        classes have the same sum of weights. A factor of 0 takes the rows of a class out of the fit. With more than
+        two classes, other factors count in the problem of that class against the rest only, where the rest counts 1,
+        as in liblinear.
     verbose : int, default=0
         1: a progress bar; 2: lines through ``logging.getLogger("mlcore")``.
     random_state : int, RandomState or None, default=None

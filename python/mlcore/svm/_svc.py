@@ -45,8 +45,8 @@ class SVC(BaseSVC):
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     class_weight : dict, "balanced" or None, default=None
-        Factor on `C` of each class, as a dict from label to factor; "balanced": such that all classes have the same
-        sum of weights. 0 is the same as removing the rows of the class.
+        Factor on the weights of each class, and so on `C`, as a dict from label to factor; "balanced": such that all
+        classes have the same sum of weights. A factor of 0 takes the rows of a class out of the fit.
     max_iter : int, default=-1
         Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
@@ -54,7 +54,7 @@ class SVC(BaseSVC):
     break_ties : bool, default=False
         Whether `predict` lets `decision_function` choose between classes that win as many pairs; it takes longer.
     random_state : int, RandomState or None, default=None
-        Not used: nothing here is random. There for code that sets it.
+        Without effect: nothing here is random. For code that sets it.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
@@ -65,7 +65,7 @@ class SVC(BaseSVC):
     classes_ : array of shape (n_classes,)
         The labels, sorted.
     class_weight_ : array of shape (n_classes,)
-        Factor on `C` of each class.
+        Factor on the weights of each class.
     support_ : int32 array of shape (n_SV,)
         Positions of the support vectors among the training rows: by class, then ascending.
     support_vectors_ : {array, CSR array} of shape (n_SV, n_features)
@@ -193,8 +193,8 @@ class NuSVC(BaseSVC):
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the weights of the rows of each class, as a dict from label to factor; "balanced": such that all
-        classes have the same sum of weights, and any `nu` is possible. 0 is the same as removing the rows of the class.
+        Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
+        same sum of weights, and any `nu` is possible. A factor of 0 takes the rows of a class out of the fit.
     max_iter : int, default=-1
         Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
@@ -202,7 +202,7 @@ class NuSVC(BaseSVC):
     break_ties : bool, default=False
         Whether `predict` lets `decision_function` choose between classes that win as many pairs; it takes longer.
     random_state : int, RandomState or None, default=None
-        Not used: nothing here is random. There for code that sets it.
+        Without effect: nothing here is random. For code that sets it.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0

@@ -73,7 +73,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         What counts as an improvement of the loss, as a share of the loss of the best constant prediction.
     class_weight : dict, "balanced" or None, default=None
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
-        same sum of weights. The factors count for validation too. Rows of a class with factor 0 are left out.
+        same sum of weights. A factor of 0 takes the rows of a class out of the fit. The factors found on the training
+        rows count for validation too.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, batches, dropout and validation rows.
     n_jobs : int or None, default=None
