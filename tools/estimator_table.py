@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlcore
+from mlcore._registry import CLASSES
 
 PAGE = Path(__file__).parents[1] / "docs" / "estimators.md"
 BEGIN, END = "<!-- written by tools/estimator_table.py -->", "<!-- end -->"
@@ -33,9 +34,8 @@ ATTRIBUTES = [
 
 def estimators() -> dict[str, type]:
     """All public estimators, family by family."""
-    classes = (getattr(mlcore, name) for name in mlcore.__all__)
-    found = [cls for cls in classes if inspect.isclass(cls) and hasattr(cls, "get_params")]
-    return {cls.__name__: cls for cls in sorted(found, key=lambda cls: (_family(cls), cls.__name__))}
+    classes = {name: getattr(mlcore, name) for name in CLASSES}
+    return {name: cls for name, cls in classes.items() if hasattr(cls, "get_params")}
 
 
 def parameters(cls: type) -> dict[str, Any]:
@@ -96,10 +96,6 @@ def _takes(cls: type, name: str) -> str:
     if name in _TAGS:
         return "yes" if _TAGS[name](cls().__sklearn_tags__()) else ""
     return "yes" if name in inspect.signature(cls.fit).parameters else ""  # type: ignore[attr-defined]
-
-
-def _family(cls: type) -> str:
-    return cls.__module__.split(".")[1]
 
 
 if __name__ == "__main__":

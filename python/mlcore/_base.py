@@ -5,14 +5,23 @@ Everything else an estimator needs (parameters, tags, input checks) comes from s
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 
 from mlcore._native import core
 from mlcore._state import Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
+
+N_JOBS: tuple[Any, ...] = (
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, None, -1, closed="right"),
+    None,
+)
+"""What the parameter `n_jobs` may be: the constraint of all estimators."""
 
 
 def effective_n_jobs(n_jobs: int | None) -> int:

@@ -25,6 +25,12 @@ from mlcore._tables import Floats
 Codes: TypeAlias = NDArray[np.int32]
 
 
+def require_target(y: Any, owner: str) -> None:
+    """Raise ValueError where `y` is None, in the words of scikit-learn."""
+    if y is None:
+        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None.")
+
+
 def read_targets(y: Any, owner: str, name: str = "y") -> Floats:
     """Return numbers as a float64 array of shape (n_samples,), in one piece.
 
@@ -33,8 +39,7 @@ def read_targets(y: Any, owner: str, name: str = "y") -> Floats:
     ValueError
         If `y`, called `name`, is None, has missing values, is no single column, or holds no numbers.
     """
-    if y is None:
-        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None")
+    require_target(y, owner)
     y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, input_name=name, estimator=owner), warn=True)
     if y.dtype.kind in "mM":
         raise ValueError(f"{name} of {owner} must hold numbers, got dtype {y.dtype}: turn it into numbers")
@@ -46,7 +51,7 @@ def read_targets(y: Any, owner: str, name: str = "y") -> Floats:
     return target
 
 
-def read_labels(y: Any, owner: str) -> NDArray[Any]:
+def read_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
     """Return labels as an array of shape (n_samples,) of the plain type that holds the same values.
 
     Parameters
@@ -54,6 +59,8 @@ def read_labels(y: Any, owner: str) -> NDArray[Any]:
     y : array-like, pandas, polars or Arrow column of shape (n_samples,)
     owner : str
         Who asks, for messages.
+    name : str, default="y"
+        What the user knows `y` as.
 
     Raises
     ------
@@ -62,11 +69,10 @@ def read_labels(y: Any, owner: str) -> NDArray[Any]:
     TypeError
         If labels are of types that cannot be ordered among each other.
     """
-    if y is None:
-        raise ValueError(f"This {owner} estimator requires y to be passed, but the target y is None")
+    require_target(y, owner)
     y = _plain(y, owner)
-    y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name="y"), warn=True)
-    assert_all_finite(y, input_name="y", estimator_name=owner)
+    y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name=name), warn=True)
+    assert_all_finite(y, input_name=name, estimator_name=owner)
     if y.dtype.kind not in "biuU":  # these are labels whatever they hold
         try:
             check_classification_targets(y)
@@ -163,15 +169,21 @@ def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weig
     """
     if sample_weight is None:
         return None
-    n = _num_samples(X)
+    shape = (_num_samples(X),)
     if isinstance(sample_weight, Real):
-        sample_weight = np.full(n, sample_weight, dtype=np.float64)
-    options = {"dtype": np.float64, "order": "C", "ensure_2d": False, "input_name": name}
-    weight: Floats = check_array(sample_weight, estimator=owner, **options)
-    if weight.shape != (n,):
-        raise ValueError(f"{name} of {owner} must have shape ({n},), got {weight.shape}")
-    if (weight < 0).any():
-        raise ValueError(f"{name} of {owner} must be >= 0, got {weight.min()}")
+        sample_weight = np.full(shape, sample_weight, dtype=np.float64)
+    options = {"dtype": np.float64, "order": "C", "ensure_2d": False, "ensure_min_samples": 0}
+    try:
+        weight: Floats = check_array(sample_weight, ensure_all_finite=False, **options)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} of {owner} must be a number for each row: {error}") from error
+    if weight.shape != shape:
+        raise ValueError(f"{name} of {owner} must have shape {shape}, got {weight.shape}")
+    is_good = (weight >= 0) & (weight < np.inf)
+    if not is_good.all():
+        bad = str(weight[~is_good][0]).replace("nan", "NaN").replace("inf", "infinity")
+        raise ValueError(f"{name} of {owner} must be finite and >= 0, got {bad}")
     _check_some(weight, f"{name} of {owner}")
     return weight
 
@@ -197,7 +209,12 @@ def class_factors(
         factors = np.ones(len(classes))
         factors[present] = sums.sum() / (present.sum() * sums[present])
     else:
-        factors = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
+        try:
+            factors = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"class_weight of {owner} must be a dict from labels of y to numbers, got {class_weight!r}: {error}"
+            ) from error
     if not (np.isfinite(factors).all() and (factors >= 0).all()):
         raise ValueError(f"class_weight of {owner} must be finite and >= 0, got {class_weight!r}")
     if not (factors[present] > 0).any():

@@ -261,7 +261,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         self.verbose = verbose
 
     def _encode_target(self, y: Any, name: str, *, reset: bool) -> Floats:
-        labels = read_labels(y, type(self).__name__)
+        labels = read_labels(y, type(self).__name__, name)
         if reset:
             self.classes_, codes = encode_labels(labels, type(self).__name__)
         else:

@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_monotonic_cst, check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._categories import Categories
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
@@ -95,7 +95,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         "scoring": [str, callable, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
     }
 

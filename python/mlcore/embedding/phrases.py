@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting
+from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import Array, Int, Sizes, Spec, Tuple
 from mlcore.embedding._corpus import as_paths, batches, check_texts, open_corpus
@@ -120,7 +120,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         "scoring": [StrOptions({"default", "npmi"})],
         "delimiter": [str],
         "connector_words": [list, tuple, set, frozenset],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
     }
 
     def __init__(

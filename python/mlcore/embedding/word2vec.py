@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._native import core
 from mlcore._progress import logger
 from mlcore._state import Array, Int, ListOf, Number, OneOf, Optional, Sizes, Spec
@@ -187,7 +187,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         "shrink_windows": ["boolean"],
         "shared_negatives": ["boolean"],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
         "doc_weights": [StrOptions({"mean", "tfidf"})],
     }

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import effective_n_jobs, seed_from
+from mlcore._base import N_JOBS, effective_n_jobs, seed_from
 from mlcore._native import core
 from mlcore._state import Array, Int, ListOf, Number, OneOf, Spec
 from mlcore._tables import Floats
@@ -55,7 +55,7 @@ class _CoordinateDescent(BaseLeastSquares):
         "positive": ["boolean"],
         "random_state": ["random_state"],
         "selection": [StrOptions({"cyclic", "random"})],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
     }
 
     def _continues(self) -> bool:

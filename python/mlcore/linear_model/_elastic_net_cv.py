@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import effective_n_jobs, seed_from
+from mlcore._base import N_JOBS, effective_n_jobs, seed_from
 from mlcore._linear import linear_scores
 from mlcore._native import core
 from mlcore._progress import Progress
@@ -65,7 +65,7 @@ class _PathCV(BaseLeastSquares):
         "positive": ["boolean"],
         "random_state": ["random_state"],
         "selection": [StrOptions({"cyclic", "random"})],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
     }
 
     def _ratios(self) -> list[float]:

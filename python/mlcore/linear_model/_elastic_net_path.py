@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_X_y
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
-from mlcore._base import effective_n_jobs, seed_from
+from mlcore._base import N_JOBS, effective_n_jobs, seed_from
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
@@ -31,7 +31,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "max_iter": [Interval(Integral, 1, None, closed="left"), None],
     "selection": [StrOptions({"cyclic", "random"})],
     "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
+    "n_jobs": [*N_JOBS],
 }
 
 

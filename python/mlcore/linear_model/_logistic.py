@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._linear import ProbabilisticLinearClassifier
 from mlcore._sparse import validate_rows
 from mlcore._state import Array, Number, Spec, Text
@@ -165,7 +165,7 @@ class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimato
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
     }
 

@@ -12,7 +12,7 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import effective_n_jobs, seed_from
+from mlcore._base import N_JOBS, effective_n_jobs, seed_from
 from mlcore._linear import ProbabilisticLinearClassifier
 from mlcore._progress import Progress
 from mlcore._sparse import validate_rows
@@ -22,6 +22,7 @@ from mlcore._validation import has_weight, read_labels, row_weights
 from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic import LogisticRegression
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
+
 
 class LogisticRegressionCV(LogisticRegression):
     """:class:`LogisticRegression` with `C` and `l1_ratio` chosen by cross-validation.
@@ -145,7 +146,7 @@ class LogisticRegressionCV(LogisticRegression):
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
         "refit": ["boolean"],
         "random_state": ["random_state"],

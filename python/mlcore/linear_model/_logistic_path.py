@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
-from mlcore._base import effective_n_jobs, seed_from
+from mlcore._base import N_JOBS, effective_n_jobs, seed_from
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
@@ -38,7 +38,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "max_iter": [Interval(Integral, 1, None, closed="left"), None],
     "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
+    "n_jobs": [*N_JOBS],
     "verbose": ["verbose"],
 }
 

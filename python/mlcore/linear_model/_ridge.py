@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import effective_n_jobs
+from mlcore._base import N_JOBS, effective_n_jobs
 from mlcore._native import core
 from mlcore._state import Array, Spec, Text
 from mlcore._tables import Floats
@@ -101,7 +101,7 @@ class Ridge(BaseLeastSquares):
         "solver": [StrOptions({"auto", "cholesky", "sparse_cg"})],
         "positive": ["boolean"],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
     }
 
     def __init__(

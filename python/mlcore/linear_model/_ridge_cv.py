@@ -10,7 +10,7 @@ for all alphas from one decomposition. Nothing is subtracted that nearly cancels
 to the same space as u is made orthogonal to it first.
 """
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 
+from mlcore._base import N_JOBS
 from mlcore._state import Array, Number, OneOf, Optional, Spec
 from mlcore._tables import Floats, is_sparse
 from mlcore.linear_model._least_squares import BaseLeastSquares, Problem, check_finite
@@ -113,7 +114,7 @@ class RidgeCV(BaseLeastSquares):
         "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
         "store_cv_results": ["boolean"],
         "alpha_per_target": ["boolean"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
     }
 
     def __init__(

@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting
+from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._linear import linear_scores
 from mlcore._native import core
 from mlcore._progress import Progress
@@ -95,7 +95,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         "shrinking": ["boolean"],
         "cache_size": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, -1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
     }
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._linear import LinearModel
 from mlcore._progress import Progress
 from mlcore._tables import Floats, Rows, for_core, read_rows
@@ -36,7 +36,7 @@ class BaseLinearSVM(LinearModel, StateMixin, BaseEstimator):  # type: ignore[mis
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
     }
 

@@ -19,7 +19,7 @@ from mlcore import GBDTClassifier, GBDTRegressor
         ({"max_bins": 256}, "'max_bins' parameter"),
         ({"subsample": 0.0}, "'subsample' parameter"),
         ({"learning_rate": 0}, "'learning_rate' parameter"),
-        ({"n_jobs": 0}, "n_jobs must be a positive int"),
+        ({"n_jobs": 0}, "'n_jobs' parameter of"),
         ({"categorical_features": [7]}, "must be positions from 0 to 3, got \\[7\\]"),
         ({"categorical_features": [True]}, "must have one entry a feature \\(4\\), got 1"),
         ({"categorical_features": ["colour"]}, "X has no column names"),

@@ -131,11 +131,11 @@ def test_weights_that_do_not_do(name):
     n = len(X)
     for weight, match in (
         (np.zeros(n), r"zero"),
-        (-np.ones(n), "Negative values in data passed to `sample_weight`"),
+        (-np.ones(n), "must be finite and >= 0"),
         (np.full(n, np.nan), "NaN"),
         (np.full(n, np.inf), "infinity"),
-        (np.ones(n - 1), r"sample_weight.shape == \(199,\), expected \(200,\)"),
-        (np.ones((n, 2)), "Sample weights must be 1D array or scalar"),
+        (np.ones(n - 1), r"must have shape \(200,\), got \(199,\)"),
+        (np.ones((n, 2)), r"must have shape \(200,\), got \(200, 2\)"),
         (np.full(n, "heavy"), "could not convert string to float"),
     ):
         refuses_to_fit(name, X, y, match, sample_weight=weight)

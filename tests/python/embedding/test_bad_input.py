@@ -45,7 +45,7 @@ def tiny(**parameters):
         ({"alpha": 0}, "'alpha' parameter"),
         ({"alpha": np.inf}, "'alpha' parameter"),
         ({"min_alpha": -1e-4}, "'min_alpha' parameter"),
-        ({"n_jobs": 0}, "n_jobs must be a positive int"),
+        ({"n_jobs": 0}, "'n_jobs' parameter of"),
         ({"doc_weights": "max"}, "'doc_weights' parameter"),
         ({"random_state": "x"}, "'random_state' parameter"),
     ],

@@ -56,7 +56,7 @@ def assert_unfitted(model):
         ({"class_weight": {0: np.inf}}, "class_weight of LogisticRegression must be finite and >= 0"),
         ({"class_weight": {7: 1.0}}, r"classes, \[0, 1\], are not in class_weight"),
         ({"random_state": "x"}, "'random_state' parameter"),
-        ({"n_jobs": 0}, "n_jobs must be a positive int"),
+        ({"n_jobs": 0}, "'n_jobs' parameter of"),
         ({"n_jobs": "all"}, "'n_jobs' parameter"),
         ({"verbose": -1}, "'verbose' parameter"),
     ],

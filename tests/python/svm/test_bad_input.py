@@ -50,7 +50,7 @@ def refuses(model, X, y, message, error=ValueError, **options):
         (SVC, {"class_weight": {0: 0.0, 1: 0.0}}, "class_weight of SVC must leave weight to one class at least"),
         (SVC, {"class_weight": {0: float("nan")}}, "class_weight of SVC must be finite and >= 0"),
         (SVC, {"decision_function_shape": "ova"}, "'decision_function_shape' parameter of SVC"),
-        (SVC, {"n_jobs": 0}, "n_jobs must be a positive int"),
+        (SVC, {"n_jobs": 0}, "'n_jobs' parameter of"),
         (NuSVC, {"nu": 0.0}, r"'nu' parameter of NuSVC must be a float in the range \(0.0, 1.0\]"),
         (NuSVC, {"nu": 1.1}, "'nu' parameter of NuSVC"),
         (SVR, {"epsilon": -0.1}, "'epsilon' parameter of SVR"),

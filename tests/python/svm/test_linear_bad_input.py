@@ -35,7 +35,7 @@ def line():
         ({"max_iter": -1}, "'max_iter' parameter of LinearSVC"),
         ({"intercept_scaling": 0}, "'intercept_scaling' parameter of LinearSVC"),
         ({"random_state": "x"}, "'random_state' parameter"),
-        ({"n_jobs": 0}, "n_jobs must be a positive int"),
+        ({"n_jobs": 0}, "'n_jobs' parameter of"),
         ({"n_jobs": 1.5}, "'n_jobs' parameter"),
         ({"multi_class": "ovo"}, "'multi_class' parameter"),
         ({"multi_class": "crammer_singer"}, "must be 'ovr': the objective of Crammer and Singer is left out"),

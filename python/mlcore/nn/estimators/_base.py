@@ -17,9 +17,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, effective_n_jobs, fitting, seed_from
 from mlcore._sparse import validate_rows
-from mlcore._validation import has_validation_rows, row_weights
+from mlcore._validation import has_validation_rows, require_target, row_weights
 from mlcore.nn._runtime import Generator, random_stream, threads
 from mlcore.nn.estimators._network import (
     ACTIVATIONS,
@@ -69,12 +69,12 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
         "drop_last": ["boolean"],
         "standardize": ["boolean", StrOptions({"inputs"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
     }
 
@@ -259,8 +259,7 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Any, Any, Floats | None, Floats | None]:
         """Return inputs, target and weights of the rows that have weight, and the factors of classes in these."""
         owner = type(self).__name__
-        if y is None:
-            raise ValueError(f"{owner} requires y to be passed, but the target y is None")
+        require_target(y, owner)
         X, y = self._read(X, y, reset=reset)
         target = self._encode_target(y, reset=reset)
         weight = row_weights(sample_weight, X, owner)

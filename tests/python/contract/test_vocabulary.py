@@ -4,11 +4,9 @@ import ast
 import inspect
 import re
 import warnings
-from functools import cache
 
 import estimator_table
 import numpy as np
-import pandas as pd
 import pytest
 from estimator_table import documented, parameters
 from sklearn.base import is_classifier
@@ -16,53 +14,7 @@ from sklearn.utils._param_validation import Options
 
 import mlcore
 import mlcore.plotting
-
-ESTIMATORS = estimator_table.estimators()
-
-FRAME = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "c"])
-NUMBERS = (FRAME["a"] - FRAME["b"]).to_numpy()
-LABELS = np.array(["high", "low", "middle"])[np.digitize(NUMBERS, [-0.5, 0.5])]
-TEXTS = ["new york is a city", "old york is a city", "new york is big", "a big city is new york"] * 3
-
-TYPICAL = {
-    "GBDTClassifier": {"n_estimators": 3, "min_samples_leaf": 5, "early_stopping": True},
-    "GBDTRegressor": {"n_estimators": 3, "min_samples_leaf": 5, "early_stopping": True},
-    "LogisticRegressionCV": {"Cs": 3, "cv": 3},
-    "NeuralClassifier": {"max_iter": 3},
-    "NeuralRegressor": {"max_iter": 3},
-    "NuSVC": {"nu": 0.3, "kernel": "linear"},
-    "NuSVR": {"kernel": "linear"},
-    "OneClassSVM": {"kernel": "linear"},
-    "Phrases": {"min_count": 1, "threshold": 0.1},
-    "RidgeCV": {"store_cv_results": True},
-    "SVC": {"kernel": "linear"},
-    "SVR": {"kernel": "linear"},
-    "Word2Vec": {"vector_size": 3, "min_count": 1, "epochs": 2, "loss": "hs", "sample": 0},
-}
-"""Options with which a small fit is quick and sets all attributes."""
-
-
-def is_of_texts(cls):
-    return cls().__sklearn_tags__().input_tags.string and not cls().__sklearn_tags__().input_tags.two_d_array
-
-
-def data_of(cls):
-    if is_of_texts(cls):
-        return (TEXTS,)
-    return FRAME, LABELS if is_classifier(cls()) else NUMBERS
-
-
-def typical(cls, **options):
-    """Return an unfitted estimator that fits quickly, always the same."""
-    options = {**TYPICAL.get(cls.__name__, {}), "n_jobs": 1, **options}
-    if "random_state" in parameters(cls):
-        options.setdefault("random_state", 0)
-    return cls(**options)
-
-
-@cache
-def fitted(cls):
-    return typical(cls).fit(*data_of(cls))
+from contract.complete import ESTIMATORS, FRAME, LABELS, data_of, each, fitted, is_of_texts, make
 
 
 def fitted_attributes(model):
@@ -70,12 +22,6 @@ def fitted_attributes(model):
     properties = [name for name, value in inspect.getmembers(type(model)) if isinstance(value, property)]
     names = {*vars(model), *(name for name in properties if hasattr(model, name))}
     return {name for name in names if name.endswith("_") and not name.startswith("_")}
-
-
-def each(condition=lambda cls: True):
-    classes = [cls for cls in ESTIMATORS.values() if condition(cls)]
-    assert classes
-    return pytest.mark.parametrize("cls", classes, ids=lambda cls: cls.__name__)
 
 
 # ---- what is documented is what there is -----------------------------------------------------------------------------
@@ -147,7 +93,7 @@ def uses_of_parameters():
     found = {}
     for cls in ESTIMATORS.values():
         for name, default in parameters(cls).items():
-            rules = frozenset(shown(rule) for rule in cls._parameter_constraints[name])
+            rules = tuple(shown(rule) for rule in cls._parameter_constraints[name])
             found.setdefault(name, set()).add((repr(default), rules))
     return found
 
@@ -196,7 +142,7 @@ def test_without_a_seed_there_is_no_chance(cls):
     bits = []
     for seed in (1, 2):
         np.random.seed(seed)  # noqa: NPY002  (what scikit-learn's random_state=None takes)
-        bits.append(typical(cls).fit(*data_of(cls))._get_state())
+        bits.append(make(cls).fit(*data_of(cls))._get_state())
     np.testing.assert_equal(*bits)
 
 
@@ -236,7 +182,7 @@ def test_log_probabilities_are_those_of_probabilities(cls):
 @each(lambda cls: hasattr(cls, "predict_proba"))
 def test_log_probabilities_of_impossible_classes_come_without_warnings(cls):
     weight = (LABELS != "low").astype(float)
-    model = typical(cls).fit(FRAME, LABELS, sample_weight=weight)
+    model = make(cls).fit(FRAME, LABELS, sample_weight=weight)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         log_p = model.predict_log_proba(FRAME)
@@ -249,9 +195,9 @@ def test_class_weights_are_told(cls):
     assert "class_weight" in parameters(cls)
     np.testing.assert_array_equal(fitted(cls).class_weight_, [1.0, 1.0, 1.0])
     factors = {"high": 2.0, "low": 1.0, "middle": 0.5}
-    model = typical(cls, class_weight=factors).fit(FRAME, LABELS)
+    model = make(cls, class_weight=factors).fit(FRAME, LABELS)
     np.testing.assert_array_equal(model.class_weight_, list(factors.values()))
-    model = typical(cls, class_weight="balanced").fit(FRAME, LABELS)
+    model = make(cls, class_weight="balanced").fit(FRAME, LABELS)
     counts = np.array([(label == LABELS).sum() for label in model.classes_])
     np.testing.assert_allclose(model.class_weight_, len(LABELS) / (3 * counts))
 
