@@ -108,7 +108,7 @@ class LinearClassifier(LinearModel, ClassifierMixin, SparseCoefMixin):  # type: 
     }
 
     def decision_function(self, X: Any) -> Floats:
-        """Return how much speaks for each class: X w + b.
+        """Return confidence scores of the classes: X w + b.
 
         Parameters
         ----------

@@ -151,17 +151,6 @@ def test_transform_of_text_estimators(estimator):
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", names_of("classifier", "regressor", "rows", "texts"))
-def test_every_parameter_is_documented_checked_and_cloned(name):
-    cls = getattr(mlcore, name)
-    parameters = cls().get_params()
-    assert set(cls._parameter_constraints) == set(parameters)
-    text = inspect.getdoc(cls)
-    for name in parameters:
-        assert f"\n{name}" in text or f", {name}" in text, name
-    assert clone(cls(n_jobs=7)).n_jobs == 7
-
-
 def test_shared_parameters_have_the_same_default_and_the_same_words():
     def entries(cls):
         section = inspect.getdoc(cls).split("\nParameters\n")[1].split("\nAttributes\n")[0]

@@ -1,4 +1,4 @@
-"""Boosted trees for classes. What both estimators share is in `_estimator.py`, the loop in `_fit.py`, the rest in C++.
+"""Boosted trees for classification. What both share is in `_estimator.py`, the loop in `_fit.py`, the rest in C++.
 
 Left out on purpose: several labels a row, ranking, dropped trees (DART).
 """
@@ -19,7 +19,7 @@ from mlcore.boosting._losses import CustomLoss, Link, Loss
 
 
 class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
-    """Gradient-boosted decision trees on histograms, for two classes or more [1]_ [2]_ [3]_.
+    """Gradient-boosted decision trees on histograms, for classification with two classes or more [1]_ [2]_ [3]_.
 
     Missing values and categories are handled by the trees themselves; nothing needs scaling or encoding. `fit` and
     `predict` take arrays, sparse matrices, pandas and polars frames and Arrow tables, and give the same bits for any
@@ -77,13 +77,13 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         dictionary; none in an array. Any number of categories is allowed: the rarest share a bin if there are more than
         `max_bins`. A category that fit has not seen is a missing value.
     max_cat_to_onehot : int, default=4
-        Up to so many categories of a feature each is tried alone against the rest. More are sorted by their mean
-        gradient and split as if ordered; the next four are about that.
+        A feature with at most this many categories is split one category against the rest. With more, categories are
+        sorted by their mean gradient and split as if ordered; the next four parameters are about that.
     max_cat_threshold : int or None, default=None
         Most categories on the smaller side of a sorted split, >= 1; None: no limit.
     cat_smooth : float or None, default=None
-        So many average rows of the node are added to each category before they are sorted; categories with fewer rows
-        in the node travel with the missing values. None: half of an average category of the node, 3 (or
+        Number of average rows of the node added to each category before sorting (smoothing); categories with fewer
+        rows in the node go with the missing values. None: half of an average category of the node, 3 (or
         `min_samples_leaf`, if that is less) to 10.
     cat_l2 : float or None, default=None
         L2 penalty on the values of both sides in the gain of a sorted split, in average rows of the node, beside
@@ -93,7 +93,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
     monotonic_cst : array of shape (n_features,), dict or None, default=None
         1: the raw score may only rise with the feature, -1: only fall, 0: anything. A dict goes from names to these.
     interaction_cst : list of groups, "pairwise", "no_interactions" or None, default=None
-        Groups of features, by name or position, that may stand on one path from root to leaf. Features in no group form
+        Groups of features, by name or position, that may occur on one path from root to leaf. Features in no group form
         one more.
     class_weight : dict, "balanced" or None, default=None
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
@@ -104,8 +104,8 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         if there are more than 10,000 rows, or `X_val` is given to fit. With False and an `X_val`, validation scores
         are recorded only.
     validation_fraction : float, int or None, default=0.1
-        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is watched,
-        as it is where no row can be spared. Classes keep their shares, and one row at least to train on.
+        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is
+        monitored, as it is where no row can be spared. Classes keep their shares, and one row at least to train on.
     n_iter_no_change : int, default=10
         Iterations without improvement before stopping.
     tol : float, default=1e-7
@@ -114,10 +114,10 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
         score), so that units do not matter.
     scoring : "loss", str, callable or None, default="loss"
         What is scored: the loss (with its sign changed, so that higher is better), a scorer by scikit-learn's name for
-        it, a callable ``scorer(estimator, X, y)``, or None for the `score` method. A callable is given a light
-        stand-in for the model and rows with categories as codes.
+        it, a callable ``scorer(estimator, X, y)``, or None for the `score` method. A callable is given a
+        light substitute for the model and rows with categories as codes.
     warm_start : bool, default=False
-        Go on from the trees of the last fit until there are `n_estimators`. Bins are made anew, categories stay.
+        Go on from the trees of the last fit until there are `n_estimators`. Bins are computed again, categories kept.
     random_state : int, RandomState or None, default=None
         Seed of the random choices: rows, features, and validation rows.
     n_jobs : int or None, default=None
@@ -151,7 +151,7 @@ class GBDTClassifier(ClassifierMixin, BaseGBDT):  # type: ignore[misc]
 
     See Also
     --------
-    GBDTRegressor : The same for numbers.
+    GBDTRegressor : The same for regression.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """From what users pass (arrays, sparse matrices, pandas and polars frames) to the matrix that the core takes.
 
-A frame becomes one float matrix, column after column. A categorical column becomes codes 0, 1, ... by falling weight
+A frame becomes one float matrix, column after column. A categorical column becomes codes 0, 1, ... by descending weight
 of its categories, so that the rare ones lie at the end, where the core lets them share a bin; a missing or unseen
 category is NaN. The categories, in the order of their codes, are all that is learned here: they are kept in the model
 as plain arrays.
@@ -191,7 +191,7 @@ def _by_frequency(codes: Codes, values: Categories, weight: Floats | None) -> tu
     by_value = np.argsort(values, kind="stable")
     order = by_value[np.argsort(-counts[by_value], kind="stable")]
     order = order[counts[order] > 0]
-    new_code = np.full(len(values) + 1, -1, dtype=np.intp)  # the last entry stands for missing: code -1 reads it
+    new_code = np.full(len(values) + 1, -1, dtype=np.intp)  # the last entry is for missing: code -1 reads it
     new_code[order] = np.arange(len(order))
     return new_code[codes], values[order]
 

@@ -215,11 +215,11 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
             if loss.link == "log" and not kept.y.any():  # the only targets above 0 went to the validation rows
                 kept, validation = rows, None
             rows = kept
-        watched = rows if validation is None else validation
+        monitored = rows if validation is None else validation
         scores = Scores(
             patience=self.n_iter_no_change if stops else None,
             tol=self.tol,
-            ceiling=-loss.least(watched.y, watched.weight) if self.scoring == "loss" else None,
+            ceiling=-loss.least(monitored.y, monitored.weight) if self.scoring == "loss" else None,
             owner=type(self).__name__,
         )
         if continuing:
@@ -378,7 +378,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         -------
         leaves : int32 array of shape (n_samples, n_trees)
             Number of the node inside its tree, as in :meth:`trees_to_frame`. The trees of one iteration (one, or one
-            for each of more than two classes) stand side by side.
+            for each of more than two classes) are side by side.
         """
         X = self._matrix(X)
         return self._forest.apply(X, effective_n_jobs(self.n_jobs))

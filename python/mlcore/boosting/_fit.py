@@ -83,7 +83,7 @@ class Scores:
 
     The first score is that of the model before the first iteration. Training stops when for `patience` iterations no
     score was better than the best one so far by more than `tol`, a share of what there was to gain at first; the best
-    iteration is the one to keep. The validation scores are watched, or those of training where there are none.
+    iteration is the one to keep. The validation scores are monitored, or those of training where there are none.
     """
 
     train: list[float] = field(default_factory=list)
@@ -103,17 +103,17 @@ class Scores:
         self.train.append(train)
         if validation is not None:
             self.validation.append(validation)
-        watched = self.validation or self.train
-        if self.patience is not None and math.isnan(watched[-1]):
+        monitored = self.validation or self.train
+        if self.patience is not None and math.isnan(monitored[-1]):
             raise ValueError(
                 f"the {'validation' if self.validation else 'training'} score of {self.owner} is NaN after iteration "
-                f"{self.first + len(watched) - 1}, so early stopping cannot tell whether the model gets better. Give "
+                f"{self.first + len(monitored) - 1}, so early stopping cannot tell whether the model gets better. Give "
                 "validation rows on which the score is defined (AUC needs rows of each class), another scoring, or "
                 "early_stopping=False"
             )
-        to_gain = abs(watched[0]) if self.ceiling is None else self.ceiling - watched[0]
-        if watched[-1] > watched[self._best] + self.tol * max(to_gain, 0.0):
-            self._best = len(watched) - 1
+        to_gain = abs(monitored[0]) if self.ceiling is None else self.ceiling - monitored[0]
+        if monitored[-1] > monitored[self._best] + self.tol * max(to_gain, 0.0):
+            self._best = len(monitored) - 1
 
     def restart(self, n_iterations: int) -> None:
         """Forget all; the next score is that of a model with `n_iterations` iterations."""

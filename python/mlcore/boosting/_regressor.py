@@ -1,4 +1,4 @@
-"""Boosted trees for numbers. What both estimators share is in `_estimator.py`, the loop in `_fit.py`, the rest in C++.
+"""Boosted trees for regression. What both share is in `_estimator.py`, the loop in `_fit.py`, the rest in C++.
 
 Left out on purpose: several targets at once, ranking, dropped trees (DART).
 """
@@ -17,7 +17,7 @@ from mlcore.boosting._losses import CustomLoss, Loss
 
 
 class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
-    """Gradient-boosted decision trees on histograms, for numbers [1]_ [2]_ [3]_.
+    """Gradient-boosted decision trees on histograms, for regression [1]_ [2]_ [3]_.
 
     Missing values and categories are handled by the trees themselves; nothing needs scaling or encoding. `fit` and
     `predict` take arrays, sparse matrices, pandas and polars frames and Arrow tables, and give the same bits for any
@@ -73,13 +73,13 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         dictionary; none in an array. Any number of categories is allowed: the rarest share a bin if there are more than
         `max_bins`. A category that fit has not seen is a missing value.
     max_cat_to_onehot : int, default=4
-        Up to so many categories of a feature each is tried alone against the rest. More are sorted by their mean
-        gradient and split as if ordered; the next four are about that.
+        A feature with at most this many categories is split one category against the rest. With more, categories are
+        sorted by their mean gradient and split as if ordered; the next four parameters are about that.
     max_cat_threshold : int or None, default=None
         Most categories on the smaller side of a sorted split, >= 1; None: no limit.
     cat_smooth : float or None, default=None
-        So many average rows of the node are added to each category before they are sorted; categories with fewer rows
-        in the node travel with the missing values. None: half of an average category of the node, 3 (or
+        Number of average rows of the node added to each category before sorting (smoothing); categories with fewer
+        rows in the node go with the missing values. None: half of an average category of the node, 3 (or
         `min_samples_leaf`, if that is less) to 10.
     cat_l2 : float or None, default=None
         L2 penalty on the values of both sides in the gain of a sorted split, in average rows of the node, beside
@@ -89,7 +89,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
     monotonic_cst : array of shape (n_features,), dict or None, default=None
         1: the raw score may only rise with the feature, -1: only fall, 0: anything. A dict goes from names to these.
     interaction_cst : list of groups, "pairwise", "no_interactions" or None, default=None
-        Groups of features, by name or position, that may stand on one path from root to leaf. Features in no group form
+        Groups of features, by name or position, that may occur on one path from root to leaf. Features in no group form
         one more.
     quantile : float or None, default=None
         Level of ``loss="quantile"``, in (0, 1); None: 0.5.
@@ -106,8 +106,8 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         if there are more than 10,000 rows, or `X_val` is given to fit. With False and an `X_val`, validation scores
         are recorded only.
     validation_fraction : float, int or None, default=0.1
-        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is watched,
-        as it is where no row can be spared.
+        Share or number of training rows set aside for that if there is no `X_val`. None: the training score is
+        monitored, as it is where no row can be spared.
     n_iter_no_change : int, default=10
         Iterations without improvement before stopping.
     tol : float, default=1e-7
@@ -116,10 +116,10 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
         score), so that units do not matter.
     scoring : "loss", str, callable or None, default="loss"
         What is scored: the loss (with its sign changed, so that higher is better), a scorer by scikit-learn's name for
-        it, a callable ``scorer(estimator, X, y)``, or None for the `score` method. A callable is given a light
-        stand-in for the model and rows with categories as codes.
+        it, a callable ``scorer(estimator, X, y)``, or None for the `score` method. A callable is given a
+        light substitute for the model and rows with categories as codes.
     warm_start : bool, default=False
-        Go on from the trees of the last fit until there are `n_estimators`. Bins are made anew, categories stay.
+        Go on from the trees of the last fit until there are `n_estimators`. Bins are computed again, categories kept.
     random_state : int, RandomState or None, default=None
         Seed of the random choices: rows, features, and validation rows.
     n_jobs : int or None, default=None
@@ -149,7 +149,7 @@ class GBDTRegressor(RegressorMixin, BaseGBDT):  # type: ignore[misc]
 
     See Also
     --------
-    GBDTClassifier : The same for classes.
+    GBDTClassifier : The same for classification.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """From what users pass as a corpus (paths, texts, token lists) to what the core reads.
 
-Plain files are mapped into memory and stay where they are: the core finds their words anew in every epoch, with all
+Plain files are mapped into memory and stay where they are: the core finds their words again in every epoch, with all
 threads. Everything else (compressed files, pipes, Python objects) is read once and spooled as word numbers into
 temporary files, four bytes a word, that vanish with the corpus. Either way memory holds the distinct words only.
 """
@@ -80,7 +80,7 @@ def open_corpus(X: Any, *, n_jobs: int, who: str) -> OpenCorpus:
 
 
 def as_paths(X: Any, who: str) -> list[Path] | None:
-    """Return the files that `X` stands for, None if it is no path and no list of paths. Raises TypeError for bytes."""
+    """Return the files that `X` names, None if it is no path and no list of paths. Raises TypeError for bytes."""
     if isinstance(X, str):
         _check_exists(X, who)
         return [Path(X)]
@@ -112,7 +112,7 @@ def check_texts(X: Any, who: str) -> Iterable[Any]:
     if iterator is X:
         raise TypeError(
             f"{expected}, got a {type(X).__name__}, which can be read only once: pass a list, or an object whose "
-            "__iter__ starts anew each time"
+            "__iter__ starts from the beginning each time"
         )
     return X  # type: ignore[no-any-return]
 

@@ -120,7 +120,7 @@ class Evaluation:
             A file (plain, .gz, .xz or .bz2), or its lines: two words and a number. Lines that begin with # are
             comments; a first line that has no number is a heading.
         delimiter : str, default="\t"
-            What stands between the three.
+            The separator of the three.
         restrict_vocab : int or None, default=300000
             Only the first words are known.
         case_insensitive : bool, default=True
@@ -303,7 +303,7 @@ def _read_pairs(source: Source, delimiter: str, case_insensitive: bool) -> Itera
 
 
 def _items(source: Source) -> Iterator[tuple[str, Any]]:
-    """Lines of a file or items of an iterable, each with words for messages where it stands."""
+    """Lines of a file or items of an iterable, each with its place in words, for messages."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         try:

@@ -72,7 +72,7 @@ class Table:
         scores : array of shape (n_queries, min(k, n_rows))
         """
         if self.subset is not None:
-            searched = np.unique(self.subset)  # rising: of equal scores the first row is the better one
+            searched = np.unique(self.subset)  # ascending: of equal scores the first row is the better one
             place_of = {row: place for place, row in enumerate(searched.tolist())}
             part = Table(self.vectors[searched], self.inverse_norms[searched], len(searched), self.n_jobs)
             inside = [[place_of[row] for row in rows if row in place_of] for rows in excluded]
@@ -241,7 +241,7 @@ def check_count(value: Any, name: str, least: int) -> int | None:
 
 
 def n_threads(n_jobs: Any) -> int:
-    """Return the number of threads that `n_jobs` stands for. Raises TypeError, ValueError."""
+    """Return the number of threads that `n_jobs` means. Raises TypeError, ValueError."""
     return effective_n_jobs(_as_int(n_jobs, "n_jobs"))
 
 

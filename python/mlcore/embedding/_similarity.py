@@ -78,7 +78,7 @@ class Similarity:
         ----------
         positive, negative : str, array of shape (vector_size,), list of them, or list of such lists, default=None
             Words (or their positions), or vectors, which are taken as long as they are. An item may be a pair (word,
-            weight); the weight then stands in place of 1 or -1. A list of lists is a batch: one query an item.
+            weight); the weight then replaces 1 or -1. A list of lists is a batch: one query an item.
         topn : int or None, default=10
             How many words to return; None: the similarities of all words (those of a list in its order) instead.
         restrict_vocab : int, list of str or None, default=None
@@ -366,7 +366,7 @@ class Similarity:
         ----------
         word_or_vector : str, array of shape (vector_size,), list of str or array of shape (n_queries, vector_size)
         other_words : sequence of str, default=()
-            None of them stands for all words, in the order of `index_to_key`.
+            An empty one means all words, in the order of `index_to_key`.
         n_jobs : int or None, default=None
             Threads; None: all CPUs.
 

@@ -27,7 +27,7 @@ def build_vocabulary(
 def grow_vocabulary(
     before: "core.embedding.Vocabulary", table: "core.embedding.WordTable", min_count: int, max_size: int, *, who: str
 ) -> "core.embedding.Vocabulary":
-    """Return `before` with the counts of another corpus added, and behind it the new words that it has often enough.
+    """Return `before` with the counts of another corpus added, followed by the new words that it has often enough.
 
     Raises
     ------

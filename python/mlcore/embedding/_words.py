@@ -78,14 +78,14 @@ def check_packed(utf8: NDArray[Any], offsets: NDArray[Any], n_words: int | None 
 
 
 def index_words(words: list[str]) -> dict[str, int]:
-    """Return the position of each word. Raises ValueError if one stands twice."""
+    """Return the position of each word. Raises ValueError if one occurs twice."""
     index = dict(zip(words, range(len(words)), strict=True))
     if len(index) == len(words):
         return index
     seen: dict[str, int] = {}
     for position, word in enumerate(words):
         if seen.setdefault(word, position) != position:
-            raise ValueError(f"words must be unique, but {word!r} stands in places {seen[word]} and {position}")
+            raise ValueError(f"words must be unique, but {word!r} occurs in places {seen[word]} and {position}")
     raise AssertionError
 
 

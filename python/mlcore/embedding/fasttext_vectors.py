@@ -21,7 +21,7 @@ class FastTextVectors(KeyedVectors):
     """Words, their vectors, and the vectors of n-grams of characters, of which those of unknown words are made [1]_.
 
     Read from a model of fastText by :meth:`load_fasttext`. A word that is not known has the mean of the vectors of its
-    n-grams, and may stand wherever a known one may in a question: ``vectors["unheard"]``, `similarity`,
+    n-grams, and may be used wherever a known one may: ``vectors["unheard"]``, `similarity`,
     `most_similar`, `mean_vector`, `n_similarity`, `distances`, `doesnt_match`. What the answers are chosen from, and
     ``in``, ``len``, `rank` and `closer_than`, are the known words. A word without any n-gram, such as "" or one of
     a single character if `min_n` is above 3, is a KeyError.

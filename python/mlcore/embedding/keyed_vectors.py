@@ -1,4 +1,4 @@
-"""Words and their vectors: lookup and files. What can be asked of them stands in `_similarity` and `_evaluation`."""
+"""Words and their vectors: lookup and files. Queries are in `_similarity` and `_evaluation`."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     :func:`mlcore.load`, or from arrays of your own. Only :meth:`add_vectors` changes it: the lengths of the vectors are
     computed once, and no second table of unit vectors is kept. ``vectors["word"]`` is a vector, as is ``vectors[3]``,
     by position; ``"word" in vectors`` and ``len(vectors)`` do what they say, and iteration gives the words. Wherever a
-    word is asked for, its position may stand instead.
+    word is asked for, its position will do.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     vectors : array of shape (n_words, vector_size)
         Finite numbers, none beyond 1e18; a vector shorter than 1e-18 counts as one of zeros, which is similar to
         nothing. The array is copied, unless it is float32 in C order that nobody can write to (read-only, or mapped so
-        from a file): then it is used as it lies.
+        from a file): then it is used without a copy.
     counts : array of int of shape (n_words,) or None, default=None
         How often each word was seen.
 
@@ -46,7 +46,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
     index_to_key : list of str
         The words. Not to be changed, nor is the next one.
     key_to_index : dict of str to int
-        Where each word stands.
+        Position of each word.
     vectors : array of float32, shape (n_words, vector_size)
         Read-only.
     counts : array of int64, shape (n_words,), or None
@@ -242,7 +242,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         *,
         replace: bool = False,
     ) -> Self:
-        """Add words and their vectors behind those that are there.
+        """Add words and their vectors after those that are there.
 
         Parameters
         ----------
@@ -402,7 +402,7 @@ class KeyedVectors(Similarity, Evaluation, StateMixin):
         Raises
         ------
         ValueError
-            If a word is empty or holds white space, which the formats cannot tell from what stands between words; if
+            If a word is empty or holds white space, which the formats cannot tell from the space between words; if
             there are no counts for `fvocab`, or it is the same file as `path`.
         OSError
             If the file cannot be written, or is a folder, a device or a pipe.
@@ -479,7 +479,7 @@ def _is_frozen(array: Floats) -> bool:
 
 
 def _for_core(vectors: Floats) -> Floats:
-    """Return the array itself if its rows are contiguous, one behind the other; else a copy."""
+    """Return the array itself if its rows are contiguous, one after the other; else a copy."""
     in_place = vectors.strides[1] == 4 and vectors.strides[0] >= 4 * vectors.shape[1] and vectors.flags.aligned
     return vectors if in_place else np.array(vectors, order="C")
 

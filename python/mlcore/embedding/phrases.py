@@ -1,4 +1,4 @@
-"""Phrases: words that stand together more often than by chance become one word ("new", "york" -> "new_york").
+"""Phrases: words that occur together more often than by chance become one word ("new", "york" -> "new_york").
 
 Counting and joining are in C++ (phrase_counter, phrase_finder); scores are computed here.
 Left out on purpose: scores of one's own, and pruning of rare candidates while counting, which makes counts inexact.
@@ -27,7 +27,7 @@ ENGLISH_CONNECTOR_WORDS = (
     *("at", "by", "for", "from", "in", "of", "on", "to", "with", "without"),  # prepositions
     *("and", "or"),
 )
-"""Words that may stand inside an English phrase ("bank of america"), but not at its ends."""
+"""Words that may occur inside an English phrase ("bank of america"), but not at its ends."""
 
 _MAX_DISTINCT = 1 << 26
 """Candidates counted at a time, of 43 bytes at most: with more of them the corpus is read several times."""
@@ -54,7 +54,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
     delimiter : str, default="_"
         What joins the words of a phrase.
     connector_words : collection of str, default=()
-        Words that may stand between the two words of a phrase, any number of them, and at neither end; part of the
+        Words that may occur between the two words of a phrase, any number of them, and at neither end; part of the
         phrase. `ENGLISH_CONNECTOR_WORDS` is a list for English.
     n_jobs : int or None, default=None
         Threads, in fit and transform. None and -1: all CPUs that this process may use. Results do not depend on it.
@@ -62,7 +62,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
     Attributes
     ----------
     phrases_ : list of tuple of str
-        The words of each phrase, connectors included, by falling score.
+        The words of each phrase, connectors included, by descending score.
     scores_ : array of float64, shape (n_phrases,)
         Their scores.
     phrase_counts_ : array of int64, shape (n_phrases,)
@@ -232,7 +232,7 @@ class Phrases(TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc
         Returns
         -------
         iterable of lists of str
-            As from `transform`, but made anew each time that it is iterated over: a corpus for `Word2Vec` or for
+            As from `transform`, but computed again each time it is iterated over: a corpus for `Word2Vec` or for
             another `Phrases` that takes no memory.
         """
         check_is_fitted(self)

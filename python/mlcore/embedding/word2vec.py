@@ -54,7 +54,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
     negative : int, default=5
         Random words for each true one if ``loss="ns"``, 1 to 10,000. 5 to 20 suit small corpora, 2 to 5 large ones.
     ns_exponent : float, default=0.75
-        Random words are drawn with probability proportional to ``count ** ns_exponent``: 1 as they stand in the text, 0
+        Random words are drawn with probability proportional to ``count ** ns_exponent``: 1 as they occur in the text, 0
         all alike, negative rare ones first; -10 to 10.
     sample : float, default=1e-3
         Frequent words are left out at random: one with a share f of all words is kept with the probability
@@ -259,7 +259,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         ------
         ValueError
             If a parameter is out of range, the corpus is empty or damaged, fewer than two words reach `min_count`, no
-            two known words stand near each other, or training runs away; the message says which.
+            two known words occur near each other, or training diverges; the message says which.
         TypeError
             If `X` is a generator (it can be read only once), or holds something that is no text.
         OSError
@@ -359,11 +359,11 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         vectors, context_vectors = model.take()
         # The extremes are NaN if any number is. No temporary array of the size of the model.
         if not np.isfinite([f(a) for f in (np.min, np.max) for a in (vectors, context_vectors)]).all():
-            raise ValueError(f"training of {name} ran away to infinity: lower alpha, which is {self.alpha}")
+            raise ValueError(f"training of {name} diverged to infinity: lower alpha, which is {self.alpha}")
 
         if np.isnan(losses).all():
             raise ValueError(
-                f"{name} has learned nothing: in no epoch did two known words stand within a window; lower min_count "
+                f"{name} has learned nothing: in no epoch did two known words occur within a window; lower min_count "
                 f"(it is {self.min_count}), or set sample=0 (it is {self.sample}) to leave no frequent words out"
             )
         fitted = {
@@ -480,7 +480,7 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         return total / n
 
     def predict_context(self, words: Iterable[str], topn: int | None = 10) -> list[tuple[str, float]]:
-        """Return the words most likely to stand in the middle of the given ones.
+        """Return the words most likely in the middle of the given ones.
 
         Parameters
         ----------

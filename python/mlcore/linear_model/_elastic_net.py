@@ -150,7 +150,7 @@ class ElasticNet(_CoordinateDescent):
     fit_intercept : bool, default=True
         Whether to have an intercept; without, it is zero.
     precompute : bool or array of shape (n_features, n_features), default=False
-        True: by the Gram matrix of all features. False: the faster of the ways at hand, which may be the same. An array
+        True: use the Gram matrix of all features. False: whichever is faster, which may be the same. An array
         is taken as True: the matrix costs little here, and is computed.
     max_iter : int or None, default=1000
         Most sweeps over the features; reached, it is a ConvergenceWarning. None: no limit.
@@ -257,7 +257,7 @@ class Lasso(_CoordinateDescent):
     fit_intercept : bool, default=True
         Whether to have an intercept; without, it is zero.
     precompute : bool or array of shape (n_features, n_features), default=False
-        True: by the Gram matrix of all features. False: the faster of the ways at hand, which may be the same. An array
+        True: use the Gram matrix of all features. False: whichever is faster, which may be the same. An array
         is taken as True: the matrix costs little here, and is computed.
     copy_X : bool, default=True
         Without effect, as X is never written to; scikit-learn's parameter.

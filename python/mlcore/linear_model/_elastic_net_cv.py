@@ -94,7 +94,7 @@ class _PathCV(BaseLeastSquares):
                     errors[r, :, f] = np.average(squares, axis=0, weights=held.weight)
                     progress.update(1, mse=float(errors[r, :, f].min()))
         check_finite(errors, problem, owner)
-        # As scikit-learn: the mean over folds, each of the same weight; of equals the first, the strongest penalty.
+        # As scikit-learn: the mean over folds, each of the same weight; of equals the strongest penalty.
         mean = errors.mean(axis=2)
         best_ratio, best = np.unravel_index(int(np.argmin(mean)), mean.shape)
         final = self._path(problem, grids[best_ratio, : best + 1], ratios[best_ratio])
@@ -118,7 +118,7 @@ class _PathCV(BaseLeastSquares):
         self.n_iter_ = int(final["n_iter"][0, -1])
 
     def _grids(self, problem: Problem, ratios: list[float]) -> Floats:
-        """Alphas for each l1_ratio, falling, shape (n_l1_ratios, n_alphas)."""
+        """Alphas for each l1_ratio, descending, shape (n_l1_ratios, n_alphas)."""
         owner = type(self).__name__
         if not isinstance(self.alphas, Integral):
             return np.tile(given_alphas(self.alphas, owner), (len(ratios), 1))
@@ -176,7 +176,7 @@ class ElasticNetCV(_PathCV):
     fit_intercept : bool, default=True
         Whether to have an intercept; without, it is zero.
     precompute : "auto", bool or array of shape (n_features, n_features), default="auto"
-        True: by the Gram matrix of all features; else by the faster of the ways at hand. An array is taken as True.
+        True: use the Gram matrix of all features; otherwise whichever is faster. An array is taken as True.
     max_iter : int or None, default=1000
         Most sweeps over the features for each alpha; reached, it is a ConvergenceWarning. None: no limit.
     tol : float, default=1e-4
@@ -203,7 +203,7 @@ class ElasticNetCV(_PathCV):
     l1_ratio_ : float
         The share of the L1 penalty chosen.
     alphas_ : array of shape (n_alphas,) or (n_l1_ratios, n_alphas)
-        The alphas tried, falling; for each l1_ratio where there are several and `alphas` is a number.
+        The alphas tried, descending; for each l1_ratio where there are several and `alphas` is a number.
     mse_path_ : array of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
         Mean squared errors on the rows left out, with their weights.
     coef_ : array of shape (n_features_in_,)
@@ -308,7 +308,7 @@ class LassoCV(_PathCV):
     fit_intercept : bool, default=True
         Whether to have an intercept; without, it is zero.
     precompute : "auto", bool or array of shape (n_features, n_features), default="auto"
-        True: by the Gram matrix of all features; else by the faster of the ways at hand. An array is taken as True.
+        True: use the Gram matrix of all features; otherwise whichever is faster. An array is taken as True.
     max_iter : int or None, default=1000
         Most sweeps over the features for each alpha; reached, it is a ConvergenceWarning. None: no limit.
     tol : float, default=1e-4
@@ -333,7 +333,7 @@ class LassoCV(_PathCV):
     alpha_ : float
         The alpha chosen.
     alphas_ : array of shape (n_alphas,)
-        The alphas tried, falling.
+        The alphas tried, descending.
     mse_path_ : array of shape (n_alphas, n_folds)
         Mean squared errors on the rows left out, with their weights.
     coef_ : array of shape (n_features_in_,)

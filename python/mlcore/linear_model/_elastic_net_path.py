@@ -90,7 +90,7 @@ def enet_path(
         Strengths of the penalty, >= 0, or how many: then they fall by a constant factor from the smallest that makes
         all coefficients zero.
     precompute : "auto", bool or array of shape (n_features, n_features), default="auto"
-        True: by the Gram matrix of all features; else by the faster of the ways at hand. An array is taken as True.
+        True: use the Gram matrix of all features; otherwise whichever is faster. An array is taken as True.
     copy_X : bool, default=True
         Without effect, as X is never written to; scikit-learn's parameter.
     coef_init : array of shape (n_features,) or (n_targets, n_features), default=None
@@ -112,7 +112,7 @@ def enet_path(
     Returns
     -------
     alphas : array of shape (n_alphas,)
-        Falling.
+        Descending.
     coefs : array of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
         Coefficients.
     dual_gaps : array of shape (n_alphas,) or (n_targets, n_alphas)
@@ -197,7 +197,7 @@ selection, random_state, n_jobs :
     Returns
     -------
     alphas : array of shape (n_alphas,)
-        Falling.
+        Descending.
     coefs : array of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
         Coefficients.
     dual_gaps : array of shape (n_alphas,) or (n_targets, n_alphas)
@@ -283,7 +283,7 @@ def _path(
 
 
 def given_alphas(alphas: Any, owner: str) -> Floats:
-    """Return the alphas, falling."""
+    """Return the alphas, descending."""
     try:
         grid = np.array(alphas, dtype=np.float64)
     except (TypeError, ValueError) as error:

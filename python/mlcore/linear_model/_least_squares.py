@@ -46,7 +46,7 @@ class Problem:
         return sp.csr_array(self.X[:3], shape=self.X[3]) if isinstance(self.X, tuple) else self.X
 
     def tolerance(self, tol: float, target: int, *, fit_intercept: bool) -> float:
-        """Return the duality gap that `tol` stands for."""
+        """Return the duality gap that `tol` allows."""
         y = self.Y[:, target]
         with np.errstate(over="ignore"):
             mean = np.average(y, weights=self.weight) if fit_intercept else 0.0

@@ -56,7 +56,7 @@ def default_max_iter(solver: str) -> int:
 
 
 def choose_solver(solver: str, rows: Rows, *, has_l1: bool, owner: str) -> str:
-    """Return the solver that "auto" stands for, or check that the one named can solve the problem."""
+    """Return the solver that "auto" means, or check that the one named can solve the problem."""
     if solver != "auto":
         if has_l1 and solver in EXACT_SOLVERS and solver not in L1_SOLVERS:
             raise ValueError(

@@ -88,7 +88,7 @@ def logistic_path(
     Returns
     -------
     Cs : array of shape (n_Cs,)
-        Rising.
+        Ascending.
     coefs : array of shape (n_Cs, n_outputs, n_features + 1)
         Coefficients for each of them, intercepts in the last column; n_outputs is 1 for two classes, else the number
         of classes, sorted.

@@ -1,4 +1,4 @@
-"""Pictures of fitted models and of their training.
+"""Plots of fitted models and of their training.
 
 Each function takes the `ax` to draw on (None: the axes of a new figure), returns the axes it has drawn on, and raises
 ImportError where matplotlib, which is imported at the first call, is not installed.

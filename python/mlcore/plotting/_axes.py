@@ -1,4 +1,4 @@
-"""Where to draw, and what pictures share."""
+"""Where to draw, and what plots share."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Pictures of boosted trees."""
+"""Plots of boosted trees."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,7 @@ def plot_feature_importance(
     kind : {"gain", "split", "cover"}, default="gain"
         What is counted, see :meth:`~mlcore.boosting.GBDTClassifier.importance`.
     max_features : int or None, default=20
-        Show only so many, the most important ones; None: all.
+        Number of features shown, the most important ones; None: all.
 
     Returns
     -------

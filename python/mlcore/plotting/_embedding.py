@@ -1,4 +1,4 @@
-"""Pictures of word vectors."""
+"""Plots of word vectors."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ def plot_embedding(
         If a word has no vector.
     ValueError
         If there are fewer than two words to show, a word is in two groups, words and vectors of a tuple do not match,
-        one of its words stands twice, or its vectors are not finite.
+        one of its words occurs twice, or its vectors are not finite.
     TypeError
         If `embedding` or `groups` is none of the above.
     """
@@ -141,7 +141,7 @@ def _words_and_vectors(embedding: Any) -> tuple[list[str], NDArray[Any], NDArray
             raise ValueError(f"{len(words)} words need vectors of shape ({len(words)}, d), got {vectors.shape}")
         word, n_times = max(Counter(words).items(), key=lambda item: item[1], default=("", 0))
         if n_times > 1:
-            raise ValueError(f"words of plot_embedding must be unique, but {word!r} stands there {n_times} times")
+            raise ValueError(f"words of plot_embedding must be unique, but {word!r} occurs {n_times} times")
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if bad.size:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How training went: one picture for networks, boosting and all that descends a loss."""
+"""How training went: one plot for networks, boosting and all that descends a loss."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Pictures of linear models: coefficients along a penalty, tracks of optimizers."""
+"""Plots of linear models: coefficients along a penalty, paths of optimizers."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,8 @@ def plot_regularization_path(
     feature_names : iterable of str, default=None
         Names of the columns. None: those of the frame `X`, or their numbers.
     max_named : int, default=10
-        So many coefficients, those of the largest mean size over the path, have a colour and a name. The rest is grey.
+        Number of coefficients, those of the largest mean size over the path, that have a colour and a name. The others
+        are grey.
 
     Returns
     -------
@@ -108,13 +109,13 @@ def _path_of_tuple(path: tuple[Any, ...], output: int) -> tuple[str, NDArray[Any
     if grid[0] < grid[-1]:  # logistic_path: C rises, (n, K, d + 1) with intercepts
         if coefs.ndim != 3 or len(coefs) != len(grid):
             raise ValueError(
-                f"{len(grid)} rising strengths are taken for values of C, with coefficients of shape "
+                f"{len(grid)} ascending strengths are taken for values of C, with coefficients of shape "
                 f"({len(grid)}, n_outputs, n_features + 1) as logistic_path returns them, got {coefs.shape}"
             )
         return "C", grid, coefs[:, _checked_output(output, coefs.shape[1]), :-1]
     if coefs.ndim not in (2, 3) or coefs.shape[-1] != len(grid):
         raise ValueError(
-            f"{len(grid)} falling strengths are taken for values of alpha, with coefficients of shape "
+            f"{len(grid)} descending strengths are taken for values of alpha, with coefficients of shape "
             f"(n_features, {len(grid)}) or (n_targets, n_features, {len(grid)}) as lasso_path returns them, got "
             f"{coefs.shape}"
         )
@@ -177,11 +178,11 @@ def plot_optimizer_paths(
     momentum: float = 0.9,
     random_state: int = 0,
 ) -> "Axes":
-    """Draw the way of each optimizer over the objective of a logistic regression with two coefficients.
+    """Draw the path of each optimizer over the objective of a logistic regression with two coefficients.
 
     The objective is that of :class:`~mlcore.linear_model.LogisticRegression` without an intercept, drawn as level lines
-    around its minimum. The marks on a way are where the optimizer stands after each epoch (exact solvers: after each
-    iteration), and the legend tells how far above the minimum its last one lies.
+    around its minimum. The marks on a path are the coefficients after each epoch (exact solvers: after each iteration),
+    and the legend tells how far above the minimum the objective is at the last one.
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ def plot_optimizer_paths(
     best = LogisticRegression(tol=1e-10, **settings)
     settings |= {"batch_size": batch_size, "momentum": momentum, "random_state": random_state, "tol": 0.0}
 
-    def stand(solver: str, n_epochs: int) -> tuple[NDArray[np.float64], float]:
+    def state_after(solver: str, n_epochs: int) -> tuple[NDArray[np.float64], float]:
         """Coefficients after so many epochs from the start, and the objective there."""
         model = LogisticRegression(
             solver=solver, max_iter=n_epochs, learning_rate=rates.get(solver, "auto"), warm_start=True, **settings
@@ -240,21 +241,21 @@ def plot_optimizer_paths(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # they are stopped on purpose
         best.fit(X, y)
-        stands = {solver: [stand(solver, epoch) for epoch in range(1, max_iter + 1)] for solver in solvers}
+        states = {solver: [state_after(solver, epoch) for epoch in range(1, max_iter + 1)] for solver in solvers}
     target, least = best.coef_[0], float(best.loss_curve_[-1])
-    ways = {solver: np.array([start, *(point for point, _ in found)]) for solver, found in stands.items()}
+    paths = {solver: np.array([start, *(point for point, _ in found)]) for solver, found in states.items()}
 
     ax = new_axes(ax)
-    everything = np.vstack([target, *ways.values()])
+    everything = np.vstack([target, *paths.values()])
     middle, reach = (everything.max(axis=0) + everything.min(axis=0)) / 2, np.ptp(everything, axis=0)
     reach = 0.6 * np.maximum(reach, max(0.1 * reach.max(), 1e-3))
     first, second = (np.linspace(middle[j] - reach[j], middle[j] + reach[j], 80) for j in range(2))
     heights = _objective_on_grid(X, y == best.classes_[1], first, second, C, l1_ratio) - least
     levels = heights.max() * np.geomspace(1e-4, 1, 13)
     ax.contour(first, second, heights, levels=levels, colors="grey", linewidths=0.5)
-    for solver, way in ways.items():
-        label = f"{solver}: {max(stands[solver][-1][1] - least, 0.0):.1e} above"
-        ax.plot(way[:, 0], way[:, 1], marker="o", markersize=3, linewidth=1, label=label)
+    for solver, path in paths.items():
+        label = f"{solver}: {max(states[solver][-1][1] - least, 0.0):.1e} above"
+        ax.plot(path[:, 0], path[:, 1], marker="o", markersize=3, linewidth=1, label=label)
     ax.plot(*target, marker="*", markersize=14, color="black", linestyle="none", label="minimum")
     ax.set_xlabel("first coefficient")
     ax.set_ylabel("second coefficient")

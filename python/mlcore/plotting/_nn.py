@@ -1,4 +1,4 @@
-"""Pictures of networks: what attention looks at, and how far gradients reach."""
+"""Plots of networks: what attention looks at, and how far gradients reach."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

@@ -34,7 +34,7 @@ def plot_decision_boundary(
     estimator : classifier or outlier detector
         A fitted one of two features; of any library, also a Pipeline or a grid search around it.
     X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, 2)
-        Rows to show; they set the limits of the picture. Names of columns become names of axes.
+        Rows to show; they set the limits of the axes. Names of columns become names of axes.
     y : array of shape (n_samples,), default=None
         Labels, which give points their colours (of an outlier detector: 1 inside, -1 outside). None: points are grey.
     ax : matplotlib Axes or None, default=None
@@ -58,7 +58,7 @@ def plot_decision_boundary(
 
     Notes
     -----
-    Support vectors are ringed where the estimator has ``support_vectors_``. Behind the steps of a pipeline they are
+    Support vectors are ringed where the estimator has ``support_vectors_``. After the steps of a pipeline they are
     found among the rows of X, by ``support_``: they are ringed if X is what the pipeline was fitted to.
     """
     check_is_fitted(estimator)

@@ -109,7 +109,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
         """
 
     def _weigh(self, y: NDArray[Any], weight: Floats) -> Floats:  # noqa: ARG002
-        """Return the weights of rows once classes have their say."""
+        """Return the weights of rows times those of their classes."""
         return weight
 
     def _check_target(self, y: Any, n_samples: int) -> NDArray[Any]:  # noqa: ARG002
@@ -127,7 +127,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
     # ---- fit ----
 
     def _fit_guarded(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Fit; on an error or Ctrl-C leave nothing behind."""
+        """Fit; after an error or Ctrl-C the estimator is unfitted."""
         self._validate_params()
         with fitting(self):
             self._fit(X, y, sample_weight)

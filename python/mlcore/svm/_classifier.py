@@ -100,7 +100,7 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
         return _with_absent_classes(result, present, len(self.classes_))
 
     def _finish(self) -> None:
-        if len(self.classes_) == 2:  # positive values speak for classes_[1], as everywhere in scikit-learn
+        if len(self.classes_) == 2:  # positive values are for classes_[1], as everywhere in scikit-learn
             self.dual_coef_, self.intercept_ = -self.dual_coef_, -self.intercept_
 
     def _n_problems(self, y: Floats) -> int:
@@ -121,7 +121,7 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
             yield _safe_indexing(X, slice(begin, min(begin + rows, n)))
 
     def decision_function(self, X: Any) -> Floats:
-        """Return how much speaks for each class.
+        """Return confidence scores of the classes.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
         Returns
         -------
         array of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_classes * (n_classes - 1) / 2)
-            For two classes one value a row: positive speaks for ``classes_[1]``, and the distance from the border in
+            For two classes one value a row: positive for ``classes_[1]``, and the distance from the border in
             feature space is its size over the norm of w. For more, with ``decision_function_shape="ovr"``, the number
             of pairs that a class wins plus a number in (-1/3, 1/3) that breaks ties by the sum of its values; with
             "ovo" the value of each pair (0, 1), (0, 2), ..., positive for its first class. A class without weight in

@@ -57,7 +57,7 @@ class Kernel:
 
 
 def fit_kernel(estimator: Any, X: Rows | None, weight: Floats | None) -> Kernel:
-    """Return the kernel that the parameters of `estimator` stand for on weighted rows (`X` None: for a callable)."""
+    """Return the kernel that the parameters of `estimator` describe, on weighted rows (`X` None: for a callable)."""
     name = "callable" if callable(estimator.kernel) else estimator.kernel
     degree, coef0 = int(estimator.degree), float(estimator.coef0)
     if X is None or name not in ("rbf", "poly", "sigmoid"):

@@ -57,7 +57,7 @@ class BaseLinearSVM(LinearModel, StateMixin, BaseEstimator):  # type: ignore[mis
         """Say whether the dual problem is solved for this penalty."""
 
     def _fit_guarded(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Fit; on an error or Ctrl-C leave nothing behind."""
+        """Fit; after an error or Ctrl-C the estimator is unfitted."""
         self._validate_params()
         with fitting(self):
             self._fit(X, y, sample_weight)

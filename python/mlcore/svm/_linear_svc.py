@@ -1,4 +1,4 @@
-"""Linear support vector machines for classes. What both linear machines share is in `_linear.py`, the solvers in C++.
+"""Linear support vector machines for classification. What both share is in `_linear.py`, the solvers are in C++.
 
 Left out on purpose: the joint objective of Crammer and Singer.
 """
@@ -220,7 +220,7 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
         places = np.zeros(len(self.classes_), dtype=np.int32)  # rows without weight may have any place
         places[present] = np.arange(len(present))
         of_class, of_rest = factors[present], np.ones(len(present))
-        if len(present) == 2:  # one problem, in which positive scores speak for the second class
+        if len(present) == 2:  # one problem, in which positive scores are for the second class
             of_class, of_rest = of_class[1:], of_class[:1]
         result = core.svm.linear_svc(
             rows,

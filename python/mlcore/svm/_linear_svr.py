@@ -1,4 +1,4 @@
-"""Linear support vector machines for numbers. What both machines share is in `_linear.py`, the solvers are in C++."""
+"""Linear support vector machines for regression. What both share is in `_linear.py`, the solvers are in C++."""
 
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self

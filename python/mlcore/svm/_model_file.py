@@ -198,7 +198,7 @@ def _whole(text: str, least: int = -_LARGEST) -> int:
 def _keep(header: dict[str, list[str]], name: str, values: list[str]) -> None:
     """Check a line of the header as far as it can be checked alone."""
     if name in header:
-        raise _DamageError(f"{name!r} stands a second time in")
+        raise _DamageError(f"{name!r} occurs a second time in")
     if name in ("svm_type", "kernel_type"):
         known = KINDS if name == "svm_type" else tuple(_KERNELS.values())
         if len(values) != 1 or values[0] not in known:
@@ -214,7 +214,7 @@ def _keep(header: dict[str, list[str]], name: str, values: list[str]) -> None:
     elif name in ("label", "nr_sv"):
         numbers = [_whole(value, -_LARGEST - 1 if name == "label" else 0) for value in values]
         if name == "label" and len(set(numbers)) != len(numbers):
-            raise _DamageError("a label stands a second time in")
+            raise _DamageError("a label occurs a second time in")
     elif name == "rho" or name in _PROBABILITY:
         for value in values:
             _number(value)
@@ -280,7 +280,7 @@ def _take_terms(fields: list[str], is_precomputed: bool, indices: list[int], dat
             raise _DamageError(f"{field[:60]!r} is no index:value in")
         j = _whole(index, 1)
         if j <= before:
-            raise _DamageError(f"index {j} stands after {before} in")
+            raise _DamageError(f"index {j} comes after {before} in")
         before = j
         indices.append(j - 1)
         data.append(_number(value))

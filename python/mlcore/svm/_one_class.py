@@ -18,7 +18,7 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
     """The region where most rows are, by sequential minimal optimisation [1]_ [2]_.
 
     In the feature space of a kernel rows are cut off from the origin by the plane that is furthest from it; at most the
-    share `nu` of the rows is left behind. `fit` gives the same bits for any `n_jobs`.
+    share `nu` of the rows is left outside. `fit` gives the same bits for any `n_jobs`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Support vector machines for classes: C-SVC and nu-SVC. What they share is in `_classifier.py` and `_base.py`."""
+"""Support vector machines for classification: C-SVC and nu-SVC. Shared code is in `_classifier.py` and `_base.py`."""
 
 from collections.abc import Callable
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Support vector machines for numbers: epsilon-SVR and nu-SVR. What they share with the others is in `_base.py`."""
+"""Support vector machines for regression: epsilon-SVR and nu-SVR. What they share with the others is in `_base.py`."""
 
 from collections.abc import Callable
 from numbers import Real

@@ -344,7 +344,7 @@ def test_bad_questions(ask, error, message, kv):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((["a", "b", "a"], np.ones((3, 2))), ValueError, "words must be unique, but 'a' stands in places 0 and 2"),
+        ((["a", "b", "a"], np.ones((3, 2))), ValueError, "words must be unique, but 'a' occurs in places 0 and 2"),
         ((["a", "b"], np.ones((3, 2))), ValueError, "equally many, got 2 words and 3 vectors"),
         ((["a", 3], np.ones((2, 2))), TypeError, "words of KeyedVectors must be str, got 3 in place 1"),
         (("ab", np.ones((2, 2))), TypeError, "got the lone str 'ab'"),

@@ -116,7 +116,7 @@ def test_embedding_that_cannot_be_drawn(word2vec):
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="must be finite, but that of 'b' has NaN or infinity"):
             plot_embedding((["a", "b"], [[1.0, 2.0], [3.0, bad]]))
-    with pytest.raises(ValueError, match="must be unique, but 'b' stands there 2 times"):
+    with pytest.raises(ValueError, match="must be unique, but 'b' occurs 2 times"):
         plot_embedding((["a", "b", "b"], np.ones((3, 4))))
     with pytest.raises(TypeError, match=r"takes a Word2Vec, KeyedVectors .* got ndarray"):
         plot_embedding(np.ones((3, 4)))

@@ -103,9 +103,9 @@ def test_regularization_path_that_cannot_be_drawn(table):
             plot_regularization_path(Ridge(), X, y, strengths=strengths)
     with pytest.raises(ValueError, match=r"\(strengths, coefficients, ...\), got 1 entries"):
         plot_regularization_path(path[:1])
-    with pytest.raises(ValueError, match=r"2 rising .* got \(3, 1, 4\)"):
+    with pytest.raises(ValueError, match=r"2 ascending .* got \(3, 1, 4\)"):
         plot_regularization_path((path[0], np.zeros((3, 1, 4))))
-    with pytest.raises(ValueError, match=r"2 falling .* got \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"2 descending .* got \(4, 3\)"):
         plot_regularization_path((path[0][::-1], np.zeros((4, 3))))
     with pytest.raises(ValueError, match=r"output .* must be in 0 .. 0, got 1"):
         plot_regularization_path(path, output=1)

@@ -108,7 +108,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
 
     See Also
     --------
-    NeuralRegressor : The same for numbers.
+    NeuralRegressor : The same for regression.
 
     Examples
     --------

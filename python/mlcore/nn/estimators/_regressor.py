@@ -102,7 +102,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
 
     See Also
     --------
-    NeuralClassifier : The same for classes.
+    NeuralClassifier : The same for classification.
 
     Examples
     --------
