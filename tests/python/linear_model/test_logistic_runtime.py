@@ -213,5 +213,5 @@ def test_forged_state_is_refused(name, value, tmp_path):
     X, y = table(500)
     model = fit(X, y)
     setattr(model, name, value)
-    with pytest.raises(ValueError, match=r"^(coef_|intercept_) must"):
+    with pytest.raises(ValueError, match=r"^(coef_|intercept_|class_weight_) must"):
         through_file(model, tmp_path)
