@@ -3,13 +3,15 @@
 Everything else an estimator needs (parameters, tags, input checks) comes from scikit-learn.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -126,3 +128,56 @@ def fitting(estimator: StateMixin, *, continuing: bool = False) -> Iterator[None
     except BaseException:  # KeyboardInterrupt too
         estimator.__dict__ = before  # in one step: a second Ctrl-C finds the one or the other
         raise
+
+
+class TableEstimator(StateMixin, BaseEstimator):  # type: ignore[misc]
+    """An estimator that is fitted to rows of a table and their targets: the public `fit` around that of the family."""
+
+    @abstractmethod
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:
+        """Check the data, solve the problem and set all fitted attributes."""
+
+    def _continues(self) -> bool:
+        """Whether fit goes on from the last one."""
+        return False
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Training rows, finite. float32, float64 and CSR are read in place, and never written to.
+        y : array of shape (n_samples,), or (n_samples, n_targets) for estimators of several targets
+            Labels of a classifier, of any type: each of them is a class, those of rows without weight too. Else finite
+            numbers; each column is a problem of its own.
+        sample_weight : float or array of shape (n_samples,), default=None
+            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
+            (but for what is drawn at random).
+
+        Returns
+        -------
+        self
+            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted; with
+            `warm_start`, as it was before.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a combination of them, or the data is out of range; the message says which.
+        TypeError
+            If labels are of types that cannot be ordered among each other.
+        KeyboardInterrupt
+            On Ctrl-C.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If a solver stopped before `tol` was reached, or there is no solution to converge to; the message says how
+            far it was, and what to do about it.
+        """
+        self._validate_params()
+        continuing = self._continues()
+        with fitting(self, continuing=continuing):
+            self._fit(X, y, sample_weight, continuing=continuing)
+        return self

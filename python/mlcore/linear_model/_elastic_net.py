@@ -125,7 +125,7 @@ class _CoordinateDescent(BaseLeastSquares):
         if len(found["coef"]) > 1:
             text += f" (target {worst}; {len(left)} of {len(found['coef'])} targets)"
         advice = ". Raise max_iter, alpha or tol, or bring the columns of X to one scale (StandardScaler)"
-        warnings.warn(text + advice, ConvergenceWarning, stacklevel=4)
+        warnings.warn(text + advice, ConvergenceWarning, stacklevel=5)
 
     @property
     def sparse_coef_(self) -> sp.csr_array:

@@ -105,7 +105,7 @@ class _PathCV(BaseLeastSquares):
                 f"it come no further, in {sum(left)} of {len(left)} fits. Raise max_iter, eps or tol, or bring the "
                 "columns of X to one scale (StandardScaler)",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.mse_path_ = errors[0] if len(ratios) == 1 else errors
         self.alphas_ = grids if len(ratios) > 1 and isinstance(self.alphas, Integral) else grids[0]

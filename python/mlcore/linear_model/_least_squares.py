@@ -2,13 +2,13 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, MultiOutputMixin
+from sklearn.base import MultiOutputMixin
 
-from mlcore._base import StateMixin, fitting
+from mlcore._base import TableEstimator
 from mlcore._linear import LinearRegressor
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Number, OneOf, Sizes, Spec
@@ -80,7 +80,7 @@ def check_finite(values: Any, problem: Problem, owner: str) -> None:
     )
 
 
-class BaseLeastSquares(LinearRegressor, MultiOutputMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+class BaseLeastSquares(LinearRegressor, MultiOutputMixin, TableEstimator):  # type: ignore[misc]
     """Fit and predict of a linear model with squared loss."""
 
     _state_spec: ClassVar[Spec] = {
@@ -99,46 +99,9 @@ class BaseLeastSquares(LinearRegressor, MultiOutputMixin, StateMixin, BaseEstima
     def _solve(self, problem: Problem, *, continuing: bool) -> None:
         """Fit the model: set all attributes at the end."""
 
-    def _continues(self) -> bool:
-        """Whether fit goes on from the last one."""
-        return False
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32, float64 and CSR are read in place, and never written to.
-        y : array of shape (n_samples,) or (n_samples, n_targets)
-            Targets; each column is a problem of its own.
-        sample_weight : float or array of shape (n_samples,), default=None
-            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted; with
-            `warm_start`, as it was before.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range; the message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            If `max_iter` was reached, with what is left and what to do about it.
-        """
-        self._validate_params()
-        continuing = self._continues()
-        with fitting(self, continuing=continuing):
-            X, y = validate_rows(self, X, y, multi_output=self._many_targets, y_numeric=True, **READ)
-            self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
-        return self
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:
+        X, y = validate_rows(self, X, y, multi_output=self._many_targets, y_numeric=True, **READ)
+        self._solve(make_problem(X, y, sample_weight, type(self).__name__), continuing=continuing)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,14 +4,13 @@ Left out on purpose: one-versus-rest (sklearn.multiclass has it), the dual probl
 """
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, TableEstimator, effective_n_jobs, seed_from
 from mlcore._linear import ProbabilisticLinearClassifier
 from mlcore._sparse import validate_rows
 from mlcore._state import Array, Number, Spec, Text
@@ -28,7 +27,7 @@ from mlcore.linear_model._logistic_fit import (
 )
 
 
-class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(ProbabilisticLinearClassifier, TableEstimator):
     """Logistic regression with an L2, L1 or elastic-net penalty, for two classes or more [1]_.
 
     Minimises ``C * sum_i s_i loss_i + (1 - l1_ratio) / 2 * |W|^2 + l1_ratio * |W|_1`` over coefficients W and
@@ -204,43 +203,8 @@ class LogisticRegression(ProbabilisticLinearClassifier, StateMixin, BaseEstimato
 
     # ---- fit ----
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32, float64 and CSR are read in place.
-        y : array of shape (n_samples,)
-            Class labels of any type; each of them is a class, those of rows without weight too.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it
-            (but for the random order of rows in the classical optimizers).
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted; with
-            `warm_start`, as it was before.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range; the message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            If `max_iter` was reached (with the gradient left and what to do about it), or there is no solution:
-            ``C=np.inf`` and classes that can be separated without error.
-        """
-        self._validate_params()
-        continuing = self.warm_start and hasattr(self, "coef_")
-        with fitting(self, continuing=continuing):
-            self._fit(X, y, sample_weight, continuing=continuing)
-        return self
+    def _continues(self) -> bool:
+        return self.warm_start and hasattr(self, "coef_")
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:
         owner = type(self).__name__

@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,7 +254,7 @@ class LogisticRegressionCV(LogisticRegression):
                 f"iterations, in {missed} of {scores.size + bool(self.refit)} fits. Raise max_iter or tol, or end Cs "
                 "at a smaller C",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         self.classes_, self.class_weight_ = rows.classes, rows.class_weight
         self.coef_ = np.ascontiguousarray(found["coef"][:, :-1])
@@ -300,38 +300,6 @@ class LogisticRegressionCV(LogisticRegression):
         coef = paths[by_fold, by_ratio, by_C].mean(axis=0)
         chosen = {"C": float(Cs[by_C].mean()), "l1_ratio": float(ratios[by_ratio].mean())}
         return {"coef": coef, "converged": True, **chosen}
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Choose C and l1_ratio and fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32, float64 and CSR are read in place.
-        y : array of shape (n_samples,)
-            Class labels of any type; each of them is a class, those of rows without weight too.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights, not negative, of fits and of scores.
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range; the message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            If `max_iter` was reached in a fit.
-        """
-        super().fit(X, y, sample_weight)
-        return self
 
 
 def _some_rows(X: Any, rows: Rows, chosen: NDArray[np.intp]) -> Rows:

@@ -160,7 +160,7 @@ class Ridge(BaseLeastSquares):
                 f"{what} of {found['residual'][worst]:.3g}, which is not what tol={self.tol:g} asks for. Raise "
                 "max_iter or tol, bring the columns of X to one scale (StandardScaler), or take solver='cholesky'",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.solver_ = found["solver"]
         self.n_iter_ = np.maximum(found["n_iter"], 1)

@@ -9,13 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
+from mlcore._base import N_JOBS, TableEstimator, effective_n_jobs
 from mlcore._linear import linear_scores
 from mlcore._native import core
 from mlcore._progress import Progress
@@ -44,7 +43,7 @@ _MEBIBYTE = 1 << 20
 _NO_BOUND = 1e300
 
 
-class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
+class BaseSVM(TableEstimator):
     """Parameters, fit and decision values of SVC, NuSVC, SVR, NuSVR and OneClassSVM."""
 
     _kind: ClassVar[str]
@@ -126,14 +125,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     # ---- fit ----
 
-    def _fit_guarded(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Fit; after an error or Ctrl-C the estimator is unfitted."""
-        self._validate_params()
-        with fitting(self):
-            self._fit(X, y, sample_weight)
-        return self
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:  # noqa: ARG002
         name, n_threads = type(self).__name__, effective_n_jobs(self.n_jobs)
         is_callable = callable(self.kernel)
         if is_callable:
@@ -224,7 +216,7 @@ class BaseSVM(StateMixin, BaseEstimator):  # type: ignore[misc]
             f"{result['gap'].max():.3g}, and tol is {self.tol:g}. Scale the features (StandardScaler or MinMaxScaler), "
             f"{'raise max_iter, ' if at_limit else ''}or take a smaller C or a larger tol.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
     # ---- decision values ----

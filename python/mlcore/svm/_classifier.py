@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,39 +45,6 @@ class BaseSVC(ClassifierMixin, BaseSVM):  # type: ignore[misc]
     @abstractmethod
     def _bounds(self, weight: Floats, y: NDArray[np.intp]) -> Floats:
         """Return the bound of each row's dual variable, from the product of its weights. Raises ValueError."""
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32 and float64 are read in place. For ``kernel="precomputed"`` the dense,
-            symmetric matrix of the kernel, of shape (n_samples, n_samples); for a callable kernel whatever it takes.
-        y : array of shape (n_samples,)
-            Labels of two classes or more. A class whose rows all weigh 0 stays one of `classes_` and is never
-            predicted; if one class alone has a weight, it is what is predicted everywhere.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range; the message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `max_iter` was reached; the message has the largest KKT violation left.
-        """
-        return self._fit_guarded(X, y, sample_weight)
 
     def _check_target(self, y: Any, n_samples: int) -> NDArray[Any]:  # noqa: ARG002
         name = type(self).__name__

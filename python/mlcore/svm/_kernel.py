@@ -104,7 +104,7 @@ def _gamma(estimator: Any, X: Rows, weight: Floats | None) -> float:
         f"gamma='scale' of {type(estimator).__name__} is 1 / (n_features * X.var()), and the variance of X is 0: gamma "
         "is set to 1. All rows are the same to the kernel, so that nothing can be learned from X.",
         UserWarning,
-        stacklevel=6,
+        stacklevel=5,
     )
     return 1.0
 

@@ -3,16 +3,15 @@
 import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import N_JOBS, TableEstimator, effective_n_jobs, seed_from
 from mlcore._linear import LinearModel
 from mlcore._progress import Progress
 from mlcore._tables import Floats, Rows, for_core, read_rows
@@ -21,7 +20,7 @@ from mlcore._validation import row_weights
 _MOST_ITERATIONS = (1 << 31) - 1  # of the core
 
 
-class BaseLinearSVM(LinearModel, StateMixin, BaseEstimator):  # type: ignore[misc]
+class BaseLinearSVM(LinearModel, TableEstimator):
     """Parameters and fit of both linear machines."""
 
     coef_: Any
@@ -56,14 +55,7 @@ class BaseLinearSVM(LinearModel, StateMixin, BaseEstimator):  # type: ignore[mis
     def _can_be_dual(self) -> bool:
         """Say whether the dual problem is solved for this penalty."""
 
-    def _fit_guarded(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Fit; after an error or Ctrl-C the estimator is unfitted."""
-        self._validate_params()
-        with fitting(self):
-            self._fit(X, y, sample_weight)
-        return self
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, continuing: bool) -> None:  # noqa: ARG002
         name, n_threads = type(self).__name__, effective_n_jobs(self.n_jobs)
         rows = read_rows(self, X, reset=True)
         target = self._check_target(y)
@@ -122,5 +114,5 @@ class BaseLinearSVM(LinearModel, StateMixin, BaseEstimator):  # type: ignore[mis
             f"features (StandardScaler or MaxAbsScaler), {'raise max_iter, ' if at_limit else ''}or take a smaller C "
             "or a larger tol.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=4,
         )

@@ -3,7 +3,7 @@
 Left out on purpose: the joint objective of Crammer and Singer.
 """
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,8 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted. A class whose rows all weigh 0 is one of them and is never predicted; if one class alone has
+        a weight, it is predicted everywhere.
     class_weight_ : array of shape (n_classes,)
         Factor on the weights of each class.
     coef_ : array or CSR matrix of shape (1, n_features_in_) or (n_classes, n_features_in_)
@@ -151,39 +152,6 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
         self.random_state = random_state
         self.max_iter = max_iter
         self.n_jobs = n_jobs
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32 and float64 are read in place, CSR too.
-        y : array of shape (n_samples,)
-            Labels of two classes or more. A class whose rows all weigh 0 stays one of `classes_` and is never
-            predicted; if one class alone has a weight, it is what is predicted everywhere.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range, or the combination of penalty, loss and dual has no solver; the
-            message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `max_iter` was reached; the message has the violation left.
-        """
-        return self._fit_guarded(X, y, sample_weight)
 
     def _can_be_primal(self) -> bool:
         return self.loss == "squared_hinge"

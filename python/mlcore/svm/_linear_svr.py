@@ -1,7 +1,7 @@
 """Linear support vector machines for regression. What both share is in `_linear.py`, the solvers are in C++."""
 
 from numbers import Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -122,38 +122,6 @@ class LinearSVR(LinearRegressor, BaseLinearSVM):
         self.random_state = random_state
         self.max_iter = max_iter
         self.n_jobs = n_jobs
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32 and float64 are read in place, CSR too.
-        y : array of shape (n_samples,)
-            Targets, finite.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range, or the combination of loss and dual has no solver; the message
-            says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `max_iter` was reached; the message has the violation left.
-        """
-        return self._fit_guarded(X, y, sample_weight)
 
     def _can_be_primal(self) -> bool:
         return self.loss == "squared_epsilon_insensitive"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval
 
+from mlcore._base import fitting
 from mlcore._state import Array, Spec
 from mlcore._tables import Floats
 from mlcore.svm._base import BaseSVM
@@ -24,9 +25,10 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
     ----------
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
         "linear": x.z; "poly": (gamma x.z + coef0)^degree; "rbf": exp(-gamma (x - z).(x - z)); "sigmoid":
-        tanh(gamma x.z + coef0); "precomputed": X is the kernel matrix itself. A callable ``kernel(X, Z)`` returns the
-        matrix of shape (rows of X, rows of Z): it is called with the training rows twice, later with new rows and the
-        support vectors. What it is given is not looked at: strings and graphs are fine.
+        tanh(gamma x.z + coef0); "precomputed": X is the kernel matrix itself, dense: in fit symmetric, (n_samples,
+        n_samples). A callable ``kernel(X, Z)`` returns the matrix of shape (rows of X, rows of Z): it is called with
+        the training rows twice, later with new rows and the support vectors. What it is given is not looked at:
+        strings and graphs are fine.
     degree : int, default=3
         Degree of "poly", >= 0.
     gamma : {"scale", "auto"} or float, default="scale"
@@ -45,7 +47,8 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     max_iter : int, default=-1
-        Most steps; -1: ten million or 100 a row, whichever is more.
+        Most steps; -1: ten million or 100 a row, whichever is more. Reached, it is a ConvergenceWarning with the
+        largest KKT violation left.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
@@ -138,31 +141,31 @@ class OneClassSVM(OutlierMixin, BaseSVM):  # type: ignore[misc]
         Parameters
         ----------
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32 and float64 are read in place. For ``kernel="precomputed"`` the dense,
-            symmetric matrix of the kernel, of shape (n_samples, n_samples); for a callable kernel whatever it takes.
+            Training rows, as in :class:`SVC`.
         y : object, default=None
             Ignored, for scikit-learn.
-        sample_weight : array of shape (n_samples,), default=None
-            Weights, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy of it.
+        sample_weight : float or array of shape (n_samples,), default=None
+            Weights, not negative.
 
         Returns
         -------
         self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
+            The fitted estimator; unfitted if fit fails or is interrupted (Ctrl-C).
 
         Raises
         ------
-        ValueError
-            If a parameter or the data is out of range; the message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
+        ValueError, KeyboardInterrupt
+            As by :meth:`SVC.fit`.
 
         Warns
         -----
-        ConvergenceWarning
-            If `max_iter` was reached; the message has the largest KKT violation left.
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` was reached.
         """
-        return self._fit_guarded(X, y, sample_weight)
+        self._validate_params()
+        with fitting(self):
+            self._fit(X, y, sample_weight, continuing=False)
+        return self
 
     def _check_target(self, y: Any, n_samples: int) -> NDArray[Any]:  # noqa: ARG002
         return np.zeros(n_samples)

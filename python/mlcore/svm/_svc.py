@@ -17,7 +17,7 @@ class SVC(BaseSVC):
     """C-support vector classification by sequential minimal optimisation [1]_ [2]_.
 
     The border with the widest margin in the feature space of a kernel; rows within the margin or beyond it cost `C`
-    times how far. More than two classes are taught in pairs, side by side on all CPUs; kernel values are computed in
+    times how far. More than two classes are trained in pairs, side by side on all CPUs; kernel values are computed in
     blocks and kept within `cache_size`. `fit` gives the same bits for any `n_jobs`.
 
     Parameters
@@ -26,9 +26,10 @@ class SVC(BaseSVC):
         Cost of a row on the wrong side of its margin, per unit; > 0, inf for a hard margin. Smaller is smoother.
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
         "linear": x.z; "poly": (gamma x.z + coef0)^degree; "rbf": exp(-gamma (x - z).(x - z)); "sigmoid":
-        tanh(gamma x.z + coef0); "precomputed": X is the kernel matrix itself. A callable ``kernel(X, Z)`` returns the
-        matrix of shape (rows of X, rows of Z): it is called with the training rows twice, later with new rows and the
-        support vectors. What it is given is not looked at: strings and graphs are fine.
+        tanh(gamma x.z + coef0); "precomputed": X is the kernel matrix itself, dense: in fit symmetric, (n_samples,
+        n_samples). A callable ``kernel(X, Z)`` returns the matrix of shape (rows of X, rows of Z): it is called with
+        the training rows twice, later with new rows and the support vectors. What it is given is not looked at:
+        strings and graphs are fine.
     degree : int, default=3
         Degree of "poly", >= 0.
     gamma : {"scale", "auto"} or float, default="scale"
@@ -48,7 +49,8 @@ class SVC(BaseSVC):
         Factor on the weights of each class, and so on `C`, as a dict from label to factor; "balanced": such that all
         classes have the same sum of weights. A factor of 0 takes the rows of a class out of the fit.
     max_iter : int, default=-1
-        Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more.
+        Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more. Reached, it is a
+        ConvergenceWarning with the largest KKT violation left.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         Whether `decision_function` returns a value a class or a value a pair of classes.
     break_ties : bool, default=False
@@ -63,7 +65,8 @@ class SVC(BaseSVC):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted. A class whose rows all weigh 0 is one of them and is never predicted; if one class alone has
+        a weight, it is predicted everywhere.
     class_weight_ : array of shape (n_classes,)
         Factor on the weights of each class.
     support_ : int32 array of shape (n_SV,)
@@ -196,7 +199,8 @@ class NuSVC(BaseSVC):
         Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
         same sum of weights, and any `nu` is possible. A factor of 0 takes the rows of a class out of the fit.
     max_iter : int, default=-1
-        Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more.
+        Most steps for each pair of classes; -1: ten million or 100 a row, whichever is more. Reached, it is a
+        ConvergenceWarning with the largest KKT violation left.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         Whether `decision_function` returns a value a class or a value a pair of classes.
     break_ties : bool, default=False
@@ -211,7 +215,8 @@ class NuSVC(BaseSVC):
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted. A class whose rows all weigh 0 is one of them and is never predicted; if one class alone has
+        a weight, it is predicted everywhere.
     class_weight_ : array of shape (n_classes,)
         Factor on the weights of each class.
     support_, support_vectors_, n_support_, dual_coef_, coef_, intercept_, fit_status_, n_iter_, shape_fit_

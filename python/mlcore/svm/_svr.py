@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,39 +17,6 @@ class BaseSVR(RegressorMixin, BaseSVM):  # type: ignore[misc]
     """Fit and predict of both."""
 
     C: float
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Training rows, finite. float32 and float64 are read in place. For ``kernel="precomputed"`` the dense,
-            symmetric matrix of the kernel, of shape (n_samples, n_samples); for a callable kernel whatever it takes.
-        y : array of shape (n_samples,)
-            Targets, finite.
-        sample_weight : array of shape (n_samples,), default=None
-            Factors on `C`, not negative. A weight of 0 is the same as removing the row, of 2 the same as a second copy
-            of it.
-
-        Returns
-        -------
-        self
-            The fitted estimator. If fit fails or is interrupted (Ctrl-C), the estimator is left unfitted.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data is out of range; the message says which.
-        KeyboardInterrupt
-            On Ctrl-C.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `max_iter` was reached; the message has the largest KKT violation left.
-        """
-        return self._fit_guarded(X, y, sample_weight)
 
     def _dual_problem(self, y: NDArray[Any], weight: Floats) -> tuple[Floats, Floats]:
         return np.ascontiguousarray(y, dtype=np.float64), self._costs(weight)
@@ -84,9 +51,10 @@ class SVR(BaseSVR):
     ----------
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
         "linear": x.z; "poly": (gamma x.z + coef0)^degree; "rbf": exp(-gamma (x - z).(x - z)); "sigmoid":
-        tanh(gamma x.z + coef0); "precomputed": X is the kernel matrix itself. A callable ``kernel(X, Z)`` returns the
-        matrix of shape (rows of X, rows of Z): it is called with the training rows twice, later with new rows and the
-        support vectors. What it is given is not looked at: strings and graphs are fine.
+        tanh(gamma x.z + coef0); "precomputed": X is the kernel matrix itself, dense: in fit symmetric, (n_samples,
+        n_samples). A callable ``kernel(X, Z)`` returns the matrix of shape (rows of X, rows of Z): it is called with
+        the training rows twice, later with new rows and the support vectors. What it is given is not looked at:
+        strings and graphs are fine.
     degree : int, default=3
         Degree of "poly", >= 0.
     gamma : {"scale", "auto"} or float, default="scale"
@@ -107,7 +75,8 @@ class SVR(BaseSVR):
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     max_iter : int, default=-1
-        Most steps; -1: ten million or 100 a row, whichever is more.
+        Most steps; -1: ten million or 100 a row, whichever is more. Reached, it is a ConvergenceWarning with the
+        largest KKT violation left.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
@@ -227,7 +196,8 @@ class NuSVR(BaseSVR):
     cache_size : float, default=200
         Most memory for kernel values during fit, in MiB.
     max_iter : int, default=-1
-        Most steps; -1: ten million or 100 a row, whichever is more.
+        Most steps; -1: ten million or 100 a row, whichever is more. Reached, it is a ConvergenceWarning with the
+        largest KKT violation left.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
