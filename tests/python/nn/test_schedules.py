@@ -146,7 +146,7 @@ def test_schedules_refuse_what_they_cannot_follow():
     for name, bad in {"mode": "up", "threshold_mode": "log", "factor": 1.0, "patience": -1, "threshold": -1.0}.items():
         with pytest.raises(ValueError, match=name):
             optim.ReduceLROnPlateau(optimizer, **{name: bad})
-    with pytest.raises(TypeError, match="figure"):
+    with pytest.raises(TypeError, match="metric"):
         optim.ReduceLROnPlateau(optimizer).step()
     with pytest.raises(ValueError, match="2 groups"):
         optim.ReduceLROnPlateau(optimizer, min_lr=[0.1])

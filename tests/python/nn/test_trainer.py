@@ -126,7 +126,7 @@ def test_groups_that_are_added_between_runs_are_trained(classes):
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.0125, 0.1])
 
 
-def test_a_figure_of_nan_is_no_best(classes):
+def test_a_metric_of_nan_is_no_best(classes):
     X, y = classes
     figures = iter([math.nan, 3.0, math.nan, 2.0, math.nan, math.nan, math.nan, 1.0])
     trainer = Trainer(
@@ -416,7 +416,7 @@ def test_bad_data_is_refused(classes):
         trainer.fit(lambda epoch: [])
     with pytest.raises(ValueError, match="pass y"):
         trainer.fit(X)
-    with pytest.raises(TypeError, match="beside arrays only"):
+    with pytest.raises(TypeError, match="goes with arrays only"):
         trainer.fit(lambda epoch: [], y)
     with pytest.raises(TypeError, match="float64"):
         trainer.fit(X.astype(np.float64), y)

@@ -330,27 +330,27 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
             self.module_.eval()
             return
         stops = validation is not None and self.early_stopping in (True, "auto")
-        watched = validation if validation is not None and stops else columns
+        monitored = validation if validation is not None and stops else columns
         # The scale of the loss: the best constant prediction, which is where the default network starts.
-        start = self._all_losses(watched, lambda X: Tensor(np.tile(constant.astype(np.float32), (len(X), 1))))
+        start = self._all_losses(monitored, lambda X: Tensor(np.tile(constant.astype(np.float32), (len(X), 1))))
         trainer = self._make_trainer(
             len(columns[0]),
             schedule=self.schedule,
             max_epochs=int(self.max_iter),
             monitor="validation_loss" if stops else "loss",
             patience=None if self.early_stopping is False and validation is not None else int(self.n_iter_no_change),
-            min_delta=float(self.tol) * _typical(start, watched[1] if len(watched) == 3 else None),
+            min_delta=float(self.tol) * _typical(start, monitored[1] if len(monitored) == 3 else None),
             verbose=self.verbose,
         )
         X_val, y_val = (None, None) if validation is None else (validation[:-1], validation[-1])
         trainer.fit(columns[:-1], columns[-1], X_val=X_val, y_val=y_val)
         self.history_, self.n_iter_ = trainer.history, len(trainer.history)
         if self.module is None:
-            self._be_no_worse_than(constant, watched, float(start.mean()))
+            self._fall_back_to_constant(constant, monitored, float(start.mean()))
 
-    def _be_no_worse_than(self, constant: Floats, watched: tuple[Any, ...], start: float) -> None:
+    def _fall_back_to_constant(self, constant: Floats, monitored: tuple[Any, ...], start: float) -> None:
         """Go back to where the default network started, if training has not brought it to less loss."""
-        end = float(self._all_losses(watched, self.module_).mean())
+        end = float(self._all_losses(monitored, self.module_).mean())
         if end <= start:
             return
         self._start_at(constant)

@@ -58,13 +58,13 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         by a robust width, the tails bent like a logarithm (`input_center_`, `input_width_`, `input_offset_`). A
         `module` sees them so: each column of rows, each channel (axis 1) of images (n, channels, height, width), each
         entry where X has three axes; whole numbers for a `module` stay whole.
-        False: X is taken as it is ("inputs" means True here; a regressor has a target besides).
+        False: X is taken as it is ("inputs" means True here; a regressor has a target too).
     max_iter : int, default=200
         Most epochs.
     early_stopping : "auto" or bool, default="auto"
         True: part of the rows is set aside, and training stops when the loss on them no longer improves; with `X_val`
-        that is used instead. "auto": if `X_val` is given. Otherwise the training loss is watched, but with False and an
-        `X_val` nothing stops before `max_iter`. After a stop the weights of the best epoch are kept.
+        that is used instead. "auto": if `X_val` is given. Otherwise the training loss is monitored, but with False and
+        an `X_val` nothing stops before `max_iter`. After a stop the weights of the best epoch are kept.
     validation_fraction : float, default=0.1
         The share that is set aside.
     n_iter_no_change : int, default=10
@@ -205,7 +205,7 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
         Centres and widths of columns are those of the first call (or of :meth:`fit`): what the network has learned is
         in these units. A column that was constant until then is measured when it first varies. Weights are relative to
         the mean of each call. A class that has not come yet gets next to no probability. The moments of the optimizer
-        go on from call to call, but are no part of a saved or pickled model: they start anew after loading.
+        go on from call to call, but are no part of a saved or pickled model: they start again after loading.
         """
         self._validate_params()
         name = type(self).__name__

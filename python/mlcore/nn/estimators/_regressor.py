@@ -66,8 +66,8 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
         Most epochs.
     early_stopping : "auto" or bool, default="auto"
         True: part of the rows is set aside, and training stops when the loss on them no longer improves; with `X_val`
-        that is used instead. "auto": if `X_val` is given. Otherwise the training loss is watched, but with False and an
-        `X_val` nothing stops before `max_iter`. After a stop the weights of the best epoch are kept.
+        that is used instead. "auto": if `X_val` is given. Otherwise the training loss is monitored, but with False and
+        an `X_val` nothing stops before `max_iter`. After a stop the weights of the best epoch are kept.
     validation_fraction : float, default=0.1
         The share that is set aside.
     n_iter_no_change : int, default=10
@@ -197,7 +197,7 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
         Centres and widths of columns and target are those of the first call (or of :meth:`fit`): what the network has
         learned is in these units. A column, or target, that was constant until then is measured when it first varies.
         Weights are relative to the mean of each call. The moments of the optimizer go on from call to call, but are no
-        part of a saved or pickled model: they start anew after loading.
+        part of a saved or pickled model: they start again after loading.
         """
         self._validate_params()
         with fitting(self, continuing=hasattr(self, "module_")):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn.functional._position import turned
+from mlcore.nn.functional._position import rotated
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record, sum_over
 
 
@@ -38,10 +38,10 @@ def scaled_dot_product_attention(
     attn_mask : Tensor or array that broadcasts to (..., Tq, Tk), optional
         Of bool: True where a query may see a key. Of float32: added to the scores, -inf hides. It is not expanded.
     dropout_p : float in [0, 1), default=0.0
-        Share of the weights that are dropped, the others are scaled up; drawn afresh at each call. As in PyTorch there
+        Share of the weights that are dropped, the others are scaled up; drawn again at each call. As in PyTorch there
         is no notion of training here: pass 0 when evaluating. Rounded to a multiple of 2^-16.
     is_causal : bool, default=False
-        Query t sees the keys 0 .. t. Goes together with a mask; tiles that nobody sees are skipped.
+        Query t sees the keys 0 .. t. Goes together with a mask; tiles that no query sees are skipped.
     scale : float, optional
         1 / sqrt(D) unless given.
     lengths : array of int (B,), optional
@@ -68,8 +68,9 @@ def scaled_dot_product_attention(
     Notes
     -----
     With P = softmax(S), S = scale Q K^T + mask: dV = P^T dO, dS = P (dO V^T - rowsum(dO O)), dQ = scale dS K, dK =
-    scale dS^T Q; dS is the gradient by a float mask that requires one (which costs the whole matrix). P is made again
-    in the backward pass from the sums of its rows, dropout from its seed. Dao et al., "FlashAttention", NeurIPS 2022.
+    scale dS^T Q; dS is the gradient with respect to a float mask that requires one (this costs the whole matrix). P is
+    computed again in the backward pass from the sums of its rows, dropout from its seed. Dao et al., "FlashAttention",
+    NeurIPS 2022.
     """
     query, key, value, attn_mask = _operands_and_mask(query, key, value, attn_mask)
     q, k, v = checked_qkv(query, key, value)
@@ -122,7 +123,7 @@ def packed_attention(
     batch_first : bool, default=True
         False: the axes are (T, B, ...).
     rotary : bool, default=False
-        Turn queries and keys by their positions: :func:`rotary_embedding`.
+        Rotate queries and keys by their positions: :func:`rotary_embedding`.
 
     Returns
     -------
@@ -151,7 +152,7 @@ def packed_attention(
     mask = None if attn_mask is None else Mask(attn_mask, (*q.shape[:3], k.shape[2]))
     parents = [*projected] if mask is None or mask.tensor is None else [*projected, mask.tensor]
     if rotary:
-        q, k = turned(q), turned(k)
+        q, k = rotated(q), rotated(k)
     pass_ = _Pass(q, k, v, mask, lengths, dropout_p, is_causal, None)
     out = core.nn.empty((*projected[0].shape[:-1], num_heads * v.shape[3]))
     log_sums = pass_.forward(split(out, 1)[0])
@@ -164,7 +165,7 @@ def packed_attention(
         dscores = pass_.backward(split(out, 1)[0], log_sums, dout, heads, needs_mask)
         for head in heads[:2] if rotary else ():
             if head is not None:
-                head[...] = turned(head, back=True)
+                head[...] = rotated(head, back=True)
         if len(parents) > len(projected):
             gradients.append(mask.gradient(dscores) if needs_mask and mask is not None else None)
         return gradients
@@ -288,7 +289,7 @@ class _Pass:
     def backward(
         self, out: Array, log_sums: Array, dout: Array, gradients: Sequence[Array | None], needs_dscores: bool
     ) -> Any:
-        """Fill `gradients` by q, k and v; return that by the scores if it is needed."""
+        """Fill `gradients` with respect to q, k and v; return that with respect to the scores if it is needed."""
         q, k, v = self.qkv
         dq, dk, dv = gradients
         options = {**self.options, **self.dropout, "needs_dscores": needs_dscores, "n_threads": n_threads()}

@@ -179,20 +179,20 @@ def _convolution(
     x, w, b = operands(input, weight, bias)
     _check(x, w, b, groups, n_axes)
     kernel = w.shape[2:]
-    steps, spread = sizes("stride", stride, n_axes, 1), sizes("dilation", dilation, n_axes, 1)
-    sides = both_sides(padding, kernel, steps, spread)
-    for axis, (k, d) in enumerate(zip(kernel, spread, strict=True)):
+    strides, dilations = sizes("stride", stride, n_axes, 1), sizes("dilation", dilation, n_axes, 1)
+    sides = both_sides(padding, kernel, strides, dilations)
+    for axis, (k, d) in enumerate(zip(kernel, dilations, strict=True)):
         whole = x.shape[axis - n_axes] + sides[2 * axis] + sides[2 * axis + 1]
         if d * (k - 1) + 1 > whole:
             raise ShapeError(
-                f"kernel of shape {kernel} with dilation {spread} is larger than the input of shape {x.shape} "
+                f"kernel of shape {kernel} with dilation {dilations} is larger than the input of shape {x.shape} "
                 f"with padding {padding!r}"
             )
-    options = kernel_options(steps, sides, spread, groups)
+    options = kernel_options(strides, sides, dilations, groups)
     parents = [t for t in (x, w, b) if t is not None]
     if x.size == 0 or w.size == 0:  # no images or no filters
         places = (
-            (x.shape[i - n_axes] + sum(sides[2 * i : 2 * i + 2]) - spread[i] * (kernel[i] - 1) - 1) // steps[i] + 1
+            (x.shape[i - n_axes] + sum(sides[2 * i : 2 * i + 2]) - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1
             for i in range(n_axes)
         )
         zeros = [np.zeros(t.shape, np.float32) for t in parents]

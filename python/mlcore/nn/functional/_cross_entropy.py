@@ -138,7 +138,7 @@ def focal_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Compute the focal loss of logits of several classes, which looks away from what is already well classified.
+    """Compute the focal loss of logits of several classes, in which what is well classified counts less.
 
     ``L = -w_t (1 - p_t)^gamma log p_t`` with p = softmax(x) and t the target (Lin et al. 2017).
 

@@ -33,7 +33,7 @@ def _pointwise(
     if not symmetric:
         without_gradient(op, "target", t)
 
-    def spread(name: str, values: Any) -> Any:
+    def broadcast(name: str, values: Any) -> Any:
         values = without_gradient(op, name, values)
         if values is None:
             return None
@@ -44,7 +44,7 @@ def _pointwise(
                 f"{name} of {op} has shape {values.shape}, which does not fit input of {x.shape}"
             ) from None
 
-    w, pw = spread("weight", weight), spread("pos_weight", pos_weight)
+    w, pw = broadcast("weight", weight), broadcast("pos_weight", pos_weight)
     xs, ts = np.ascontiguousarray(x.data), np.ascontiguousarray(t.data)
 
     def evaluate(reduction: str, dy: Array | None, with_gradient: bool) -> tuple[Any, Any]:

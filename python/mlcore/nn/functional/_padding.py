@@ -12,24 +12,24 @@ MODES = ("constant", "reflect", "replicate", "circular")
 
 
 def pad(input: Tensor | Array, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Add entries before and behind the last axes.
+    """Add entries before and after the last axes.
 
     Parameters
     ----------
     input : Tensor of any shape
         x.
     pad : sequence of int
-        How many before and behind: of the last axis, then of the one before it, and so on. Negative ones cut off.
+        How many before and after: of the last axis, then of the one before it, and so on. Negative ones remove entries.
     mode : {"constant", "reflect", "replicate", "circular"}, default="constant"
         What is added: `value`; x mirrored at its first and last entry, which are not repeated; the first or last entry
-        again and again; or x from its other end.
+        repeated; or x from its other end.
     value : float, optional
         0 unless given; for "constant" alone.
 
     Returns
     -------
     Tensor
-        The gradient by an entry is the sum of the dy of all places where it stands.
+        The gradient with respect to an entry is the sum of the dy of all its copies.
 
     Raises
     ------
@@ -65,14 +65,14 @@ def pad(input: Tensor | Array, pad: Sequence[int], mode: str = "constant", value
     return record("pad", out.copy() if out is x.data else out, (x,), backward)
 
 
-def _sources(n: int, before: int, behind: int, mode: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _sources(n: int, before: int, after: int, mode: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return from which of n entries each is taken; -1: from none."""
-    at = np.arange(-before, n + behind)
-    if at.size == 0 or n + before + behind < 0:
-        raise ShapeError(f"pad ({before}, {behind}) leaves nothing of an axis of length {n}, shape {shape}")
+    at = np.arange(-before, n + after)
+    if at.size == 0 or n + before + after < 0:
+        raise ShapeError(f"pad ({before}, {after}) leaves nothing of an axis of length {n}, shape {shape}")
     most = {"constant": np.inf, "reflect": n - 1, "replicate": np.inf if n else 0, "circular": n}[mode]
-    if max(before, behind) > most:
-        raise ShapeError(f"mode {mode!r} can add {most} entries to an axis of length {n}, got ({before}, {behind})")
+    if max(before, after) > most:
+        raise ShapeError(f"mode {mode!r} can add {most} entries to an axis of length {n}, got ({before}, {after})")
     if mode == "constant":
         return np.where((at < 0) | (at >= n), -1, at)
     if mode == "replicate":

@@ -199,8 +199,8 @@ def _n_windows(x: Tensor, n_in: int, kernel: int, stride: int, padding: int, dil
     span = dilation * (kernel - 1) + 1
     if 2 * padding > span:
         raise ValueError(f"padding {padding} is more than half of a window of {span}")
-    room = n_in + 2 * padding - span
-    n = (-(-room // stride) if ceil_mode else room // stride) + 1
+    free = n_in + 2 * padding - span
+    n = (-(-free // stride) if ceil_mode else free // stride) + 1
     if ceil_mode and (n - 1) * stride >= n_in + padding:
         n -= 1
     if n < 1:
@@ -219,8 +219,8 @@ def _max_pool(
 ) -> Tensor:
     x = as_tensor(input)
     kernel, step, pad = _geometry(x, n_axes, kernel_size, stride, padding)
-    spread = sizes("dilation", dilation, n_axes, 1)
-    per_axis = zip(x.shape[-n_axes:], kernel, step, pad, spread, strict=True)
+    dilations = sizes("dilation", dilation, n_axes, 1)
+    per_axis = zip(x.shape[-n_axes:], kernel, step, pad, dilations, strict=True)
     out = tuple(_n_windows(x, *axis, ceil_mode) for axis in per_axis)
 
     def pair(values: tuple[int, ...], single: int) -> tuple[int, ...]:
@@ -232,7 +232,7 @@ def _max_pool(
         kernel_size=pair(kernel, 1),
         stride=pair(step, 1),
         padding=pair(pad, 0),
-        dilation=pair(spread, 1),
+        dilation=pair(dilations, 1),
         output_size=pair(out, 1),
         n_threads=n_threads(),
     )

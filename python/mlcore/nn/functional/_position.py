@@ -1,4 +1,4 @@
-"""Where in a sequence a vector stands: sinusoids to add, rotations."""
+"""Positions in a sequence: sinusoids to add, rotations."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from mlcore.nn.tensor import Array, ShapeError, Tensor, float_tensor, record
 
 
 def sinusoids(n_positions: int, d_model: int, base: float = 10000.0) -> Array:
-    """Return the table of Vaswani et al. (NIPS 2017): sin and cos of the position at falling frequencies, by turns.
+    """Return the table of Vaswani et al. (NIPS 2017): sin and cos of the position, at descending frequencies.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def sinusoids(n_positions: int, d_model: int, base: float = 10000.0) -> Array:
 
 
 def rotary_embedding(input: Tensor | Array, positions: Any = None, base: float = 10000.0) -> Tensor:
-    """Turn pairs of entries by angles that grow with the position: an inner product then sees the distance alone.
+    """Rotate pairs of entries by angles that grow with the position: an inner product then sees the distance alone.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def rotary_embedding(input: Tensor | Array, positions: Any = None, base: float =
     positions : array of int (T,), optional
         0 .. T - 1 unless given.
     base : float, default=10000.0
-        Entries i and i + D / 2 are turned by position * base^(-2 i / D).
+        Entries i and i + D / 2 are rotated by position * base^(-2 i / D).
 
     Returns
     -------
     Tensor (..., T, D)
-        Turned; the gradient is turned back.
+        Rotated; the gradient is rotated back.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def rotary_embedding(input: Tensor | Array, positions: Any = None, base: float =
     if x.ndim < 2 or x.shape[-1] % 2:
         raise ShapeError(f"rotary_embedding takes (..., T, D) with an even D, got shape {x.shape}")
     places = None if positions is None else _places(positions, x.shape)
-    data = turned(x.data, places, base)
-    return record("rotary embedding", data, (x,), lambda dy: [turned(dy, places, base, back=True)])
+    data = rotated(x.data, places, base)
+    return record("rotary embedding", data, (x,), lambda dy: [rotated(dy, places, base, back=True)])
 
 
-def turned(x: Array, places: NDArray[Any] | None = None, base: float = 10000.0, back: bool = False) -> Array:
-    """Turn (..., T, D), or turn it back: a new array."""
+def rotated(x: Array, places: NDArray[Any] | None = None, base: float = 10000.0, back: bool = False) -> Array:
+    """Rotate (..., T, D), or rotate it back: a new array."""
     n, depth = x.shape[-2:]
     cos, sin = _rotations(n, depth, base) if places is None else _rotations_at(places, depth, base)
     half = depth // 2

@@ -28,7 +28,7 @@ def record_loss(
     def backward(dy: Array) -> Gradients:
         if reduction == "none":
             return [place(evaluate(reduction, np.ascontiguousarray(dy), True)[1])]
-        # Made in the forward pass; a second walk over the same tape finds it given away and makes it again.
+        # Computed in the forward pass; a second backward pass finds it used up and computes it again.
         dx = kept.pop() if kept else evaluate(reduction, None, True)[1]
         if dy.item() != 1:
             dx = core.nn.scale(dx, dy.item(), out=dx, n_threads=n_threads())

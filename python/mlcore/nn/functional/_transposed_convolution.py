@@ -92,10 +92,10 @@ def _transposed(
         raise ShapeError(f"input of shape {x.shape} does not fit weight of shape {w.shape}: {channels} channels")
     if b is not None and b.shape != (filters,):
         raise ShapeError(f"bias of shape {b.shape} does not fit the {filters} filters")
-    steps, spread = sizes("stride", stride, n_axes, 1), sizes("dilation", dilation, n_axes, 1)
+    strides, dilations = sizes("stride", stride, n_axes, 1), sizes("dilation", dilation, n_axes, 1)
     cut, extra = sizes("padding", padding, n_axes, 0), sizes("output_padding", output_padding, n_axes, 0)
     length, sides = [], []
-    for n, k, s, d, p, e in zip(x.shape[-n_axes:], w.shape[2:], steps, spread, cut, extra, strict=True):
+    for n, k, s, d, p, e in zip(x.shape[-n_axes:], w.shape[2:], strides, dilations, cut, extra, strict=True):
         if e >= max(s, d) or e - p >= s:
             raise ValueError(f"output_padding must be smaller than stride or dilation, got {output_padding!r}")
         length.append((n - 1) * s - 2 * p + d * (k - 1) + e + 1)
@@ -103,7 +103,7 @@ def _transposed(
     if min(length) < 1:
         raise ShapeError(f"padding {padding!r} leaves nothing of the result for input of shape {x.shape}")
 
-    options = kernel_options(steps, sides, spread, groups)
+    options = kernel_options(strides, sides, dilations, groups)
     xs, ws = as_images(x.data, n_axes), as_images(w.data, n_axes)
     lead = len(xs)
     shape = (*x.shape[: -n_axes - 1], filters, *length)

@@ -31,7 +31,7 @@ class MultiheadAttention(Module):
     batch_first : bool, default=False
         Axes are (B, T, E) rather than (T, B, E).
     rotary : bool, default=False
-        Turn queries and keys by their positions, so that scores see how far they are apart (Su et al., 2021).
+        Rotate queries and keys by their positions, so that scores see how far they are apart (Su et al., 2021).
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class MultiheadAttention(Module):
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         if rotary and embed_dim // num_heads % 2:
-            raise ValueError(f"rotary positions turn pairs of entries, but heads have {embed_dim // num_heads}")
+            raise ValueError(f"rotary positions rotate pairs of entries, but heads have {embed_dim // num_heads}")
         self.kdim, self.vdim, self.rotary = kdim or embed_dim, vdim or embed_dim, rotary
         same = self.kdim == self.vdim == embed_dim
         shapes = {"in_proj_weight": (3 * embed_dim, embed_dim)} if same else {}

@@ -159,7 +159,7 @@ class Residual(Module):
         x = as_tensor(input)
         y: Tensor = self.module(x)
         if y.shape != x.shape:
-            raise ShapeError(f"the module turned shape {x.shape} into {y.shape}; a residual needs one shape")
+            raise ShapeError(f"the module changed shape {x.shape} into {y.shape}; a residual needs one shape")
         return x + y
 
 

@@ -1,4 +1,4 @@
-"""Layers that disturb their input while training, and hand it on unchanged in evaluation."""
+"""Layers that add noise to their input while training, and return it unchanged in evaluation."""
 
 from typing import Any
 

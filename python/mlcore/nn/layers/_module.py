@@ -128,7 +128,7 @@ class Module:
         self._forward_hooks.append(hook)
         return lambda: self._forward_hooks.remove(hook)
 
-    # ---- walks ----
+    # ---- iterators ----
     def named_modules(self, prefix: str = "") -> "Iterator[tuple[str, Module]]":
         """Yield this module and all below, each once, with its path."""
         seen: set[int] = set()
@@ -153,7 +153,7 @@ class Module:
         return iter({id(child): child for child in self._modules.values() if child is not None}.values())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield all parameters with their paths; one that is shared comes once, by its first path."""
+        """Yield all parameters with their paths; one that is shared is yielded once, with its first path."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, parameter in module._parameters.items():
@@ -221,7 +221,7 @@ class Module:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Take over what :meth:`state_dict` returned. Either all of it is taken or nothing.
+        """Load what :meth:`state_dict` returned. Either all of it is taken or nothing.
 
         Parameters
         ----------
@@ -300,7 +300,7 @@ class Module:
 
     # ---- how it looks ----
     def extra_repr(self) -> str:
-        """Return what stands in the parentheses of a layer; a subclass defines it."""
+        """Return the text in the parentheses of a layer; a subclass defines it."""
         return ""
 
     def __repr__(self) -> str:

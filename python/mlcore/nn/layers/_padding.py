@@ -34,12 +34,12 @@ class _Pad(Module):
 
 
 class ConstantPad1d(_Pad):
-    """Add `value` before and behind each sequence: see :func:`mlcore.nn.functional.pad`.
+    """Add `value` before and after each sequence: see :func:`mlcore.nn.functional.pad`.
 
     Parameters
     ----------
     padding : int or (int, int)
-        How many before and behind; negative ones cut off.
+        How many before and after; negative ones remove entries.
     value : float
         What is added.
     """
@@ -58,7 +58,7 @@ class ConstantPad2d(ConstantPad1d):
 
 
 class ZeroPad1d(_Pad):
-    """Add zeros before and behind each sequence; `padding` is an int or (before, behind)."""
+    """Add zeros before and after each sequence; `padding` is an int or (before, after)."""
 
     n_axes = 1
 
@@ -94,12 +94,12 @@ class ReplicationPad2d(_Pad):
 
 
 class CircularPad1d(_Pad):
-    """Go on at the other end of each sequence."""
+    """Continue each sequence with its other end."""
 
     n_axes, mode = 1, "circular"
 
 
 class CircularPad2d(_Pad):
-    """Go on at the other side of each image."""
+    """Continue each image with its other side."""
 
     n_axes, mode = 2, "circular"

@@ -1,4 +1,4 @@
-"""PositionalEncoding: tells attention, which is blind to order, where a vector stands."""
+"""PositionalEncoding: tells attention, which is blind to order, the position of a vector."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ class PositionalEncoding(Module):
     d_model : int
         D, the length of the vectors.
     max_len : int, default=5000
-        Positions there are; without a meaning for "rotary", which knows no end.
+        Number of positions; not used for "rotary", which has no limit.
     kind : {"sinusoidal", "learned", "rotary"}, default="sinusoidal"
-        Add sines and cosines (Vaswani et al., 2017); add a table that is learned; or turn pairs of entries (Su et al.,
-        2021), for the queries and keys of each head: :func:`mlcore.nn.functional.rotary_embedding`.
+        Add sines and cosines (Vaswani et al., 2017); add a table that is learned; or rotate pairs of entries (Su et
+        al., 2021), for the queries and keys of each head: :func:`mlcore.nn.functional.rotary_embedding`.
     batch_first : bool, default=True
         Axes are (B, T, D); else (T, B, D). Without B it makes no difference.
 
@@ -40,7 +40,7 @@ class PositionalEncoding(Module):
         if d_model < 1 or max_len < 1:
             raise ValueError(f"d_model and max_len must be positive, got {d_model} and {max_len}")
         if kind == "rotary" and d_model % 2:
-            raise ValueError(f"rotary positions turn pairs of entries, but d_model is {d_model}")
+            raise ValueError(f"rotary positions rotate pairs of entries, but d_model is {d_model}")
         self.d_model, self.max_len, self.kind, self.batch_first = d_model, max_len, kind, batch_first
         if kind == "sinusoidal":
             self._table = sinusoids(max_len, d_model)

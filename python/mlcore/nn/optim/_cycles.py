@@ -78,7 +78,7 @@ class OneCycleLR(Schedule):
 
 
 class CyclicLR(Schedule):
-    """Up and down between two rates in straight lines, again and again (Smith, 2017).
+    """Up and down between two rates in straight lines, repeatedly (Smith, 2017).
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class CyclicLR(Schedule):
 
 
 class CosineAnnealingWarmRestarts(Schedule):
-    """Half a cosine from the base rate down to `eta_min`, then at once up again (Loshchilov and Hutter, 2017).
+    """Half a cosine from the base rate down to `eta_min`, then again from the base rate (Loshchilov, Hutter 2017).
 
     Parameters
     ----------

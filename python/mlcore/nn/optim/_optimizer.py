@@ -24,7 +24,7 @@ _ADDED = {"maximize", "amsgrad", "centered", "momentum"}
 
 
 class StepOptions(TypedDict, total=False):
-    """Arguments that every optimizer hands on to :class:`Optimizer`, where they are described."""
+    """Arguments that every optimizer passes on to :class:`Optimizer`, where they are described."""
 
     max_norm: float | None
     clip_value: float | None
@@ -246,7 +246,7 @@ class Optimizer:
         return {"state": copies, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned for an optimizer with the same groups.
+        """Load what :meth:`state_dict` returned for an optimizer with the same groups.
 
         Raises
         ------

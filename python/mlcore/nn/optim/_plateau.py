@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: rates that fall when a figure no longer improves."""
+"""ReduceLROnPlateau: rates that fall when a metric no longer improves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,24 +10,24 @@ from mlcore.nn.optim._schedules import Schedule, _check_count
 
 
 class ReduceLROnPlateau(Schedule):
-    """Multiplies the rates by `factor` when a figure has not improved for more than `patience` epochs.
+    """Multiplies the rates by `factor` when a metric has not improved for more than `patience` epochs.
 
-    A :class:`~mlcore.nn.Trainer` hands it the figure that it monitors, at the end of each epoch.
+    A :class:`~mlcore.nn.Trainer` passes it the monitored metric at the end of each epoch.
 
     Parameters
     ----------
     optimizer : Optimizer
         See :class:`Schedule`.
     mode : {"min", "max"}, default="min"
-        Whether the figure is better low or high.
+        Whether the metric is better low or high.
     factor : float, default=0.1
         In (0, 1).
     patience : int, default=10
-        Epochs without improvement that are borne, >= 0.
+        Epochs without improvement that are tolerated, >= 0.
     threshold : float, default=1e-4
         What counts as an improvement, >= 0.
     threshold_mode : {"rel", "abs"}, default="rel"
-        "rel": it is a share of the size of the best figure (PyTorch takes the sign along, so that a negative figure
+        "rel": it is a share of the size of the best value (PyTorch keeps its sign, so that a negative value
         that gets slightly worse counts as better there).
     cooldown : int, default=0
         Epochs after a fall in which nothing is counted, >= 0.
@@ -39,10 +39,10 @@ class ReduceLROnPlateau(Schedule):
     Attributes
     ----------
     best : float
-        The best figure so far.
+        The best value so far.
     """
 
-    needs_figure: ClassVar[bool] = True
+    needs_metric: ClassVar[bool] = True
     _state_spec: ClassVar[Spec] = {
         "n_steps": Int(high=2**53),
         "best": Number(),
@@ -83,15 +83,15 @@ class ReduceLROnPlateau(Schedule):
         self._lowest()
 
     def step(self, metrics: float | None = None) -> None:
-        """Hear of the figure of an epoch, and set the rates of the next.
+        """Take the metric of an epoch, and set the rates of the next.
 
         Parameters
         ----------
         metrics : float
-            The figure. NaN is no improvement.
+            Its value. NaN is no improvement.
         """
         if metrics is None:
-            raise TypeError("step of ReduceLROnPlateau takes the figure that it watches")
+            raise TypeError("step of ReduceLROnPlateau takes the metric that it monitors")
         value = float(metrics)
         self.n_steps += 1
         if self._is_better(value):
@@ -127,13 +127,13 @@ class ReduceLROnPlateau(Schedule):
 
     def rate(self, n_steps: int, base_lr: float) -> float:
         """Refuse: the rates are no function of the number of steps."""
-        raise NotImplementedError("the rates of ReduceLROnPlateau depend on a figure, not on the number of steps")
+        raise NotImplementedError("the rates of ReduceLROnPlateau depend on a metric, not on the number of steps")
 
     def _apply(self) -> None:
-        """Leave the rates as they are: only a figure changes them."""
+        """Leave the rates as they are: only a metric changes them."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counts, the best figure and the rates."""
+        """Return the counts, the best value and the rates."""
         return {
             "n_steps": self.n_steps,
             "best": self.best,
@@ -143,7 +143,7 @@ class ReduceLROnPlateau(Schedule):
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned, and set the rates.
+        """Load what :meth:`state_dict` returned, and set the rates.
 
         Raises
         ------

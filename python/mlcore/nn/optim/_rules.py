@@ -190,7 +190,7 @@ class Adam(Optimizer):
     weight_decay : float, default=0.0
         w in ``g += w p``.
     amsgrad : bool, default=False
-        Whether the largest s so far stands in its place (Reddi, Kale and Kumar, 2018).
+        Whether the largest s so far replaces it (Reddi, Kale and Kumar, 2018).
     max_norm, clip_value, maximize : default=None, None, False
         See :class:`Optimizer`.
     """
@@ -225,7 +225,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient: ``p -= r w p`` before its step (Loshchilov and Hutter, 2019).
+    """Adam with weight decay apart from the gradient: ``p -= r w p`` before its step (Loshchilov and Hutter, 2019).
 
     Parameters
     ----------

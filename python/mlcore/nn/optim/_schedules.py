@@ -30,8 +30,8 @@ class Schedule:
 
     Notes
     -----
-    A group that is added to the optimizer later is taken up with the next step: the rate that it came with is that of
-    the present step, and goes on from there as the rates of the others do. Its base rate is what gives this rate now
+    A group that is added to the optimizer later joins the schedule at the next step: the rate that it came with is that
+    of the present step, and changes from there as the rates of the others do. Its base rate is what gives this rate now
     (or "initial_lr" of the group, if it has one).
     """
 
@@ -39,8 +39,8 @@ class Schedule:
         "n_steps": Int(high=2**53),
         "base_lrs": ListOf(Number(is_finite=True)),
     }
-    needs_figure: ClassVar[bool] = False
-    """Whether :meth:`step` takes a figure, such as the validation loss, once an epoch."""
+    needs_metric: ClassVar[bool] = False
+    """Whether :meth:`step` takes a metric, such as the validation loss, once an epoch."""
     cycle_momentum = False
     """Whether momenta are set too."""
 
@@ -59,7 +59,7 @@ class Schedule:
 
     def step(self) -> None:
         """Count one step and set the rates of the next."""
-        self._take_up_new_groups()
+        self._add_new_groups()
         self.n_steps += 1
         self._apply()
 
@@ -72,7 +72,7 @@ class Schedule:
         return {"n_steps": self.n_steps, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned, and set the rates.
+        """Load what :meth:`state_dict` returned, and set the rates.
 
         Raises
         ------
@@ -86,16 +86,16 @@ class Schedule:
                 f"state of {type(self).__name__} is of {len(base_lrs)} groups, the optimizer has {n_groups}"
             )
         self.n_steps, self.base_lrs = int(state_dict["n_steps"]), base_lrs
-        self._take_up_new_groups()
+        self._add_new_groups()
         self._apply()
 
-    def _take_up_new_groups(self) -> None:
+    def _add_new_groups(self) -> None:
         for group in self.optimizer.param_groups[len(self.base_lrs) :]:
             group.setdefault("initial_lr", self._base_of(float(group["lr"])))
             self.base_lrs.append(float(group["initial_lr"]))
 
     def _base_of(self, lr: float) -> float:
-        """Return the base rate whose rate is `lr` now: rates are a line in their base."""
+        """Return the base rate whose rate is `lr` now: rates are linear in their base."""
         start = self.rate(self.n_steps, 0.0)
         slope = self.rate(self.n_steps, 1.0) - start
         base = (lr - start) / slope if slope > 0 else lr
@@ -188,7 +188,7 @@ class MultiStepLR(Schedule):
     optimizer : Optimizer
         See :class:`Schedule`.
     milestones : iterable of int
-        Steps; one that stands there twice counts twice.
+        Steps; one that is given twice counts twice.
     gamma : float, default=0.1
         >= 0.
     """
@@ -307,8 +307,8 @@ class SequentialLR(Schedule):
                 f"{len(schedules)} schedules need {len(schedules) - 1} ascending milestones, got {list(milestones)}"
             )
         for schedule in schedules:
-            if schedule.needs_figure:
-                raise ValueError(f"{type(schedule).__name__} is no part of a SequentialLR: its rates need a figure")
+            if schedule.needs_metric:
+                raise ValueError(f"{type(schedule).__name__} is no part of a SequentialLR: its rates need a metric")
             if schedule.cycle_momentum:
                 name = type(schedule).__name__
                 raise ValueError(f"SequentialLR sets learning rates alone: give {name} cycle_momentum=False")

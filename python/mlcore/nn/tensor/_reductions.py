@@ -228,11 +228,11 @@ def _extreme(x: TensorBase, dim: Any, keepdim: bool, op: str, where: Any) -> Any
         values = x.data
         top = np.asarray(values.reshape(-1)[where(values)])
 
-        def spread(dy: Array) -> Gradients:  # equal entries share it
+        def backward_of_all(dy: Array) -> Gradients:  # equal entries share it
             hit = (values == top) | ((values != values) & (top != top))
             return [hit * (dy / np.float32(hit.sum()))]
 
-        return record(op, top, (x,), spread, saved=(x,), output_saved=True)
+        return record(op, top, (x,), backward_of_all, saved=(x,), output_saved=True)
     d = one_axis(dim, x.shape)
     values = x.data.reshape(x.shape or (1,))
     if values.shape[d] == 0:

@@ -97,7 +97,7 @@ class Shapes(TensorBase):
         return record("[]", data, (self,), lambda dy: [_sums_at(_positions_of(shape)[plain], dy, shape)])
 
     def gather(self, dim: int, index: Any) -> "Tensor":
-        """Return ``y[i][j][k] = x[index[i][j][k]][j][k]`` for dim 0, and likewise for others.
+        """Return ``y[i][j][k] = x[index[i][j][k]][j][k]`` for dim 0, and in the same way for others.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ class WeightAverage:
     Attributes
     ----------
     n_averaged : int
-        How many times weights have been taken in.
+        How many times weights have been added.
     """
 
     _state_spec: ClassVar[Spec] = {"n_averaged": Int(), "values": ListOf(ArrayEntry("f4", is_finite=True))}
@@ -30,17 +30,17 @@ class WeightAverage:
         self.values: list[Array] = []
 
     def start(self, model: Module) -> None:
-        """Begin anew, with the weights of `model`."""
+        """Start again, with the weights of `model`."""
         self.values = [p.data.copy() for p in model.parameters()]
         self.n_averaged = 0
 
     def after_step(self, model: Module) -> None:
-        """Hear of a step."""
+        """Called after each step."""
 
     def after_epoch(self, model: Module, epoch: int) -> None:
-        """Hear of the end of an epoch, from 0."""
+        """Called at the end of each epoch, which count from 0."""
 
-    def _take_in(self, model: Module, weight: float) -> None:
+    def _add(self, model: Module, weight: float) -> None:
         sources = [p.data.reshape(-1) for p in model.parameters()]
         targets = [values.reshape(-1) for values in self.values]
         core.nn.blend(targets, sources, weight=weight, n_threads=n_threads())
@@ -48,7 +48,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self, model: Module) -> Iterator[None]:
-        """Let the network have the average within a ``with`` block."""
+        """Use the average as the weights of the network within a ``with`` block."""
         self.swap(model)
         try:
             yield
@@ -68,7 +68,7 @@ class WeightAverage:
         return {"n_averaged": self.n_averaged, "values": list(self.values)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""
         check_entries(self._state_spec, state, type(self).__name__)
         self.n_averaged = int(state["n_averaged"])
         self.values = [np.array(values, np.float32, order="C") for values in state["values"]]
@@ -91,9 +91,9 @@ class EMA(WeightAverage):
         self.decay = decay
 
     def after_step(self, model: Module) -> None:
-        """Take the weights in."""
+        """Add the weights to the average."""
         decay = min(self.decay, (1 + self.n_averaged) / (10 + self.n_averaged))
-        self._take_in(model, 1 - decay)
+        self._add(model, 1 - decay)
 
 
 class SWA(WeightAverage):
@@ -112,9 +112,9 @@ class SWA(WeightAverage):
         self.start_epoch = start_epoch
 
     def after_epoch(self, model: Module, epoch: int) -> None:
-        """Take the weights in."""
+        """Add the weights to the average."""
         if epoch >= self.start_epoch:
-            self._take_in(model, 1 / (self.n_averaged + 1))
+            self._add(model, 1 / (self.n_averaged + 1))
 
 
 def has_running_statistics(model: Module) -> bool:

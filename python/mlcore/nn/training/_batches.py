@@ -1,4 +1,4 @@
-"""Batches: from arrays, drawn anew each epoch and grouped by length if wanted; or any iterable of batches.
+"""Batches: from arrays, drawn again each epoch and grouped by length if wanted; or any iterable of batches.
 
 A batch is a tuple of arrays (inputs, then the target), or a dict of them with the target under "y". Sequences of
 different lengths come as lists of arrays and are padded to the longest of their batch.
@@ -44,7 +44,7 @@ class Ragged:
     def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         first = self.items[rows[0]]
         shape = (len(rows), int(self.lengths[rows].max()), *first.shape[1:])
-        dtype = np.dtype(np.int64) if first.dtype.kind == "u" else first.dtype  # room for a negative padding
+        dtype = np.dtype(np.int64) if first.dtype.kind == "u" else first.dtype  # which can hold a negative padding
         padded = np.full(shape, self.padding, dtype)
         for place, row in enumerate(rows):
             padded[place, : self.lengths[row]] = self.items[row]
@@ -64,7 +64,7 @@ class ArrayBatches:
         Rows of a batch; the last may have fewer. If it had a single one, that row joins the batch before: the noise of
         one row would count as much as a whole batch, and batch norm has no variance of it.
     shuffle : bool
-        Draw the order of rows anew each epoch.
+        Draw the order of rows again each epoch.
     drop_last : bool
         Leave out a last batch that is not full.
     lengths : bool or int array (n,)
@@ -155,12 +155,12 @@ class IterableBatches:
     Parameters
     ----------
     batches : callable or iterable
-        A callable is asked ``batches(epoch)`` for those of each epoch, from 0; an iterable is walked anew each time.
+        A callable is asked ``batches(epoch)`` for those of each epoch, from 0; an iterable is iterated again each time.
     """
 
     def __init__(self, batches: Callable[[int], Iterable[Any]] | Iterable[Any]) -> None:
         if not callable(batches) and iter(batches) is batches:
-            raise TypeError("an iterator can be walked only once; pass a list, or a callable that returns an iterator")
+            raise TypeError("an iterator can be used only once; pass a list, or a callable that returns an iterator")
         self.batches = batches
 
     def __len__(self) -> int:
@@ -185,7 +185,7 @@ def source_of(data: Any, target: Any = None, **options: Any) -> Source:
     if isinstance(data, np.ndarray | Tensor | tuple | Mapping) or (isinstance(data, list) and not is_list_of_batches):
         return ArrayBatches(data, target, **options)
     if target is not None:
-        raise TypeError("y is given beside arrays only: an iterable of batches holds its targets itself")
+        raise TypeError("y goes with arrays only: an iterable of batches holds its targets itself")
     return IterableBatches(data)
 
 

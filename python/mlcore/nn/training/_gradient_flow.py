@@ -69,7 +69,7 @@ class GradientFlow:
         self.n_steps += 1
 
     def end_epoch(self) -> tuple[dict[str, float], float]:
-        """Return the mean norm by layer and of all together, warn where they are bad, and start anew.
+        """Return the mean norm by layer and of all together, warn where they are bad, and start again.
 
         One step alone tells nothing: where the last layer starts at zero, those before it have no gradient in it.
         """
@@ -87,7 +87,7 @@ class GradientFlow:
         return {"sums": self.sums.copy(), "total": self.total, "n_steps": self.n_steps, "first": self.first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""
         sizes = check_entries(self._state_spec, state, type(self).__name__)
         if sizes["n_layers"] != len(self.layers):
             raise ValueError(f"state is of {sizes['n_layers']} layers, the network has {len(self.layers)}")

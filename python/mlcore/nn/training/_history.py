@@ -10,12 +10,12 @@ from mlcore._state import Int, ListOf, MapOf, Nothing, Number, OneOf, Spec, chec
 
 
 class History:
-    """Figures of each epoch.
+    """Metrics of each epoch.
 
-    ``history["loss"]`` is an array with one number an epoch. Names: "loss" and the metrics on the training batches (as
-    they were met, while the network changed), the same with "validation_" before on the validation data,
-    "learning_rate" (of the first group, in the last step), "gradient_norm" (mean over the steps, before
-    clipping), "seconds".
+    ``history["loss"]`` is an array with one number for each epoch. Names: "loss" and the metrics on the training
+    batches (computed while the network changed), the same with the prefix "validation_" on the validation data,
+    "learning_rate" (of the first group, in the last step), "gradient_norm" (mean over the steps, before clipping),
+    "seconds".
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class History:
     gradient_flow : list of dict
         For each epoch the mean norm of the gradient of each layer.
     best_epoch : int or None
-        Position of the epoch with the best monitored figure, if one was monitored.
+        Position of the epoch with the best monitored metric, if one was monitored.
     """
 
     _state_spec: ClassVar[Spec] = {
@@ -62,7 +62,7 @@ class History:
         return {"epochs": epochs, "gradient_flow": flow, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""
         check_entries(self._state_spec, state, type(self).__name__)
         self.epochs = [dict(epoch) for epoch in state["epochs"]]
         self.gradient_flow = [dict(epoch) for epoch in state["gradient_flow"]]

@@ -1,4 +1,4 @@
-"""What a trainer does with one batch: from the batch to the loss, and to figures."""
+"""What a trainer does with one batch: from the batch to the loss and the metrics."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ Metric = Callable[[Any, Any], Any]
 """Takes output and target of a batch as arrays, returns a mean over its rows, or (mean, what it was taken over)."""
 
 
-class Figure(NamedTuple):
+class MetricValue(NamedTuple):
     """A loss or metric of one batch."""
 
     value: float
@@ -26,8 +26,8 @@ class Figure(NamedTuple):
     """What it is the mean over: rows, targets that count, their weights. None: it is a sum, as are those of all."""
 
 
-def accuracy(output: NDArray[Any], target: NDArray[Any]) -> Figure:
-    """Return the share of targets that are met, among those that are not -100 (padding).
+def accuracy(output: NDArray[Any], target: NDArray[Any]) -> MetricValue:
+    """Return the share of correct predictions, among those that are not -100 (padding).
 
     The choice is the largest output along the axis of classes, (n, n_classes) or (n, n_classes, ...) as in
     cross_entropy; where outputs have the shape of the target, output > 0.
@@ -35,15 +35,15 @@ def accuracy(output: NDArray[Any], target: NDArray[Any]) -> Figure:
     chosen = output.argmax(axis=1) if output.ndim == target.ndim + 1 else (output > 0).astype(target.dtype)
     if chosen.shape != target.shape or (output.ndim > target.ndim and output.shape[1] < 2):
         raise ShapeError(f"accuracy of outputs of shape {output.shape} for a target of shape {target.shape}")
-    met = (chosen == target)[target != -100]
-    return Figure(float(met.mean()) if met.size else 0.0, met.size)
+    correct = (chosen == target)[target != -100]
+    return MetricValue(float(correct.mean()) if correct.size else 0.0, correct.size)
 
 
-def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> Figure:
+def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> MetricValue:
     """Return the mean distance of outputs and targets."""
     if output.shape != target.shape:
         raise ShapeError(f"mean_absolute_error of outputs of shape {output.shape}, targets of shape {target.shape}")
-    return Figure(float(np.abs(output - target).mean(dtype=np.float64)), output.size)
+    return MetricValue(float(np.abs(output - target).mean(dtype=np.float64)), output.size)
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "mean_absolute_error": mean_absolute_error}
@@ -62,7 +62,7 @@ def metrics_of(metrics: Any) -> dict[str, Metric]:
 
 
 class Step:
-    """Loss and figures of a batch.
+    """Loss and metrics of a batch.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Step:
         ``loss(output, target)``, a Tensor with one entry, or (mean, what it was taken over); for batches (inputs...,
         target).
     metrics : dict of callables
-        Figures beside it.
+        Metrics beside it.
     custom : callable or None
         ``custom(model, batch)`` in the place of all that, or ``custom(model, batch, state)`` with `carry`.
     carry : bool
@@ -85,15 +85,15 @@ class Step:
         if custom is None and loss is None:
             raise ValueError("a Trainer needs a loss, or a step that returns one")
         if custom is not None and (loss is not None or metrics):
-            raise ValueError("a step of your own computes the loss itself: pass no loss and no metrics beside it")
+            raise ValueError("a step of your own computes the loss itself: pass no loss and no metrics")
         if carry and custom is None:
             raise ValueError("carry=True needs a step(model, batch, state) that returns (loss, state)")
         self.model, self.loss, self.metrics, self.custom, self.carry = model, loss, metrics, custom, carry
 
-    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, Figure]]:
-        """Return the loss, the next state, and figures, the loss among them."""
+    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, MetricValue]]:
+        """Return the loss, the next state, and the metrics, the loss among them."""
         weight: Any = None
-        figures: dict[str, Figure] = {}
+        values: dict[str, MetricValue] = {}
         with reduction_log() as log:
             if self.custom is None:
                 output, target = self._output_and_target(batch)
@@ -108,12 +108,12 @@ class Step:
             if not isinstance(loss, Tensor) or loss.size != 1:
                 what = f"a Tensor of shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
                 raise TypeError(f"the loss of a batch must be a Tensor with one entry, got {what}")
-            figures["loss"] = Figure(loss.item(), log.weight(loss, n_rows_of(batch)) if weight is None else weight)
+            values["loss"] = MetricValue(loss.item(), log.weight(loss, n_rows_of(batch)) if weight is None else weight)
         for name, metric in self.metrics.items():
             value = metric(_array(output), _array(target))
             value, weight = _value_and_weight(name, value) if isinstance(value, tuple) else (value, n_rows_of(batch))
-            figures[name] = Figure(float(value), weight)
-        return loss, state, figures
+            values[name] = MetricValue(float(value), weight)
+        return loss, state, values
 
     def _output_and_target(self, batch: Batch) -> tuple[Any, Any]:
         if isinstance(batch, Mapping):
@@ -146,8 +146,8 @@ def _value_and_weight(name: str, pair: tuple[Any, ...]) -> tuple[Any, float]:
     return pair[0], weight
 
 
-class Position:
-    """Where an epoch is, and sums over its batches so far."""
+class EpochState:
+    """How far an epoch is, and sums over its batches so far."""
 
     _state_spec: ClassVar[Spec] = {
         "seed": OneOf(Nothing(), Int(high=2**64 - 1)),
@@ -164,21 +164,21 @@ class Position:
         self.seed: int | None = None
         self.n_batches = 0
         self.sums: dict[str, float] = {}
-        self.weights: dict[str, float] = {}  # of figures that are means
+        self.weights: dict[str, float] = {}  # of metrics that are means
         self.seconds = self.rate = 0.0
         self.carry: Any = None
-        self.trained_with: dict[str, Any] | None = None  # the last weights that are in the figures, if they are kept
+        self.trained_with: dict[str, Any] | None = None  # the last weights that are in the sums, if they are kept
 
-    def count(self, figures: Mapping[str, Figure]) -> None:
-        """Add the figures of a batch."""
-        for name, (value, weight) in figures.items():
+    def count(self, values: Mapping[str, MetricValue]) -> None:
+        """Add the metrics of a batch."""
+        for name, (value, weight) in values.items():
             if weight is not None:
                 self.weights[name] = self.weights.get(name, 0.0) + weight
             part = value if weight is None else weight * value if weight else 0.0  # a mean over nothing may be NaN
             self.sums[name] = self.sums.get(name, 0.0) + part
 
     def means(self) -> dict[str, float]:
-        """Return each figure of all batches so far, as if they had been one; the mean over nothing is 0."""
+        """Return each metric of all batches so far, as if they had been one; the mean over nothing is 0."""
         return {name: total / (self.weights.get(name, 1.0) or 1.0) for name, total in self.sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -186,8 +186,8 @@ class Position:
         return {**vars(self), "sums": dict(self.sums), "weights": dict(self.weights)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
-        if isinstance(state, dict) and "rows" in state:  # of a version in which rows were the weight of all figures
+        """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        if isinstance(state, dict) and "rows" in state:  # of a version in which rows were the weight of all metrics
             rows, state = state["rows"], {name: value for name, value in state.items() if name != "rows"}
             state["weights"] = dict.fromkeys(state["sums"], rows) if isinstance(state.get("sums"), dict) else None
         check_entries(self._state_spec, state, type(self).__name__)

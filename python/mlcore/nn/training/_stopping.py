@@ -10,12 +10,12 @@ from mlcore.nn.layers._module import Module
 
 
 class BestSoFar:
-    """Hears of the figures of each epoch.
+    """Compares the metrics of each epoch with the best ones.
 
     Parameters
     ----------
     monitor : str or None
-        Which figure; None: "validation_loss", or "loss" if there is none.
+        Which metric; None: "validation_loss", or "loss" if there is none.
     mode : {"min", "max"}
         Which is better.
     patience : int or None
@@ -43,29 +43,29 @@ class BestSoFar:
 
     epoch: int | None
 
-    def figure_of(self, figures: dict[str, float]) -> float:
-        """Return the one that is watched."""
-        name = self._name(figures)
-        if name not in figures:
-            raise ValueError(f"monitor {name!r} is not recorded, only {', '.join(figures)}")
-        return figures[name]
+    def value_of(self, metrics: dict[str, float]) -> float:
+        """Return the monitored one."""
+        name = self._name(metrics)
+        if name not in metrics:
+            raise ValueError(f"monitor {name!r} is not recorded, only {', '.join(metrics)}")
+        return metrics[name]
 
-    def _name(self, figures: dict[str, float]) -> str:
-        return self.monitor or ("validation_loss" if "validation_loss" in figures else "loss")
+    def _name(self, metrics: dict[str, float]) -> str:
+        return self.monitor or ("validation_loss" if "validation_loss" in metrics else "loss")
 
-    def hear(
-        self, epoch: int, figures: dict[str, float], model: Module, trained_with: dict[str, Any] | None = None
+    def update(
+        self, epoch: int, metrics: dict[str, float], model: Module, trained_with: dict[str, Any] | None = None
     ) -> None:
-        """Compare the figures of an epoch with the best ones. NaN is no improvement on anything.
+        """Compare the metrics of an epoch with the best ones. NaN is no improvement on anything.
 
-        Figures of training were met on the way: `trained_with` are the last weights that are in them. Those after the
-        step that came then are known by the figures of the next epoch only.
+        Metrics of training are computed while the weights change: `trained_with` are the last weights that are in them.
+        The weights after the last step are in the metrics of the next epoch only.
         """
-        value = self.sign * self.figure_of(figures)
+        value = self.sign * self.value_of(metrics)
         if value < self.value - (self.min_delta if self.epoch is not None else 0.0):
             self.value, self.epoch, self.n_worse = value, epoch, 0
             if self.patience is not None:
-                is_validated = trained_with is None or self._name(figures).startswith("validation_")
+                is_validated = trained_with is None or self._name(metrics).startswith("validation_")
                 self.weights = dict(model.state_dict()) if is_validated else trained_with
         else:
             self.n_worse += 1
@@ -80,7 +80,7 @@ class BestSoFar:
         return {"value": self.value, "epoch": self.epoch, "n_worse": self.n_worse, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""
         check_entries(self._state_spec, state, type(self).__name__)
         self.value, self.epoch, self.n_worse = float(state["value"]), state["epoch"], int(state["n_worse"])
         weights = state["weights"]

@@ -24,7 +24,7 @@ from mlcore.nn.training._batches import ArrayBatches, Batch, Source, source_of
 from mlcore.nn.training._checkpoint import read_checkpoint, write_checkpoint
 from mlcore.nn.training._gradient_flow import GradientFlow, NonFiniteError, first_nonfinite_layer, nonfinite_gradients
 from mlcore.nn.training._history import History
-from mlcore.nn.training._steps import Position, Step, evaluating, metrics_of
+from mlcore.nn.training._steps import EpochState, Step, evaluating, metrics_of
 from mlcore.nn.training._stopping import BestSoFar
 
 
@@ -46,8 +46,8 @@ class Trainer:
     schedule : callable or None, default=None
         ``schedule(optimizer, n_steps)`` returns a :class:`~mlcore.nn.optim.Schedule` for a run of so many steps.
     schedule_every : {"step", "epoch"}, default="step"
-        What it counts. One that needs a figure (:class:`~mlcore.nn.optim.ReduceLROnPlateau`) is given the monitored one
-        at the end of each epoch, whatever stands here.
+        What it counts. One that needs a metric (:class:`~mlcore.nn.optim.ReduceLROnPlateau`) is given the monitored one
+        at the end of each epoch, whatever this is.
     max_epochs : int, default=10
         Epochs of a run.
     batch_size : int, default=32
@@ -59,7 +59,7 @@ class Trainer:
     accumulate : int, default=1
         Batches that make one step, with the gradient that they would have as one batch.
     metrics : str, list of str, or dict of callables, default=None
-        Figures beside the loss: "accuracy", "mean_absolute_error", or ``metric(output, target)`` on arrays, which
+        Metrics beside the loss: "accuracy", "mean_absolute_error", or ``metric(output, target)`` on arrays, which
         returns a mean over rows, or ``(mean, number)`` of what it was taken over.
     step : callable or None, default=None
         ``step(model, batch)`` returns the loss (or ``(mean, number)``), in the place of `loss`: for language models and
@@ -67,16 +67,16 @@ class Trainer:
     carry : bool, default=False
         Then it is ``step(model, batch, state)`` and returns ``(loss, state)``, or ``(mean, state, number)``: truncated
         back-propagation through time.
-        `state` is None at the start of an epoch and is cut off its past between batches.
+        `state` is None at the start of an epoch, and detached between batches.
     augment : callable or None, default=None
         ``augment(batch, rng)`` returns the batch to train on; `rng` is a NumPy generator.
     monitor : str or None, default=None
-        The figure to choose the best epoch by; None: "validation_loss", or "loss" without validation data.
+        The metric to choose the best epoch by; None: "validation_loss", or "loss" without validation data.
     mode : {"min", "max"}, default="min"
         Whether it is best low or high.
     patience : int or None, default=None
         Epochs without improvement before training stops; the network then gets the weights of the best epoch, also if
-        it stops for other reasons: those that were validated, or, where a figure of training is monitored, the last
+        it stops for other reasons: those that were validated, or, where a metric of training is monitored, the last
         ones that are in it. None: no early stopping, the last weights stay.
     min_delta : float, default=0.0
         What counts as an improvement.
@@ -167,7 +167,7 @@ class Trainer:
         self._flow = GradientFlow(model, optimizer)
         self.history = History()
         self.epoch = self.n_steps = 0
-        self._within = Position()
+        self._epoch_state = EpochState()
         self._is_averaged = False
 
     # ---- fit ----
@@ -202,7 +202,7 @@ class Trainer:
             total = (n_batches * self.max_epochs or None) if self.verbose == 1 else self.max_epochs
             with Progress(total, self.verbose, self.name) as progress:
                 if self.verbose == 1:
-                    progress.update(self.epoch * n_batches + self._within.n_batches)
+                    progress.update(self.epoch * n_batches + self._epoch_state.n_batches)
                 while self.epoch < self.max_epochs and not self._best.should_stop:
                     self._train_epoch(train, progress)
                     self._end_epoch(validation, progress)
@@ -238,49 +238,49 @@ class Trainer:
 
     def _train_epoch(self, train: Source, progress: Progress) -> None:
         self.model.train()
-        started, within = time.perf_counter(), self._within
-        if within.seed is None:
-            within.seed = self.generator.next_seed()
+        started, epoch_state = time.perf_counter(), self._epoch_state
+        if epoch_state.seed is None:
+            epoch_state.seed = self.generator.next_seed()
         self._forget_gradients()
-        pending = _Pending()
+        pending = _Accumulated()
         keeps = self._best.patience is not None and self.average is None
         last_step = (len(train) - 1) // self.accumulate * self.accumulate if keeps else -1
-        for batch in train.epoch(self.epoch, within.seed, within.n_batches):
-            if within.n_batches == last_step:
-                within.trained_with = dict(self.model.state_dict())
+        for batch in train.epoch(self.epoch, epoch_state.seed, epoch_state.n_batches):
+            if epoch_state.n_batches == last_step:
+                epoch_state.trained_with = dict(self.model.state_dict())
             if self.augment is not None:
                 batch = self.augment(batch, self.generator.numpy())
             self._forward_and_backward(batch, pending)
-            within.n_batches += 1
+            epoch_state.n_batches += 1
             if self.verbose == 1:
-                progress.update(1, **within.means())
+                progress.update(1, **epoch_state.means())
             if pending.n_batches == self.accumulate:
                 self._move(pending)
-                within.seconds += time.perf_counter() - started
+                epoch_state.seconds += time.perf_counter() - started
                 if self.checkpoint_every is not None and self.n_steps % self.checkpoint_every == 0:
                     self._save()
-                pending, started = _Pending(), time.perf_counter()
+                pending, started = _Accumulated(), time.perf_counter()
         if pending.n_batches:
             self._move(pending)
-        within.seconds += time.perf_counter() - started
-        if within.n_batches == 0:
+        epoch_state.seconds += time.perf_counter() - started
+        if epoch_state.n_batches == 0:
             raise ValueError("an epoch without a batch: the iterable of batches is empty")
 
-    def _forward_and_backward(self, batch: Batch, pending: "_Pending") -> None:
-        within, before = self._within, self.generator.get_state()
-        loss, state, figures = self._step(batch, within.carry)
-        value, weight = figures["loss"]
+    def _forward_and_backward(self, batch: Batch, pending: "_Accumulated") -> None:
+        epoch_state, before = self._epoch_state, self.generator.get_state()
+        loss, state, metrics = self._step(batch, epoch_state.carry)
+        value, weight = metrics["loss"]
         if not math.isfinite(value):
             self.generator.set_state(before)  # the same dropout as before
             with no_grad():
-                where = first_nonfinite_layer(self.model, lambda: self._step(batch, within.carry))
-            raise NonFiniteError(f"the loss is {value} in epoch {self.epoch}, batch {within.n_batches}: {where}")
+                where = first_nonfinite_layer(self.model, lambda: self._step(batch, epoch_state.carry))
+            raise NonFiniteError(f"the loss is {value} in epoch {self.epoch}, batch {epoch_state.n_batches}: {where}")
         factor = pending.count(weight)
         loss.backward(None if factor == 1 else np.full(loss.shape, factor, np.float32))
-        within.carry = state
-        within.count(figures)
+        epoch_state.carry = state
+        epoch_state.count(metrics)
 
-    def _move(self, pending: "_Pending") -> None:
+    def _move(self, pending: "_Accumulated") -> None:
         """Make a step with the gradient of some batches as one."""
         moved = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         if not moved:
@@ -289,15 +289,15 @@ class Trainer:
         if not np.isfinite(squares).all():
             names = nonfinite_gradients(self.model)
             raise NonFiniteError(
-                f"gradients are not finite in epoch {self.epoch}, batch {self._within.n_batches - 1}, while the loss "
-                f"is: those of {', '.join(names[:3])}{' and more' * (len(names) > 3)}, the nearest to the loss first"
+                f"gradients are not finite in epoch {self.epoch}, batch {self._epoch_state.n_batches - 1}, while the "
+                f"loss is: those of {', '.join(names[:3])}{' and more' * (len(names) > 3)}, the nearest to it first"
             )
         self._flow.add(moved, squares, scale)
-        self._within.rate = float(self.optimizer.param_groups[0]["lr"])
+        self._epoch_state.rate = float(self.optimizer.param_groups[0]["lr"])
         self.optimizer.step(gradient_scale=scale, grad_norm=math.sqrt(squares.sum()))
         self._forget_gradients()
         self.n_steps += 1
-        if self.schedule is not None and self.schedule_every == "step" and not self.schedule.needs_figure:
+        if self.schedule is not None and self.schedule_every == "step" and not self.schedule.needs_metric:
             self.schedule.step()
         if self.average is not None:
             self.average.after_step(self.model)
@@ -309,24 +309,24 @@ class Trainer:
     def _end_epoch(self, validation: Source | None, progress: Progress) -> None:
         if self.average is not None:
             self.average.after_epoch(self.model, self.epoch)
-        figures = {**self._within.means(), "seconds": self._within.seconds}
+        metrics = {**self._epoch_state.means(), "seconds": self._epoch_state.seconds}
         with nullcontext() if self.average is None else self.average.applied(self.model):
             if validation is not None:
-                figures |= {f"validation_{name}": value for name, value in self._evaluate(validation).items()}
-            figures["learning_rate"] = self._within.rate
-            flow, figures["gradient_norm"] = self._flow.end_epoch()
-            self._best.hear(self.epoch, figures, self.model, self._within.trained_with)
+                metrics |= {f"validation_{name}": value for name, value in self._evaluate(validation).items()}
+            metrics["learning_rate"] = self._epoch_state.rate
+            flow, metrics["gradient_norm"] = self._flow.end_epoch()
+            self._best.update(self.epoch, metrics, self.model, self._epoch_state.trained_with)
         if isinstance(self.schedule, ReduceLROnPlateau):
-            self.schedule.step(self._best.figure_of(figures))
+            self.schedule.step(self._best.value_of(metrics))
         elif self.schedule is not None and self.schedule_every == "epoch":
             self.schedule.step()
-        self.history.epochs.append(figures)
+        self.history.epochs.append(metrics)
         self.history.gradient_flow.append(flow)
         self.history.best_epoch = self._best.epoch
         self.epoch += 1
-        self._within = Position()
+        self._epoch_state = EpochState()
         if self.verbose >= 2:
-            progress.update(1, **figures)
+            progress.update(1, **metrics)
         if self.checkpoint is not None:
             self._save()
 
@@ -364,11 +364,11 @@ class Trainer:
         return np.concatenate([output.data for output in outputs])
 
     def _evaluate(self, source: Source) -> dict[str, float]:
-        means, carry = Position(), None
+        means, carry = EpochState(), None
         with evaluating(self.model):
             for batch in source.epoch(self.epoch, 0):
-                _, carry, figures = self._step(batch, carry)
-                means.count(figures)
+                _, carry, metrics = self._step(batch, carry)
+                means.count(metrics)
         return means.means()
 
     def _threads(self) -> AbstractContextManager[None]:
@@ -385,7 +385,7 @@ class Trainer:
             "history": self.history,
             "best": self._best,
             "flow": self._flow,
-            "within": self._within,
+            "within": self._epoch_state,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -399,7 +399,7 @@ class Trainer:
         return state | {"generator": self.generator.get_state(), "epoch": self.epoch, "n_steps": self.n_steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned, all of it or nothing.
+        """Load what :meth:`state_dict` returned, all of it or nothing.
 
         Raises
         ------
@@ -437,18 +437,18 @@ class Trainer:
             *self._step.metrics,
             *({monitor} if monitor and not monitor.startswith("validation_") else ()),
         }
-        if self._within.n_batches > 0 and (missing := needed.difference(self._within.sums)):
+        if self._epoch_state.n_batches > 0 and (missing := needed.difference(self._epoch_state.sums)):
             raise ValueError(f"sums over the batches so far lack {', '.join(sorted(missing))}")
         if self._best.weights is not None:
             self.model.check_state_dict(self._best.weights)
         shapes = [p.shape for p in self.model.parameters()]
         if self.average is not None and [values.shape for values in self.average.values] != shapes:
             raise ValueError("the average is of another network")
-        if self._within.trained_with is not None:
-            self.model.check_state_dict(self._within.trained_with)
+        if self._epoch_state.trained_with is not None:
+            self.model.check_state_dict(self._epoch_state.trained_with)
 
 
-class _Pending:
+class _Accumulated:
     """Batches whose gradients wait for a step: the gradient of each is multiplied by a factor, their sum by `scale`."""
 
     def __init__(self) -> None:
