@@ -476,9 +476,9 @@ def test_weights_of_validation_rows(digits):
         losses(None, few, **balanced), losses(None, few, class_weight=dict(enumerate(factors))), rtol=1e-5
     )
     nines = np.flatnonzero(y == 9)
-    with pytest.raises(ValueError, match=r"validation rows of NeuralClassifier must have a weight that is not zero"):
+    with pytest.raises(ValueError, match="sample_weight_val times class_weight of NeuralClassifier must have a weight"):
         losses(None, nines, class_weight={9: 0.0})
-    with pytest.raises(ValueError, match=r"[Ww]eight"):
+    with pytest.raises(ValueError, match="sample_weight_val of NeuralClassifier must have a weight"):
         losses(np.zeros(300))
     with pytest.raises(ValueError, match="sample_weight_val of NeuralClassifier must be given together with X_val"):
         NeuralClassifier().fit(X, y, sample_weight_val=even)

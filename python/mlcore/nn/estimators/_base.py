@@ -19,7 +19,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import N_JOBS, effective_n_jobs, fitting, seed_from
 from mlcore._sparse import validate_rows
-from mlcore._validation import has_validation_rows, require_target, row_weights
+from mlcore._validation import (
+    has_validation_rows,
+    require_target,
+    row_weights,
+    split_rows,
+    weighted_rows,
+    with_factors,
+)
 from mlcore.nn._runtime import Generator, random_stream, threads
 from mlcore.nn.estimators._network import (
     ACTIVATIONS,
@@ -30,7 +37,6 @@ from mlcore.nn.estimators._network import (
     own_network,
     start_at_constant,
 )
-from mlcore.nn.estimators._rows import Rows, split_rows, weighted_rows, with_factors
 from mlcore.nn.estimators._standardize import Columns, weighted_medians
 from mlcore.nn.estimators._state import NetworkState
 from mlcore.nn.layers._module import Module
@@ -39,6 +45,7 @@ from mlcore.nn.training._history import History
 from mlcore.nn.training._trainer import Trainer
 
 Floats = NDArray[np.float64]
+Rows = tuple[Any, Any, Floats | None]  # inputs, target, weights; None: all weigh the same
 
 _PREDICTED_ROWS = 1024
 """Rows that go through the network at once."""
@@ -202,17 +209,19 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
         if has_validation:
             validation = self._validation_rows(X_val, y_val, sample_weight_val, factors)
         elif self.early_stopping is True:
-            X, target, weight, validation = split_rows(
-                X, target, weight, self.validation_fraction, generator.next_seed()
-            )
+            codes = target if target.dtype.kind == "i" else None
+            kept, held = split_rows(len(X), self.validation_fraction, generator.next_seed(), codes)
+            weights = [None if weight is None else weight[part] for part in (kept, held)]
+            validation = (X[held], target[held], weights[1]) if len(held) else None
+            X, target, weight = X[kept], target[kept], weights[0]
         self._sizes = (X.shape[1] if X.ndim > 1 else 1, self._n_outputs(target))
         self._measure(X, weight, reset=True)
         constant = self._measure_target(target, weight, reset=True)
         with threads(effective_n_jobs(self.n_jobs)), random_stream(generator):
             self.module_ = self._make_module()
             self._start_at(constant)
-            held = None if validation is None else self._columns(*validation)
-            self._train(self._columns(X, target, weight), held, constant)
+            columns = self._columns(X, target, weight)
+            self._train(columns, None if validation is None else self._columns(*validation), constant)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Train for one epoch over these rows, with the network and the optimizer of the calls before."""
@@ -264,19 +273,18 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
         target = self._encode_target(y, reset=reset)
         weight = row_weights(sample_weight, X, owner)
         factors = self._class_factors(target, weight)
-        return *weighted_rows(X, target, with_factors(weight, factors, target)), factors
+        if factors is not None:
+            weight = with_factors(weight, factors, target, owner)
+        return *_weighted(X, target, weight), factors
 
     def _validation_rows(self, X: Any, y: Any, sample_weight: Any, factors: Floats | None) -> Rows:
         owner = type(self).__name__
         X, y = self._read(X, y, reset=False)
         target = self._encode_target(y, reset=False, name="y_val")
-        weight = with_factors(row_weights(sample_weight, X, owner, "sample_weight_val"), factors, target)
-        if weight is not None and not weight.any():
-            raise ValueError(
-                f"validation rows of {owner} must have a weight that is not zero: class_weight is 0 for all of their "
-                "classes"
-            )
-        return weighted_rows(X, target, weight)
+        weight = row_weights(sample_weight, X, owner, "sample_weight_val")
+        if factors is not None:
+            weight = with_factors(weight, factors, target, owner, "sample_weight_val")
+        return _weighted(X, target, weight)
 
     def _measure(self, X: NDArray[Any], weight: Floats | None, *, reset: bool) -> None:
         """Measure centres and widths of columns."""
@@ -436,6 +444,17 @@ class BaseNeuralEstimator(NetworkState, BaseEstimator):  # type: ignore[misc]
     def loss_curve_(self) -> Floats:
         """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
         return self.history_["loss"]
+
+
+def _weighted(X: Any, target: Any, weight: Floats | None) -> Rows:
+    """Leave out rows without weight; the largest weight becomes 1."""
+    if weight is None:
+        return X, target, None
+    kept = weighted_rows(weight)
+    if kept is not None:
+        X, target, weight = X[kept], target[kept], weight[kept]
+    weight = weight / weight.max()  # sums of huge ones could overflow
+    return X, target, None if (weight == 1).all() else weight
 
 
 def _typical(losses: Floats, weight: NDArray[Any] | None) -> float:
