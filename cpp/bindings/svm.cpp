@@ -1,5 +1,4 @@
-// Submodule `svm`: kernel machines here, linear machines in linear_model/hinge.cpp.
-#include "bindings/svm.hpp"
+// Submodule `svm`: kernel machines. Linear ones are in the submodule `linear_model`.
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
@@ -189,7 +188,6 @@ void register_svm(py::module_& parent) {
           py::arg("degree"), py::arg("coef0"), py::arg("n_threads"));
     m.def("kernel_matrix", &py_kernel_matrix, py::arg("X"), py::arg("Z"), py::kw_only(), py::arg("kernel"),
           py::arg("gamma"), py::arg("degree"), py::arg("coef0"), py::arg("n_threads"));
-    register_svm_linear(m);
 }
 
 } // namespace mlcore

@@ -78,6 +78,8 @@ class Design {
     /// Entries that are stored: what one sweep reads.
     virtual std::size_t n_stored() const = 0;
 
+    /// coef (K, d), intercept (K) in.
+    Coefficients coefficients(MatrixView<const double> coef, VectorView<const double> intercept) const;
     /// theta (K, d + 1) in.
     Coefficients coefficients(const double* theta, std::size_t n_outputs) const;
 

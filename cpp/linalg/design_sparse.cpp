@@ -1,6 +1,7 @@
 #include "linalg/design_sparse.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <vector>
 
 namespace mlcore::linalg {
@@ -13,14 +14,7 @@ constexpr std::size_t sparse_block = 256; // rows
 template <class T, class Index>
 class SparseDesign final : public Design {
   public:
-    explicit SparseDesign(const CsrView<T, Index>& X) : Design(X.rows, X.cols, sparse_block), X_(X) {
-        for (std::size_t i = 0; i < X.rows; ++i) {
-            const double length = static_cast<double>(X.end(i) - X.begin(i));
-            pairs_ += length * length / 2;
-            for (std::size_t p = X.begin(i) + 1; p < X.end(i); ++p)
-                ascending_ = ascending_ && column(p - 1) < column(p);
-        }
-    }
+    explicit SparseDesign(const CsrView<T, Index>& X) : Design(X.rows, X.cols, sparse_block), X_(X) {}
 
     std::size_t n_stored() const override { return X_.n_stored(); }
 
@@ -93,11 +87,12 @@ class SparseDesign final : public Design {
     void add_products(std::size_t begin, std::size_t end, const double* h, const ColumnSet& rows,
                       const ColumnSet& columns, double* sum, Scratch&) const override {
         const std::size_t stride = columns.stride();
+        const bool ascending = facts().ascending;
         if (!same_columns(rows, columns)) {
             std::vector<Entry> left, right;
             for (std::size_t i = begin; i < end; ++i) {
-                collect(i, rows, left);
-                collect(i, columns, right);
+                collect(i, rows, ascending, left);
+                collect(i, columns, ascending, right);
                 for (const Entry& a : left) {
                     const double scaled = h[i - begin] * a.value;
                     for (const Entry& b : right) {
@@ -110,7 +105,7 @@ class SparseDesign final : public Design {
         }
         std::vector<Entry> entries;
         for (std::size_t i = begin; i < end; ++i) {
-            collect(i, columns, entries);
+            collect(i, columns, ascending, entries);
             for (std::size_t p = 0; p < entries.size(); ++p) {
                 double* to = sum + entries[p].column * stride;
                 const double scaled = h[i - begin] * entries[p].value;
@@ -121,20 +116,22 @@ class SparseDesign final : public Design {
     }
 
     void add_squares(std::size_t begin, std::size_t end, const double* h, double* sum, Scratch&) const override {
+        const bool ascending = facts().ascending;
         std::vector<Entry> entries;
         for (std::size_t i = begin; i < end; ++i) {
-            collect(i, entries);
+            collect(i, ascending, entries);
             for (const Entry& entry : entries)
                 sum[entry.column] = fma(h[i - begin] * entry.value, entry.value, sum[entry.column]);
         }
     }
 
     void row_squares(std::size_t begin, std::size_t end, const Coordinates& in, double* squares) const override {
+        const bool ascending = facts().ascending;
         double of_zeros = 0;
         for (std::size_t j = 0; j < in.inverse.size(); ++j) of_zeros += in.value(j, 0) * in.value(j, 0);
         std::vector<Entry> entries;
         for (std::size_t i = begin; i < end; ++i) {
-            collect(i, entries);
+            collect(i, ascending, entries);
             double total = of_zeros;
             for (const Entry& entry : entries) {
                 const double value = in.value(entry.column, entry.value), zero = in.value(entry.column, 0);
@@ -145,7 +142,7 @@ class SparseDesign final : public Design {
     }
 
     double products_ns(const ColumnSet&, const ColumnSet&) const override {
-        return 1.5 * pairs_ / static_cast<double>(std::max<std::size_t>(n_rows(), 1));
+        return 1.5 * facts().pairs / static_cast<double>(std::max<std::size_t>(n_rows(), 1));
     }
 
   private:
@@ -153,20 +150,37 @@ class SparseDesign final : public Design {
         std::size_t column;
         double value;
     };
+    struct Facts {
+        double pairs = 0;      // of entries in one row, over all rows
+        bool ascending = true; // columns within each row, none twice
+    };
+
+    /// From a pass over the entries, when they are first asked for: products with coefficients alone do without.
+    const Facts& facts() const {
+        std::call_once(scanned_, [this] {
+            for (std::size_t i = 0; i < n_rows(); ++i) {
+                const double length = static_cast<double>(X_.end(i) - X_.begin(i));
+                facts_.pairs += length * length / 2;
+                for (std::size_t p = X_.begin(i) + 1; p < X_.end(i); ++p)
+                    facts_.ascending = facts_.ascending && column(p - 1) < column(p);
+            }
+        });
+        return facts_;
+    }
 
     /// What row i holds, each column once.
-    void collect(std::size_t i, std::vector<Entry>& entries) const {
+    void collect(std::size_t i, bool ascending, std::vector<Entry>& entries) const {
         entries.clear();
         for (std::size_t p = X_.begin(i); p < X_.end(i); ++p) entries.push_back({column(p), value(p)});
-        if (!ascending_) sum_up(entries);
+        if (!ascending) sum_up(entries);
     }
     /// What row i holds in some columns, each once, and the 1 of the intercept.
-    void collect(std::size_t i, const ColumnSet& columns, std::vector<Entry>& entries) const {
+    void collect(std::size_t i, const ColumnSet& columns, bool ascending, std::vector<Entry>& entries) const {
         entries.clear();
         for (std::size_t p = X_.begin(i); p < X_.end(i); ++p)
             if (const std::int32_t at = columns.position(column(p)); at >= 0)
                 entries.push_back({static_cast<std::size_t>(at), value(p)});
-        if (!ascending_) sum_up(entries);
+        if (!ascending) sum_up(entries);
         entries.push_back({columns.size() - 1, 1.0});
     }
 
@@ -188,8 +202,8 @@ class SparseDesign final : public Design {
     std::size_t column(std::size_t p) const { return static_cast<std::size_t>(X_.indices[p]); }
 
     CsrView<T, Index> X_;
-    double pairs_ = 0;      // of entries in one row, over all rows
-    bool ascending_ = true; // columns within each row, none twice
+    mutable std::once_flag scanned_;
+    mutable Facts facts_;
 };
 
 } // namespace

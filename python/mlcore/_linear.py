@@ -15,8 +15,6 @@ from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Labels, OneOf, Optional, Sizes, Spec
 from mlcore._tables import Floats, Matrix, for_core, is_sparse, read_rows
 
-_FEW_OUTPUTS = 2
-
 
 def linear_scores(rows: Matrix, coef: Floats, intercept: Floats, n_threads: int) -> Floats:
     """Return X coef^T + intercept.
@@ -33,14 +31,7 @@ def linear_scores(rows: Matrix, coef: Floats, intercept: Floats, n_threads: int)
     -------
     array of shape (n_samples, n_outputs)
     """
-    # Rows one by one are faster for few outputs, blocks of rows for many, and where rows do not lie in one piece.
-    if len(coef) <= _FEW_OUTPUTS and (isinstance(rows, tuple) or rows.flags.c_contiguous):
-        return core.svm.linear_scores(
-            rows, np.ascontiguousarray(coef), np.ascontiguousarray(intercept), n_threads=n_threads
-        )
-    table = np.empty((len(coef), coef.shape[1] + 1))
-    table[:, :-1], table[:, -1] = coef, intercept
-    return core.linear_model.linear_scores(rows, table, n_threads)
+    return core.linear_model.linear_scores(rows, coef, intercept, n_threads=n_threads)
 
 
 class LinearModel:

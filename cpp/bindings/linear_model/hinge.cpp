@@ -1,8 +1,7 @@
-// Linear support vector machines, part of the submodule `svm`: see svm.cpp.
+// Linear support vector machines, part of the submodule `linear_model`: see linear_model/linear_model.cpp.
+#include "bindings/linear_model/linear_model.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
-#include "bindings/svm.hpp"
-#include "core/memory.hpp"
 #include "linear_model/hinge/fit.hpp"
 
 #include <pybind11/stl.h>
@@ -67,90 +66,72 @@ py::dict as_dict(const std::vector<LinearSolution>& solutions, std::size_t d, do
     return out;
 }
 
+py::dict linear_svc(py::object X, py::object y, py::object cost, py::object positive_factor, py::object negative_factor,
+                    const std::string& penalty, const std::string& loss, bool dual, double bias, double tol,
+                    int max_iter, const std::string& solver, int n_threads, std::uint64_t seed, py::object report) {
+    const Table table = table_arg("X", X);
+    const std::size_t n = n_rows(table);
+    const auto label = span_arg<std::int32_t>("y", y, n);
+    const auto weight = span_arg<double>("cost", cost, n);
+    const auto of_class = span_arg<double>("positive_factor", positive_factor);
+    const auto of_rest = span_arg<double>("negative_factor", negative_factor, of_class.size());
+    const LinearParams params{.loss = parse_loss(loss),
+                              .penalty = parse_penalty(penalty),
+                              .dual = dual,
+                              .bias = bias,
+                              .tol = tol,
+                              .max_iter = max_iter,
+                              .solver = parse_solver(solver)};
+    if (is_regression(params.loss)) throw ValueError("loss '" + loss + "' is for regression");
+    // Problem k: class k against the rest; a single problem: class 1 against class 0.
+    const std::size_t n_problems = of_class.size(), first = n_problems == 1 ? 1 : 0;
+    const auto make = [&](std::size_t k) {
+        LinearProblem p{std::vector<double>(n), std::vector<double>(n)};
+        for (std::size_t i = 0; i < n; ++i) {
+            const bool positive = label[i] == static_cast<std::int32_t>(k + first);
+            p.target[i] = positive ? 1 : -1;
+            p.cost[i] = weight[i] * (positive ? of_class[k] : of_rest[k]);
+        }
+        return p;
+    };
+    const auto solutions = run(n_threads, seed, report, [&](const RunContext& ctx) {
+        return solve_linear(ctx, table, n_problems, make, params);
+    });
+    return as_dict(solutions, n_cols(table), bias);
+}
+
+py::dict linear_svr(py::object X, py::object y, py::object cost, const std::string& loss, double epsilon, bool dual,
+                    double bias, double tol, int max_iter, const std::string& solver, int n_threads, std::uint64_t seed,
+                    py::object report) {
+    const Table table = table_arg("X", X);
+    const auto target = span_arg<double>("y", y, n_rows(table));
+    const auto weight = span_arg<double>("cost", cost, n_rows(table));
+    const LinearParams params{.loss = parse_loss(loss),
+                              .dual = dual,
+                              .epsilon = epsilon,
+                              .bias = bias,
+                              .tol = tol,
+                              .max_iter = max_iter,
+                              .solver = parse_solver(solver)};
+    if (!is_regression(params.loss)) throw ValueError("loss '" + loss + "' is for classification");
+    const auto make = [&](std::size_t) {
+        return LinearProblem{{target.begin(), target.end()}, {weight.begin(), weight.end()}};
+    };
+    const auto solutions =
+        run(n_threads, seed, report, [&](const RunContext& ctx) { return solve_linear(ctx, table, 1, make, params); });
+    return as_dict(solutions, n_cols(table), bias);
+}
+
 } // namespace
 
-void register_svm_linear(py::module_& m) {
-    m.def(
-        "linear_svc",
-        [](py::object X, py::object y, py::object cost, py::object positive_factor, py::object negative_factor,
-           const std::string& penalty, const std::string& loss, bool dual, double bias, double tol, int max_iter,
-           const std::string& solver, int n_threads, std::uint64_t seed, py::object report) {
-            const Table table = table_arg("X", X);
-            const std::size_t n = n_rows(table);
-            const auto label = span_arg<std::int32_t>("y", y, n);
-            const auto weight = span_arg<double>("cost", cost, n);
-            const auto of_class = span_arg<double>("positive_factor", positive_factor);
-            const auto of_rest = span_arg<double>("negative_factor", negative_factor, of_class.size());
-            const LinearParams params{.loss = parse_loss(loss),
-                                      .penalty = parse_penalty(penalty),
-                                      .dual = dual,
-                                      .bias = bias,
-                                      .tol = tol,
-                                      .max_iter = max_iter,
-                                      .solver = parse_solver(solver)};
-            if (is_regression(params.loss)) throw ValueError("loss '" + loss + "' is for regression");
-            // Problem k: class k against the rest; a single problem: class 1 against class 0.
-            const std::size_t n_problems = of_class.size(), first = n_problems == 1 ? 1 : 0;
-            const auto make = [&](std::size_t k) {
-                LinearProblem p{std::vector<double>(n), std::vector<double>(n)};
-                for (std::size_t i = 0; i < n; ++i) {
-                    const bool positive = label[i] == static_cast<std::int32_t>(k + first);
-                    p.target[i] = positive ? 1 : -1;
-                    p.cost[i] = weight[i] * (positive ? of_class[k] : of_rest[k]);
-                }
-                return p;
-            };
-            const auto solutions = run(n_threads, seed, report, [&](const RunContext& ctx) {
-                return solve_linear(ctx, table, n_problems, make, params);
-            });
-            return as_dict(solutions, n_cols(table), bias);
-        },
-        py::arg("X"), py::arg("y"), py::arg("cost"), py::arg("positive_factor"), py::arg("negative_factor"),
-        py::kw_only(), py::arg("penalty"), py::arg("loss"), py::arg("dual"), py::arg("bias"), py::arg("tol"),
-        py::arg("max_iter"), py::arg("solver"), py::arg("n_threads"), py::arg("seed"), py::arg("report"));
-
-    m.def(
-        "linear_svr",
-        [](py::object X, py::object y, py::object cost, const std::string& loss, double epsilon, bool dual, double bias,
-           double tol, int max_iter, const std::string& solver, int n_threads, std::uint64_t seed, py::object report) {
-            const Table table = table_arg("X", X);
-            const auto target = span_arg<double>("y", y, n_rows(table));
-            const auto weight = span_arg<double>("cost", cost, n_rows(table));
-            const LinearParams params{.loss = parse_loss(loss),
-                                      .dual = dual,
-                                      .epsilon = epsilon,
-                                      .bias = bias,
-                                      .tol = tol,
-                                      .max_iter = max_iter,
-                                      .solver = parse_solver(solver)};
-            if (!is_regression(params.loss)) throw ValueError("loss '" + loss + "' is for classification");
-            const auto make = [&](std::size_t) {
-                return LinearProblem{{target.begin(), target.end()}, {weight.begin(), weight.end()}};
-            };
-            const auto solutions = run(n_threads, seed, report, [&](const RunContext& ctx) {
-                return solve_linear(ctx, table, 1, make, params);
-            });
-            return as_dict(solutions, n_cols(table), bias);
-        },
-        py::arg("X"), py::arg("y"), py::arg("cost"), py::kw_only(), py::arg("loss"), py::arg("epsilon"),
-        py::arg("dual"), py::arg("bias"), py::arg("tol"), py::arg("max_iter"), py::arg("solver"), py::arg("n_threads"),
-        py::arg("seed"), py::arg("report"));
-
-    m.def(
-        "linear_scores",
-        [](py::object X, py::object coef, py::object intercept, int n_threads) {
-            const Table table = table_arg("X", X);
-            const std::size_t n = n_rows(table);
-            const MatrixView<const double> w = matrix_arg<double>("coef", coef, n_cols(table));
-            const auto b = span_arg<double>("intercept", intercept, w.rows);
-            if (!w.rows_contiguous() || w.row_stride != static_cast<std::ptrdiff_t>(w.cols))
-                throw ValueError("coef must be in C order");
-            Buffer<double> scores(n * w.rows);
-            run(n_threads, 0,
-                [&](const RunContext& ctx) { linear_scores(ctx, table, {w.data, w.rows * w.cols}, b, scores.data()); });
-            return to_numpy(std::move(scores), {static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(w.rows)});
-        },
-        py::arg("X"), py::arg("coef"), py::arg("intercept"), py::kw_only(), py::arg("n_threads"));
+void register_linear_model_hinge(py::module_& m) {
+    m.def("linear_svc", &linear_svc, py::arg("X"), py::arg("y"), py::arg("cost"), py::arg("positive_factor"),
+          py::arg("negative_factor"), py::kw_only(), py::arg("penalty"), py::arg("loss"), py::arg("dual"),
+          py::arg("bias"), py::arg("tol"), py::arg("max_iter"), py::arg("solver"), py::arg("n_threads"),
+          py::arg("seed"), py::arg("report"));
+    m.def("linear_svr", &linear_svr, py::arg("X"), py::arg("y"), py::arg("cost"), py::kw_only(), py::arg("loss"),
+          py::arg("epsilon"), py::arg("dual"), py::arg("bias"), py::arg("tol"), py::arg("max_iter"), py::arg("solver"),
+          py::arg("n_threads"), py::arg("seed"), py::arg("report"));
 }
 
 } // namespace mlcore

@@ -1,8 +1,11 @@
-// Submodule `linear_model`: logistic regression; least squares is in linear_model/least_squares.cpp.
+// Submodule `linear_model`: logistic regression and what all linear models predict by; least squares and support
+// vector machines are in the other files of this folder.
 #include "bindings/linear_model/linear_model.hpp"
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/memory.hpp"
+#include "linalg/linear_scores.hpp"
 #include "linear_model/logistic/fit.hpp"
 #include "linear_model/logistic/loss.hpp"
 
@@ -39,6 +42,31 @@ py::dict logistic_fit(py::object X, py::object y, py::object sample_weight, py::
     return result;
 }
 
+py::tuple logistic_value_and_gradient(py::object X, py::object y, py::object sample_weight, py::object coef,
+                                      std::size_t n_classes, double l2, bool fit_intercept, int n_threads) {
+    const Table table = table_arg("X", X);
+    const std::size_t cols = n_cols(table) + 1;
+    const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
+    const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
+    const auto theta = rows_arg<double>("coef", coef, cols, outputs_of(n_classes));
+    std::vector<double> gradient(theta.size());
+    const double value = run(n_threads, 0, [&](const RunContext& ctx) {
+        const auto design = linalg::make_design(table);
+        LogisticLoss loss(*design, labels, weight, n_classes, fit_intercept, l2);
+        return loss.value_and_gradient(ctx, theta.data(), gradient.data());
+    });
+    return py::make_tuple(value, rows_to_numpy(std::move(gradient), cols));
+}
+
+py::array_t<double> linear_scores(py::object X, py::object coef, py::object intercept, int n_threads) {
+    const Table table = table_arg("X", X);
+    const auto w = matrix_arg<double>("coef", coef, n_cols(table));
+    const auto b = vector_arg<double>("intercept", intercept, w.rows);
+    Buffer<double> scores(n_rows(table) * w.rows);
+    run(n_threads, 0, [&](const RunContext& ctx) { linalg::linear_scores(ctx, table, w, b, scores.data()); });
+    return to_numpy(std::move(scores), {static_cast<py::ssize_t>(n_rows(table)), static_cast<py::ssize_t>(w.rows)});
+}
+
 } // namespace
 
 void register_linear_model(py::module_& parent) {
@@ -47,37 +75,13 @@ void register_linear_model(py::module_& parent) {
           py::kw_only(), py::arg("n_classes"), py::arg("l1"), py::arg("l2"), py::arg("fit_intercept"),
           py::arg("solver"), py::arg("tol"), py::arg("max_iter"), py::arg("learning_rate"), py::arg("batch_size"),
           py::arg("momentum"), py::arg("n_threads"), py::arg("seed"), py::arg("report"));
-    m.def(
-        "logistic_value_and_gradient",
-        [](py::object X, py::object y, py::object sample_weight, py::object coef, std::size_t n_classes, double l2,
-           bool fit_intercept, int n_threads) {
-            const Table table = table_arg("X", X);
-            const std::size_t cols = n_cols(table) + 1;
-            const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
-            const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
-            const auto theta = rows_arg<double>("coef", coef, cols, outputs_of(n_classes));
-            std::vector<double> gradient(theta.size());
-            const double value = run(n_threads, 0, [&](const RunContext& ctx) {
-                const auto design = linalg::make_design(table);
-                LogisticLoss loss(*design, labels, weight, n_classes, fit_intercept, l2);
-                return loss.value_and_gradient(ctx, theta.data(), gradient.data());
-            });
-            return py::make_tuple(value, rows_to_numpy(std::move(gradient), cols));
-        },
-        py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("coef"), py::kw_only(), py::arg("n_classes"),
-        py::arg("l2"), py::arg("fit_intercept"), py::arg("n_threads"));
-    m.def(
-        "linear_scores",
-        [](py::object X, py::object coef, int n_threads) {
-            const Table table = table_arg("X", X);
-            const auto w = rows_arg<double>("coef", coef, n_cols(table) + 1);
-            const std::size_t K = w.size() / (n_cols(table) + 1);
-            return rows_to_numpy(
-                run(n_threads, 0, [&](const RunContext& ctx) { return linear_model::linear_scores(ctx, table, w, K); }),
-                K);
-        },
-        py::arg("X"), py::arg("coef"), py::arg("n_threads"));
+    m.def("logistic_value_and_gradient", &logistic_value_and_gradient, py::arg("X"), py::arg("y"),
+          py::arg("sample_weight"), py::arg("coef"), py::kw_only(), py::arg("n_classes"), py::arg("l2"),
+          py::arg("fit_intercept"), py::arg("n_threads"));
+    m.def("linear_scores", &linear_scores, py::arg("X"), py::arg("coef"), py::arg("intercept"), py::kw_only(),
+          py::arg("n_threads"));
     register_linear_model_least_squares(m);
+    register_linear_model_hinge(m);
 }
 
 } // namespace mlcore

@@ -2,6 +2,7 @@
 
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "linalg/linear_scores.hpp"
 #include "linear_model/hinge/feature_columns.hpp"
 #include "linear_model/hinge/run.hpp"
 
@@ -38,7 +39,7 @@ double objective(const RunContext& ctx, const Table& X, const LinearProblem& pro
     const std::size_t n = n_rows(X), d = n_cols(X);
     std::vector<double> scores(n);
     const double intercept = w[d] * params.bias;
-    linear_scores(ctx, X, {w.data(), d}, {&intercept, 1}, scores.data());
+    linalg::linear_scores(ctx, X, row_major(w.data(), 1, d), {&intercept, 1}, scores.data());
     double sum = 0;
     for (std::size_t i = 0; i < n; ++i)
         if (problem.cost[i] > 0) sum += problem.cost[i] * loss_at(params, problem.target[i], scores[i]);
@@ -191,27 +192,6 @@ std::vector<LinearSolution> solve_linear(const RunContext& ctx, const Table& X, 
         ctx.progress.iteration(n_problems > 1 ? n_done.load() : n_iter.load(), violation);
     }
     return solutions;
-}
-
-void linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
-                   std::span<const double> intercept, double* scores) {
-    const std::size_t n_outputs = intercept.size(), d = n_cols(X), width = padded_width(d);
-    const LinearRows table(ctx, X, 1.0);
-    Buffer<double> w(n_outputs * width, 0.0);
-    for (std::size_t k = 0; k < n_outputs; ++k) {
-        std::copy_n(coef.data() + k * d, d, w.data() + k * width);
-        w[k * width + d] = intercept[k];
-    }
-    std::visit(
-        [&](const auto& rows) {
-            parallel_ranges(ctx, rows.size, ns_per_row(rows) * static_cast<double>(n_outputs),
-                            [&](std::size_t begin, std::size_t end, int) {
-                                for (std::size_t i = begin; i < end; ++i)
-                                    for (std::size_t k = 0; k < n_outputs; ++k)
-                                        scores[i * n_outputs + k] = rows.dot(i, w.data() + k * width);
-                            });
-        },
-        table.get());
 }
 
 } // namespace mlcore::linear_model::hinge

@@ -80,8 +80,4 @@ std::vector<LinearSolution> solve_linear(const RunContext& ctx, const Table& X, 
                                          const std::function<LinearProblem(std::size_t)>& make,
                                          const LinearParams& params);
 
-/// scores (n, n_outputs) out, row-major: X coef^T + intercept.  coef (n_outputs, d) row-major.
-void linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
-                   std::span<const double> intercept, double* scores);
-
 } // namespace mlcore::linear_model::hinge

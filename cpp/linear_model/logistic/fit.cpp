@@ -105,30 +105,4 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
     return fit;
 }
 
-std::vector<double> linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
-                                  std::size_t n_outputs) {
-    const auto design = linalg::make_design(X);
-    const std::size_t n = design->n_rows(), B = design->block_rows(), K = n_outputs;
-    if (coef.size() != K * (design->n_cols() + 1))
-        throw ValueError("X has " + std::to_string(design->n_cols()) + " columns, which does not fit coef");
-    const linalg::Coefficients w = design->coefficients(coef.data(), K);
-    std::vector<double> out(n * K);
-    struct Local {
-        linalg::Design::Scratch design;
-        Buffer<double> z;
-    };
-    std::vector<Local> local(static_cast<std::size_t>(ctx.n_threads));
-    const double stored = static_cast<double>(design->n_stored()) / static_cast<double>(std::max<std::size_t>(n, 1));
-    const double ns = static_cast<double>(B * K) * (0.2 * stored + 2);
-    parallel_tasks(ctx, (n + B - 1) / B, ns, [&](std::size_t block, int thread) {
-        Local& mine = local[static_cast<std::size_t>(thread)];
-        if (mine.z.empty()) mine.z = Buffer<double>(K * B);
-        const std::size_t begin = block * B, end = std::min(begin + B, n);
-        design->scores(begin, end, w, mine.z.data(), mine.design);
-        for (std::size_t i = begin; i < end; ++i)
-            for (std::size_t k = 0; k < K; ++k) out[i * K + k] = mine.z[k * B + i - begin];
-    });
-    return out;
-}
-
 } // namespace mlcore::linear_model

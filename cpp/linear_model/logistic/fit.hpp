@@ -1,4 +1,4 @@
-// Logistic regression by any of its solvers: builds the objective of logistic_loss.hpp plus l1 |W|_1 and minimises it.
+// Logistic regression by any of its solvers: builds the objective of loss.hpp plus l1 |W|_1 and minimises it.
 #pragma once
 
 #include "core/context.hpp"
@@ -32,9 +32,5 @@ struct LogisticFit : Outcome {
 /// start (K, d + 1): where to begin. Throws ValueError for an unknown solver, or l1 with one that has no place for it.
 LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const std::int32_t> y,
                          std::span<const double> weight, std::span<const double> start, const LogisticParams& params);
-
-/// (n, K) scores x_i . w_k + b_k; coef (K, d + 1).
-std::vector<double> linear_scores(const RunContext& ctx, const Table& X, std::span<const double> coef,
-                                  std::size_t n_outputs);
 
 } // namespace mlcore::linear_model

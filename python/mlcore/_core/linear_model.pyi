@@ -10,6 +10,10 @@ Matrix: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | SparseArg
 Floats: TypeAlias = NDArray[np.float64]
 Report: TypeAlias = Callable[[int, float], None]
 
+# ---- predictions of all linear models (linear_model/linear_model.cpp) ----
+
+def linear_scores(X: Matrix, coef: Floats, intercept: Floats, *, n_threads: int) -> Floats: ...
+
 # ---- logistic regression (linear_model/linear_model.cpp) ----
 
 class LogisticResult(TypedDict):
@@ -50,7 +54,6 @@ def logistic_value_and_gradient(
     fit_intercept: bool,
     n_threads: int,
 ) -> tuple[float, Floats]: ...
-def linear_scores(X: Matrix, coef: Floats, n_threads: int) -> Floats: ...
 
 # ---- least squares (linear_model/least_squares.cpp) ----
 
@@ -85,5 +88,42 @@ def ridge(
     max_iter: int,
     fit_intercept: bool,
     n_threads: int,
+    report: Report | None,
+) -> dict[str, Any]: ...
+
+# ---- linear support vector machines (linear_model/hinge.cpp) ----
+
+def linear_svc(
+    X: Matrix,
+    y: NDArray[np.int32],
+    cost: Floats,
+    positive_factor: Floats,
+    negative_factor: Floats,
+    *,
+    penalty: str,
+    loss: str,
+    dual: bool,
+    bias: float,
+    tol: float,
+    max_iter: int,
+    solver: str,
+    n_threads: int,
+    seed: int,
+    report: Report | None,
+) -> dict[str, Any]: ...
+def linear_svr(
+    X: Matrix,
+    y: Floats,
+    cost: Floats,
+    *,
+    loss: str,
+    epsilon: float,
+    dual: bool,
+    bias: float,
+    tol: float,
+    max_iter: int,
+    solver: str,
+    n_threads: int,
+    seed: int,
     report: Report | None,
 ) -> dict[str, Any]: ...

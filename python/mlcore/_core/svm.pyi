@@ -1,11 +1,9 @@
-# Submodule `svm` of every _core_<level> extension module.
+# Submodule `svm` of every _core_<level> extension module: kernel machines.
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-# ---- kernel machines (svm.cpp) ----
 
 def train(
     kind: str,
@@ -41,44 +39,4 @@ def decision_function(
 ) -> NDArray[np.float64]: ...
 def kernel_matrix(
     X: Any, Z: Any, *, kernel: str, gamma: float, degree: int, coef0: float, n_threads: int
-) -> NDArray[np.float64]: ...
-
-# ---- linear machines (linear_model/hinge.cpp) ----
-
-def linear_svc(
-    X: Any,
-    y: NDArray[np.int32],
-    cost: NDArray[np.float64],
-    positive_factor: NDArray[np.float64],
-    negative_factor: NDArray[np.float64],
-    *,
-    penalty: str,
-    loss: str,
-    dual: bool,
-    bias: float,
-    tol: float,
-    max_iter: int,
-    solver: str,
-    n_threads: int,
-    seed: int,
-    report: Callable[[int, float], None] | None,
-) -> dict[str, Any]: ...
-def linear_svr(
-    X: Any,
-    y: NDArray[np.float64],
-    cost: NDArray[np.float64],
-    *,
-    loss: str,
-    epsilon: float,
-    dual: bool,
-    bias: float,
-    tol: float,
-    max_iter: int,
-    solver: str,
-    n_threads: int,
-    seed: int,
-    report: Callable[[int, float], None] | None,
-) -> dict[str, Any]: ...
-def linear_scores(
-    X: Any, coef: NDArray[np.float64], intercept: NDArray[np.float64], *, n_threads: int
 ) -> NDArray[np.float64]: ...

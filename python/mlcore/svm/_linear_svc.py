@@ -190,7 +190,7 @@ class LinearSVC(LinearClassifier, BaseLinearSVM):
         of_class, of_rest = factors[present], np.ones(len(present))
         if len(present) == 2:  # one problem, in which positive scores are for the second class
             of_class, of_rest = of_class[1:], of_class[:1]
-        result = core.svm.linear_svc(
+        result = core.linear_model.linear_svc(
             rows,
             places[codes],
             self._costs(weight),

@@ -135,7 +135,7 @@ class LinearSVR(LinearRegressor, BaseLinearSVM):
         return read_targets(y, "LinearSVR")
 
     def _solve(self, rows: Any, y: NDArray[Any], weight: Floats, **settings: Any) -> dict[str, Any]:
-        result = core.svm.linear_svr(
+        result = core.linear_model.linear_svr(
             rows, y, self._costs(weight), loss=self.loss, epsilon=float(self.epsilon), **settings
         )
         result["coef"] = result["coef"].ravel()

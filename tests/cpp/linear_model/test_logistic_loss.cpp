@@ -243,26 +243,6 @@ TEST(same_bits_for_any_number_of_threads) {
     }
 }
 
-TEST(decision_is_the_score) {
-    StandaloneRun run(2);
-    for (const std::size_t classes : {2, 5, 11})
-        for (const std::size_t d : {1, 8, 30}) {
-            const Problem p(100, d, classes, d);
-            const std::size_t K = p.n_outputs(), m = d + 1;
-            const std::vector<double> theta = twin::random_vector(K * m, 4, 1);
-            for (const Table& X : p.tables()) {
-                const std::vector<double> z = linear_scores(run.context, X, theta, K);
-                CHECK_EQUAL(z.size(), p.n * K);
-                for (std::size_t i = 0; i < p.n; ++i)
-                    for (std::size_t k = 0; k < K; ++k) {
-                        double expected = theta[k * m + d];
-                        for (std::size_t j = 0; j < d; ++j) expected += theta[k * m + j] * p.x[i * d + j];
-                        CHECK_CLOSE(z[i * K + k], expected, 1e-12);
-                    }
-            }
-        }
-}
-
 TEST(what_does_not_fit_is_refused) {
     const Problem p(10, 2, 3, 1);
     const auto design = make_design(p.dense());

@@ -227,7 +227,7 @@ def test_features_of_any_scale_converge():
 def test_l1_has_exact_zeros_where_the_gradient_is_small(solver, two_classes):
     X, y = two_classes
     X = np.c_[X, np.random.default_rng(0).normal(size=(len(X), 30))]
-    found = core.svm.linear_svc(
+    found = core.linear_model.linear_svc(
         X,
         y.astype(np.int32),
         np.full(len(y), 0.05),

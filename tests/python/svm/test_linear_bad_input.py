@@ -129,7 +129,7 @@ def test_the_core_checks_its_arguments(iris):
     codes, ones = y.astype(np.int32), np.ones(len(y))
 
     def fit(codes=codes, cost=ones, of_rest=ones[:3], **changes):
-        return core.svm.linear_svc(X, codes, cost, ones[:3], of_rest, **arguments | changes)
+        return core.linear_model.linear_svc(X, codes, cost, ones[:3], of_rest, **arguments | changes)
 
     assert fit()["coef"].shape == (3, 4)
     for changes, kind in [
@@ -148,6 +148,6 @@ def test_the_core_checks_its_arguments(iris):
         with pytest.raises(kind):
             fit(**changes)
     with pytest.raises(ValueError, match="coef"):
-        core.svm.linear_scores(X, np.ones((3, 5)), np.ones(3), n_threads=1)
-    with pytest.raises(ValueError, match="C order"):
-        core.svm.linear_scores(X, np.asfortranarray(np.ones((3, 4))), np.ones(3), n_threads=1)
+        core.linear_model.linear_scores(X, np.ones((3, 5)), np.ones(3), n_threads=1)
+    with pytest.raises(ValueError, match="intercept"):
+        core.linear_model.linear_scores(X, np.ones((3, 4)), np.ones(2), n_threads=1)

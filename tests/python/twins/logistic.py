@@ -300,5 +300,5 @@ def logistic_value_and_gradient(X, y, sample_weight, coef, *, n_classes, l2, fit
     return smooth(dense(X), y, sample_weight, coef, l2, fit_intercept)
 
 
-def linear_scores(X, coef, n_threads):
-    return scores(dense(X), coef)
+def linear_scores(X, coef, intercept, *, n_threads):
+    return dense(X) @ coef.T + intercept
