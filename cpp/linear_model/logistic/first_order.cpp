@@ -138,7 +138,6 @@ bool is_first_order(const std::string& rule) {
 Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Table& X, Vector& theta,
                              const FirstOrderParams& params, const StopRule& stop) {
     if (params.batch_size == 0) throw ValueError("batch_size must be at least 1, got 0");
-    Outcome out;
     const std::size_t m = loss.n_cols() + 1;
     const double rate = chosen_rate(ctx, loss, params);
     // With a velocity a constant gradient comes to 1 / (1 - momentum) steps, and so must a constant subgradient.
@@ -146,11 +145,10 @@ Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Ta
     const double length = has_velocity ? rate / (1 - params.momentum) : rate;
     optim::Optimizer<double> optimizer(optimizer_of(params, rate), theta.size());
     Vector gradient(theta.size());
-    const auto measure = [&] {
-        const double value = loss.value_and_gradient(ctx, theta.data(), gradient.data());
-        out.optimality = largest_subgradient(loss, params.l1, theta, gradient);
-        out.losses.push_back(value + l1_penalty(loss, params.l1, theta));
+    const auto objective = [&] { // brings the gradient up to date
+        return loss.value_and_gradient(ctx, theta.data(), gradient.data()) + l1_penalty(loss, params.l1, theta);
     };
+    const auto optimality = [&] { return largest_subgradient(loss, params.l1, theta, gradient); };
     const auto step = [&](const Vector& estimate) {
         optimizer.step(estimate.data(), theta.data());
         if (params.l1 == 0) return;
@@ -161,22 +159,21 @@ Outcome minimise_first_order(const RunContext& ctx, LogisticLoss& loss, const Ta
             theta[i] = std::copysign(std::max(std::abs(theta[i]) - threshold, 0.0), theta[i]);
         }
     };
-    measure();
+    double value = objective();
+    Record record(ctx, stop, value, optimality());
     const bool whole = params.rule == "gd";
     Batches batches(loss, X, whole ? 1 : rows_of_step(params, n_rows(X)));
-    while (!(out.optimality <= stop.tol) && out.n_iter < stop.max_iter && std::isfinite(out.losses.back())) {
+    while (record.goes_on() && std::isfinite(value)) {
         ctx.checkpoint();
         if (whole)
             step(gradient);
         else
-            batches.for_each(ctx, out.n_iter, theta, step);
+            batches.for_each(ctx, record.n_iter(), theta, step);
         loss.centre(theta.data(), params.l1 == 0); // rates of their own let coefficients drift together
-        measure();
-        ++out.n_iter;
-        ctx.progress.iteration(static_cast<std::uint64_t>(out.n_iter), out.losses.back());
+        value = objective();
+        record.iteration(value, optimality());
     }
-    out.converged = out.optimality <= stop.tol;
-    return out;
+    return record.take();
 }
 
 } // namespace mlcore::linear_model

@@ -18,7 +18,7 @@ namespace {
 
 Outcome by_lbfgs(const RunContext& ctx, LogisticLoss& loss, Vector& theta, const StopRule& stop) {
     return minimise_lbfgs(
-        ctx, theta, [&](const double* at, double* gradient) { return loss.value_and_gradient(ctx, at, gradient); }, {},
+        ctx, theta, [&](const double* at, double* gradient) { return loss.value_and_gradient(ctx, at, gradient); },
         stop);
 }
 

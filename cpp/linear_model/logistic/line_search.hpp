@@ -5,26 +5,13 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "linear_model/logistic/outcome.hpp"
 
 #include <cstddef>
 #include <functional>
 #include <vector>
 
 namespace mlcore::linear_model {
-
-/// How a fit ended.
-struct Outcome {
-    int n_iter = 0;
-    double optimality = 0; // largest entry of the gradient; of the (minimum-norm) subgradient with an L1 term
-    bool converged = false;
-    std::vector<double> losses; // the objective at the start and after each iteration
-};
-
-/// When the methods stop.
-struct StopRule {
-    double tol = 1e-4;  // the largest entry of the gradient is at most this
-    int max_iter = 100; // or so many iterations are done
-};
 
 using Vector = std::vector<double>;
 

@@ -99,33 +99,27 @@ Outcome minimise_newton(const RunContext& ctx, LogisticLoss& loss, Vector& theta
     const SmoothFunction f = [&](const double* at, double* gradient) {
         return loss.value_and_gradient(ctx, at, gradient);
     };
-    Outcome out;
     Point at = point_at(f, std::move(theta)), next;
-    out.losses.push_back(at.value);
-    out.optimality = largest(at.gradient);
+    Record record(ctx, stop, at.value, largest(at.gradient));
     Preconditioner metric(loss);
     const double renewal = 0.6 * renewal_cost(loss);
     double products = renewal; // since the last renewal
-    while (out.optimality > stop.tol && out.n_iter < stop.max_iter) {
+    while (record.goes_on()) {
         ctx.checkpoint();
         if (products >= renewal) {
             metric.renew(ctx, largest(at.theta) == 0);
             products = 0;
         }
-        const double precision = out.optimality > 1e-3 ? 0.2 : 0.1; // far from the minimum a rough step does
+        const double precision = record.optimality() > 1e-3 ? 0.2 : 0.1; // far from the minimum a rough step does
         Vector towards = conjugate_gradients(ctx, loss, metric, at.gradient, precision, products);
         loss.centre(towards.data(), true); // the blocks know nothing of each other, and leave a common shift
         const double slope = dot(towards, at.gradient);
         if (!(slope < 0) || !search_line(f, at, towards, slope, next)) break; // rounding: as low as it gets
         std::swap(at, next);
-        ++out.n_iter;
-        out.losses.push_back(at.value);
-        out.optimality = largest(at.gradient);
-        ctx.progress.iteration(static_cast<std::uint64_t>(out.n_iter), at.value);
+        record.iteration(at.value, largest(at.gradient));
     }
-    out.converged = out.optimality <= stop.tol;
     theta = std::move(at.theta);
-    return out;
+    return record.take();
 }
 
 } // namespace mlcore::linear_model

@@ -146,28 +146,22 @@ Outcome minimise_proximal_newton(const RunContext& ctx, LogisticLoss& loss, doub
     const SmoothFunction f = [&](const double* at, double* gradient) {
         return loss.value_and_gradient(ctx, at, gradient);
     };
-    Outcome out;
     Point at = point_at(f, std::move(theta)), next;
-    const auto record = [&] {
-        out.losses.push_back(at.value + l1_penalty(loss, l1, at.theta));
-        out.optimality = largest_subgradient(loss, l1, at.theta, at.gradient);
-    };
-    record();
-    while (out.optimality > stop.tol && out.n_iter < stop.max_iter) {
+    const auto objective = [&] { return at.value + l1_penalty(loss, l1, at.theta); };
+    const auto optimality = [&] { return largest_subgradient(loss, l1, at.theta, at.gradient); };
+    Record record(ctx, stop, objective(), optimality());
+    while (record.goes_on()) {
         ctx.checkpoint();
         // The model is solved the better, the nearer the minimum: convergence stays faster than linear.
-        const double precision = std::min(0.1, std::sqrt(out.optimality)) * out.optimality;
-        Vector towards = newton_step(ctx, loss, l1, at, out.n_iter, std::max(precision, 0.1 * stop.tol));
+        const double precision = std::min(0.1, std::sqrt(record.optimality())) * record.optimality();
+        Vector towards = newton_step(ctx, loss, l1, at, record.n_iter(), std::max(precision, 0.1 * stop.tol));
         if (l1 == 0) loss.centre(towards.data(), true);
         if (!search(f, loss, l1, at, towards, next)) break; // rounding: as low as it gets
         std::swap(at, next);
-        ++out.n_iter;
-        record();
-        ctx.progress.iteration(static_cast<std::uint64_t>(out.n_iter), out.losses.back());
+        record.iteration(objective(), optimality());
     }
-    out.converged = out.optimality <= stop.tol;
     theta = std::move(at.theta);
-    return out;
+    return record.take();
 }
 
 } // namespace mlcore::linear_model

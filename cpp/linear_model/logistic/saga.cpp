@@ -143,32 +143,27 @@ class Saga {
 } // namespace
 
 Outcome minimise_saga(const RunContext& ctx, LogisticLoss& loss, double l1, Vector& theta, const StopRule& stop) {
-    Outcome out;
     Vector gradient(theta.size()), before = theta;
-    const auto measure = [&] {
-        const double value = loss.value_and_gradient(ctx, theta.data(), gradient.data());
-        out.optimality = largest_subgradient(loss, l1, theta, gradient);
-        out.losses.push_back(value + l1_penalty(loss, l1, theta));
+    const auto objective = [&] { // brings the gradient up to date
+        return loss.value_and_gradient(ctx, theta.data(), gradient.data()) + l1_penalty(loss, l1, theta);
     };
-    measure();
+    double value = objective();
+    Record record(ctx, stop, value, largest_subgradient(loss, l1, theta, gradient));
     Saga saga(loss, l1);
     double rate = 1 / std::max(saga.curvature(ctx), 1e-300);
-    while (!(out.optimality <= stop.tol) && out.n_iter < stop.max_iter) {
+    while (record.goes_on()) {
         before = theta;
-        const double highest = out.losses.back() + 1e-9 * std::abs(out.losses.back());
-        saga.epoch(ctx, out.n_iter, rate, theta);
-        measure();
-        if (!(out.losses.back() <= highest)) {
+        const double highest = value + 1e-9 * std::abs(value);
+        saga.epoch(ctx, record.n_iter(), rate, theta);
+        value = objective();
+        if (!(value <= highest)) {
             rate /= 2;
             theta = before;
-            out.losses.pop_back();
-            measure();
+            value = objective();
         }
-        ++out.n_iter;
-        ctx.progress.iteration(static_cast<std::uint64_t>(out.n_iter), out.losses.back());
+        record.iteration(value, largest_subgradient(loss, l1, theta, gradient));
     }
-    out.converged = out.optimality <= stop.tol;
-    return out;
+    return record.take();
 }
 
 } // namespace mlcore::linear_model
