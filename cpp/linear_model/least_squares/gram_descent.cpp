@@ -205,7 +205,9 @@ int GramDescent::solve(const RunContext& ctx, const GramProblem& problem, const 
     const auto nonzero = [&](std::int32_t j) { return problem.w[j] != 0; };
     int sweeps = 0, since_newton = 0;
     while (sweeps < stop.max_sweeps) {
-        const Sweep seen = sweep(problem, penalty, work, order, draws);
+        Sweep seen = sweep(problem, penalty, work, order, draws);
+        if (order && seen.largest_change == 0) // of those that were drawn; others may still move
+            seen = sweep(problem, penalty, work, nullptr, draws);
         ++sweeps;
         ++since_newton;
         unheard += row_ns * static_cast<double>(work.size());

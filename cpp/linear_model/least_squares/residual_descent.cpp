@@ -115,6 +115,8 @@ int residual_descent(const RunContext& ctx, const Columns& x, const linalg::Colu
         for (std::size_t k = 0; k < work.size(); ++k)
             visit(static_cast<std::size_t>(work[order ? order->below(draws++, work.size()) : k]));
         ++sweeps;
+        if (order && largest_change == 0) // those that were drawn; others may still move
+            for (const std::int32_t j : work) visit(static_cast<std::size_t>(j));
         if (largest_change <= settled * largest && (gap() <= stop.gap || largest_change == 0)) return sweeps;
         // Most of the set stays at zero: a few sweeps go over the others alone.
         support.clear();
