@@ -94,10 +94,8 @@ py::array_t<float> py_attention(py::object q, py::object k, py::object v, py::ob
                                 int n_threads) {
     const Arguments args(q, k, v, bias, lengths, scale, causal, dropout);
     const HeadsView<float> O = heads("out", strided_output_arg<float>("out", out, args.out_shape));
-    auto log_sums = pooled_array<float>(args.sums_shape());
-    float* sums = log_sums.mutable_data();
-    run(n_threads, seed, [&](const RunContext& ctx) { attention(ctx, args.attention, O, sums); });
-    return log_sums;
+    return computed(args.sums_shape(), n_threads, seed,
+                    [&](const RunContext& ctx, float* sums) { attention(ctx, args.attention, O, sums); });
 }
 
 py::object py_attention_backward(py::object q, py::object k, py::object v, py::object out, py::object log_sums,
@@ -125,10 +123,8 @@ py::array_t<float> py_attention_weights(py::object q, py::object k, py::object v
                                         py::object lengths, float scale, bool causal, int n_threads) {
     const Arguments args(q, k, v, bias, lengths, scale, causal, 0);
     const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
-    auto weights = pooled_array<float>(args.score_shape);
-    float* to = weights.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { attention_weights(ctx, args.attention, sums.data, to); });
-    return weights;
+    return computed(args.score_shape, n_threads,
+                    [&](const RunContext& ctx, float* to) { attention_weights(ctx, args.attention, sums.data, to); });
 }
 
 /// Additive scores or those of kernel regression. Arrays are held by the caller.

@@ -117,12 +117,27 @@ bool meets_entry(const PoolingAxis& a, std::size_t out) {
     return tap < a.n_kernel && at + tap * a.dilation - a.padding < a.n_in;
 }
 
+/// x of max_pool, whose places are numbers of 32 bits.
+TensorView<const float> planes_arg(py::handle x) {
+    auto X = tensor_arg<float>("x", x, 4);
+    if (X.shape[2] * X.shape[3] > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+        throw ValueError("max_pool takes planes of fewer than 2^31 entries");
+    return X;
+}
+
+/// Both results of max_pool, from f(context, y, where).
+template <class F>
+py::tuple largest_and_places(const Shape& shape, int n_threads, F&& f) {
+    auto places = pooled_array<std::int32_t>(shape);
+    std::int32_t* where = places.mutable_data();
+    auto y = computed(shape, n_threads, [&](const RunContext& ctx, float* out) { f(ctx, out, where); });
+    return py::make_tuple(std::move(y), std::move(places));
+}
+
 /// Returns (y, the place of each largest entry within its plane).
 py::tuple py_max_pool(py::object x, const Pair& kernel, const Pair& stride, const Pair& padding, const Pair& dilation,
                       const Pair& n_out, int n_threads) {
-    const auto X = tensor_arg<float>("x", x, 4);
-    if (X.shape[2] * X.shape[3] > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-        throw ValueError("max_pool takes planes of fewer than 2^31 entries");
+    const auto X = planes_arg(x);
     const auto axis = [&](std::size_t i) {
         const PoolingAxis a{X.shape[i + 2],
                             size_arg("kernel_size", kernel[i], 1),
@@ -137,13 +152,9 @@ py::tuple py_max_pool(py::object x, const Pair& kernel, const Pair& stride, cons
     };
     const PoolingAxis rows = axis(0), cols = axis(1);
     const Shape shape{X.shape[0], X.shape[1], rows.n_out, cols.n_out};
-    auto out = pooled_array<float>(shape);
-    auto places = pooled_array<std::int32_t>(shape);
-    float* y = out.mutable_data();
-    std::int32_t* where = places.mutable_data();
-    run(n_threads, 0,
-        [&](const RunContext& ctx) { max_pool(ctx, X.shape[0] * X.shape[1], rows, cols, X.data, y, where); });
-    return py::make_tuple(std::move(out), std::move(places));
+    return largest_and_places(shape, n_threads, [&](const RunContext& ctx, float* y, std::int32_t* where) {
+        max_pool(ctx, X.shape[0] * X.shape[1], rows, cols, X.data, y, where);
+    });
 }
 
 py::array_t<float> py_max_pool_backward(py::object dy, py::object where, const Shape& shape, int n_threads) {
@@ -156,12 +167,9 @@ py::array_t<float> py_max_pool_backward(py::object dy, py::object where, const S
     for (std::size_t i = 0, n = places.size(); i < n; ++i)
         last = std::max(last, static_cast<std::uint32_t>(places.data[i]));
     if (places.size() > 0 && last >= n_in) throw ValueError("where must hold places of a plane of x");
-    auto out = pooled_array<float>(shape);
-    float* dx = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) {
+    return computed(shape, n_threads, [&](const RunContext& ctx, float* dx) {
         max_pool_backward(ctx, shape[0] * shape[1], n_in, n_out, D.data, places.data, dx);
     });
-    return out;
 }
 
 /// (begins, ends, divisors) of one axis of n_in entries.
@@ -181,33 +189,23 @@ std::vector<PoolingSpan> spans_arg(const char* name, const py::tuple& spans, std
 
 /// Returns (y, the place of each largest entry within its plane).
 py::tuple py_max_pool_spans(py::object x, const py::tuple& rows, const py::tuple& cols, int n_threads) {
-    const auto X = tensor_arg<float>("x", x, 4);
-    if (X.shape[2] * X.shape[3] > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-        throw ValueError("max_pool takes planes of fewer than 2^31 entries");
+    const auto X = planes_arg(x);
     const auto r = spans_arg("rows", rows, X.shape[2]), c = spans_arg("cols", cols, X.shape[3]);
     for (const auto& spans : {r, c})
         for (const PoolingSpan& span : spans)
             if (span.begin == span.end) throw ValueError("a window of max_pool is empty");
     const Shape shape{X.shape[0], X.shape[1], r.size(), c.size()};
-    auto out = pooled_array<float>(shape);
-    auto places = pooled_array<std::int32_t>(shape);
-    float* y = out.mutable_data();
-    std::int32_t* where = places.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) {
+    return largest_and_places(shape, n_threads, [&](const RunContext& ctx, float* y, std::int32_t* where) {
         max_pool_spans(ctx, X.shape[0] * X.shape[1], X.shape[2], X.shape[3], r, c, X.data, y, where);
     });
-    return py::make_tuple(std::move(out), std::move(places));
 }
 
 py::array_t<float> py_average_pool(py::object x, const py::tuple& rows, const py::tuple& cols, int n_threads) {
     const auto X = tensor_arg<float>("x", x, 4);
     const auto r = spans_arg("rows", rows, X.shape[2]), c = spans_arg("cols", cols, X.shape[3]);
-    auto out = pooled_array<float>({X.shape[0], X.shape[1], r.size(), c.size()});
-    float* y = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) {
+    return computed({X.shape[0], X.shape[1], r.size(), c.size()}, n_threads, [&](const RunContext& ctx, float* y) {
         average_pool(ctx, X.shape[0] * X.shape[1], X.shape[2], X.shape[3], r, c, X.data, y);
     });
-    return out;
 }
 
 py::array_t<float> py_average_pool_backward(py::object dy, const py::tuple& rows, const py::tuple& cols,
@@ -215,12 +213,9 @@ py::array_t<float> py_average_pool_backward(py::object dy, const py::tuple& rows
     if (shape.size() != 4) throw ValueError("shape must have four entries");
     const auto r = spans_arg("rows", rows, shape[2]), c = spans_arg("cols", cols, shape[3]);
     const auto D = tensor_arg<float>("dy", dy, {shape[0], shape[1], r.size(), c.size()});
-    auto out = pooled_array<float>(shape);
-    float* dx = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) {
+    return computed(shape, n_threads, [&](const RunContext& ctx, float* dx) {
         average_pool_backward(ctx, shape[0] * shape[1], shape[2], shape[3], r, c, D.data, dx);
     });
-    return out;
 }
 
 BatchShape batch_shape(const TensorView<const float>& x) {
@@ -247,11 +242,9 @@ py::array_t<float> py_batch_normalize(py::object x, py::object mean, py::object 
     const auto m = tensor_arg<float>("mean", mean, each), r = tensor_arg<float>("inverse", inverse, each);
     const auto w = optional_tensor_arg<float>("weight", weight, each);
     const auto b = optional_tensor_arg<float>("bias", bias, each);
-    auto out = pooled_array<float>(X.shape);
-    float* y = out.mutable_data();
-    run(n_threads, 0,
-        [&](const RunContext& ctx) { batch_normalize(ctx, shape, X.data, m.data, r.data, w.data, b.data, y); });
-    return out;
+    return computed(X.shape, n_threads, [&](const RunContext& ctx, float* y) {
+        batch_normalize(ctx, shape, X.data, m.data, r.data, w.data, b.data, y);
+    });
 }
 
 /// Returns (dx or None, dw, db).

@@ -37,10 +37,8 @@ py::array_t<float> py_activation(py::object x, const std::string& activation, do
     const auto X = any_array("x", x);
     const Activation f = parse_activation(activation);
     const float s = checked_slope(slope);
-    auto out = pooled_array<float>(X.shape);
-    float* y = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { activate(ctx, f, X.data, y, X.size(), s); });
-    return out;
+    return computed(X.shape, n_threads,
+                    [&](const RunContext& ctx, float* y) { activate(ctx, f, X.data, y, X.size(), s); });
 }
 
 py::array_t<float> py_activation_backward(py::object saved, py::object dy, const std::string& activation, double slope,
@@ -49,10 +47,9 @@ py::array_t<float> py_activation_backward(py::object saved, py::object dy, const
     const auto D = tensor_arg<float>("dy", dy, S.shape);
     const Activation f = parse_activation(activation);
     const float s = checked_slope(slope);
-    auto out = pooled_array<float>(S.shape);
-    float* dx = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { activate_backward(ctx, f, S.data, D.data, dx, S.size(), s); });
-    return out;
+    return computed(S.shape, n_threads, [&](const RunContext& ctx, float* dx) {
+        activate_backward(ctx, f, S.data, D.data, dx, S.size(), s);
+    });
 }
 
 /// b has the shape of a, or of its last axes.
@@ -62,10 +59,8 @@ py::array_t<float> py_combine(py::object a, py::object b, int n_threads) {
     if (B.ndim() > A.ndim() || !std::equal(B.shape.rbegin(), B.shape.rend(), A.shape.rbegin()))
         throw ValueError("b of shape " + shape_text(B.shape) + " is neither of the shape " + shape_text(A.shape) +
                          " of a nor of its last axes");
-    auto out = pooled_array<float>(A.shape);
-    float* y = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { combine(ctx, A.data, B.data, y, A.size(), B.size()); });
-    return out;
+    return computed(A.shape, n_threads,
+                    [&](const RunContext& ctx, float* y) { combine(ctx, A.data, B.data, y, A.size(), B.size()); });
 }
 
 /// out: None for a new array; it may be a itself.
@@ -80,30 +75,23 @@ py::object py_scale(py::object a, float factor, py::object out, int n_threads) {
 py::array_t<float> py_sum_rows(py::object x, int n_threads) {
     const auto X = tensor_arg<float>("x", x, 2);
     const std::size_t m = X.shape[0], n = X.shape[1];
-    auto out = pooled_array<float>({n});
-    float* sums = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { sum_rows(ctx, X.data, m, n, sums); });
-    return out;
+    return computed({n}, n_threads, [&](const RunContext& ctx, float* sums) { sum_rows(ctx, X.data, m, n, sums); });
 }
 
 /// x (outer, n, inner). Returns (outer, inner).
 py::array_t<float> py_sum_axis(py::object x, double factor, int n_threads) {
     const auto X = tensor_arg<float>("x", x, 3);
-    auto out = pooled_array<float>({X.shape[0], X.shape[2]});
-    float* sums = out.mutable_data();
-    run(n_threads, 0,
-        [&](const RunContext& ctx) { sum_axis(ctx, X.data, X.shape[0], X.shape[1], X.shape[2], factor, sums); });
-    return out;
+    return computed({X.shape[0], X.shape[2]}, n_threads, [&](const RunContext& ctx, float* sums) {
+        sum_axis(ctx, X.data, X.shape[0], X.shape[1], X.shape[2], factor, sums);
+    });
 }
 
 /// x (outer, n, inner). Returns the sums so far along n, in the same shape.
 py::array_t<float> py_cumulate(py::object x, bool backwards, int n_threads) {
     const auto X = tensor_arg<float>("x", x, 3);
-    auto out = pooled_array<float>(X.shape);
-    float* sums = out.mutable_data();
-    run(n_threads, 0,
-        [&](const RunContext& ctx) { cumulate(ctx, X.data, X.shape[0], X.shape[1], X.shape[2], backwards, sums); });
-    return out;
+    return computed(X.shape, n_threads, [&](const RunContext& ctx, float* sums) {
+        cumulate(ctx, X.data, X.shape[0], X.shape[1], X.shape[2], backwards, sums);
+    });
 }
 
 /// x (..., n): rows of n. Returns (y, mean or None, rstd), the latter two of one entry a row.
@@ -141,19 +129,15 @@ py::array_t<float> py_dropout(py::object x, py::object residual, double p, std::
     const auto X = any_array("x", x);
     const auto R = optional_tensor_arg<float>("residual", residual, X.shape);
     if (!(p >= 0 && p <= 1)) throw ValueError("p must be in [0, 1], got " + std::to_string(p));
-    auto out = pooled_array<float>(X.shape);
-    float* y = out.mutable_data();
-    run(n_threads, seed, [&](const RunContext& ctx) { dropout(ctx, X.data, R.data, X.size(), p, seed, y); });
-    return out;
+    return computed(X.shape, n_threads,
+                    [&](const RunContext& ctx, float* y) { dropout(ctx, X.data, R.data, X.size(), p, seed, y); });
 }
 
 py::array_t<float> py_gaussian_noise(py::object x, float std, std::uint64_t seed, int n_threads) {
     const auto X = any_array("x", x);
     if (!(std >= 0)) throw ValueError("std must be at least 0, got " + std::to_string(std));
-    auto out = pooled_array<float>(X.shape);
-    float* y = out.mutable_data();
-    run(n_threads, seed, [&](const RunContext& ctx) { gaussian_noise(ctx, X.data, X.size(), std, seed, y); });
-    return out;
+    return computed(X.shape, n_threads,
+                    [&](const RunContext& ctx, float* y) { gaussian_noise(ctx, X.data, X.size(), std, seed, y); });
 }
 
 TensorView<const std::int64_t> ids_arg(py::handle ids) {
@@ -169,10 +153,9 @@ py::array_t<float> py_gather_rows(py::object table, py::object ids, int n_thread
     check_ids(I.data, I.size(), T.shape[0]);
     Shape shape = I.shape;
     shape.push_back(T.last());
-    auto out = pooled_array<float>(shape);
-    float* rows = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { gather_rows(ctx, T.data, I.data, I.size(), T.last(), rows); });
-    return out;
+    return computed(shape, n_threads, [&](const RunContext& ctx, float* rows) {
+        gather_rows(ctx, T.data, I.data, I.size(), T.last(), rows);
+    });
 }
 
 /// rows (*shape of ids, d). Returns (n_rows, d): the sums of the rows with one id; those of `skipped` are left out.
@@ -183,12 +166,9 @@ py::array_t<float> py_scatter_add_rows(py::object rows, py::object ids, std::siz
     const auto R = tensor_arg<float>("rows", rows, static_cast<int>(I.ndim() + 1));
     if (!std::equal(I.shape.begin(), I.shape.end(), R.shape.begin()))
         throw ValueError("rows of shape " + shape_text(R.shape) + " do not fit ids of shape " + shape_text(I.shape));
-    auto out = pooled_array<float>({n_rows, R.last()});
-    float* sums = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) {
+    return computed({n_rows, R.last()}, n_threads, [&](const RunContext& ctx, float* sums) {
         scatter_add_rows(ctx, R.data, I.data, I.size(), R.last(), skipped, sums, n_rows);
     });
-    return out;
 }
 
 } // namespace

@@ -20,10 +20,8 @@ py::array_t<float> py_matmul(py::object a, py::object b, int n_threads) {
     if (A.cols != B.rows)
         throw ValueError("a of shape " + shape_text({A.rows, A.cols}) + " cannot be multiplied with b of shape " +
                          shape_text({B.rows, B.cols}));
-    auto out = pooled_array<float>({A.rows, B.cols});
-    const MatrixView<float> C = row_major(out.mutable_data(), A.rows, B.cols);
-    run(n_threads, 0, [&](const RunContext& ctx) { gemm(ctx, A, B, C); });
-    return out;
+    return computed({A.rows, B.cols}, n_threads,
+                    [&](const RunContext& ctx, float* C) { gemm(ctx, A, B, row_major(C, A.rows, B.cols)); });
 }
 
 /// (n, m, k) times (n, k, l); a batch of one is used for all of the other.

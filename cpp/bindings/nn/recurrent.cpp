@@ -33,11 +33,9 @@ SequenceLayout layout_of(py::handle lengths, std::size_t n_batch, std::size_t n_
 py::array_t<float> py_pack(py::object x, py::object lengths, int n_threads) {
     const auto X = strided_arg<float>("x", x, 3);
     const SequenceLayout layout = layout_of(lengths, X.shape[0], X.shape[1]);
-    auto packed = pooled_array<float>({layout.n_rows(), X.shape[2]});
     const SequenceView<const float> view{X.data, X.strides[0], X.strides[1], X.strides[2]};
-    float* out = packed.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { pack_sequences(ctx, layout, view, X.shape[2], out); });
-    return packed;
+    return computed({layout.n_rows(), X.shape[2]}, n_threads,
+                    [&](const RunContext& ctx, float* out) { pack_sequences(ctx, layout, view, X.shape[2], out); });
 }
 
 /// (B, T, F), or (T, B, F), from the packed rows (N, F).

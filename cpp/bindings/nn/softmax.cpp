@@ -20,20 +20,16 @@ using namespace nn;
 template <void (*kernel)(const RunContext&, const float*, std::size_t, std::size_t, float*)>
 py::array_t<float> py_rows(py::object x, int n_threads) {
     const auto X = tensor_arg<float>("x", x);
-    auto out = pooled_array<float>(X.shape);
-    float* y = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { kernel(ctx, X.data, X.rows(), X.last(), y); });
-    return out;
+    return computed(X.shape, n_threads,
+                    [&](const RunContext& ctx, float* y) { kernel(ctx, X.data, X.rows(), X.last(), y); });
 }
 
 template <void (*kernel)(const RunContext&, const float*, const float*, std::size_t, std::size_t, float*)>
 py::array_t<float> py_rows_backward(py::object y, py::object dy, int n_threads) {
     const auto Y = tensor_arg<float>("y", y);
     const auto D = tensor_arg<float>("dy", dy, Y.shape);
-    auto out = pooled_array<float>(Y.shape);
-    float* dx = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { kernel(ctx, Y.data, D.data, Y.rows(), Y.last(), dx); });
-    return out;
+    return computed(Y.shape, n_threads,
+                    [&](const RunContext& ctx, float* dx) { kernel(ctx, Y.data, D.data, Y.rows(), Y.last(), dx); });
 }
 
 Shape all_but_last(const Shape& shape) { return {shape.begin(), shape.end() - 1}; }
@@ -41,19 +37,16 @@ Shape all_but_last(const Shape& shape) { return {shape.begin(), shape.end() - 1}
 py::array_t<float> py_logsumexp(py::object x, int n_threads) {
     const auto X = tensor_arg<float>("x", x);
     if (X.last() == 0) throw ValueError("x of shape " + shape_text(X.shape) + " has rows of length 0");
-    auto out = pooled_array<float>(all_but_last(X.shape));
-    float* lse = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { logsumexp(ctx, X.data, X.rows(), X.last(), lse); });
-    return out;
+    return computed(all_but_last(X.shape), n_threads,
+                    [&](const RunContext& ctx, float* lse) { logsumexp(ctx, X.data, X.rows(), X.last(), lse); });
 }
 
 py::array_t<float> py_logsumexp_backward(py::object x, py::object dlse, int n_threads) {
     const auto X = tensor_arg<float>("x", x);
     const auto D = tensor_arg<float>("dlse", dlse, all_but_last(X.shape));
-    auto out = pooled_array<float>(X.shape);
-    float* dx = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { logsumexp_backward(ctx, X.data, D.data, X.rows(), X.last(), dx); });
-    return out;
+    return computed(X.shape, n_threads, [&](const RunContext& ctx, float* dx) {
+        logsumexp_backward(ctx, X.data, D.data, X.rows(), X.last(), dx);
+    });
 }
 
 enum class Reduction { none, mean, sum };

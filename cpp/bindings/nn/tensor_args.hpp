@@ -3,9 +3,11 @@
 #pragma once
 
 #include "bindings/numpy_args.hpp"
+#include "bindings/run_guard.hpp"
 #include "core/memory.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -64,6 +66,19 @@ StridedView<T> strided_output_arg(const char* name, py::handle object, const Sha
 /// An uninitialised C-ordered array whose memory goes back to the shared pool.
 template <class T = float>
 py::array_t<T> pooled_array(const Shape& shape);
+
+/// A pooled array of this shape whose entries f(const RunContext&, float*) computes, without the GIL.
+template <class F>
+py::array_t<float> computed(const Shape& shape, int n_threads, std::uint64_t seed, F&& f) {
+    auto out = pooled_array<float>(shape);
+    float* data = out.mutable_data();
+    run(n_threads, seed, [&](const RunContext& ctx) { f(ctx, data); });
+    return out;
+}
+template <class F>
+py::array_t<float> computed(const Shape& shape, int n_threads, F&& f) {
+    return computed(shape, n_threads, 0, std::forward<F>(f));
+}
 
 /// A result that may not be wanted: a pooled array, or None with `data` nullptr.
 template <class T = float>
