@@ -2,6 +2,7 @@
 #include "bindings/module.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "svm/decision.hpp"
 #include "svm/points.hpp"
 #include "svm/trainer.hpp"
@@ -18,32 +19,26 @@ using namespace svm;
 using namespace bindings;
 
 Kind kind_arg(const std::string& name) {
-    if (name == "c_svc") return Kind::c_svc;
-    if (name == "nu_svc") return Kind::nu_svc;
-    if (name == "epsilon_svr") return Kind::epsilon_svr;
-    if (name == "nu_svr") return Kind::nu_svr;
-    if (name == "one_class") return Kind::one_class;
-    throw ValueError("kind must be c_svc, nu_svc, epsilon_svr, nu_svr or one_class, got '" + name + "'");
+    return choose<Kind>("kind", name,
+                        {{"c_svc", Kind::c_svc},
+                         {"nu_svc", Kind::nu_svc},
+                         {"epsilon_svr", Kind::epsilon_svr},
+                         {"nu_svr", Kind::nu_svr},
+                         {"one_class", Kind::one_class}});
 }
 
 Kernel kernel_arg(const std::string& name, double gamma, int degree, double coef0) {
-    Kernel kernel{.gamma = gamma, .coef0 = coef0, .degree = degree};
-    if (name == "linear")
-        kernel.type = Kernel::Type::linear;
-    else if (name == "poly")
-        kernel.type = Kernel::Type::poly;
-    else if (name == "rbf")
-        kernel.type = Kernel::Type::rbf;
-    else if (name == "sigmoid")
-        kernel.type = Kernel::Type::sigmoid;
-    else if (name == "precomputed")
-        kernel.type = Kernel::Type::precomputed;
-    else
-        throw ValueError("kernel must be linear, poly, rbf, sigmoid or precomputed, got '" + name + "'");
+    using Type = Kernel::Type;
+    const Type type = choose<Type>("kernel", name,
+                                   {{"linear", Type::linear},
+                                    {"poly", Type::poly},
+                                    {"rbf", Type::rbf},
+                                    {"sigmoid", Type::sigmoid},
+                                    {"precomputed", Type::precomputed}});
     if (!(gamma >= 0) || std::isinf(gamma)) throw ValueError("gamma must be finite and not negative");
     if (!std::isfinite(coef0)) throw ValueError("coef0 must be finite");
     if (degree < 0) throw ValueError("degree must not be negative");
-    return kernel;
+    return {.type = type, .gamma = gamma, .coef0 = coef0, .degree = degree};
 }
 
 /// A table small enough for the 32-bit numbers of its points.

@@ -1,6 +1,6 @@
 #include "linalg/activation.hpp"
 
-#include "core/error.hpp"
+#include "core/choice.hpp"
 #include "core/vecmath.hpp"
 #include "linalg/vector_functions.hpp"
 
@@ -32,21 +32,19 @@ struct Mish {
 } // namespace
 
 Activation parse_activation(const std::string& name) {
-    if (name == "identity") return Activation::identity;
-    if (name == "relu") return Activation::relu;
-    if (name == "leaky_relu") return Activation::leaky_relu;
-    if (name == "sigmoid") return Activation::sigmoid;
-    if (name == "tanh") return Activation::tanh;
-    if (name == "gelu") return Activation::gelu;
-    if (name == "gelu_tanh") return Activation::gelu_tanh;
-    if (name == "silu") return Activation::silu;
-    if (name == "softplus") return Activation::softplus;
-    if (name == "elu") return Activation::elu;
-    if (name == "hardswish") return Activation::hardswish;
-    if (name == "mish") return Activation::mish;
-    throw ValueError("an activation is 'identity', 'relu', 'leaky_relu', 'sigmoid', 'tanh', 'gelu', 'gelu_tanh', "
-                     "'silu', 'softplus', 'elu', 'hardswish' or 'mish', got '" +
-                     name + "'");
+    return choose<Activation>("activation", name,
+                              {{"identity", Activation::identity},
+                               {"relu", Activation::relu},
+                               {"leaky_relu", Activation::leaky_relu},
+                               {"sigmoid", Activation::sigmoid},
+                               {"tanh", Activation::tanh},
+                               {"gelu", Activation::gelu},
+                               {"gelu_tanh", Activation::gelu_tanh},
+                               {"silu", Activation::silu},
+                               {"softplus", Activation::softplus},
+                               {"elu", Activation::elu},
+                               {"hardswish", Activation::hardswish},
+                               {"mish", Activation::mish}});
 }
 
 bool gradient_needs_input(Activation activation) {

@@ -1,5 +1,6 @@
 #include "optim/optimizer.hpp"
 
+#include "core/choice.hpp"
 #include "core/error.hpp"
 
 #include <cmath>
@@ -169,17 +170,15 @@ bool is_decoupled(const OptimizerParams& params) {
 } // namespace
 
 Rule parse_rule(const std::string& name) {
-    if (name == "sgd") return Rule::sgd;
-    if (name == "momentum") return Rule::momentum;
-    if (name == "nesterov") return Rule::nesterov;
-    if (name == "adagrad") return Rule::adagrad;
-    if (name == "rmsprop") return Rule::rmsprop;
-    if (name == "adam") return Rule::adam;
-    if (name == "adamw") return Rule::adamw;
-    if (name == "nadam") return Rule::nadam;
-    throw ValueError(
-        "an optimizer is 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw' or 'nadam', got '" +
-        name + "'");
+    return choose<Rule>("optimizer", name,
+                        {{"sgd", Rule::sgd},
+                         {"momentum", Rule::momentum},
+                         {"nesterov", Rule::nesterov},
+                         {"adagrad", Rule::adagrad},
+                         {"rmsprop", Rule::rmsprop},
+                         {"adam", Rule::adam},
+                         {"adamw", Rule::adamw},
+                         {"nadam", Rule::nadam}});
 }
 
 bool has_squares(const OptimizerParams& params) noexcept {

@@ -2,6 +2,7 @@
 #include "bindings/linear_model/linear_model.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "linear_model/least_squares/elastic_net.hpp"
 #include "linear_model/least_squares/ridge.hpp"
 
@@ -12,10 +13,9 @@ using namespace linear_model;
 using namespace bindings;
 
 Precompute parse_precompute(const std::string& name) {
-    if (name == "auto") return Precompute::by_cost;
-    if (name == "gram") return Precompute::gram;
-    if (name == "columns") return Precompute::columns;
-    throw ValueError("precompute must be 'auto', 'gram' or 'columns', got '" + name + "'");
+    return choose<Precompute>(
+        "precompute", name,
+        {{"auto", Precompute::by_cost}, {"gram", Precompute::gram}, {"columns", Precompute::columns}});
 }
 
 py::dict run_elastic_net_path(py::object X, py::object Y, py::object sample_weight, py::object alphas,
@@ -47,10 +47,10 @@ py::dict run_elastic_net_path(py::object X, py::object Y, py::object sample_weig
 }
 
 RidgeSolver parse_solver(const std::string& name) {
-    if (name == "auto") return RidgeSolver::by_cost;
-    if (name == "cholesky") return RidgeSolver::cholesky;
-    if (name == "sparse_cg") return RidgeSolver::conjugate_gradients;
-    throw ValueError("solver must be 'auto', 'cholesky' or 'sparse_cg', got '" + name + "'");
+    return choose<RidgeSolver>("solver", name,
+                               {{"auto", RidgeSolver::by_cost},
+                                {"cholesky", RidgeSolver::cholesky},
+                                {"sparse_cg", RidgeSolver::conjugate_gradients}});
 }
 
 py::dict run_ridge(py::object X, py::object Y, py::object sample_weight, py::object alphas, const std::string& solver,

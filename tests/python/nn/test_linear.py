@@ -65,7 +65,7 @@ def test_wrong_shapes_say_both():
         F.linear(x, w, b[:4])
     with pytest.raises(nn.ShapeError, match=r"residual of shape \(3, 4\).*\(3, 5\)"):
         F.linear(x, w, residual=r[:, :4])
-    with pytest.raises(ValueError, match="an activation is"):
+    with pytest.raises(ValueError, match="activation must be"):
         F.linear(x, w, activation="swish")
 
 
