@@ -151,7 +151,7 @@ void partition(const RunContext& ctx, const Data& data, const bench::Peaks& peak
     for (std::size_t i = 0; i < data.rows; ++i)
         MLCORE_CHECK((goes_left[column[rows.rows()[i]]] != 0) == (i < n_left), "partition");
 
-    // A split of rows that were split before is all left, then all right: draw them anew each time, and take that off.
+    // A split of rows that were split before is all left, then all right: draw them again each time, and subtract that.
     const double reset = bench::median_seconds([&] { rows.reset(ctx); });
     const double seconds = bench::median_seconds([&] {
                                rows.reset(ctx);

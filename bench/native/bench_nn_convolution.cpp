@@ -1,6 +1,6 @@
-// Convolution: forward, gradient by the input, gradient by the weights, for the shapes of small and larger networks.
-// Rates count the multiply-adds of the definition, two operations each, beside the peak. Then pooling and batch norm,
-// which only move memory: bytes read and written, beside a copy.
+// Convolution: forward, gradient with respect to the input, to the weights, for the shapes of small and larger
+// networks. Rates count the multiply-adds of the definition, two operations each, beside the peak. Then pooling and
+// batch norm, which only move memory: bytes read and written, beside a copy.
 #include "bench.hpp"
 
 #include "core/random.hpp"

@@ -1,5 +1,5 @@
 // Matrix products of the sizes that networks have, beside the peak of multiply-adds: square ones, those of a
-// Transformer's feed-forward part (forward, gradient by the input, gradient by the weight) and those of few rows.
+// Transformer's feed-forward part (forward, gradients with respect to input and weight) and those of few rows.
 #include "bench.hpp"
 #include "linalg/gemm.hpp"
 

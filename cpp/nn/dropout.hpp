@@ -2,9 +2,9 @@
 // needs to be done at test time; and Gaussian noise.
 //   y_i = x_i k_i / (1 - p), k_i = 0 with probability p, else 1
 // The mask is not stored: k_i is a function of (seed, i), and the backward pass draws it again. Its randomness is
-// Philox4x32-10 (core/random.hpp) for as many counters at a time as a vector holds: group g of 32 entries takes the
-// blocks of counters 8 g ... 8 g + 7; entries 2 c and 2 c + 1 of the group get words 0 and 1 of block c, entries
-// 16 + 2 c and 17 + 2 c words 2 and 3.
+// Philox4x32-10 (nn/philox_vectors.hpp) for as many counters at a time as a vector holds: group g of 32 entries takes
+// the blocks of counters 8 g ... 8 g + 7; entries 2 c and 2 c + 1 of the group get words 0 and 1 of block c, entries 16
+// + 2 c and 17 + 2 c words 2 and 3.
 #pragma once
 
 #include "core/context.hpp"

@@ -35,7 +35,7 @@ Piece<float> piece_of(const ParameterArray& array, std::size_t from, std::size_t
             part(array.extra)};
 }
 
-/// One piece for each stretch of entries [begin, end) that lies in one row.
+/// One piece for each run of entries [begin, end) that lies in one row.
 void update_rows(const OptimizerParams& params, const ParameterArray& array, std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end;) {
         const std::size_t row = i / array.width, last = std::min(end, (row + 1) * array.width);

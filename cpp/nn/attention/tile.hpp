@@ -153,7 +153,7 @@ inline void unpack_row(const float* from, std::size_t depth, float factor, float
 // ---- softmax ----
 
 /// e^x for x <= 0, 0 below -87; NaN stays NaN. A relative error of 2 ulp and of |x| 2^-26: scores are the sums of long
-/// products and know less. The change of base is part of the reduction: two multiply-adds in the place of two
+/// products, less exact themselves. The change of base is part of the reduction: two multiply-adds in the place of two
 /// additions, so that a score needs no factor before its distance from the maximum is taken, by which the largest
 /// finite ones would overflow.
 [[gnu::always_inline]] inline simd::Floats exp_score(simd::Floats x) {

@@ -1,4 +1,4 @@
-// The gradient of a convolution by its weights and by its bias: sums over all pixels of all images.
+// The gradients of a convolution with respect to weights and bias: sums over all pixels of all images.
 //
 // dw transposed, (channels * taps, filters), is a product whose left factor need not be gathered: the entries that one
 // tap reads for the pixels of a row lie side by side in the window. dy is transposed into panels of pixels x filters.
