@@ -7,103 +7,19 @@ import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
+from mlcore.nn.functional._fixed_axes import fixed_axes
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, grad_enabled, operands, record
 
-Sizes = int | Sequence[int]  # one for all axes, or one an axis
-
-
-def conv2d(
-    input: Tensor | Array,
-    weight: Tensor | Array,
-    bias: Tensor | Array | None = None,
-    stride: Sizes = 1,
-    padding: Sizes | str = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-    *,
-    activation: str = "identity",
-) -> Tensor:
-    """Compute ``y[n, f] = activation(b[f] + sum over c of w[f, c] * x[n, c])``, * the cross-correlation of two images.
-
-    Entry (i, j) of ``w * x`` is the sum over u, v of ``w[u, v] x[i s - p + u d, j s - p + v d]`` with stride s, padding
-    p, dilation d of each axis; x is zero outside.
-
-    Parameters
-    ----------
-    input : Tensor (n, channels, rows, columns) or (channels, rows, columns)
-        x.
-    weight : Tensor (filters, channels / groups, kernel rows, kernel columns)
-        w.
-    bias : Tensor (filters,), optional
-        b.
-    stride : int or (int, int), default=1
-        Steps from one place of the kernel to the next, along rows and columns.
-    padding : int, (int, int), "valid" or "same", default=0
-        Zeros around x. "valid" is 0. "same", for a stride of 1: as many as give y the size of x; of an odd
-        number the larger half is after x.
-    dilation : int or (int, int), default=1
-        Steps from one entry of the kernel to the next.
-    groups : int, default=1
-        Channels and filters are cut into so many groups, which do not mix.
-    activation : str, default="identity"
-        As of :func:`linear`.
-
-    Returns
-    -------
-    Tensor (n, filters, rows out, columns out), or without n
-        y, of ``(rows + 2 p - d (kernel rows - 1) - 1) // s + 1`` rows. With dz the gradient before the activation: dx
-        is the convolution of dz with the kernels flipped and channels and filters exchanged, dw[f, c] the
-        correlation of x[:, c] and dz[:, f], db[f] the sum of dz[:, f].
-
-    Raises
-    ------
-    ShapeError
-        If shapes do not go together or the kernel is larger than the padded input.
-    ValueError
-        For a stride, padding, dilation or number of groups out of range.
-    """
-    return _convolution(2, input, weight, bias, stride, padding, dilation, groups, activation)
-
-
-def conv1d(
-    input: Tensor | Array,
-    weight: Tensor | Array,
-    bias: Tensor | Array | None = None,
-    stride: Sizes = 1,
-    padding: Sizes | str = 0,
-    dilation: Sizes = 1,
-    groups: int = 1,
-    *,
-    activation: str = "identity",
-) -> Tensor:
-    """Compute :func:`conv2d` along one axis.
-
-    Parameters
-    ----------
-    input : Tensor (n, channels, length) or (channels, length)
-        x.
-    weight : Tensor (filters, channels / groups, kernel length)
-        w.
-    bias, stride, padding, dilation, groups, activation
-        As of :func:`conv2d`.
-
-    Returns
-    -------
-    Tensor (n, filters, length out), or without n
-        y.
-
-    Raises
-    ------
-    ShapeError, ValueError
-        As :func:`conv2d`.
-    """
-    return _convolution(1, input, weight, bias, stride, padding, dilation, groups, activation)
+Sizes = int | Sequence[int]  # one for all axes, or one for each axis
+_INTEGERS = (int, np.integer)
 
 
 def sizes(name: str, value: Sizes, n: int, least: int) -> tuple[int, ...]:
     """Return `value` as n integers of at least `least`."""
-    all_sizes = (value,) * n if isinstance(value, int | np.integer) else tuple(value)
-    if len(all_sizes) != n or not all(isinstance(v, int | np.integer) for v in all_sizes):
+    if type(value) is int and value >= least:
+        return (value,) * n
+    all_sizes = (value,) * n if isinstance(value, _INTEGERS) else tuple(value)
+    if len(all_sizes) != n or not all(isinstance(v, _INTEGERS) for v in all_sizes):
         raise ValueError(f"{name} must be an int or {n} of them, got {value!r}")
     if min(all_sizes) < least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
@@ -169,13 +85,53 @@ def _convolution(
     n_axes: int,
     input: Tensor | Array,
     weight: Tensor | Array,
-    bias: Tensor | Array | None,
-    stride: Sizes,
-    padding: Sizes | str,
-    dilation: Sizes,
-    groups: int,
-    activation: str,
+    bias: Tensor | Array | None = None,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+    *,
+    activation: str = "identity",
 ) -> Tensor:
+    """Compute ``y[n, f] = activation(b[f] + sum over c of w[f, c] * x[n, c])``, * the cross-correlation of two images.
+
+    Entry (i, j) of ``w * x`` is the sum over u, v of ``w[u, v] x[i s - p + u d, j s - p + v d]`` with stride s, padding
+    p, dilation d of each axis; x is zero outside.
+
+    Parameters
+    ----------
+    input : Tensor (n, channels, rows, columns) or (channels, rows, columns)
+        x.
+    weight : Tensor (filters, channels / groups, kernel rows, kernel columns)
+        w.
+    bias : Tensor (filters,), optional
+        b.
+    stride : int or (int, int), default=1
+        Steps from one place of the kernel to the next, along rows and columns.
+    padding : int, (int, int), "valid" or "same", default=0
+        Zeros around x. "valid" is 0. "same", for a stride of 1: as many as give y the size of x; of an odd
+        number the larger half is after x.
+    dilation : int or (int, int), default=1
+        Steps from one entry of the kernel to the next.
+    groups : int, default=1
+        Channels and filters are cut into so many groups, which do not mix.
+    activation : str, default="identity"
+        As of :func:`linear`.
+
+    Returns
+    -------
+    Tensor (n, filters, rows out, columns out), or without n
+        y, of ``(rows + 2 p - d (kernel rows - 1) - 1) // s + 1`` rows. With dz the gradient before the activation: dx
+        is the convolution of dz with the kernels flipped and channels and filters exchanged, dw[f, c] the
+        correlation of x[:, c] and dz[:, f], db[f] the sum of dz[:, f].
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not go together or the kernel is larger than the padded input.
+    ValueError
+        For a stride, padding, dilation or number of groups out of range.
+    """
     x, w, b = operands(input, weight, bias)
     _check(x, w, b, groups, n_axes)
     kernel = w.shape[2:]
@@ -222,3 +178,13 @@ def _convolution(
 
     saves_output = activation != "identity" and z is None
     return record(f"conv{n_axes}d", y.reshape(shape), parents, backward, saved=(x, w), output_saved=saves_output)
+
+
+conv2d = fixed_axes(_convolution, 2, "conv2d")
+conv1d = fixed_axes(
+    _convolution,
+    1,
+    "conv1d",
+    "Compute :func:`conv2d` along one axis: input (n, channels, length) or (channels, length), weight (filters, "
+    "channels / groups, length).",
+)

@@ -8,105 +8,10 @@ import numpy as np
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.functional._convolution import Sizes, sizes
+from mlcore.nn.functional._fixed_axes import fixed_axes
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, record
 
 Windows = list[tuple[Any, Any, Array]]  # begins, ends and divisors along each axis
-
-
-def max_pool2d(
-    input: Tensor | Array,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Compute the largest entry of each window of each channel.
-
-    Parameters
-    ----------
-    input : Tensor (n, channels, rows, columns) or (channels, rows, columns)
-        x.
-    kernel_size : int or (int, int)
-        Rows and columns of a window.
-    stride : int or (int, int), optional
-        Steps from one window to the next; `kernel_size` unless given.
-    padding : int or (int, int), default=0
-        Places around x that are never the largest: at most half a window.
-    dilation : int or (int, int), default=1
-        Steps from one entry of a window to the next.
-    ceil_mode : bool, default=False
-        Whether a last window that reaches beyond the padding counts, if it starts within x or the padding before it;
-        it may be the only one, where x is smaller than a window.
-
-    Returns
-    -------
-    Tensor (n, channels, rows out, columns out), or without n
-        ``(rows + 2 padding - dilation (kernel - 1) - 1) // stride + 1`` rows. NaN where a window holds one. The
-        gradient goes to the largest entry, the first of several.
-
-    Raises
-    ------
-    ShapeError
-        If the input has another number of axes, an empty one, or is smaller than a window.
-    ValueError
-        For sizes out of range.
-    """
-    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def max_pool1d(
-    input: Tensor | Array,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
-    padding: Sizes = 0,
-    dilation: Sizes = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """Compute :func:`max_pool2d` along one axis: (n, channels, length) or (channels, length)."""
-    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def avg_pool2d(
-    input: Tensor | Array,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
-    padding: Sizes = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Compute the mean of each window of each channel.
-
-    Parameters
-    ----------
-    input, kernel_size, stride, padding, ceil_mode
-        As of :func:`max_pool2d`; the padding holds zeros.
-    count_include_pad : bool, default=True
-        Whether the places of the padding count in the divisor.
-
-    Returns
-    -------
-    Tensor (n, channels, rows out, columns out), or without n
-        The gradient of an entry is the sum over its windows of dy / divisor.
-
-    Raises
-    ------
-    ShapeError, ValueError
-        As :func:`max_pool2d`.
-    """
-    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
-
-
-def avg_pool1d(
-    input: Tensor | Array,
-    kernel_size: Sizes,
-    stride: Sizes | None = None,
-    padding: Sizes = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Compute :func:`avg_pool2d` along one axis: (n, channels, length) or (channels, length)."""
-    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def adaptive_avg_pool2d(input: Tensor | Array, output_size: int | Sequence[int | None] | None) -> Tensor:
@@ -212,11 +117,42 @@ def _max_pool(
     n_axes: int,
     input: Tensor | Array,
     kernel_size: Sizes,
-    stride: Sizes | None,
-    padding: Sizes,
-    dilation: Sizes,
-    ceil_mode: bool,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
 ) -> Tensor:
+    """Compute the largest entry of each window of each channel.
+
+    Parameters
+    ----------
+    input : Tensor (n, channels, rows, columns) or (channels, rows, columns)
+        x.
+    kernel_size : int or (int, int)
+        Rows and columns of a window.
+    stride : int or (int, int), optional
+        Steps from one window to the next; `kernel_size` unless given.
+    padding : int or (int, int), default=0
+        Places around x that are never the largest: at most half a window.
+    dilation : int or (int, int), default=1
+        Steps from one entry of a window to the next.
+    ceil_mode : bool, default=False
+        Whether a last window that reaches beyond the padding counts, if it starts within x or the padding before it;
+        it may be the only one, where x is smaller than a window.
+
+    Returns
+    -------
+    Tensor (n, channels, rows out, columns out), or without n
+        ``(rows + 2 padding - dilation (kernel - 1) - 1) // stride + 1`` rows. NaN where a window holds one. The
+        gradient goes to the largest entry, the first of several.
+
+    Raises
+    ------
+    ShapeError
+        If the input has another number of axes, an empty one, or is smaller than a window.
+    ValueError
+        For sizes out of range.
+    """
     x = as_tensor(input)
     kernel, step, pad = _geometry(x, n_axes, kernel_size, stride, padding)
     dilations = sizes("dilation", dilation, n_axes, 1)
@@ -245,11 +181,30 @@ def _avg_pool(
     n_axes: int,
     input: Tensor | Array,
     kernel_size: Sizes,
-    stride: Sizes | None,
-    padding: Sizes,
-    ceil_mode: bool,
-    count_include_pad: bool,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Tensor:
+    """Compute the mean of each window of each channel.
+
+    Parameters
+    ----------
+    input, kernel_size, stride, padding, ceil_mode
+        As of :func:`max_pool2d`; the padding holds zeros.
+    count_include_pad : bool, default=True
+        Whether the places of the padding count in the divisor.
+
+    Returns
+    -------
+    Tensor (n, channels, rows out, columns out), or without n
+        The gradient of an entry is the sum over its windows of dy / divisor.
+
+    Raises
+    ------
+    ShapeError, ValueError
+        As :func:`max_pool2d`.
+    """
     x, windows = as_tensor(input), []
     kernel, step, pad = _geometry(x, n_axes, kernel_size, stride, padding)
     for n_in, k, s, p in zip(x.shape[-n_axes:], kernel, step, pad, strict=True):
@@ -296,3 +251,21 @@ def _average(n_axes: int, x: Tensor, windows: Windows, op: str) -> Tensor:
 
     shape = (*x.shape[:-n_axes], *(len(w[0]) for w in windows))
     return record(op, y.reshape(shape), (x,), backward)
+
+
+max_pool2d = fixed_axes(_max_pool, 2, "max_pool2d")
+max_pool1d = fixed_axes(
+    _max_pool,
+    1,
+    "max_pool1d",
+    "Compute :func:`max_pool2d` along one axis: (n, channels, length) or (channels, length).",
+)
+
+
+avg_pool2d = fixed_axes(_avg_pool, 2, "avg_pool2d")
+avg_pool1d = fixed_axes(
+    _avg_pool,
+    1,
+    "avg_pool1d",
+    "Compute :func:`avg_pool2d` along one axis: (n, channels, length) or (channels, length).",
+)

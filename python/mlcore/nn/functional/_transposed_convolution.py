@@ -7,10 +7,12 @@ import numpy as np
 from mlcore._native import core
 from mlcore.nn._runtime import n_threads
 from mlcore.nn.functional._convolution import Sizes, as_images, kernel_options, sizes
+from mlcore.nn.functional._fixed_axes import fixed_axes
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, operands, record, sum_over
 
 
-def conv_transpose2d(
+def _transposed(
+    n_axes: int,
     input: Tensor | Array,
     weight: Tensor | Array,
     bias: Tensor | Array | None = None,
@@ -51,34 +53,6 @@ def conv_transpose2d(
     ValueError
         For a stride, padding, dilation or number of groups out of range.
     """
-    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-def conv_transpose1d(
-    input: Tensor | Array,
-    weight: Tensor | Array,
-    bias: Tensor | Array | None = None,
-    stride: Sizes = 1,
-    padding: Sizes = 0,
-    output_padding: Sizes = 0,
-    groups: int = 1,
-    dilation: Sizes = 1,
-) -> Tensor:
-    """Compute :func:`conv_transpose2d` along one axis: weight (channels, filters / groups, length)."""
-    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-def _transposed(
-    n_axes: int,
-    input: Tensor | Array,
-    weight: Tensor | Array,
-    bias: Tensor | Array | None,
-    stride: Sizes,
-    padding: Sizes,
-    output_padding: Sizes,
-    groups: int,
-    dilation: Sizes,
-) -> Tensor:
     x, w, b = operands(input, weight, bias)
     if x.ndim not in (n_axes + 1, n_axes + 2) or w.ndim != n_axes + 2 or 0 in (*x.shape[-n_axes:], *w.shape):
         raise ShapeError(
@@ -136,3 +110,12 @@ def _transposed(
         return [dx, dw, sum_over(d, (0, 2, 3)).reshape(b.shape) if b.requires_grad else None]
 
     return record(f"conv_transpose{n_axes}d", y.reshape(shape), parents, backward, saved=(x, w))
+
+
+conv_transpose2d = fixed_axes(_transposed, 2, "conv_transpose2d")
+conv_transpose1d = fixed_axes(
+    _transposed,
+    1,
+    "conv_transpose1d",
+    "Compute :func:`conv_transpose2d` along one axis: weight (channels, filters / groups, length).",
+)

@@ -48,12 +48,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip each entry of all gradients to [-clip_value, clip_value].
 
-    Parameters
-    ----------
-    parameters : Tensor or iterable of Tensor
-        Those without a gradient are skipped.
-    clip_value : float
-        > 0.
+    Parameters without a gradient are skipped; `clip_value` is positive.
     """
     if not clip_value > 0:
         raise ValueError(f"clip_value must be positive, got {clip_value}")

@@ -17,8 +17,6 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        See :class:`Optimizer`.
     lr : float, default=1e-3
         r in ``v = m v + g; p -= r v``.
     momentum : float, default=0.0
@@ -27,7 +25,7 @@ class SGD(Optimizer):
         w in ``g += w p``.
     nesterov : bool, default=False
         ``p -= r (g + m v)`` instead.
-    max_norm, clip_value, maximize : default=None, None, False
+    params, max_norm, clip_value, maximize
         See :class:`Optimizer`.
     """
 
@@ -62,8 +60,6 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        See :class:`Optimizer`.
     lr : float, default=1e-2
         r in ``s += g^2; p -= r g / (sqrt(s) + e)``.
     lr_decay : float, default=0.0
@@ -74,7 +70,7 @@ class Adagrad(Optimizer):
         s at the start.
     eps : float, default=1e-10
         e.
-    max_norm, clip_value, maximize : default=None, None, False
+    params, max_norm, clip_value, maximize
         See :class:`Optimizer`.
     """
 
@@ -119,8 +115,6 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        See :class:`Optimizer`.
     lr : float, default=1e-2
         r in ``s = h s + (1 - h) g^2; p -= r g / (sqrt(s) + e)``.
     alpha : float, default=0.99
@@ -133,7 +127,7 @@ class RMSprop(Optimizer):
         m; if > 0, ``v = m v + g / (sqrt(s) + e); p -= r v`` instead.
     centered : bool, default=False
         Whether s is made a variance in the root (Graves, 2013): ``x = h x + (1 - h) g`` and ``s - x^2`` in its place.
-    max_norm, clip_value, maximize : default=None, None, False
+    params, max_norm, clip_value, maximize
         See :class:`Optimizer`.
     """
 
@@ -179,8 +173,6 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        See :class:`Optimizer`.
     lr : float, default=1e-3
         r in ``v = b1 v + (1 - b1) g; s = b2 s + (1 - b2) g^2; p -= r v / (1 - b1^t) / (sqrt(s / (1 - b2^t)) + e)``.
     betas : tuple of two floats, default=(0.9, 0.999)
@@ -191,7 +183,7 @@ class Adam(Optimizer):
         w in ``g += w p``.
     amsgrad : bool, default=False
         Whether the largest s so far replaces it (Reddi, Kale and Kumar, 2018).
-    max_norm, clip_value, maximize : default=None, None, False
+    params, max_norm, clip_value, maximize
         See :class:`Optimizer`.
     """
 
@@ -229,15 +221,13 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        See :class:`Optimizer`.
     lr, betas, eps : default=1e-3, (0.9, 0.999), 1e-8
         See :class:`Adam`.
     weight_decay : float, default=0.01
         w.
     amsgrad : bool, default=False
         See :class:`Adam`.
-    max_norm, clip_value, maximize : default=None, None, False
+    params, max_norm, clip_value, maximize
         See :class:`Optimizer`.
     """
 
@@ -261,8 +251,6 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor, or of dict
-        See :class:`Optimizer`.
     lr : float, default=2e-3
         r in ``p -= r (c1 g + c2 v) / (sqrt(s / (1 - b2^t)) + e)``, with v and s of :class:`Adam`. With
         ``m_t = b1 (1 - 0.96^(t d) / 2)`` and M_t the product of all up to t, ``c1 = (1 - m_t) / (1 - M_t)`` and
@@ -277,7 +265,7 @@ class NAdam(Optimizer):
         d.
     decoupled_weight_decay : bool, default=False
         Whether weight decay is that of :class:`AdamW`: ``p -= r w p``.
-    max_norm, clip_value, maximize : default=None, None, False
+    params, max_norm, clip_value, maximize
         See :class:`Optimizer`.
     """
 
