@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from mlcore._base import fitting
 from mlcore._state import Array, Labels, Optional, Sizes, Spec
 from mlcore._validation import class_factors, encode_labels, known_codes, read_labels
-from mlcore.nn.estimators._base import BaseNeuralEstimator, Floats
+from mlcore.nn.estimators._base import BaseNeuralEstimator
+from mlcore.nn.estimators._rows import Floats
 from mlcore.nn.functional._cross_entropy import cross_entropy
 from mlcore.nn.tensor import Tensor
 

@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from mlcore._base import fitting
 from mlcore._state import Array, Flag, Nothing, OneOf, Optional, Sizes, Spec
-from mlcore.nn.estimators._base import BaseNeuralEstimator, Floats
+from mlcore.nn.estimators._base import BaseNeuralEstimator
+from mlcore.nn.estimators._rows import Floats
 from mlcore.nn.estimators._standardize import Targets
 from mlcore.nn.functional._losses import huber_loss, l1_loss, mse_loss
 from mlcore.nn.tensor import Tensor

@@ -64,8 +64,8 @@ class WeightAverage:
             p._version.n_changes += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average."""
-        return {"n_averaged": self.n_averaged, "values": list(self.values)}
+        """Return a copy of the average."""
+        return {"n_averaged": self.n_averaged, "values": [values.copy() for values in self.values]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""

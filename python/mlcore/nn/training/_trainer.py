@@ -13,22 +13,23 @@ from numpy.typing import NDArray
 
 from mlcore._base import seed_from
 from mlcore._progress import Progress
-from mlcore._state import Int
 from mlcore.nn._runtime import Generator, generator, random_stream, threads
 from mlcore.nn.layers._module import Module
 from mlcore.nn.optim import AdamW, Optimizer, ReduceLROnPlateau, Schedule
 from mlcore.nn.optim._optimizer import square_sums
 from mlcore.nn.tensor import Tensor, no_grad
+from mlcore.nn.training._accumulation import Accumulated
 from mlcore.nn.training._averaging import WeightAverage, fresh_statistics, has_running_statistics
 from mlcore.nn.training._batches import ArrayBatches, Batch, Source, source_of
-from mlcore.nn.training._checkpoint import read_checkpoint, write_checkpoint
+from mlcore.nn.training._checkpoint import read_checkpoint
 from mlcore.nn.training._gradient_flow import GradientFlow, NonFiniteError, first_nonfinite_layer, nonfinite_gradients
 from mlcore.nn.training._history import History
+from mlcore.nn.training._run_state import RunState
 from mlcore.nn.training._steps import EpochState, Step, evaluating, metrics_of
 from mlcore.nn.training._stopping import BestSoFar
 
 
-class Trainer:
+class Trainer(RunState):
     """Trains a network.
 
     Parameters
@@ -242,7 +243,7 @@ class Trainer:
         if epoch_state.seed is None:
             epoch_state.seed = self.generator.next_seed()
         self._forget_gradients()
-        pending = _Accumulated()
+        pending = Accumulated()
         keeps = self._best.patience is not None and self.average is None
         last_step = (len(train) - 1) // self.accumulate * self.accumulate if keeps else -1
         for batch in train.epoch(self.epoch, epoch_state.seed, epoch_state.n_batches):
@@ -259,14 +260,14 @@ class Trainer:
                 epoch_state.seconds += time.perf_counter() - started
                 if self.checkpoint_every is not None and self.n_steps % self.checkpoint_every == 0:
                     self._save()
-                pending, started = _Accumulated(), time.perf_counter()
+                pending, started = Accumulated(), time.perf_counter()
         if pending.n_batches:
             self._move(pending)
         epoch_state.seconds += time.perf_counter() - started
         if epoch_state.n_batches == 0:
             raise ValueError("an epoch without a batch: the iterable of batches is empty")
 
-    def _forward_and_backward(self, batch: Batch, pending: "_Accumulated") -> None:
+    def _forward_and_backward(self, batch: Batch, pending: "Accumulated") -> None:
         epoch_state, before = self._epoch_state, self.generator.get_state()
         loss, state, metrics = self._step(batch, epoch_state.carry)
         value, weight = metrics["loss"]
@@ -280,7 +281,7 @@ class Trainer:
         epoch_state.carry = state
         epoch_state.count(metrics)
 
-    def _move(self, pending: "_Accumulated") -> None:
+    def _move(self, pending: "Accumulated") -> None:
         """Make a step with the gradient of some batches as one."""
         moved = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         if not moved:
@@ -373,99 +374,3 @@ class Trainer:
 
     def _threads(self) -> AbstractContextManager[None]:
         return nullcontext() if self.n_jobs is None else threads(self.n_jobs)
-
-    # ---- checkpoints ----
-
-    def _parts(self) -> dict[str, Any]:
-        parts = {
-            "model": self.model,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-            "average": self.average,
-            "history": self.history,
-            "best": self._best,
-            "flow": self._flow,
-            "within": self._epoch_state,
-        }
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def _save(self) -> None:
-        assert self.checkpoint is not None
-        write_checkpoint(self.checkpoint, self.state_dict())
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that is needed to go on from here, with copies of what training changes."""
-        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
-        return state | {"generator": self.generator.get_state(), "epoch": self.epoch, "n_steps": self.n_steps}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load what :meth:`state_dict` returned, all of it or nothing.
-
-        Raises
-        ------
-        ValueError
-            If it is of another kind of run, or not what that returned.
-        """
-        parts = self._parts()
-        names = {*parts, "generator", "epoch", "n_steps"}
-        if differing := names ^ set(state):
-            raise ValueError(
-                f"{self.checkpoint or 'the state'} is of another kind of run: only one of both has "
-                f"{', '.join(sorted(differing))}"
-            )
-        before = {name: part.state_dict() for name, part in parts.items()}
-        try:
-            for name, part in parts.items():
-                part.load_state_dict(state[name])
-            self._check_loaded(state)
-            self.generator.set_state(state["generator"])
-        except BaseException:  # all or nothing
-            for name, part in parts.items():
-                part.load_state_dict(before[name])
-            raise
-        self.epoch, self.n_steps = int(state["epoch"]), int(state["n_steps"])
-
-    def _check_loaded(self, state: dict[str, Any]) -> None:
-        """Raise ValueError where parts that were loaded do not fit each other."""
-        for name in ("epoch", "n_steps"):
-            Int().check(state[name], name, {})
-        if state["epoch"] != len(self.history) or state["epoch"] != len(self.history.gradient_flow):
-            raise ValueError(f"the history has {len(self.history)} epochs, and {state['epoch']} were done")
-        monitor = self._best.monitor
-        needed = {
-            "loss",
-            *self._step.metrics,
-            *({monitor} if monitor and not monitor.startswith("validation_") else ()),
-        }
-        if self._epoch_state.n_batches > 0 and (missing := needed.difference(self._epoch_state.sums)):
-            raise ValueError(f"sums over the batches so far lack {', '.join(sorted(missing))}")
-        if self._best.weights is not None:
-            self.model.check_state_dict(self._best.weights)
-        shapes = [p.shape for p in self.model.parameters()]
-        if self.average is not None and [values.shape for values in self.average.values] != shapes:
-            raise ValueError("the average is of another network")
-        if self._epoch_state.trained_with is not None:
-            self.model.check_state_dict(self._epoch_state.trained_with)
-
-
-class _Accumulated:
-    """Batches whose gradients wait for a step: the gradient of each is multiplied by a factor, their sum by `scale`."""
-
-    def __init__(self) -> None:
-        self.n_batches, self.total = 0, 0.0
-        self._unit = 0.0  # factors are relative to the first weight: 1 where all batches are alike
-        self._is_sum = False
-
-    def count(self, weight: float | None) -> float:
-        """Return the factor of the next batch, whose loss is a mean over `weight`, or a sum."""
-        self.n_batches += 1
-        self._is_sum = weight is None
-        self._unit = self._unit or weight or 0.0
-        factor = 1.0 if weight is None else weight / self._unit if self._unit else 0.0
-        self.total += factor
-        return factor
-
-    @property
-    def scale(self) -> float:
-        """What the sum of gradients is multiplied by to be that of one batch."""
-        return 1.0 if self._is_sum or self.total == 0 else 1 / self.total
