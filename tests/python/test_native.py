@@ -14,6 +14,7 @@ from mlcore import _native
 from mlcore._registry import FAMILIES
 
 
+@pytest.mark.isa
 def test_each_built_level_runs_when_forced(isa_levels, run_python):
     assert isa_levels
     for level in isa_levels:
