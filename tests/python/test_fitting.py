@@ -1,5 +1,6 @@
 """Fits that fail or are interrupted: a new one leaves the estimator unfitted, one that goes on leaves it as it was."""
 
+import inspect
 import logging
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 import mlcore
+from contract.cases import make, names_of, typical
 from mlcore._base import StateMixin, fitting
 from mlcore._progress import Progress
 
@@ -75,49 +77,18 @@ def test_failed_continuing_fit_restores_all_attributes(failure):
     assert model.fit([6.0], continuing=True).mean_ == 3.0
 
 
-def table():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 3))
-    return X, X[:, 0] + 0.1 * rng.normal(size=60)
-
-
-NEW_FITS = [
-    mlcore.GBDTClassifier(n_estimators=2),
-    mlcore.GBDTRegressor(n_estimators=2),
-    mlcore.LogisticRegression(),
-    mlcore.LogisticRegressionCV(Cs=2, cv=2),
-    mlcore.Ridge(),
-    mlcore.RidgeCV(),
-    mlcore.Lasso(alpha=0.1),
-    mlcore.ElasticNetCV(alphas=3, cv=2),
-    mlcore.SVC(),
-    mlcore.SVR(),
-    mlcore.OneClassSVM(),
-    mlcore.LinearSVC(),
-    mlcore.LinearSVR(),
+WEIGHTED = [
+    name
+    for name in names_of("classifier", "regressor", "rows")
+    if "sample_weight" in inspect.signature(getattr(mlcore, name).fit).parameters
 ]
-CONTINUING_FITS = [
-    mlcore.GBDTClassifier(n_estimators=2, warm_start=True),
-    mlcore.GBDTRegressor(n_estimators=2, warm_start=True),
-    mlcore.LogisticRegression(warm_start=True),
-    mlcore.Lasso(alpha=0.1, warm_start=True),
-    mlcore.ElasticNet(alpha=0.1, warm_start=True),
-]
-
-
-def target(model, y):
-    return y > 0 if hasattr(model, "predict_proba") or "SVC" in type(model).__name__ else y
-
-
-def name_of(model):
-    return type(model).__name__
+WITH_WARM_START = [name for name in WEIGHTED if "warm_start" in make(name).get_params()]
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("model", NEW_FITS, ids=name_of)
-def test_estimators_are_unfitted_after_a_failed_fit(model, failure):
-    X, y = table()
-    y = target(model, y)
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_estimators_are_unfitted_after_a_failed_fit(name, failure):
+    (X, y), model = typical(name), make(name)
     for _ in range(2):
         with pytest.raises(failure):
             model.fit(X, y, sample_weight=Failing(failure, len(X)))
@@ -128,10 +99,9 @@ def test_estimators_are_unfitted_after_a_failed_fit(model, failure):
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("model", CONTINUING_FITS, ids=name_of)
-def test_estimators_with_warm_start_are_as_they_were_after_a_failed_fit(model, failure):
-    X, y = table()
-    y = target(model, y)
+@pytest.mark.parametrize("name", WITH_WARM_START)
+def test_estimators_with_warm_start_are_as_they_were_after_a_failed_fit(name, failure):
+    (X, y), model = typical(name), make(name, warm_start=True)
     model.fit(X, y)
     before, expected = dict(vars(model)), model.predict(X)
     with pytest.raises(failure):
@@ -141,10 +111,9 @@ def test_estimators_with_warm_start_are_as_they_were_after_a_failed_fit(model, f
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
-@pytest.mark.parametrize("model", NEW_FITS, ids=name_of)
-def test_parameter_out_of_range_leaves_the_former_fit_alone(model):
-    X, y = table()
-    y = target(model, y)
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_parameter_out_of_range_leaves_the_former_fit_alone(name):
+    (X, y), model = typical(name), make(name)
     before = dict(vars(model.fit(X, y)))
     model.set_params(n_jobs="all")
     with pytest.raises(ValueError, match="n_jobs"):
