@@ -161,7 +161,8 @@ class ProbabilisticLinearClassifier(LinearClassifier):
 
         Parameters
         ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
+        X
+            As for :meth:`predict_proba`.
 
         Returns
         -------

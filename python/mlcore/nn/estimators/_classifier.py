@@ -312,8 +312,8 @@ class NeuralClassifier(ClassifierMixin, BaseNeuralEstimator):  # type: ignore[mi
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            Inputs.
+        X
+            As for :meth:`predict_proba`.
 
         Returns
         -------

@@ -248,6 +248,11 @@ class NeuralRegressor(RegressorMixin, BaseNeuralEstimator):  # type: ignore[misc
     def _n_outputs(self, target: NDArray[Any]) -> int:
         return int(target.shape[1])
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
         super()._check_state(state, sizes)
         if sizes.get("n_outputs", state["_sizes"][1]) != state["_sizes"][1]:
