@@ -4,9 +4,7 @@ Left out on purpose: vectors of parts of words (fastText), documents as words (d
 """
 
 import os
-from collections.abc import Iterable
 from numbers import Integral, Real
-from operator import index
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,15 +18,15 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_fro
 from mlcore._native import core
 from mlcore._progress import logger
 from mlcore._state import Array, Int, ListOf, Number, OneOf, Optional, Sizes, Spec
+from mlcore.embedding._context import ContextPredictions
 from mlcore.embedding._corpus import batches, check_texts, open_corpus
-from mlcore.embedding._likelihood import WordModel
 from mlcore.embedding._training import Task, train
 from mlcore.embedding._vocabulary import build_vocabulary, grow_vocabulary
 from mlcore.embedding._words import PACKED_WORDS, check_packed, index_words, pack_words, unpack_words
 from mlcore.embedding.keyed_vectors import LARGEST, KeyedVectors
 
 
-class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+class Word2Vec(ContextPredictions, ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     """Word vectors by word2vec: skip-gram or CBOW, with negative sampling or hierarchical softmax [1]_ [2]_.
 
     A small model is trained to guess a word from the words near it; words that keep similar company get similar
@@ -434,99 +432,6 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
         mixture = csr_array((weights, ids, indptr), shape=(len(indptr) - 1, len(self.vectors_)))
         return np.asarray(mixture @ self.vectors_)
 
-    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
-        """Return the mean log-likelihood of words given the words near them; higher is better.
-
-        Windows are of full size, no frequent word is left out and unknown words are ignored. For ``loss="hs"`` it is
-        the exact likelihood of the model. A model of negative sampling knows no probabilities, but at its optimum
-        ``h . c = log(p / (negative * q))`` with the noise q [1]_: so the likelihood is ``log softmax(h . c + log q)``,
-        summed over the whole vocabulary. That takes some time: vocabulary times distinct words (skip-gram), or times
-        words (CBOW).
-
-        Parameters
-        ----------
-        X : iterable of texts
-            As in `transform`.
-        y : object, default=None
-            Ignored, for scikit-learn.
-
-        Returns
-        -------
-        float
-            Mean over all pairs of near words (skip-gram) or all windows (CBOW); 0 would be certainty, ``-log(n_words)``
-            is that of a blind guess.
-
-        Raises
-        ------
-        TypeError
-            If `X` is a lone string, or holds something that is no text.
-        ValueError
-            If no text has two known words.
-
-        References
-        ----------
-        .. [1] O. Levy and Y. Goldberg, "Neural word embedding as implicit matrix factorization", NeurIPS 2014.
-        """
-        check_is_fitted(self)
-        self._validate_params()
-        ids, indptr = self._encode(X)
-        model, window = self._word_model(), int(self.window)
-        if self.algorithm == "skipgram":
-            total, n = model.skipgram_likelihood(ids, indptr, window)
-        else:
-            total, n = model.cbow_likelihood(ids, indptr, window, mean=bool(self.cbow_mean))
-        if n == 0:
-            raise ValueError(f"score of {type(self).__name__} needs a text with at least two known words")
-        return total / n
-
-    def predict_context(self, words: Iterable[str], topn: int | None = 10) -> list[tuple[str, float]]:
-        """Return the words most likely in the middle of the given ones.
-
-        Parameters
-        ----------
-        words : iterable of str
-            Words of a window, in any order.
-        topn : int or None, default=10
-            How many to return; None: all.
-
-        Returns
-        -------
-        list of (str, float)
-            Words and their probabilities (see `score`), the largest first. Skip-gram has no model for several words
-            together; their mean is taken, as in CBOW.
-
-        Raises
-        ------
-        KeyError
-            If a word is not known; the message names it.
-        TypeError
-            If `words` is a lone string, or holds something that is no string.
-        ValueError
-            If `words` is empty, or `topn` is less than 1.
-        """
-        check_is_fitted(self)
-        self._validate_params()
-        if isinstance(words, (str, bytes)):
-            raise TypeError(f"words of predict_context must be a list of words, got {words!r}")
-        if topn is not None and index(topn) < 1:
-            raise ValueError(f"topn of predict_context must be at least 1 or None, got {topn}")
-        words = list(words)
-        if not words:
-            raise ValueError("words of predict_context must hold at least one word, got none")
-        for word in words:
-            if not isinstance(word, str):
-                raise TypeError(f"words of predict_context must be str, got {word!r}")
-        ids = self._get_vocabulary().ids(words)
-        for word, known in zip(words, ids >= 0, strict=True):
-            if not known:
-                raise KeyError(f"word {word!r} is not in the vocabulary")
-        h = self.vectors_[ids].sum(axis=0)
-        if self.algorithm == "skipgram" or self.cbow_mean:
-            h /= np.float32(len(ids))
-        log_p = self._word_model().log_probabilities(h)
-        best = np.argsort(-log_p, kind="stable")[:topn]
-        return [(self.words_[i], float(np.exp(log_p[i]))) for i in best]
-
     @property
     def n_iter_(self) -> int:
         """Epochs done, those of `partial_fit` included."""
@@ -541,13 +446,6 @@ class Word2Vec(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StateMixin, Ba
             self.vectors_.flags.writeable = False  # lengths are computed once
             self._keyed_vectors = KeyedVectors(self.words_, self.vectors_, self.word_counts_)
         return self._keyed_vectors
-
-    def _word_model(self) -> WordModel:
-        noise = None
-        if self._tree() is None:
-            noise = float(self.ns_exponent) * np.log(self.word_counts_)
-            noise -= np.logaddexp.reduce(noise)
-        return WordModel(self.vectors_, self.context_vectors_, noise, self._tree(), effective_n_jobs(self.n_jobs))
 
     def _tree(self) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
         return (self.tree_leaves_, self.tree_inner_) if hasattr(self, "tree_leaves_") else None
