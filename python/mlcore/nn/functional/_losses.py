@@ -174,17 +174,15 @@ def binary_cross_entropy_with_logits(
 def sigmoid_focal_loss(
     input: Tensor | Array, target: Tensor | Array, alpha: float = 0.25, gamma: float = 2.0, reduction: str = "none"
 ) -> Tensor:
-    """Compute the focal loss of independent yes-or-no answers, as torchvision does.
+    """Compute the focal loss of independent binary targets, as torchvision does.
 
     ``a m^gamma`` times the binary cross-entropy, where m = p (1 - t) + (1 - p) t is what p = sigmoid(x) misses and
     a = alpha t + (1 - alpha) (1 - t) (Lin et al. 2017).
 
     Parameters
     ----------
-    input : Tensor of any shape
-        x, logits.
-    target : Tensor of the same shape
-        t in [0, 1], float32.
+    input, target
+        x and t, as of :func:`binary_cross_entropy_with_logits`.
     alpha : float in [0, 1], or negative for a = 1, default=0.25
         Weight of t = 1.
     gamma : float, default=2
