@@ -6,7 +6,8 @@ In nn:   nn/_*.py <- tensor <- functional <- init, layers <- optim <- training <
 
 What stands left of an arrow knows nothing of what stands right of it; pieces of one floor know nothing of each other,
 but for layers, which use init. A folder that is not named here is a family. Only the bindings know Python, and where
-there is a core/eigen.hpp, Eigen is included after it, because it switches off the warnings that Eigen causes.
+there is a core/eigen.hpp, Eigen is included after it, because it switches off the warnings that Eigen causes. Headers
+that depend on the ISA level include core/simd.hpp: it refuses to be a part of the bindings, compiled for all levels.
 """
 
 import ast
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"]", re.MULTILINE)
+LEVEL_MACRO = re.compile(r"\b__(AVX|SSE|FMA|BMI)")
 PYTHON_HEADER = re.compile(r"pybind11/|Python\.h|numpy/")
 
 CORE = {"core"}
@@ -43,7 +45,9 @@ def cpp_problems(root: Path) -> Iterator[str]:
         name = path.relative_to(cpp)
         folder = name.parts[0]
         includes_eigen = not has_eigen or str(name) == "core/eigen.hpp"
-        for bracket, header in INCLUDE.findall(path.read_text()):
+        text = path.read_text()
+        headers = [header for _, header in INCLUDE.findall(text)]
+        for bracket, header in INCLUDE.findall(text):
             target = header.split("/")[0]
             where = f"cpp/{name} includes {header}"
             if bracket == '"' and target in folders and target not in allowed_folders(folder, folders):
@@ -53,6 +57,8 @@ def cpp_problems(root: Path) -> Iterator[str]:
             includes_eigen |= header == "core/eigen.hpp"
             if header.startswith("Eigen/") and not includes_eigen:
                 yield f"{where}: core/eigen.hpp comes before it"
+        if path.suffix == ".hpp" and LEVEL_MACRO.search(text) and "core/simd.hpp" not in [str(name), *headers]:
+            yield f"cpp/{name} depends on the ISA level without core/simd.hpp, which keeps it out of the bindings"
 
 
 def imported_modules(path: Path, package: list[str]) -> Iterator[list[str]]:

@@ -4,7 +4,6 @@
 #include "bindings/run_guard.hpp"
 #include "core/choice.hpp"
 #include "svm/decision.hpp"
-#include "svm/points.hpp"
 #include "svm/trainer.hpp"
 
 #include <cmath>
@@ -152,21 +151,7 @@ py::array_t<double> py_kernel_matrix(py::object X, py::object Z, const std::stri
     const std::size_t n = n_rows(rows), m = n_rows(cols);
     py::array_t<double> out({static_cast<py::ssize_t>(n), static_cast<py::ssize_t>(m)});
     double* data = out.mutable_data();
-    if (n == 0 || m == 0) return out;
-    run(n_threads, 0, [&](const RunContext& ctx) {
-        Points columns(ctx, cols, function);
-        const Points points(ctx, rows, columns);
-        if (points.wide()) columns.widen();
-        std::vector<std::int32_t> row_ids(n), col_ids(m);
-        std::iota(row_ids.begin(), row_ids.end(), 0);
-        std::iota(col_ids.begin(), col_ids.end(), 0);
-        std::vector<Buffer<float>> values;
-        std::vector<float*> pointers;
-        for (std::size_t i = 0; i < n; ++i) pointers.push_back(values.emplace_back(padded(m)).data());
-        kernel_rows(ctx, RowBatch(ctx, points, row_ids), Columns(ctx, columns, std::move(col_ids)), pointers.data());
-        for (std::size_t i = 0; i < n; ++i)
-            for (std::size_t j = 0; j < m; ++j) data[i * m + j] = static_cast<double>(values[i][j]);
-    });
+    run(n_threads, 0, [&](const RunContext& ctx) { kernel_matrix(ctx, rows, cols, function, data); });
     return out;
 }
 

@@ -2,6 +2,10 @@
 // others of its modules after it.
 #pragma once
 
+#ifndef MLCORE_ISA_LEVEL
+#error "Eigen depends on the ISA level; the bindings, compiled once for all levels, may not include it"
+#endif
+
 #include <cstddef>
 
 // GCC before 13 takes the deliberately undefined registers of its own AVX-512 header for mistakes of ours.

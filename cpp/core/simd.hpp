@@ -5,6 +5,10 @@
 // Kernels whose arithmetic is in float64 whatever the table holds read it by load_widened, which takes either type.
 #pragma once
 
+#ifndef MLCORE_ISA_LEVEL
+#error "core/simd.hpp depends on the ISA level; the bindings, compiled once for all levels, may not include it"
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstring>

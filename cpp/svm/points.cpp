@@ -1,5 +1,7 @@
 #include "svm/points.hpp"
 
+#include "svm/kernel_values.hpp"
+
 #include "core/parallel.hpp"
 
 #include <algorithm>

@@ -64,6 +64,7 @@ def test_tree_that_keeps_the_rule_passes(tmp_path):
         ("cpp/svm/solver.cpp", "#include <pybind11/numpy.h>", "only the bindings know Python"),
         ("cpp/core/view.hpp", "#include <Python.h>", "only the bindings know Python"),
         ("cpp/svm/solver.cpp", "#include <Eigen/QR>", "core/eigen.hpp comes before it"),
+        ("cpp/core/view.hpp", "#ifdef __AVX512F__", "depends on the ISA level without core/simd.hpp"),
         ("python/mlcore/_base.py", "from mlcore.svm import SVC", "_base stands below svm"),
         ("python/mlcore/_base.py", "from . import nn", "_base stands below nn"),
         ("python/mlcore/svm/_svc.py", "from mlcore.nn import Tensor", "svm stands below nn or beside it"),

@@ -7,7 +7,6 @@
 #include "core/memory.hpp"
 #include "linalg/linear_scores.hpp"
 #include "linear_model/logistic/fit.hpp"
-#include "linear_model/logistic/loss.hpp"
 
 #include <pybind11/stl.h>
 
@@ -50,10 +49,12 @@ py::tuple logistic_value_and_gradient(py::object X, py::object y, py::object sam
     const auto weight = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
     const auto theta = rows_arg<double>("coef", coef, cols, outputs_of(n_classes));
     std::vector<double> gradient(theta.size());
+    LogisticParams params;
+    params.n_classes = n_classes;
+    params.l2 = l2;
+    params.fit_intercept = fit_intercept;
     const double value = run(n_threads, 0, [&](const RunContext& ctx) {
-        const auto design = linalg::make_design(table);
-        LogisticLoss loss(*design, labels, weight, n_classes, fit_intercept, l2);
-        return loss.value_and_gradient(ctx, theta.data(), gradient.data());
+        return linear_model::logistic_value_and_gradient(ctx, table, labels, weight, params, theta, gradient);
     });
     return py::make_tuple(value, rows_to_numpy(std::move(gradient), cols));
 }

@@ -105,4 +105,12 @@ LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const 
     return fit;
 }
 
+double logistic_value_and_gradient(const RunContext& ctx, const Table& X, std::span<const std::int32_t> y,
+                                   std::span<const double> weight, const LogisticParams& params,
+                                   std::span<const double> theta, std::span<double> gradient) {
+    const auto design = linalg::make_design(X);
+    LogisticLoss loss(*design, y, weight, params.n_classes, params.fit_intercept, params.l2);
+    return loss.value_and_gradient(ctx, theta.data(), gradient.data());
+}
+
 } // namespace mlcore::linear_model

@@ -33,4 +33,9 @@ struct LogisticFit : Outcome {
 LogisticFit fit_logistic(const RunContext& ctx, const Table& X, std::span<const std::int32_t> y,
                          std::span<const double> weight, std::span<const double> start, const LogisticParams& params);
 
+/// The value at theta (K, d + 1) of the objective without its L1 term, and its gradient there (K, d + 1).
+double logistic_value_and_gradient(const RunContext& ctx, const Table& X, std::span<const std::int32_t> y,
+                                   std::span<const double> weight, const LogisticParams& params,
+                                   std::span<const double> theta, std::span<double> gradient);
+
 } // namespace mlcore::linear_model
