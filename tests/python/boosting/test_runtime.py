@@ -60,14 +60,3 @@ def test_random_state_decides_the_samples(state):
 
     np.testing.assert_array_equal(predict(state()), predict(state()))
     assert (predict(state()) != predict(4)).any()
-
-
-def test_isa_levels_agree(levels_to_compare, run_python):
-    code = """
-from boosting import test_runtime as t
-X, y = t.table(3000)
-print(t.digest(t.GBDTRegressor(n_estimators=5, loss="poisson", random_state=0).fit(X, y), X))
-"""
-    runs = [run_python(code, env={"MLCORE_ISA": level}) for level in levels_to_compare]
-    assert len({run.stdout for run in runs}) == 1
-    assert len(runs[0].stdout.strip()) == 64, runs[0].stderr

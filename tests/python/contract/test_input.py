@@ -1,6 +1,5 @@
 """Tables and targets of users: other forms of the same numbers give the same model, bad ones a clear error."""
 
-import inspect
 from functools import cache
 
 import numpy as np
@@ -121,24 +120,6 @@ def test_entries_that_are_no_real_numbers(name):
     refuses_to_fit(name, X.astype(complex), y, "Complex data not supported")
     if not tags(name).sparse:
         refuses_to_fit(name, sp.csr_array(X), y, "dense data is required", TypeError)
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in TABLES if "sample_weight" in inspect.signature(make(name).fit).parameters]
-)
-def test_weights_that_do_not_do(name):
-    X, y = typical(name)
-    n = len(X)
-    for weight, match in (
-        (np.zeros(n), r"zero"),
-        (-np.ones(n), "must be finite and >= 0"),
-        (np.full(n, np.nan), "NaN"),
-        (np.full(n, np.inf), "infinity"),
-        (np.ones(n - 1), r"must have shape \(200,\), got \(199,\)"),
-        (np.ones((n, 2)), r"must have shape \(200,\), got \(200, 2\)"),
-        (np.full(n, "heavy"), "could not convert string to float"),
-    ):
-        refuses_to_fit(name, X, y, match, sample_weight=weight)
 
 
 @every

@@ -83,21 +83,6 @@ def test_cache_size_does_not_change_the_solution():
     np.testing.assert_allclose(a.decision_function(X), b.decision_function(X), atol=1e-3)
 
 
-def test_isa_levels_agree(levels_to_compare, run_python):
-    code = """
-from svm import test_runtime as t
-X, y = t.table(500)
-model = t.SVC(decision_function_shape="ovo", tol=1e-5).fit(X, y)
-print(*(round(value, 3) + 0.0 for value in model.decision_function(X[:40]).ravel()))
-print(len(model.support_))
-"""
-    runs = [run_python(code, env={"MLCORE_ISA": level}) for level in levels_to_compare]
-    values = [np.array(run.stdout.split(), dtype=float) for run in runs]
-    assert len(values[0]) == 241, runs[0].stderr
-    for other in values[1:]:
-        np.testing.assert_allclose(other, values[0], atol=3e-3)
-
-
 def test_an_error_in_the_progress_ends_the_fit(monkeypatch):
     X, y = table(600)
 
