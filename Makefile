@@ -59,7 +59,7 @@ examples: $(VENV)/.with-demo $(INSTALLED) ## all examples, in the folder build/e
 test: $(VENV)/.with-test $(INSTALLED) ## native and Python tests, the fast ones
 	cmake --build $(BUILD) --target native_tests
 	ctest --test-dir $(BUILD) --output-on-failure
-	$(BIN)/python -m pytest -m "not slow and not peers and not isa" --junitxml=build/tests.xml
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not peers and not isa" --junitxml=build/tests.xml
 
 test-isa: $(VENV)/.with-test $(VENV)/.installed-all ## all ISA levels are built, and give the same results
 	$(BIN)/python -m pytest -m isa --junitxml=build/tests-isa.xml
@@ -68,7 +68,7 @@ test-slow: $(VENV)/.with-test $(INSTALLED) ## the slow Python tests
 	$(BIN)/python -m pytest -m "slow and not peers"
 
 test-peers: $(VENV)/.with-test $(VENV)/.with-peers $(INSTALLED) ## parity with other libraries
-	$(BIN)/python -m pytest -m peers --junitxml=build/tests-peers.xml
+	$(BIN)/python -m pytest -n $(JOBS) -m peers --junitxml=build/tests-peers.xml
 
 times: ## where the time of the last build and of the last tests has gone
 	@$(BIN)/python tools/times.py
