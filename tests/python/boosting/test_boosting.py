@@ -222,7 +222,7 @@ def test_category_without_weight_was_never_seen():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.full(300, -1.0), "must be >= 0"),
+        (np.full(300, -1.0), "must be finite and >= 0"),
         (np.full(300, np.nan), "NaN"),
         (np.full(300, np.inf), "inf"),
         (np.zeros(300), "zero"),
