@@ -41,8 +41,8 @@ py::dict logistic_fit(py::object X, py::object y, py::object sample_weight, py::
     return result;
 }
 
-py::tuple logistic_value_and_gradient(py::object X, py::object y, py::object sample_weight, py::object coef,
-                                      std::size_t n_classes, double l2, bool fit_intercept, int n_threads) {
+py::tuple value_and_gradient(py::object X, py::object y, py::object sample_weight, py::object coef,
+                             std::size_t n_classes, double l2, bool fit_intercept, int n_threads) {
     const Table table = table_arg("X", X);
     const std::size_t cols = n_cols(table) + 1;
     const auto labels = span_arg<std::int32_t>("y", y, n_rows(table));
@@ -76,9 +76,9 @@ void register_linear_model(py::module_& parent) {
           py::kw_only(), py::arg("n_classes"), py::arg("l1"), py::arg("l2"), py::arg("fit_intercept"),
           py::arg("solver"), py::arg("tol"), py::arg("max_iter"), py::arg("learning_rate"), py::arg("batch_size"),
           py::arg("momentum"), py::arg("n_threads"), py::arg("seed"), py::arg("report"));
-    m.def("logistic_value_and_gradient", &logistic_value_and_gradient, py::arg("X"), py::arg("y"),
-          py::arg("sample_weight"), py::arg("coef"), py::kw_only(), py::arg("n_classes"), py::arg("l2"),
-          py::arg("fit_intercept"), py::arg("n_threads"));
+    m.def("logistic_value_and_gradient", &value_and_gradient, py::arg("X"), py::arg("y"), py::arg("sample_weight"),
+          py::arg("coef"), py::kw_only(), py::arg("n_classes"), py::arg("l2"), py::arg("fit_intercept"),
+          py::arg("n_threads"));
     m.def("linear_scores", &linear_scores, py::arg("X"), py::arg("coef"), py::arg("intercept"), py::kw_only(),
           py::arg("n_threads"));
     register_linear_model_least_squares(m);
