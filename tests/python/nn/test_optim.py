@@ -294,7 +294,7 @@ def test_the_core_checks_what_it_is_given():
         step([p], [g], [None], [p.copy()], [p.copy()], [], [0], **options)
     with pytest.raises(TypeError, match="float32"):
         step([p], [g.astype(np.float64)], [None], [p.copy()], [p.copy()], [], [1], **options)
-    with pytest.raises(ValueError, match="an optimizer is"):
+    with pytest.raises(ValueError, match="optimizer must be"):
         step([p], [g], [None], [], [], [], [1], **options | {"rule": "lion"})
     frozen = p.copy()
     frozen.flags.writeable = False
