@@ -51,6 +51,13 @@ std::string dtype_name() {
     return py::str(py::dtype::of<T>());
 }
 
+/// "a 1-D array of int64 with 3 entries"
+template <class T>
+std::string expected_array(const char* axes, std::optional<std::size_t> size, const char* of_what) {
+    const std::string array = std::string("a ") + axes + " array of " + dtype_name<T>();
+    return size ? array + " with " + std::to_string(*size) + " " + of_what : array;
+}
+
 template <class T>
 MatrixView<const T> matrix_view(const char* name, const py::array& array) {
     if (array.ndim() != 2) wrong_value(name, "a 2-D array", array);
@@ -64,10 +71,7 @@ MatrixView<const T> matrix_view(const char* name, const py::array& array) {
 /// 1-D array of T with any stride; `size` entries where a size is given.
 template <class T>
 VectorView<const T> vector_arg(const char* name, py::handle object, std::optional<std::size_t> size = {}) {
-    const auto expected = [&] {
-        return "a 1-D array of " + detail::dtype_name<T>() +
-               (size ? " with " + std::to_string(*size) + " entries" : "");
-    };
+    const auto expected = [&] { return detail::expected_array<T>("1-D", size, "entries"); };
     const auto array = detail::array_of<T>(object);
     if (!array) detail::wrong_type(name, expected(), object);
     if (array->ndim() != 1 || (size && static_cast<std::size_t>(array->shape(0)) != *size))
@@ -93,10 +97,7 @@ std::span<const T> optional_span_arg(const char* name, py::handle object, std::o
 /// 2-D array of T with any strides; `cols` columns where a number is given.
 template <class T>
 MatrixView<const T> matrix_arg(const char* name, py::handle object, std::optional<std::size_t> cols = {}) {
-    const auto expected = [&] {
-        return "a 2-D array of " + detail::dtype_name<T>() +
-               (cols ? " with " + std::to_string(*cols) + " columns" : "");
-    };
+    const auto expected = [&] { return detail::expected_array<T>("2-D", cols, "columns"); };
     const auto array = detail::array_of<T>(object);
     if (!array) detail::wrong_type(name, expected(), object);
     const MatrixView<const T> view = detail::matrix_view<T>(name, *array);

@@ -5,6 +5,7 @@
 #include "core/parallel.hpp"
 #include "linalg/gemm_kernel.hpp"
 #include "nn/convolution/window.hpp"
+#include "nn/row_tiles.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -22,8 +23,7 @@ constexpr double flops_per_ns = 40;            // of one thread, for the estimat
 struct Panels {
     std::size_t m, k;
 
-    std::size_t count() const { return (m + linalg::tile_rows - 1) / linalg::tile_rows; }
-    std::size_t row(std::size_t panel) const { return m * panel / count(); }
+    RowTiles tiles() const { return RowTiles(m); }
     /// Terms that are gathered at a time.
     std::size_t depth() const {
         const std::size_t parts = (k + most_terms - 1) / most_terms;
@@ -31,8 +31,9 @@ struct Panels {
     }
 
     void pack(const RunContext& ctx, const float* w, float* panels) const {
-        parallel_tasks(ctx, count(), 0.5 * static_cast<double>(linalg::tile_rows * k), [&](std::size_t panel, int) {
-            const std::size_t begin = row(panel), height = row(panel + 1) - begin;
+        const double ns = 0.5 * static_cast<double>(linalg::tile_rows * k);
+        parallel_tasks(ctx, tiles().count(), ns, [&](std::size_t panel, int) {
+            const std::size_t begin = tiles().begin(panel), height = tiles().height(panel);
             for (std::size_t first = 0; first < k; first += depth())
                 linalg::pack_panel(row_major(w, m, k), begin, height, first, std::min(depth(), k - first),
                                    panels + begin * k + first * height, height);
@@ -90,12 +91,13 @@ struct Walk {
             for (std::size_t i = 0; i < block.n_images; ++i) sum_taps(group, block, i, room);
             return write(group, 0, block, room.sums.data());
         }
+        const RowTiles tiles = shape.tiles();
         for (std::size_t first = 0; first < shape.k; first += shape.depth()) {
             const std::size_t terms = std::min(shape.depth(), shape.k - first);
             for (std::size_t pixel = 0; pixel < n_pixels; pixel += linalg::tile_cols) {
                 gather(block, pixel, first, terms, room);
-                for (std::size_t p = 0; p < shape.count(); ++p) {
-                    const std::size_t row = shape.row(p), height = shape.row(p + 1) - row;
+                for (std::size_t p = 0; p < tiles.count(); ++p) {
+                    const std::size_t row = tiles.begin(p), height = tiles.height(p);
                     linalg::tile_kernel(height)(panels + (group * shape.m + row) * shape.k + first * height,
                                                 room.gathered.data(), terms, room.sums.data() + row * stride + pixel,
                                                 stride, first > 0);
