@@ -20,29 +20,34 @@ namespace mlcore::linalg {
 inline constexpr std::size_t tile_rows = simd::lanes == 16 ? 14 : simd::lanes == 8 ? 6 : 4;
 inline constexpr std::size_t tile_cols = 2 * simd::lanes;
 
-/// C tile (M, tile_cols), rows `stride` apart: C = (accumulate ? C : 0) + A panel of M rows * B panel, over n_k.
-template <std::size_t M>
-void multiply_tile(const float* a, const float* b, std::size_t n_k, float* c, std::size_t stride, bool accumulate) {
-    using simd::Floats, simd::lanes;
-    constexpr std::size_t ahead = 16; // steps by which panels are fetched before they are read
-    Floats sums[M][2];
-    for (std::size_t i = 0; i < M; ++i) { // the tile itself is far away too, and needed at the end
-        __builtin_prefetch(c + i * stride, 1);
-        __builtin_prefetch(c + i * stride + lanes, 1);
-    }
+/// C tile (M, two vectors), rows `stride` apart: C = (accumulate ? C : 0) + A panel of M rows * B panel, over n_k.
+/// is_far: panels and tile are not in the nearest cache, and are fetched some steps before they are needed; where they
+/// are, that would cost tiles of few rows a tenth of their time.
+template <std::size_t M, class T = float, bool is_far = true>
+void multiply_tile(const T* a, const T* b, std::size_t n_k, T* c, std::size_t stride, bool accumulate) {
+    using Vector = decltype(simd::load(a));
+    constexpr std::size_t lanes = simd::lanes_of<T>, ahead = 16; // steps
+    Vector sums[M][2];
+    if constexpr (is_far)
+        for (std::size_t i = 0; i < M; ++i) {
+            __builtin_prefetch(c + i * stride, 1);
+            __builtin_prefetch(c + i * stride + lanes, 1);
+        }
 #pragma GCC unroll 14
     for (std::size_t i = 0; i < M; ++i) {
-        sums[i][0] = accumulate ? simd::load(c + i * stride) : Floats{};
-        sums[i][1] = accumulate ? simd::load(c + i * stride + lanes) : Floats{};
+        sums[i][0] = accumulate ? simd::load(c + i * stride) : Vector{};
+        sums[i][1] = accumulate ? simd::load(c + i * stride + lanes) : Vector{};
     }
-    for (std::size_t k = 0; k < n_k; ++k, a += M, b += tile_cols) {
-        __builtin_prefetch(a + ahead * M);
-        __builtin_prefetch(b + ahead * tile_cols);
-        __builtin_prefetch(b + ahead * tile_cols + lanes);
-        const Floats left = simd::load(b), right = simd::load(b + lanes);
+    for (std::size_t k = 0; k < n_k; ++k, a += M, b += 2 * lanes) {
+        if constexpr (is_far) {
+            __builtin_prefetch(a + ahead * M);
+            __builtin_prefetch(b + ahead * 2 * lanes);
+            __builtin_prefetch(b + ahead * 2 * lanes + lanes);
+        }
+        const Vector left = simd::load(b), right = simd::load(b + lanes);
 #pragma GCC unroll 14
         for (std::size_t i = 0; i < M; ++i) {
-            const Floats x = simd::broadcast(a[i]);
+            const Vector x = simd::broadcast(a[i]);
             sums[i][0] = simd::fma(x, left, sums[i][0]);
             sums[i][1] = simd::fma(x, right, sums[i][1]);
         }

@@ -3,6 +3,7 @@
 #include "svm/kernel_values.hpp"
 
 #include "core/parallel.hpp"
+#include "linalg/gemm_kernel.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -25,39 +26,18 @@ std::size_t block_size(std::size_t left) {
     return left >= 6 ? 6 : left >= 3 ? 3 : 1;
 }
 
-/// dots[i * panel_width + j] = row i . column j for M rows, interleaved feature by feature, and one panel.
-template <class T, std::size_t M>
-void multiply(const T* rows, const T* panel, std::size_t n_features, T* dots) {
-    constexpr std::size_t L = lanes_of<T>;
-    using Vector = decltype(simd::load(rows));
-    Vector sums[M][2] = {};
-    for (std::size_t k = 0; k < n_features; ++k, rows += M, panel += 2 * L) {
-        const Vector left = simd::load(panel), right = simd::load(panel + L);
-#pragma GCC unroll 12
-        for (std::size_t i = 0; i < M; ++i) {
-            const Vector x = simd::broadcast(rows[i]);
-            sums[i][0] = simd::fma(x, left, sums[i][0]);
-            sums[i][1] = simd::fma(x, right, sums[i][1]);
-        }
-    }
-#pragma GCC unroll 12
-    for (std::size_t i = 0; i < M; ++i) {
-        simd::store(dots + 2 * L * i, sums[i][0]);
-        simd::store(dots + 2 * L * i + L, sums[i][1]);
-    }
-}
-
+/// dots[i * panel_width + j] = row i . column j for m rows, interleaved feature by feature, and one panel.
 template <class T>
 void multiply(std::size_t m, const T* rows, const T* panel, std::size_t n_features, T* dots) {
     switch (m) {
     case 12:
-        return multiply<T, 12>(rows, panel, n_features, dots);
+        return linalg::multiply_tile<12, T, false>(rows, panel, n_features, dots, panel_width<T>, false);
     case 6:
-        return multiply<T, 6>(rows, panel, n_features, dots);
+        return linalg::multiply_tile<6, T, false>(rows, panel, n_features, dots, panel_width<T>, false);
     case 3:
-        return multiply<T, 3>(rows, panel, n_features, dots);
+        return linalg::multiply_tile<3, T, false>(rows, panel, n_features, dots, panel_width<T>, false);
     default:
-        return multiply<T, 1>(rows, panel, n_features, dots);
+        return linalg::multiply_tile<1, T, false>(rows, panel, n_features, dots, panel_width<T>, false);
     }
 }
 

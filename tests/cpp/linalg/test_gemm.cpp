@@ -3,6 +3,7 @@
 #include "core/context.hpp"
 #include "core/random.hpp"
 #include "linalg/gemm.hpp"
+#include "linalg/gemm_kernel.hpp"
 
 #include <cmath>
 #include <vector>
@@ -142,5 +143,50 @@ TEST(batched) {
         for (std::size_t i = 0; i < n_batch * m; ++i)
             for (std::size_t j = 0; j < n; ++j)
                 CHECK_CLOSE(static_cast<double>(c[i * n + j]), product(all, laid_out(b, k, n, true), i, j), 1e-5);
+    }
+}
+
+namespace {
+
+/// One tile of M rows from panels of ones with a few other numbers, whose products are exact.
+template <std::size_t M, class T, bool is_far>
+void check_tile() {
+    constexpr std::size_t width = 2 * simd::lanes_of<T>, stride = width + 3;
+    for (const std::size_t n_k : {0, 1, 5, 40})
+        for (const bool accumulate : {false, true}) {
+            std::vector<T> a(n_k * M), b(n_k * width), c(M * stride, T{3});
+            for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<T>(i % 7) - 3;
+            for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<T>(i % 5) - 2;
+            multiply_tile<M, T, is_far>(a.data(), b.data(), n_k, c.data(), stride, accumulate);
+            for (std::size_t i = 0; i < M; ++i)
+                for (std::size_t j = 0; j < stride; ++j) {
+                    T expected = accumulate || j >= width ? T{3} : T{0};
+                    for (std::size_t k = 0; j < width && k < n_k; ++k) expected += a[k * M + i] * b[k * width + j];
+                    CHECK_EQUAL(c[i * stride + j], expected);
+                }
+        }
+}
+
+} // namespace
+
+TEST(a_tile_of_any_height_and_type) {
+    check_tile<1, float, true>();
+    check_tile<3, float, false>();
+    check_tile<tile_rows, float, true>();
+    check_tile<6, double, false>();
+}
+
+TEST(panels_interleave_rows) {
+    const std::size_t n_k = 37;
+    for (const std::size_t m : {std::size_t{1}, std::size_t{5}, tile_rows}) {
+        const std::vector<float> rows = random_values(m * n_k, m);
+        for (const bool by_rows : {true, false}) {
+            std::vector<float> panel(n_k * tile_cols, 7.0f);
+            pack_panel(laid_out(rows, m, n_k, by_rows), 0, m, 0, n_k, panel.data(), tile_cols);
+            const MatrixView<const float> A = laid_out(rows, m, n_k, by_rows);
+            for (std::size_t k = 0; k < n_k; ++k)
+                for (std::size_t i = 0; i < tile_cols; ++i)
+                    CHECK_EQUAL(panel[k * tile_cols + i], i < m ? A(i, k) : 0.0f);
+        }
     }
 }
