@@ -64,7 +64,7 @@ class Batches {
         const double scale =
             static_cast<double>(order_.size()) / (static_cast<double>(rows.size()) * loss_.total_weight());
         for (std::size_t k = 0; k < K; ++k) gradient_[k * (d + 1) + d] = loss_.fit_intercept() ? intercepts[k] : 0.0;
-        loss_.pull(gradient_.data(), K);
+        loss_.gradient_from_table(gradient_.data(), K);
         for (std::size_t k = 0; k < K; ++k) {
             double* row = &gradient_[k * (d + 1)];
             const double* from = &theta[k * (d + 1)];

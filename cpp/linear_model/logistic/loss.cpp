@@ -38,107 +38,6 @@ LogisticLoss::LogisticLoss(const linalg::Design& design, std::span<const std::in
     probability_ = Buffer<double>(n_blocks() * K_ * design.block_rows());
 }
 
-// ---- coordinates ----------------------------------------------------------------------------------------------------
-
-void LogisticLoss::standardise(const linalg::TableMoments& moments) {
-    coordinates_.shift = moments.mean;
-    coordinates_.inverse.resize(n_cols());
-    for (std::size_t j = 0; j < n_cols(); ++j) {
-        const double variance = moments.squares[j] / total_weight_;
-        coordinates_.inverse[j] = variance > 0 ? 1 / std::sqrt(variance + 4 * l2_) : 0;
-    }
-}
-
-double LogisticLoss::largest_l2() const {
-    double most = coordinates_.inverse.empty() ? l2_ : 0;
-    for (const double inverse : coordinates_.inverse) most = std::max(most, l2_ * inverse * inverse);
-    return most;
-}
-
-void LogisticLoss::from_table(double* theta) const {
-    if (coordinates_.inverse.empty()) return;
-    const std::size_t d = n_cols();
-    for (double* row = theta; row != theta + K_ * (d + 1); row += d + 1)
-        for (std::size_t j = 0; j < d; ++j) {
-            row[d] += coordinates_.shift[j] * row[j];
-            row[j] = coordinates_.inverse[j] > 0 ? row[j] / coordinates_.inverse[j] : 0;
-        }
-}
-
-void LogisticLoss::to_table(double* theta) const {
-    if (coordinates_.inverse.empty()) return;
-    const std::size_t d = n_cols();
-    for (double* row = theta; row != theta + K_ * (d + 1); row += d + 1)
-        for (std::size_t j = 0; j < d; ++j) {
-            row[j] *= coordinates_.inverse[j];
-            row[d] -= coordinates_.shift[j] * row[j];
-        }
-}
-
-double LogisticLoss::centre(double* theta, bool coefficients) const {
-    const std::size_t d = n_cols();
-    double most = 0;
-    for (std::size_t j = coefficients ? 0 : d; K_ > 1 && j <= d; ++j) {
-        double mean = 0;
-        for (std::size_t k = 0; k < K_; ++k) mean += theta[k * (d + 1) + j];
-        mean /= static_cast<double>(K_);
-        for (std::size_t k = 0; k < K_; ++k) theta[k * (d + 1) + j] -= mean;
-        most = std::max(most, std::abs(mean));
-    }
-    return most;
-}
-
-linalg::Coefficients LogisticLoss::coefficients(const double* theta, std::size_t n_outputs) const {
-    if (coordinates_.inverse.empty()) return design_.coefficients(theta, n_outputs);
-    const std::size_t d = n_cols();
-    std::vector<double> of_table(theta, theta + n_outputs * (d + 1));
-    for (std::size_t k = 0; k < n_outputs; ++k) {
-        double *row = of_table.data() + k * (d + 1), shift = 0;
-        for (std::size_t j = 0; j < d; ++j) {
-            row[j] *= coordinates_.inverse[j];
-            shift += coordinates_.shift[j] * row[j];
-        }
-        row[d] -= shift;
-    }
-    return design_.coefficients(of_table.data(), n_outputs);
-}
-
-void LogisticLoss::pull(double* gradient, std::size_t n_outputs) const {
-    if (coordinates_.inverse.empty()) return;
-    const std::size_t d = n_cols();
-    for (double* row = gradient; row != gradient + n_outputs * (d + 1); row += d + 1)
-        for (std::size_t j = 0; j < d; ++j)
-            row[j] = (row[j] - coordinates_.shift[j] * row[d]) * coordinates_.inverse[j];
-}
-
-void LogisticLoss::standardise(const linalg::ColumnSet& rows, const linalg::ColumnSet& columns, double* sum) const {
-    if (coordinates_.inverse.empty()) return;
-    const std::size_t a = rows.size() - 1, b = columns.size() - 1, stride = columns.stride();
-    const bool same = linalg::same_columns(rows, columns); // then only what is on and above the diagonal is there
-    const double ones = sum[a * stride + b];
-    const auto of_row = [&](std::size_t i) { return sum[i * stride + b]; }; // row's column with the ones
-    const auto of_column = [&](std::size_t j) { return same ? of_row(j) : sum[a * stride + j]; };
-    for (std::size_t i = 0; i < a; ++i) {
-        const double m = coordinates_.shift[rows.chosen()[i]], u = coordinates_.inverse[rows.chosen()[i]];
-        for (std::size_t j = same ? i : 0; j < b; ++j) {
-            const double other = coordinates_.shift[columns.chosen()[j]];
-            double& value = sum[i * stride + j];
-            value += m * (other * ones - of_column(j)) - other * of_row(i);
-            value *= u * coordinates_.inverse[columns.chosen()[j]];
-        }
-    }
-    if (!same)
-        for (std::size_t j = 0; j < b; ++j) {
-            double& value = sum[a * stride + j];
-            value =
-                (value - coordinates_.shift[columns.chosen()[j]] * ones) * coordinates_.inverse[columns.chosen()[j]];
-        }
-    for (std::size_t i = 0; i < a; ++i) {
-        double& value = sum[i * stride + b];
-        value = (value - coordinates_.shift[rows.chosen()[i]] * ones) * coordinates_.inverse[rows.chosen()[i]];
-    }
-}
-
 // ---- sweeps over the rows -------------------------------------------------------------------------------------------
 
 std::size_t LogisticLoss::n_blocks() const {
@@ -179,9 +78,29 @@ std::size_t most_tasks(std::size_t size) {
 struct Local {
     linalg::Design::Scratch design;
     Buffer<double> z, scratch;
+
+    void reserve(std::size_t z_size, std::size_t scratch_size = 0) {
+        if (!z.empty()) return;
+        z = Buffer<double>(z_size);
+        scratch = Buffer<double>(scratch_size);
+    }
 };
 
 } // namespace
+
+void LogisticLoss::add_gradient(std::size_t begin, std::size_t end, const double* r, std::size_t n_outputs, double* sum,
+                                linalg::Design::Scratch& scratch) const {
+    design_.add_gradient(begin, end, r, n_outputs, sum, scratch);
+    double* of_ones = sum + design_.gradient_size(n_outputs);
+    for (std::size_t k = 0; k < n_outputs; ++k) of_ones[k] += ordered_sum(r + k * design_.block_rows(), end - begin);
+}
+
+void LogisticLoss::read_gradient(const double* sum, std::size_t n_outputs, double* gradient) const {
+    const std::size_t d = design_.n_cols(), size = design_.gradient_size(n_outputs);
+    design_.read_gradient(sum, n_outputs, gradient);
+    for (std::size_t k = 0; k < n_outputs; ++k) gradient[k * (d + 1) + d] = fit_intercept_ ? sum[size + k] : 0.0;
+    gradient_from_table(gradient, n_outputs);
+}
 
 double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* theta, double* gradient) {
     const std::size_t B = design_.block_rows(), d = design_.n_cols(), size = design_.gradient_size(K_);
@@ -191,31 +110,23 @@ double LogisticLoss::value_and_gradient(const RunContext& ctx, const double* the
     sum_blocks(ctx, most_tasks(size), total.size(), total.data(),
                [&](std::size_t block, std::size_t begin, std::size_t end, double* sum, std::size_t thread) {
                    Local& mine = local[thread];
-                   if (mine.z.empty()) {
-                       mine.z = Buffer<double>(K_ * B);
-                       mine.scratch = Buffer<double>(3 * B);
-                   }
+                   mine.reserve(K_ * B, 3 * B);
                    double* p = probability_.data() + block * K_ * B;
                    const double* s = weight_.empty() ? nullptr : weight_.data() + begin;
                    design_.scores(begin, end, w, mine.z.data(), mine.design);
                    sum[size + K_] +=
                        logistic_block(end - begin, K_, B, mine.z.data(), p, mine.scratch.data(), &y_[begin], s);
-                   design_.add_gradient(begin, end, mine.z.data(), K_, sum, mine.design);
-                   for (std::size_t k = 0; k < K_; ++k)
-                       sum[size + k] += ordered_sum(mine.z.data() + k * B, end - begin);
+                   add_gradient(begin, end, mine.z.data(), K_, sum, mine.design);
                });
-
-    design_.read_gradient(total.data(), K_, gradient);
-    for (std::size_t k = 0; k < K_; ++k) gradient[k * (d + 1) + d] = fit_intercept_ ? total[size + k] : 0.0;
-    pull(gradient, K_);
+    read_gradient(total.data(), K_, gradient);
     double penalty = 0;
     for (std::size_t k = 0; k < K_; ++k) {
         double* row = gradient + k * (d + 1);
         const double* coef = theta + k * (d + 1);
         for (std::size_t j = 0; j < d; ++j) {
-            const double pull_back = l2(j) * coef[j];
-            row[j] = row[j] / total_weight_ + pull_back;
-            penalty += pull_back * coef[j];
+            const double shrinkage = l2(j) * coef[j];
+            row[j] = row[j] / total_weight_ + shrinkage;
+            penalty += shrinkage * coef[j];
         }
         row[d] /= total_weight_;
     }
@@ -230,10 +141,7 @@ void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, doubl
     sum_blocks(ctx, most_tasks(size), total.size(), total.data(),
                [&](std::size_t block, std::size_t begin, std::size_t end, double* sum, std::size_t thread) {
                    Local& mine = local[thread];
-                   if (mine.z.empty()) {
-                       mine.z = Buffer<double>(K_ * B);
-                       mine.scratch = Buffer<double>(B);
-                   }
+                   mine.reserve(K_ * B, B);
                    double *z = mine.z.data(), *mean = mine.scratch.data();
                    const double* p = probability_.data() + block * K_ * B;
                    const std::size_t n = end - begin;
@@ -250,12 +158,9 @@ void LogisticLoss::hessian_product(const RunContext& ctx, const double* v, doubl
                    if (!weight_.empty())
                        for (std::size_t k = 0; k < K_; ++k)
                            for (std::size_t i = 0; i < n; ++i) z[k * B + i] *= weight_[begin + i];
-                   design_.add_gradient(begin, end, z, K_, sum, mine.design);
-                   for (std::size_t k = 0; k < K_; ++k) sum[size + k] += ordered_sum(z + k * B, n);
+                   add_gradient(begin, end, z, K_, sum, mine.design);
                });
-    design_.read_gradient(total.data(), K_, out);
-    for (std::size_t k = 0; k < K_; ++k) out[k * (d + 1) + d] = fit_intercept_ ? total[size + k] : 0.0;
-    pull(out, K_);
+    read_gradient(total.data(), K_, out);
     for (std::size_t k = 0; k < K_; ++k) {
         double* row = out + k * (d + 1);
         const double* from = v + k * (d + 1);
@@ -284,16 +189,13 @@ double LogisticLoss::gram_norm(const RunContext& ctx) const {
         sum_blocks(ctx, most_tasks(size), total.size(), total.data(),
                    [&](std::size_t, std::size_t begin, std::size_t end, double* sum, std::size_t thread) {
                        Local& mine = local[thread];
-                       if (mine.z.empty()) mine.z = Buffer<double>(B);
+                       mine.reserve(B);
                        double* z = mine.z.data();
                        design_.scores(begin, end, w, z, mine.design);
                        for (std::size_t i = 0; i < end - begin; ++i) z[i] *= weight(begin + i);
-                       design_.add_gradient(begin, end, z, 1, sum, mine.design);
-                       sum[size] += ordered_sum(z, end - begin);
+                       add_gradient(begin, end, z, 1, sum, mine.design);
                    });
-        design_.read_gradient(total.data(), 1, next.data());
-        next[d] = fit_intercept_ ? total[size] : 0.0;
-        pull(next.data(), 1);
+        read_gradient(total.data(), 1, next.data());
         double product = 0;
         for (std::size_t j = 0; j <= d; ++j) product += v[j] * next[j];
         const double before = norm;
@@ -325,7 +227,7 @@ std::vector<Buffer<double>> LogisticLoss::products(const RunContext& ctx, std::s
     ns *= static_cast<double>(cut.blocks_each * B);
     parallel_tasks(ctx, partial.size(), ns, [&](std::size_t task, int thread) {
         Local& mine = local[static_cast<std::size_t>(thread)];
-        if (mine.z.empty()) mine.z = Buffer<double>(together * B);
+        mine.reserve(together * B);
         const std::size_t piece = task / pairs.size(), pair = task % pairs.size();
         const auto [k, l] = pairs[pair];
         partial[task] = Buffer<double>(columns[k].size() * columns[l].stride(), 0.0);
@@ -435,15 +337,14 @@ void LogisticLoss::hessian_diagonal(const RunContext& ctx, double* out) const {
     sum_blocks(ctx, most_tasks(K_ * stride), total.size(), total.data(),
                [&](std::size_t block, std::size_t begin, std::size_t end, double* sums, std::size_t thread) {
                    Local& mine = local[thread];
-                   if (mine.z.empty()) mine.z = Buffer<double>(B);
+                   mine.reserve(B);
                    for (std::size_t k = 0; k < K_; ++k) {
                        const double* p = probability_.data() + (block * K_ + k) * B;
                        double* sum = sums + k * stride;
                        for (std::size_t i = 0; i < end - begin; ++i)
                            mine.z[i] = weight(begin + i) * p[i] * (1.0 - p[i]);
                        design_.add_squares(begin, end, mine.z.data(), sum, mine.design);
-                       design_.add_gradient(begin, end, mine.z.data(), 1, sum + D, mine.design);
-                       sum[D + size] += ordered_sum(mine.z.data(), end - begin);
+                       add_gradient(begin, end, mine.z.data(), 1, sum + D, mine.design);
                    }
                });
     std::vector<double> sums(d + 1);

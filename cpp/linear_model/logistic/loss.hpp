@@ -3,8 +3,8 @@
 //   F(W, b) = 1/S sum_i s_i loss_i(W, b) + l2/2 |W|^2                    S = sum_i s_i
 //   two classes (K = 1):  z_i = w . x_i + b,    loss_i = log(1 + e^z_i) - y_i z_i             y_i in {0, 1}
 //   K classes:            z_ik = w_k . x_i + b_k, loss_i = log sum_k e^z_ik - z_i,y_i         y_i in 0 .. K - 1
-// With p_ik the probabilities, the gradient of loss_i by z_ik is p_ik - [k = y_i], the second derivative by z_ik and
-// z_il is p_ik ([k = l] - p_il). Intercepts are not penalised. An L1 term is the solvers' business.
+// With p_ik the probabilities, the derivative of loss_i with respect to z_ik is p_ik - [k = y_i], the second one to
+// z_ik and z_il is p_ik ([k = l] - p_il). Intercepts are not penalised. An L1 term is the solvers' business.
 //
 // After standardise() theta is in the coordinates of standardised columns, x'_j = (x_j - m_j) / u_j: w_j = theta_j /
 // u_j, b = theta_b - sum_j m_j w_j, so that F is the same function with the penalty l2 / u_j^2 of column j. What
@@ -61,8 +61,9 @@ class LogisticLoss {
 
     /// What the design wants for theta (n_outputs, d + 1).
     linalg::Coefficients coefficients(const double* theta, std::size_t n_outputs) const;
-    /// Gradients by coefficients of the table (n_outputs, d + 1), intercepts last: those by theta, in place.
-    void pull(double* gradient, std::size_t n_outputs) const;
+    /// From gradients with respect to coefficients of the table (n_outputs, d + 1), intercepts last, to those with
+    /// respect to theta, in place.
+    void gradient_from_table(double* gradient, std::size_t n_outputs) const;
 
     /// F at theta (K, d + 1); its gradient, of the same shape. Keeps the probabilities for what is below.
     double value_and_gradient(const RunContext& ctx, const double* theta, double* gradient);
@@ -98,6 +99,12 @@ class LogisticLoss {
     /// out (size) += what f(block, begin, end, sum, thread) adds to sum (size) for all blocks, in `most` pieces.
     template <class F>
     void sum_blocks(const RunContext& ctx, std::size_t most, std::size_t size, double* out, F&& f) const;
+
+    /// sum (gradient_size + n_outputs) += the sums over a block of r_ki x_i and, after them, of r_ki; r (n_outputs,
+    /// block_rows). And the gradient with respect to theta (n_outputs, d + 1) from such sums over all rows.
+    void add_gradient(std::size_t begin, std::size_t end, const double* r, std::size_t n_outputs, double* sum,
+                      linalg::Design::Scratch& scratch) const;
+    void read_gradient(const double* sum, std::size_t n_outputs, double* gradient) const;
 
     /// Products of the columns of outputs k and l, for all pairs: sums over rows of h a b^T / S, of the shape of
     /// Design::add_products. weights(pair, block, begin, end, h) writes the weights of a block.

@@ -12,7 +12,7 @@
 namespace mlcore::linear_model {
 namespace {
 
-/// Blocks of the table, in an order drawn anew for each epoch.
+/// Blocks of the table, in an order that each epoch draws.
 class Blocks {
   public:
     explicit Blocks(const linalg::Design& design)
@@ -88,7 +88,7 @@ class Saga {
             design_.add_gradient(begin, end, z.data(), 1, sum.data(), scratch);
             design_.read_gradient(sum.data(), 1, v.data());
             v[m_ - 1] = loss_.fit_intercept() ? ordered_sum(z.data(), end - begin) : 0.0;
-            loss_.pull(v.data(), 1);
+            loss_.gradient_from_table(v.data(), 1);
         }
         return margin * norm / loss_.total_weight();
     }
@@ -113,7 +113,7 @@ class Saga {
         design_.read_gradient(sum_.data(), K_, change_.data());
         for (std::size_t k = 0; k < K_; ++k)
             change_[k * m_ + d] = loss_.fit_intercept() ? ordered_sum(&z_[k * B], n) : 0.0;
-        loss_.pull(change_.data(), K_);
+        loss_.gradient_from_table(change_.data(), K_);
 
         const auto n_blocks = static_cast<double>(blocks_.count());
         for (std::size_t k = 0; k < K_; ++k) {
