@@ -1,4 +1,4 @@
-// One register function per family, each defined in bind_<family>.cpp and called by module.cpp.
+// One register function per family, each defined in its file or folder here and called by module.cpp.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -2,6 +2,7 @@
 #include "bindings/linear_model/linear_model.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "core/choice.hpp"
 #include "linear_model/hinge/fit.hpp"
 
 #include <pybind11/stl.h>
@@ -18,25 +19,23 @@ using namespace linear_model::hinge;
 using namespace bindings;
 
 LinearLoss parse_loss(const std::string& name) {
-    if (name == "hinge") return LinearLoss::hinge;
-    if (name == "squared_hinge") return LinearLoss::squared_hinge;
-    if (name == "epsilon_insensitive") return LinearLoss::epsilon_insensitive;
-    if (name == "squared_epsilon_insensitive") return LinearLoss::squared_epsilon_insensitive;
-    throw ValueError("unknown loss '" + name + "' of a linear machine");
+    return choose<LinearLoss>("loss", name,
+                              {{"hinge", LinearLoss::hinge},
+                               {"squared_hinge", LinearLoss::squared_hinge},
+                               {"epsilon_insensitive", LinearLoss::epsilon_insensitive},
+                               {"squared_epsilon_insensitive", LinearLoss::squared_epsilon_insensitive}});
 }
 
 LinearPenalty parse_penalty(const std::string& name) {
-    if (name == "l1") return LinearPenalty::l1;
-    if (name == "l2") return LinearPenalty::l2;
-    throw ValueError("penalty must be 'l1' or 'l2', got '" + name + "'");
+    return choose<LinearPenalty>("penalty", name, {{"l1", LinearPenalty::l1}, {"l2", LinearPenalty::l2}});
 }
 
 LinearSolver parse_solver(const std::string& name) {
-    if (name == "auto") return LinearSolver::automatic;
-    if (name == "descent") return LinearSolver::descent;
-    if (name == "newton") return LinearSolver::newton;
-    if (name == "conjugate") return LinearSolver::conjugate;
-    throw ValueError("solver must be 'auto', 'descent', 'newton' or 'conjugate', got '" + name + "'");
+    return choose<LinearSolver>("solver", name,
+                                {{"auto", LinearSolver::automatic},
+                                 {"descent", LinearSolver::descent},
+                                 {"newton", LinearSolver::newton},
+                                 {"conjugate", LinearSolver::conjugate}});
 }
 
 /// coef (problems, d), intercept (problems,), and what became of each problem.
