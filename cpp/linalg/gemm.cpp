@@ -72,7 +72,7 @@ struct Result {
     }
 };
 
-/// Rows [row, row + m) of A and terms [k, k + terms), as panels one behind the other.
+/// Rows [row, row + m) of A and terms [k, k + terms), as panels one after another.
 void pack_rows(MatrixView<const float> A, std::size_t row, std::size_t m, std::size_t k, std::size_t terms,
                float* block) {
     for (std::size_t i = 0; i < m; i += tile_rows) {

@@ -44,7 +44,7 @@ struct Queries {
     /// divided by that over the negative ones plus 1e-6.
     bool product = false;
     /// Rows that must not be among the answers of query j: excluded[excluded_offsets[j]] .. [excluded_offsets[j + 1]],
-    /// rising.
+    /// ascending.
     std::span<const std::int32_t> excluded;
     std::span<const std::int64_t> excluded_offsets; // n_queries + 1
 

@@ -8,7 +8,7 @@
 // all others up to date with the kernel rows of those that moved; rows that are missing come from one matrix product.
 // Sets of this kind: T. Joachims, "Making large-scale SVM learning practical" (1998); Z. Wen et al., "ThunderSVM" (JMLR
 // 19, 2018). Shrinking leaves out variables that stay at a bound, together with their columns of all kernel rows;
-// before the end their gradient is computed anew and the optimum is checked with all.
+// before the end their gradient is computed again and the optimum is checked with all.
 #pragma once
 
 #include "core/context.hpp"

@@ -53,7 +53,7 @@ class ColumnDescent final : public LinearRun {
                 --s;
                 continue;
             }
-            violation_ += violation; // in the units of linear_newton
+            violation_ += violation; // in the units of newton.cpp
             largest = std::max(largest, violation);
         }
         if (++n_iter_ == 1) check_finite(allowed_ = params_.tol * smaller_ * violation_);
@@ -90,7 +90,7 @@ class ColumnDescent final : public LinearRun {
         const double least = 1e-12 * of_all; // where no row of the column is within the margin
         if (of_all == 0 && w_[j] == 0) return 0;
         curvature = std::max(curvature, least);
-        const double scale = curvature > 0 ? 1 / std::sqrt(curvature) : 0; // as in linear_newton
+        const double scale = curvature > 0 ? 1 / std::sqrt(curvature) : 0; // as in newton.cpp
         const double w = w_[j], above = slope + 1, below = slope - 1;
         double violation;
         if (w == 0) {

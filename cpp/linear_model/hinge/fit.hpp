@@ -14,11 +14,11 @@
 // intercept without penalty.
 //
 // The solvers:
-//   linear_dual     coordinate descent on the dual: any loss, L2
-//   linear_newton   Newton's method on the primal with the Hessian as a matrix (few features) or by conjugate
+//   dual            coordinate descent on the dual: any loss, L2
+//   newton          Newton's method on the primal with the Hessian as a matrix (few features) or by conjugate
 //   gradients:
 //                   squared losses, L2 or L1; proximal Newton on the dual for the other two losses
-//   linear_columns  coordinate descent on the primal: squared hinge, L1, many features
+//   feature_columns coordinate descent on the primal: squared hinge, L1, many features
 #pragma once
 
 #include <cstddef>

@@ -64,7 +64,7 @@ class LinearPieces {
         return p;
     }
 
-    /// Violation of the optimality conditions of the dual problem at the a of these scores, as linear_dual measures it
+    /// Violation of the optimality conditions of the dual problem at the a of these scores, as dual.cpp measures it
     /// for the losses with corners.
     double dual_violation(const std::vector<double>& z) const {
         double largest = 0, smallest = 0, total = 0;

@@ -4,7 +4,7 @@
 // proximal point method on the dual (the augmented Lagrangian): X. Li, D. Sun, K.-C. Toh, "A highly efficient
 // semismooth Newton augmented Lagrangian method" (SIAM J. Optim. 28, 2018), whose problem is the lasso.
 //
-// The losses are those of linear_loss.hpp: repeating with a new prior and a larger kappa leads from the rounded corners
+// The losses are those of loss.hpp: repeating with a new prior and a larger kappa leads from the rounded corners
 // to the corners. One step solves with H = sum_active h x x^T, and ends exactly at the minimum once the active set is
 // right. Rows of H (kept for kappa = 1) are added and taken away as they enter and leave the active set. One sweep of X
 // a step: it computes the scores of the full step and, while a row is at hand, its part of the next gradient.
@@ -290,7 +290,7 @@ class Newton final : public LinearRun {
             }
         }
         if (!hessian_) return;
-        if (entering_.size() + leaving_.size() > n_active) { // cheaper anew
+        if (entering_.size() + leaving_.size() > n_active) { // cheaper from nothing
             entering_.clear();
             leaving_.clear();
             for (std::size_t i = 0; i < rows_.size; ++i)

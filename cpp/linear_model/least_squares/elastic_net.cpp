@@ -264,7 +264,8 @@ void check(const Alphas& alphas, const ElasticNetParams& params) {
     }
     double before = std::numeric_limits<double>::max();
     for (const double alpha : std::get<std::span<const double>>(alphas)) {
-        if (!(alpha >= 0 && alpha <= before)) throw ValueError("alphas must be finite, not negative, in falling order");
+        if (!(alpha >= 0 && alpha <= before))
+            throw ValueError("alphas must be finite, not negative, in descending order");
         before = alpha;
     }
 }

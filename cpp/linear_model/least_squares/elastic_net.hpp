@@ -1,6 +1,6 @@
 // Lasso and elastic net over a whole path of penalties. For each target y, with letters as in columns.hpp:
 //   minimise over w, b   1/(2 S) sum_i s_i (y_i - x_i.w - b)^2 + alpha (l1_ratio |w|_1 + (1 - l1_ratio)/2 |w|^2)
-// Alphas come in falling order, each starts from the solution before. Two ways, by what they cost:
+// Alphas come in descending order, each starts from the solution before. Two ways, by what they cost:
 //   - the Gram matrix of all features (many more rows than columns): after one pass over the table everything happens
 //     in the space of the features (gram_descent.hpp);
 //   - working sets of columns (wide or sparse tables): the features that the sequential strong rule expects to matter
@@ -54,8 +54,8 @@ struct ElasticNetPath {
     std::vector<std::uint8_t> converged;
 };
 
-/// Y (n, t); weight (n) or empty; alphas: a grid (l1_ratio > 0) or values (falling, >= 0); start (t, d) or empty: where
-/// the first alpha starts. Reports each alpha with its gap. Throws ValueError.
+/// Y (n, t); weight (n) or empty; alphas: a grid (l1_ratio > 0) or values (descending, >= 0); start (t, d) or empty:
+/// where the first alpha starts. Reports each alpha with its gap. Throws ValueError.
 ElasticNetPath elastic_net_path(const RunContext& ctx, const Table& X, MatrixView<const double> Y,
                                 std::span<const double> weight,
                                 const std::variant<AlphaGrid, std::span<const double>>& alphas,

@@ -201,7 +201,7 @@ int GramDescent::solve(const RunContext& ctx, const GramProblem& problem, const 
                        std::uint64_t& draws) {
     if (work.empty()) return 0;
     const double row_ns = 0.2 * static_cast<double>(problem.m) + 5;
-    double unheard = 0; // ns since the outside had a turn
+    double since_checkpoint = 0; // in ns
     const auto nonzero = [&](std::int32_t j) { return problem.w[j] != 0; };
     int sweeps = 0, since_newton = 0;
     while (sweeps < stop.max_sweeps) {
@@ -210,10 +210,10 @@ int GramDescent::solve(const RunContext& ctx, const GramProblem& problem, const 
             seen = sweep(problem, penalty, work, nullptr, draws);
         ++sweeps;
         ++since_newton;
-        unheard += row_ns * static_cast<double>(work.size());
-        if (unheard > 1e6) {
+        since_checkpoint += row_ns * static_cast<double>(work.size());
+        if (since_checkpoint > 1e6) {
             ctx.checkpoint();
-            unheard = 0;
+            since_checkpoint = 0;
         }
         const bool settled = seen.largest_change <= stop.change * stop.change * seen.largest;
         if (settled && (seen.largest_change == 0 || gap(problem, penalty, work) <= stop.gap)) break;

@@ -89,7 +89,7 @@ class System {
     template <class Block>
     void by_columns(Block& b) {
         const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(scaled());
-        const VectorXd& values = solver.eigenvalues(); // rising
+        const VectorXd& values = solver.eigenvalues(); // ascending
         const MatrixXd& vectors = solver.eigenvectors();
         const double smallest = 10 * eps * static_cast<double>(values.size()) * values[values.size() - 1];
         Index n_null = 0;

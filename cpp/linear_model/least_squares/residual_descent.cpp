@@ -74,12 +74,12 @@ int residual_descent(const RunContext& ctx, const Columns& x, const linalg::Colu
                      const ResidualProblem& problem, const Penalty& penalty, std::span<const std::int32_t> work,
                      const Stop& stop, const Philox* order, std::uint64_t& draws) {
     Residual<Columns> residual(x, moments, problem);
-    double unheard = 0;                     // ns since the outside had a turn
+    double since_checkpoint = 0;            // in ns
     double largest_change = 0, largest = 0; // squares of what a coefficient adds to the predictions
     const auto visit = [&](std::size_t j) {
-        if ((unheard += 2 * x.ns_per_column()) > 1e6) {
+        if ((since_checkpoint += 2 * x.ns_per_column()) > 1e6) {
             ctx.checkpoint();
-            unheard = 0;
+            since_checkpoint = 0;
         }
         const double old = problem.w[j], square = moments.squares[j];
         const double w = penalty.minimiser(residual.correlation(j) + old * square, square);

@@ -1,7 +1,7 @@
 // The state of an elastic-net path over columns, for one target at a time: coefficients w, residual r, inner products
 // c_j of all columns with it, and the Gram matrix of the columns that have been in a working set. Letters as in
 // columns.hpp. The Gram matrix does not depend on the target or the penalty, so it only grows, until it would take more
-// memory than the table: then it starts anew with the set at hand, and sets that are too large for it alone are solved
+// memory than the table: then it starts again with the set at hand, and sets that are too large for it alone are solved
 // with residual updates.
 #pragma once
 
@@ -34,7 +34,8 @@ class WorkingColumns {
     /// Starts with the coefficients w (d), which are kept up to date until the next target.
     void begin_target(const RunContext& ctx, VectorView<const double> y, std::vector<double>& w, bool fit_intercept);
 
-    /// Minimises over the coordinates of `work` (rising); w, r and c of `work` are then up to date. Returns the sweeps.
+    /// Minimises over the coordinates of `work` (ascending); w, r and c of `work` are then up to date. Returns the
+    /// sweeps.
     int descend(const RunContext& ctx, const Penalty& penalty, std::span<const std::int32_t> work, const Stop& stop,
                 const Philox* order, std::uint64_t& draws);
 

@@ -3,6 +3,8 @@
 #include "core/context.hpp"
 #include "linalg/batch.hpp"
 #include "linalg/design.hpp"
+#include "linalg/design_dense.hpp"
+#include "linalg/design_sparse.hpp"
 #include "linalg/weights.hpp"
 #include "linear_model/twin.hpp"
 
@@ -146,6 +148,19 @@ TEST(a_batch_holds_the_rows_that_were_gathered) {
             }
         }
     }
+}
+
+TEST(each_table_is_read_in_place) {
+    const Problem p(300, 6, 2, 5, 0.6);
+    const auto dense = make_design(p.dense()), floats = make_design(p.tables()[1]);
+    CHECK(dynamic_cast<const DenseDesign<double>*>(dense.get()) != nullptr);
+    CHECK(dynamic_cast<const DenseDesign<float>*>(floats.get()) != nullptr);
+    CHECK_EQUAL(dense->n_stored(), p.x.size());
+    const CsrView<double, std::int32_t> csr{p.data.data(), p.indices.data(), p.indptr.data(), p.n, p.d};
+    const auto sparse = make_sparse_design(csr);
+    CHECK_EQUAL(sparse->n_stored(), p.data.size());
+    CHECK_EQUAL(sparse->n_rows(), p.n);
+    CHECK_EQUAL(sparse->padded_cols(), std::size_t{8});
 }
 
 TEST(weights_that_are_not_given_are_ones) {
