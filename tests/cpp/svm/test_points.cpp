@@ -1,6 +1,7 @@
 #include "check.hpp"
 #include "svm/twin.hpp"
 
+#include "svm/kernel_values.hpp"
 #include "svm/points.hpp"
 #include "svm/weighted_rows.hpp"
 
@@ -173,5 +174,44 @@ TEST(weighted_rows_are_sums_of_kernel_rows) {
                     CHECK_CLOSE(out[o * columns.width() + j - panel * columns.width()], expected, 2e-5);
                 }
         }
+    }
+}
+
+namespace {
+
+template <class T>
+void check_kernel_values(const Kernel& kernel) {
+    const Philox random(9, 0);
+    for (const std::size_t width : {simd::lanes, widest}) {
+        std::vector<T> dots, norms;
+        std::vector<double> offsets;
+        for (std::size_t j = 0; j < width; ++j) {
+            dots.push_back(static_cast<T>(random.normal(j)));
+            norms.push_back(static_cast<T>(3 + random.normal(100 + j)));
+            offsets.push_back(random.normal(200 + j));
+        }
+        dots[0] = 4, norms[0] = 4; // the point itself, whose squared norm is 4
+        std::vector<float> out(width);
+        kernel_values<T>(kernel, width, dots.data(), T{4}, norms.data(), out.data());
+        for (std::size_t j = 0; j < width; ++j) {
+            const double expected = kernel_value(kernel, dots[j], 4, norms[j]);
+            CHECK_CLOSE(out[j], expected, 1e-6 * (1 + std::abs(expected)));
+        }
+        if constexpr (std::is_same_v<T, double>) {
+            const Moved moved{0.5, 0.25, offsets.data()};
+            kernel_values(kernel, width, dots.data(), 4, norms.data(), moved, out.data());
+            for (std::size_t j = 0; j < width; ++j)
+                CHECK_EQUAL(out[j],
+                            static_cast<float>(kernel_value(kernel, dots[j], 4, norms[j]) - 0.5 - (0.25 + offsets[j])));
+        }
+    }
+}
+
+} // namespace
+
+TEST(kernel_values_of_a_panel) {
+    for (const Kernel& kernel : kernels(0.3)) {
+        check_kernel_values<float>(kernel);
+        check_kernel_values<double>(kernel);
     }
 }
