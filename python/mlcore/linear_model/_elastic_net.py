@@ -6,20 +6,18 @@ Left out on purpose: joint penalties on several targets (MultiTaskLasso).
 """
 
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
-from mlcore._base import N_JOBS, effective_n_jobs, seed_from
-from mlcore._native import core
 from mlcore._state import Array, Int, ListOf, Number, OneOf, Spec
 from mlcore._tables import Floats
-from mlcore.linear_model._elastic_net_path import check_gram
-from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
+from mlcore.linear_model._descent import DESCENT, descend
+from mlcore.linear_model._least_squares import BaseLeastSquares, Problem
 
 
 class _CoordinateDescent(BaseLeastSquares):
@@ -45,17 +43,10 @@ class _CoordinateDescent(BaseLeastSquares):
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **DESCENT,
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "fit_intercept": ["boolean"],
         "precompute": ["boolean", "array-like"],
-        "copy_X": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
-        "positive": ["boolean"],
-        "random_state": ["random_state"],
-        "selection": [StrOptions({"cyclic", "random"})],
-        "n_jobs": [*N_JOBS],
     }
 
     def _continues(self) -> bool:
@@ -77,29 +68,10 @@ class _CoordinateDescent(BaseLeastSquares):
         owner = type(self).__name__
         if not np.isfinite(self.alpha):
             raise ValueError(f"alpha of {owner} must be finite, got {self.alpha}")
-        found = core.linear_model.elastic_net_path(
-            problem.X,
-            problem.Y,
-            problem.weight,
-            np.array([self.alpha], dtype=np.float64),
-            1,
-            1.0,
-            self._start(problem) if continuing else None,
-            l1_ratio=float(self.l1_ratio),
-            tol=float(self.tol),
-            max_iter=COUNT if self.max_iter is None else min(int(self.max_iter), COUNT),
-            fit_intercept=bool(self.fit_intercept),
-            positive=bool(self.positive),
-            random_order=self.selection == "random",
-            precompute=check_gram(self.precompute, problem.n_features, owner),
-            n_threads=effective_n_jobs(self.n_jobs),
-            seed=seed_from(self.random_state) if self.selection == "random" else 0,
-            report=None,
-        )
+        alphas = np.array([self.alpha], dtype=np.float64)
+        start = self._start(problem) if continuing else None
+        found = descend(problem, alphas, self.l1_ratio, vars(self), owner, start=start)
         coef, intercept, gap = found["coef"][:, 0], found["intercept"][:, 0], found["gap"][:, 0]
-        check_finite(coef, problem, owner)
-        check_finite(intercept, problem, owner)
-        check_finite(gap, problem, owner)
         if not found["converged"].all():
             self._warn(problem, found)  # before the attributes: where warnings are errors, it must stay unfitted
         n_iter = found["n_iter"][:, 0].tolist()

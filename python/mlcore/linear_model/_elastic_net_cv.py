@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
-from mlcore._base import N_JOBS, effective_n_jobs, seed_from
+from mlcore._base import effective_n_jobs
 from mlcore._linear import linear_scores
-from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._state import Array, Int, Number, OneOf, Spec
 from mlcore._tables import Floats
-from mlcore.linear_model._elastic_net_path import check_gram, given_alphas
-from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
+from mlcore.linear_model._descent import DESCENT, descend
+from mlcore.linear_model._elastic_net_path import given_alphas
+from mlcore.linear_model._least_squares import BaseLeastSquares, Problem, check_finite
 
 
 class _PathCV(BaseLeastSquares):
@@ -53,19 +53,11 @@ class _PathCV(BaseLeastSquares):
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **DESCENT,
         "eps": [Interval(Real, 0, 1, closed="right")],
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "fit_intercept": ["boolean"],
-        "precompute": [StrOptions({"auto"}), "boolean", "array-like"],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "copy_X": ["boolean"],
         "cv": ["cv_object"],
         "verbose": ["verbose"],
-        "positive": ["boolean"],
-        "random_state": ["random_state"],
-        "selection": [StrOptions({"cyclic", "random"})],
-        "n_jobs": [*N_JOBS],
     }
 
     def _ratios(self) -> list[float]:
@@ -127,34 +119,12 @@ class _PathCV(BaseLeastSquares):
                 f"with l1_ratio=0 of {owner} no alpha makes all coefficients zero: give alphas as an array"
             )
         # The path of one alpha is the start of each grid, where all coefficients are zero.
-        first = [self._path(problem, None, ratio)["alphas"][0] for ratio in ratios]
+        first = [self._path(problem, 1, ratio)["alphas"][0] for ratio in ratios]
         n = int(self.alphas)
         return np.asarray(np.outer(first, self.eps ** (np.arange(n) / max(n - 1, 1))))
 
-    def _path(self, problem: Problem, alphas: Floats | None, l1_ratio: float) -> dict[str, Any]:
-        owner = type(self).__name__
-        found: dict[str, Any] = core.linear_model.elastic_net_path(
-            problem.X,
-            problem.Y,
-            problem.weight,
-            alphas,
-            1 if alphas is None else len(alphas),
-            float(self.eps),
-            None,
-            l1_ratio=float(l1_ratio),
-            tol=float(self.tol),
-            max_iter=COUNT if self.max_iter is None else min(int(self.max_iter), COUNT),
-            fit_intercept=bool(self.fit_intercept),
-            positive=bool(self.positive),
-            random_order=self.selection == "random",
-            precompute=check_gram(self.precompute, problem.n_features, owner),
-            n_threads=effective_n_jobs(self.n_jobs),
-            seed=seed_from(self.random_state) if self.selection == "random" else 0,
-            report=None,
-        )
-        for name in ("coef", "intercept", "gap"):
-            check_finite(found[name], problem, owner)
-        return found
+    def _path(self, problem: Problem, alphas: Floats | int, l1_ratio: float) -> dict[str, Any]:
+        return descend(problem, alphas, l1_ratio, vars(self), type(self).__name__, eps=self.eps)
 
 
 class ElasticNetCV(_PathCV):

@@ -7,47 +7,23 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_X_y
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from mlcore._base import N_JOBS, effective_n_jobs, seed_from
-from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._sparse import check_sparse
 from mlcore._tables import READ, Floats
-from mlcore.linear_model._least_squares import COUNT, check_finite, make_problem
+from mlcore.linear_model._descent import DESCENT, descend
+from mlcore.linear_model._least_squares import make_problem
 
 _CONSTRAINTS: dict[str, list[Any]] = {
+    **DESCENT,
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
     "eps": [Interval(Real, 0, 1, closed="right")],
     "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
-    "precompute": [StrOptions({"auto"}), "boolean", "array-like"],
-    "copy_X": ["boolean"],
     "coef_init": ["array-like", None],
     "verbose": ["verbose"],
     "return_n_iter": ["boolean"],
-    "positive": ["boolean"],
-    "fit_intercept": ["boolean"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-    "selection": [StrOptions({"cyclic", "random"})],
-    "random_state": ["random_state"],
-    "n_jobs": [*N_JOBS],
 }
-
-
-def check_gram(precompute: Any, n_features: int, owner: str) -> str:
-    """Return the core's word for the parameter `precompute`."""
-    if isinstance(precompute, str) or precompute is False or precompute is np.False_:
-        return "auto"
-    if precompute is True or precompute is np.True_:
-        return "gram"
-    shape = np.shape(precompute)
-    if shape != (n_features, n_features):
-        raise ValueError(
-            f"precompute of {owner} must be a bool or a Gram matrix of shape {(n_features, n_features)}, got an array "
-            f"of shape {shape}"
-        )
-    return "gram"
 
 
 def enet_path(
@@ -240,30 +216,19 @@ def _path(
     X, y = check_X_y(X, y, multi_output=True, y_numeric=True, estimator=owner, **READ)
     problem = make_problem(X, y, sample_weight, owner)
     n_targets, n_features = problem.Y.shape[1], problem.n_features
-    grid = None if is_number else given_alphas(alphas, owner)
-    n_alphas = int(alphas) if grid is None else len(grid)
+    grid = int(alphas) if is_number else given_alphas(alphas, owner)
+    n_alphas = grid if isinstance(grid, int) else len(grid)
     with Progress(n_targets * n_alphas, int(params["verbose"]), owner) as progress:
-        found = core.linear_model.elastic_net_path(
-            problem.X,
-            problem.Y,
-            problem.weight,
+        found = descend(
+            problem,
             grid,
-            n_alphas,
-            float(params["eps"]),
-            _start(coef_init, n_targets, n_features, owner),
-            l1_ratio=float(params["l1_ratio"]),
-            tol=float(params["tol"]),
-            max_iter=COUNT if params["max_iter"] is None else min(int(params["max_iter"]), COUNT),
-            fit_intercept=bool(params["fit_intercept"]),
-            positive=bool(params["positive"]),
-            random_order=params["selection"] == "random",
-            precompute=check_gram(params["precompute"], n_features, owner),
-            n_threads=effective_n_jobs(params["n_jobs"]),
-            seed=seed_from(params["random_state"]) if params["selection"] == "random" else 0,
+            params["l1_ratio"],
+            params,
+            owner,
+            eps=params["eps"],
+            start=_start(coef_init, n_targets, n_features, owner),
             report=progress.callback("gap"),
         )
-    check_finite(found["coef"], problem, owner)
-    check_finite(found["gap"], problem, owner)
     left = ~found["converged"].astype(bool)
     if left.any():
         at = np.unravel_index(np.argmax(np.where(left, found["gap"], -1.0)), left.shape)

@@ -1,6 +1,7 @@
 """Ridge regression as an estimator."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +14,7 @@ from mlcore._base import N_JOBS, effective_n_jobs
 from mlcore._native import core
 from mlcore._state import Array, Spec, Text
 from mlcore._tables import Floats
+from mlcore.linear_model._descent import descend
 from mlcore.linear_model._least_squares import COUNT, BaseLeastSquares, Problem, check_finite
 
 
@@ -188,26 +190,17 @@ class Ridge(BaseLeastSquares):
     def _by_coordinate_descent(self, problem: Problem, alphas: Floats) -> dict[str, Any]:
         """Solve with coefficients >= 0; the elastic net's objective is this one over twice the sum of weights."""
         total = float(len(problem.Y) if problem.weight is None else problem.weight.sum())
+        params = {
+            "tol": float(self.tol) ** 2,
+            "max_iter": 1000 if self.max_iter is None else self.max_iter,
+            "fit_intercept": self.fit_intercept,
+            "positive": True,
+            "selection": "cyclic",
+            "precompute": "auto",
+            "n_jobs": self.n_jobs,
+        }
         parts = [
-            core.linear_model.elastic_net_path(
-                problem.X,
-                problem.Y[:, t : t + 1],
-                problem.weight,
-                alphas[t : t + 1] / total,
-                1,
-                1.0,
-                None,
-                l1_ratio=0.0,
-                tol=float(self.tol) ** 2,
-                max_iter=1000 if self.max_iter is None else min(int(self.max_iter), COUNT),
-                fit_intercept=bool(self.fit_intercept),
-                positive=True,
-                random_order=False,
-                precompute="auto",
-                n_threads=effective_n_jobs(self.n_jobs),
-                seed=0,
-                report=None,
-            )
+            descend(replace(problem, Y=problem.Y[:, t : t + 1]), alphas[t : t + 1] / total, 0.0, params, "Ridge")
             for t in range(len(alphas))
         ]
         return {
