@@ -5,8 +5,8 @@ import logging
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 import mlcore
@@ -153,6 +153,31 @@ def test_partial_fit_of_word_vectors_that_fails_leaves_the_model_as_it_was(failu
     assert vars(model).keys() == before.keys()
     assert all(vars(model)[name] is before[name] for name in before)
     np.testing.assert_array_equal(model.vectors_, vectors)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        mlcore.LogisticRegression(solver="lbfgs", max_iter=1, tol=1e-12),
+        mlcore.LogisticRegressionCV(solver="lbfgs", max_iter=1, tol=1e-12, Cs=2, cv=2),
+        mlcore.Lasso(alpha=1e-3, max_iter=1, tol=0),
+        mlcore.LassoCV(max_iter=1, tol=0, cv=2, alphas=2),
+        mlcore.Ridge(positive=True, max_iter=1, tol=0),
+        mlcore.SVC(max_iter=1),
+        mlcore.SVR(max_iter=1),
+        mlcore.OneClassSVM(max_iter=1),
+        mlcore.LinearSVC(max_iter=1),
+        mlcore.LinearSVR(max_iter=1),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_warnings_name_the_line_that_calls_fit(model):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X[:, 0] + rng.normal(size=60)
+    with pytest.warns(ConvergenceWarning) as warned:
+        model.fit(X, y > 0 if is_classifier(model) else y)
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 # ---- progress that the core reports ----

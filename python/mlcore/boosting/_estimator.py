@@ -1,19 +1,16 @@
 """What GBDTClassifier and GBDTRegressor share: from parameters and data to a task, from a forest to answers."""
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Iterator
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import _check_monotonic_cst, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting, seed_from
+from mlcore._base import StateMixin, effective_n_jobs, fitting, seed_from
 from mlcore._categories import Categories
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Distinct, Int, ListOf, Nothing, OneOf, Sizes, Spec, Text
@@ -22,6 +19,7 @@ from mlcore._validation import has_validation_rows, row_weights, with_factors
 from mlcore.boosting._data import Given, check_categorical, check_margin, encode, fit_categories, read
 from mlcore.boosting._fit import Rows, Scores, Task, boost, split
 from mlcore.boosting._losses import Link, Loss, inverse_link
+from mlcore.boosting._parameters import CONSTRAINTS, core_params
 from mlcore.boosting._trees import FOREST, check_forest, to_frame
 
 if TYPE_CHECKING:
@@ -58,46 +56,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
     train_score_: Floats
     validation_score_: Floats
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "growth": [StrOptions({"leaf", "depth"})],
-        "newton": ["boolean"],
-        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
-        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
-        "min_child_weight": [Interval(Real, 0, None, closed="left")],
-        "min_split_gain": [Interval(Real, 0, None, closed="left")],
-        "reg_lambda": [Interval(Real, 0, None, closed="left")],
-        "reg_alpha": [Interval(Real, 0, None, closed="left")],
-        "max_delta_step": [Interval(Real, 0, None, closed="left")],
-        "max_bins": [Interval(Integral, 2, 255, closed="both")],
-        "subsample": [Interval(Real, 0, 1, closed="right")],
-        "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
-        "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
-        "colsample_bynode": [Interval(Real, 0, 1, closed="right")],
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "max_cat_to_onehot": [Interval(Integral, 1, None, closed="left")],
-        "max_cat_threshold": [Interval(Integral, 1, None, closed="left"), None],
-        "cat_smooth": [Interval(Real, 0, None, closed="left"), None],
-        "cat_l2": [Interval(Real, 0, None, closed="left"), None],
-        "min_data_per_group": [Interval(Integral, 1, None, closed="left"), None],
-        "monotonic_cst": ["array-like", dict, None],
-        "interaction_cst": [list, tuple, StrOptions({"pairwise", "no_interactions"}), None],
-        "early_stopping": [StrOptions({"auto"}), "boolean"],
-        "validation_fraction": [
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            Interval(Integral, 1, None, closed="left"),
-            None,
-        ],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "scoring": [str, callable, None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "n_jobs": [*N_JOBS],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     # ---- what the two estimators differ in ----
 
@@ -193,7 +152,7 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
         loss = self._get_loss()
         loss.check_target(rows.y, type(self).__name__)
         loss = loss.fitted_to(rows.y if rows.margin is None else rows.y - rows.margin[:, 0], rows.weight)
-        params = self._get_params_for_core(loss)
+        params = core_params(self, loss)
         params.first_iteration = self.n_iter_ if continuing else 0
 
         knows_scores = loss.custom is None or self.scoring != "loss"
@@ -282,66 +241,6 @@ class BaseGBDT(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _row_weights(self, given: Given, target: Floats) -> Floats | None:
         check_consistent_length(given.X, target)
         return row_weights(given.weight, target, type(self).__name__, f"sample_weight{given.suffix}")
-
-    def _get_params_for_core(self, loss: Loss) -> "core.boosting.Params":
-        params = core.boosting.Params()
-        params.growth = self.growth
-        params.newton = bool(self.newton)
-        params.max_leaf_nodes = int(self.max_leaf_nodes or 0)
-        params.max_depth = int(self.max_depth or 0)
-        params.min_samples_leaf = int(self.min_samples_leaf)
-        for name in ("min_child_weight", "min_split_gain", "reg_lambda", "reg_alpha", "max_delta_step"):
-            setattr(params, name, float(getattr(self, name)))
-        for name in ("learning_rate", "subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode"):
-            setattr(params, name, float(getattr(self, name)))
-        if self.monotonic_cst is not None:
-            directions = _check_monotonic_cst(self, self.monotonic_cst)
-            if loss.n_outputs > 1 and directions.any():
-                raise ValueError("monotonic_cst is not possible with more than two classes: raw scores compete there")
-            if (directions[self.is_categorical_] != 0).any():
-                raise ValueError("monotonic_cst must be 0 for categorical features: categories have no order")
-            params.monotonic_cst = directions.tolist()
-        params.interaction_cst = self._interaction_groups()
-        params.max_cat_to_onehot = int(self.max_cat_to_onehot)
-        params.max_cat_threshold = int(self.max_cat_threshold or 0)
-        for name in ("cat_smooth", "cat_l2", "min_data_per_group"):
-            wanted = getattr(self, name)
-            setattr(params, name, -1.0 if wanted is None else float(wanted))  # negative: by the size of the node
-        params.seed = self._seed
-        return params
-
-    def _interaction_groups(self) -> list[list[int]]:
-        n, wanted = self.n_features_in_, self.interaction_cst
-        if wanted is None:
-            return []
-        if wanted == "no_interactions":
-            return [[j] for j in range(n)]
-        if wanted == "pairwise":
-            return [list(pair) for pair in itertools.combinations(range(n), 2)]
-        groups = []
-        for group in wanted:
-            if isinstance(group, str) or not hasattr(group, "__iter__"):
-                raise ValueError(
-                    f"interaction_cst must be a sequence of groups of names or positions of features, got {wanted!r}"
-                )
-            groups.append(sorted({self._position_of(feature, "interaction_cst") for feature in group}))
-        rest = sorted(set(range(n)).difference(*groups))
-        return [group for group in [*groups, rest] if group]
-
-    def _position_of(self, feature: Any, name: str) -> int:
-        """Return the position of a feature that is named or numbered in the parameter `name`."""
-        if isinstance(feature, str):
-            names = getattr(self, "feature_names_in_", None)
-            if names is None:
-                raise ValueError(f"{name} has names, but X has no column names: pass a frame or positions")
-            found = np.flatnonzero(names == feature)
-            if not len(found):
-                raise ValueError(f"{name} must hold names of columns of X, got {feature!r}")
-            return int(found[0])
-        n = self.n_features_in_
-        if not isinstance(feature, (int, np.integer)) or isinstance(feature, bool) or not 0 <= feature < n:
-            raise ValueError(f"{name} must hold positions of features from 0 to {n - 1}, got {feature!r}")
-        return int(feature)
 
     # ---- predict ----
 
