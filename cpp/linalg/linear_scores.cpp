@@ -20,6 +20,7 @@ void linear_scores(const RunContext& ctx, const Table& X, MatrixView<const doubl
     if (intercept.size != K)
         throw ValueError("intercept must have " + std::to_string(K) + " entries, got " +
                          std::to_string(intercept.size));
+    if (K == 0) return;
     const Coefficients w = design->coefficients(coef, intercept);
     struct Local {
         Design::Scratch design;
