@@ -61,7 +61,7 @@ print(*lines, sep="\n")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
 plot_feature_importance(classifier, left)
-plot_history(classifier, right)
+plot_history(classifier, ax=right)
 figure.suptitle("Which flights are late?")
 path = Path("flights.png").resolve()
 figure.savefig(path, dpi=120)
