@@ -78,8 +78,8 @@ fuzz: $(VENV)/.with-test $(INSTALLED) ## damaged and forged files for every load
 	  --minutes $(or $(MINUTES),5) $(if $(ONLY),--only $(ONLY))
 
 sanitize: $(VENV)/.with-core ## native tests under ASan + UBSan, then TSan
-	export CMAKE_PREFIX_PATH=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmeel.prefix; \
-	  cmake --workflow --preset asan && cmake --workflow --preset tsan
+	cmake --workflow --preset asan
+	cmake --workflow --preset tsan
 
 bench: $(VENV)/.with-demo $(VENV)/.with-peers $(INSTALLED) ## kernels, then tables beside other libraries
 	cmake --build $(BUILD) --target native_bench

@@ -1,7 +1,7 @@
 """The tables of docs/estimators.md: which estimator has which parameter, method and attribute.
 
 `python tools/estimator_table.py` writes them into the page, from the installed package: signatures, docstrings and
-tags. tests/python/test_vocabulary.py compares the page with them, and the docstrings with fitted models.
+tags. tests/python/contract/test_vocabulary.py compares the page with them, and the docstrings with fitted models.
 """
 
 import inspect

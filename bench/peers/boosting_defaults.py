@@ -205,6 +205,9 @@ def main() -> None:
     p.add_argument("--only", help="tables whose names hold one of these, as higgs,usps")
     p.add_argument("--no-peers", action="store_true")
     arguments = p.parse_args()
+    if not DATA.exists():
+        print(f"left out: no tables at {DATA}; set MLCORE_DATA to their folder")
+        return
     variants = {text: dict(pair.split("=") for pair in text.split(",")) for text in arguments.set}
     variants = {text: {k: ast.literal_eval(v) for k, v in options.items()} for text, options in variants.items()}
     peers = {} if arguments.no_peers else PEERS

@@ -78,7 +78,8 @@ class Texts:
 
     def __init__(self) -> None:
         if not FOLDER.exists():
-            sys.exit(f"no text at {FOLDER}: set MLCORE_DATA to the folder that holds wordvec/wiki100m.txt.xz")
+            print(f"left out: no text at {FOLDER}; set MLCORE_DATA to the folder that holds wordvec/wiki100m.txt.xz")
+            sys.exit()
         self._folder = tempfile.TemporaryDirectory(prefix="mlcore_embedding_")
         self._prefixes: dict[int, Text] = {}
 

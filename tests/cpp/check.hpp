@@ -1,5 +1,5 @@
 // A native test program in one header: TEST(name) { CHECK(...); } and a main. No framework, so that `make test`
-// downloads nothing. Each tests/cpp/test_*.cpp is a program of its own.
+// downloads nothing. Each tests/cpp/<family>/test_*.cpp is a program of its own.
 //   ./test_core_random               runs all tests of the file
 //   ./test_core_random philox        runs those whose name contains "philox"
 // A failed check is reported and the test goes on; an exception ends the test. Exit status 1 if anything failed.

@@ -1,5 +1,5 @@
 // What the Python tests do not see: slices, threads, memory. That training equals its naive twin step for step is
-// tested in tests/python/test_embedding.py.
+// tested in tests/python/embedding/test_embedding.py.
 #include "check.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"

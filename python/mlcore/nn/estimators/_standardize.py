@@ -34,7 +34,7 @@ _HALF = 0.5 - 1e-9  # weights are sums: what is half but for rounding counts as 
 
 @dataclass
 class Columns:
-    """Statistics of the columns of X, or of channels: see :func:`columns_of`."""
+    """Statistics of the columns of X, or of channels: see :meth:`fit`."""
 
     center: Floats
     width: Floats  # 0: constant
