@@ -1,4 +1,4 @@
-# Submodule `testing` of every _core_<level> extension module: the foundation, as tests/python/core/test_core.py sees it.
+# Submodule `testing` of every _core_<level> extension module: the foundation, as tests/python/core sees it.
 from typing import Any
 
 import numpy as np
