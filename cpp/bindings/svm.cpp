@@ -4,11 +4,11 @@
 #include "bindings/run_guard.hpp"
 #include "core/choice.hpp"
 #include "svm/decision.hpp"
+#include "svm/kernel_matrix.hpp"
 #include "svm/trainer.hpp"
 
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 namespace mlcore {

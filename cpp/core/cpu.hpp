@@ -1,13 +1,10 @@
-// How many CPUs this process may really use. A container is often given two CPUs of a 64-CPU host by a cgroup quota
-// that std::thread::hardware_concurrency() does not see.
+// What this process runs on: the ISA level, and how many CPUs it may really use. A container is often given two CPUs of
+// a 64-CPU host by a cgroup quota that std::thread::hardware_concurrency() does not see.
 #pragma once
 
 #include <string>
 
 namespace mlcore {
-
-/// The ISA level that this copy of the core is compiled for.
-const char* isa_level();
 
 /// CPUs by scheduler affinity, bounded by the cgroup quota (rounded up); at least 1. Asks the system each time.
 int available_cpus();
@@ -16,5 +13,8 @@ int available_cpus();
 /// The two paths are parameters for the sake of tests.
 double cgroup_cpu_quota(const std::string& membership_file = "/proc/self/cgroup",
                         const std::string& mount_point = "/sys/fs/cgroup");
+
+/// The ISA level that this copy of the core is compiled for.
+const char* isa_level();
 
 } // namespace mlcore

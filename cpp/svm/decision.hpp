@@ -23,8 +23,4 @@ struct DecisionModel {
 /// out (n_rows(X), n_pairs). With a precomputed kernel X holds the kernel values with the support vectors.
 void decision_function(const RunContext& ctx, const Table& X, const DecisionModel& model, double* out);
 
-/// out (n_rows(X), n_rows(Z)): the kernel between the rows of two tables, which must be both dense or both sparse and
-/// have as many columns. Not for a precomputed kernel.
-void kernel_matrix(const RunContext& ctx, const Table& X, const Table& Z, const Kernel& kernel, double* out);
-
 } // namespace mlcore::svm
