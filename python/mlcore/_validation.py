@@ -334,5 +334,6 @@ def split_rows(
         # Rows of a class are spread evenly over [0, 1) from a random start: up to any point each class has its share.
         order = np.argsort((place + rng.random(len(count))[of_class]) / count[of_class], kind="stable")
         chosen = by_class[order][(place < count[of_class] - 1)[order]]
-    held = np.sort(chosen[:wanted])
-    return np.setdiff1d(np.arange(n_rows), held), held
+    is_held = np.zeros(n_rows, dtype=bool)
+    is_held[chosen[:wanted]] = True
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
