@@ -1,13 +1,14 @@
 """Fail where a file includes or imports something that lies above it.
 
 C++:     core <- linalg, optim, text <- boosting, svm, linear_model, embedding, nn ... <- bindings
-Python:  the files of mlcore/ <- boosting, svm, linear_model, embedding, nn ... <- plotting <- __init__
+Python:  the files of mlcore/ <- metrics <- boosting, svm, linear_model, embedding, nn, text ... <- plotting <- __init__
 In nn:   nn/_*.py <- tensor <- functional <- init, layers <- optim <- training <- estimators
 
 What stands left of an arrow knows nothing of what stands right of it; pieces of one floor know nothing of each other,
-but for layers, which use init. A folder that is not named here is a family. Only the bindings know Python, and where
-there is a core/eigen.hpp, Eigen is included after it, because it switches off the warnings that Eigen causes. Headers
-that depend on the ISA level include core/simd.hpp: it refuses to be a part of the bindings, compiled for all levels.
+but for layers, which use init. In C++ metrics is a family, which stands on text. A folder that is not named here is a
+family. Only the bindings know Python, and where there is a core/eigen.hpp, Eigen is included after it, because it
+switches off the warnings that Eigen causes. Headers that depend on the ISA level include core/simd.hpp: it refuses to
+be a part of the bindings, compiled for all levels.
 """
 
 import ast
@@ -23,6 +24,7 @@ PYTHON_HEADER = re.compile(r"pybind11/|Python\.h|numpy/")
 CORE = {"core"}
 BELOW_FAMILIES = {"linalg", "optim", "text"}
 SHARED = {"_core", "_cpu"}  # the compiled modules, as low as a file of mlcore/ itself
+PACKAGES_BELOW = {"metrics"}  # they score the models of the others
 ABOVE_FAMILIES = {"plotting"}
 ROOMS_OF_NN = ["_*", "tensor", "functional", "init", "layers", "optim", "training", "estimators"]
 
@@ -61,6 +63,15 @@ def cpp_problems(root: Path) -> Iterator[str]:
             yield f"cpp/{name} depends on the ISA level without core/simd.hpp, which keeps it out of the bindings"
 
 
+def allowed_packages(folder: str, packages: set[str]) -> set[str]:
+    """Packages of mlcore that a Python file in `folder` may import."""
+    if folder in ABOVE_FAMILIES:
+        return packages - ABOVE_FAMILIES | {folder}
+    if folder in packages - PACKAGES_BELOW:
+        return PACKAGES_BELOW | {folder}
+    return {folder}
+
+
 def imported_modules(path: Path, package: list[str]) -> Iterator[list[str]]:
     """Each module that a Python file imports, as the parts of its name; a name from a module counts as a part too."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -87,7 +98,7 @@ def python_problems(root: Path) -> Iterator[str]:
             where = f"python/mlcore/{name}.py imports {'.'.join(module)}"
             if target not in files | packages | {"__version__"}:
                 yield f"{where}: what lists all others stands above them"
-            elif target in packages - {folder} and (folder not in ABOVE_FAMILIES or target in ABOVE_FAMILIES):
+            elif target in packages - allowed_packages(folder, packages):
                 yield f"{where}: {folder} stands below {target} or beside it"
             elif target == folder == "nn" and name.parts[1] != "__init__":
                 yield from room_problems(where, name.parts[1], module[2] if len(module) > 2 else "__init__")

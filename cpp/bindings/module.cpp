@@ -7,6 +7,8 @@ PYBIND11_MODULE(MLCORE_MODULE_NAME, m) {
     mlcore::register_boosting(m);
     mlcore::register_embedding(m);
     mlcore::register_linear_model(m);
+    mlcore::register_metrics(m);
     mlcore::register_nn(m);
     mlcore::register_svm(m);
+    mlcore::register_text(m);
 }

@@ -9,7 +9,9 @@ void register_core(pybind11::module_& m);
 void register_boosting(pybind11::module_& m);
 void register_embedding(pybind11::module_& m);
 void register_linear_model(pybind11::module_& m);
+void register_metrics(pybind11::module_& m);
 void register_nn(pybind11::module_& m);
 void register_svm(pybind11::module_& m);
+void register_text(pybind11::module_& m);
 
 } // namespace mlcore

@@ -13,8 +13,10 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore import boosting as boosting
     from mlcore import embedding as embedding
     from mlcore import linear_model as linear_model
+    from mlcore import metrics as metrics
     from mlcore import nn as nn
     from mlcore import svm as svm
+    from mlcore import text as text
     from mlcore._config import show_config as show_config
     from mlcore._io import load as load
     from mlcore._io import save as save

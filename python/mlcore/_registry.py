@@ -29,6 +29,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "Ridge",
         "RidgeCV",
     ),
+    "metrics": (),  # functions alone
     "nn": (
         "NeuralClassifier",
         "NeuralRegressor",
@@ -42,6 +43,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "NuSVR",
         "OneClassSVM",
     ),
+    "text": (),
 }
 """The classes of each family that users find in ``mlcore`` and that a file may hold, by the name of its package."""
 

@@ -1,0 +1,1 @@
+# Submodule `metrics` of every _core_<level> extension module: how good predictions are.

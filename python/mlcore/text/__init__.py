@@ -1,0 +1,3 @@
+"""Documents as numbers: counts of terms, tf-idf, hashed terms."""
+
+__all__: list[str] = []
