@@ -21,6 +21,7 @@ class WordRun {
 
   private:
     friend class Tokenizer;
+    friend class WordReader;
     const char* base_ = nullptr;
     const std::uint32_t* edges_ = nullptr; // start and end of each word
     std::size_t size_ = 0;
