@@ -1,6 +1,6 @@
-// From a document to its words or characters, as scikit-learn's vectorizers have them: lower case, then accents, then
-// tokens. An Analyzer is how that is done, made once and shared by all threads; a WordReader or a CharacterReader is
-// one thread's way through one document after the other.
+// How a document becomes words or characters, as scikit-learn's vectorizers have it: lower case, then accents, then
+// tokens. An Analyzer is made once and shared by all threads; a WordReader (word_reader.hpp) or a CharacterReader
+// (character_reader.hpp) is one thread's way through one document after the other.
 //
 //     const Analyzer analyzer(table, {.lowercase = true, .rule = TokenRule::words(2)});
 //     WordReader reader(analyzer);
@@ -12,85 +12,71 @@
 // that hold one (U+03A3) come in Python's own lower case already, which stays as it is (bindings/text/characters.hpp).
 #pragma once
 
-#include "text/tokenizer.hpp"
 #include "text/unicode/character_table.hpp"
-#include "text/unicode/document.hpp"
-#include "text/vectorizer/normaliser.hpp"
+#include "text/unicode/encode.hpp"
+#include "text/vectorizer/token_rule.hpp"
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace mlcore::text {
 
-/// Hands out the words of a document as UTF-8, in order: views on a small buffer of the reader, in runs.
-/// Throws ValueError for a word of 2 GiB or more.
-class WordReader {
-  public:
-    explicit WordReader(const Analyzer& analyzer) : analyzer_(analyzer), text_(analyzer) {}
-
-    void start(const Document& document);
-
-    /// False at the end of the document. A run may be empty; it is valid until the next call.
-    bool next(WordRun& run);
-
-    /// Memory behind the words of a run may be read up to here: at least 64 bytes beyond each of them. With
-    /// TokenRule::not_space the byte before each word and the byte after it are blanks, so that the padded words of
-    /// char_wb are there without a copy.
-    const char* readable() const { return text_.readable(); }
-
-  private:
-    std::size_t extract(std::size_t begin, std::size_t end, bool carried, bool more);
-    bool fits(const char* word, std::size_t size) const;
-
-    const Analyzer& analyzer_;
-    Normaliser text_;
-    std::size_t tail_begin_ = 0, tail_end_ = 0; // the part of a word at the end of what was read
-    std::vector<std::uint32_t> edges_;
-    bool done_ = true;
+struct AnalyzerOptions {
+    bool lowercase = true;
+    Accents accents = Accents::keep;
+    TokenRule rule = TokenRule::words(2);
 };
 
-/// Characters that follow each other in a document.
-struct CharacterRun {
-    const char* bytes;            // UTF-8
-    const std::uint32_t* offsets; // character i is bytes[offsets[i]] .. bytes[offsets[i + 1]]
-    std::size_t size;             // characters
-    std::size_t repeated;         // the first of them were the last of the former run
-    bool ascii;                   // all have one byte: offsets[i] == i
-};
-
-/// Hands out the characters of a document as UTF-8, in order; two or more of white space become one blank, as the
-/// analyzer `char` of scikit-learn has it. The analyzer's rule is TokenRule::space().
-///
-/// The last `overlap` characters of a run are repeated at the start of the next one. With overlap n - 1, each sequence
-/// of up to n characters that ends at or after `repeated` lies within its run, and none is met twice.
-class CharacterReader {
+/// What becomes of each character, and whether that belongs to a token. Any number of threads may read it. The table
+/// must outlive it, and have the pages of all characters that come (bindings/text/characters.hpp).
+class Analyzer {
   public:
-    CharacterReader(const Analyzer& analyzer, std::size_t overlap);
+    Analyzer(const CharacterTable& table, const AnalyzerOptions& options);
+    ~Analyzer();
+    Analyzer(const Analyzer&) = delete;
+    Analyzer& operator=(const Analyzer&) = delete;
 
-    void start(const Document& document);
+    const AnalyzerOptions& options() const { return options_; }
+    const CharacterTable& table() const { return table_; }
 
-    /// False at the end of the document. A run has new characters; it is valid until the next call, and 64 bytes beyond
-    /// its last one may be read.
-    bool next(CharacterRun& run);
+    /// What becomes of one character.
+    struct Entry {
+        char utf8[max_utf8];
+        std::uint8_t size;    // bytes; 0 where nothing remains
+        std::uint8_t bits;    // a bit for each byte, set if the character belongs to the set of the rule
+        std::uint16_t n_more; // characters after this one: entries of Page::more ...
+        std::uint32_t more;   // ... from here on
+    };
+    struct Page {
+        std::array<Entry, page_size> entries;
+        std::vector<Entry> more;
+    };
+    /// The page of a character.
+    const Page& page(char32_t c) const {
+        const Page* page = pages_[c / page_size].load(std::memory_order_acquire);
+        return page ? *page : make_page(c / page_size);
+    }
+
+    /// Whether a character, which needs no lower case any more, belongs to the set of the rule.
+    bool belongs(char32_t c) const;
+
+    /// Byte b of ASCII belongs to the set if low[b & 15] & high[b >> 4].
+    struct Nibbles {
+        alignas(16) std::array<std::uint8_t, 16> low{}, high{};
+    };
+    const Nibbles& ascii() const { return ascii_; }
 
   private:
-    void append(const char* bytes, std::size_t size);
-    void append_batch(std::size_t begin, std::size_t end);
-    void release_space();
-    void note_space(const char* bytes, std::size_t size);
+    const Page& make_page(std::size_t number) const;
+    Entry entry(char32_t c) const;
 
-    Normaliser text_;
-    const std::size_t overlap_;
-    std::vector<char> bytes_;
-    std::size_t n_bytes_ = 0;
-    std::vector<std::uint32_t> offsets_;
-    std::size_t n_characters_ = 0;              // in bytes_, at the last call
-    char space_[max_utf8] = {};                 // white space that may go on: its first character,
-    std::size_t space_size_ = 0, n_spaces_ = 0; // its size, and how many there were
-    bool ascii_ = true;
-    bool done_ = true;
+    const CharacterTable& table_;
+    const AnalyzerOptions options_;
+    Nibbles ascii_;
+    mutable std::array<std::atomic<const Page*>, n_pages> pages_{};
 };
 
 } // namespace mlcore::text

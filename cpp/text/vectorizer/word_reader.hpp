@@ -1,0 +1,42 @@
+// Words of documents: see analyzer.hpp.
+#pragma once
+
+#include "text/tokenizer.hpp"
+#include "text/unicode/document.hpp"
+#include "text/vectorizer/analyzer.hpp"
+#include "text/vectorizer/normaliser.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace mlcore::text {
+
+/// Hands out the words of a document as UTF-8, in order: views on a small buffer of the reader, in runs.
+/// Throws ValueError for a word of 2 GiB or more.
+class WordReader {
+  public:
+    explicit WordReader(const Analyzer& analyzer) : analyzer_(analyzer), text_(analyzer) {}
+
+    void start(const Document& document);
+
+    /// False at the end of the document. A run may be empty; it is valid until the next call.
+    bool next(WordRun& run);
+
+    /// Memory behind the words of a run may be read up to here: at least 64 bytes beyond each of them. With
+    /// TokenRule::not_space the byte before each word and the byte after it are blanks, so that the padded words of
+    /// char_wb are there without a copy.
+    const char* readable() const { return text_.readable(); }
+
+  private:
+    std::size_t extract(std::size_t begin, std::size_t end, bool carried, bool more);
+    bool fits(const char* word, std::size_t size) const;
+
+    const Analyzer& analyzer_;
+    Normaliser text_;
+    std::size_t tail_begin_ = 0, tail_end_ = 0; // the part of a word at the end of what was read
+    std::vector<std::uint32_t> edges_;
+    bool done_ = true;
+};
+
+} // namespace mlcore::text
