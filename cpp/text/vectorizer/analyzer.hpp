@@ -45,10 +45,9 @@ class Analyzer {
     /// What becomes of one character.
     struct Entry {
         char utf8[max_utf8];
-        std::uint8_t size;    // bytes; 0 where nothing remains
-        std::uint8_t bits;    // a bit for each byte, set if the character belongs to the set of the rule
-        std::uint16_t n_more; // characters after this one: entries of Page::more ...
-        std::uint32_t more;   // ... from here on
+        std::uint8_t size;  // bytes; 0 where nothing remains
+        std::uint8_t bits;  // a bit for each byte, set if the character belongs to the set of the rule
+        std::uint16_t more; // 1 + place in Page::more of the character that follows; 0: none does
     };
     struct Page {
         std::array<Entry, page_size> entries;
@@ -62,6 +61,9 @@ class Analyzer {
 
     /// Whether a character, which needs no lower case any more, belongs to the set of the rule.
     bool belongs(char32_t c) const;
+
+    /// With TokenRule::not_space all that separates tokens becomes blanks.
+    bool blanks_others() const { return options_.rule.others == TokenRule::Others::not_space; }
 
     /// Byte b of ASCII belongs to the set if low[b & 15] & high[b >> 4].
     struct Nibbles {

@@ -39,7 +39,7 @@ class CharacterReader {
     void append(const char* bytes, std::size_t size);
     void append_batch(std::size_t begin, std::size_t end);
     void release_space();
-    void note_space(const char* bytes, std::size_t size);
+    void find_characters(bool ascii);
 
     Normaliser text_;
     const std::size_t overlap_;
@@ -49,7 +49,6 @@ class CharacterReader {
     std::size_t n_characters_ = 0;              // in bytes_, at the last call
     char space_[max_utf8] = {};                 // white space that may go on: its first character,
     std::size_t space_size_ = 0, n_spaces_ = 0; // its size, and how many there were
-    bool ascii_ = true;
     bool done_ = true;
 };
 

@@ -38,6 +38,10 @@ class Normaliser {
     bool ascii() const { return ascii_; }
 
   private:
+    void reserve(std::size_t n_bytes);
+    template <class T>
+    std::size_t read_from(const T* p, std::size_t begin, std::size_t limit);
+
     const Analyzer& analyzer_;
     Document document_;
     std::size_t next_ = 0; // code points that were read

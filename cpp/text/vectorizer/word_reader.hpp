@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace mlcore::text {
@@ -29,8 +30,11 @@ class WordReader {
     const char* readable() const { return text_.readable(); }
 
   private:
-    std::size_t extract(std::size_t begin, std::size_t end, bool carried, bool more);
-    bool fits(const char* word, std::size_t size) const;
+    /// Writes where words start and end; the last one becomes the tail if it may go on. Returns the number of edges.
+    std::size_t find_edges(std::size_t begin, std::size_t end, bool carried);
+    /// Whether a run of characters of the set is a token.
+    bool fits(std::string_view word) const;
+    void drop_unfit(WordRun& run);
 
     const Analyzer& analyzer_;
     Normaliser text_;
