@@ -3,6 +3,8 @@
 #include "bindings/numpy_args.hpp"
 #include "bindings/text/text.hpp"
 #include "core/error.hpp"
+#include "text/vectorizer/character_reader.hpp"
+#include "text/vectorizer/word_reader.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -161,6 +163,21 @@ const CharacterTable& character_table(int width, Facts facts) {
     return *table;
 }
 
+text::Accents accents_arg(py::handle accents) {
+    if (accents.is_none()) return text::Accents::keep;
+    if (!py::isinstance<py::str>(accents)) detail::wrong_type("accents", "'ascii', 'unicode' or None", accents);
+    const auto name = accents.cast<std::string>();
+    if (name == "ascii") return text::Accents::ascii;
+    if (name == "unicode") return text::Accents::unicode;
+    throw ValueError("accents must be 'ascii', 'unicode' or None, got '" + name + "'");
+}
+
+text::TokenRule pattern_arg(const std::string& pattern) {
+    const auto rule = text::TokenRule::of_pattern(pattern);
+    if (!rule) throw ValueError("pattern must be one that the core knows (knows_pattern), got '" + pattern + "'");
+    return *rule;
+}
+
 TextList::TextList(const char* name, py::handle list, bool lowercase) {
     if (!PyList_Check(list.ptr()) && !PyTuple_Check(list.ptr()))
         throw TypeError(std::string(name) + " must be a list of str, got " + describe(list));
@@ -190,11 +207,12 @@ TextList::TextList(const char* name, py::handle list, bool lowercase) {
 namespace {
 
 using namespace bindings;
+using namespace text;
 
 /// What the table says of the code points [begin, end): columns of kinds and categories.
 py::tuple character_facts(std::uint32_t begin, std::uint32_t end) {
     if (begin > end || end > 0x110000) throw ValueError("code points must lie in [0, 0x110000]");
-    const text::CharacterTable& table = character_table(4, Facts::cases);
+    const CharacterTable& table = character_table(4, Facts::cases);
     character_table(4, Facts::categories);
     std::vector<std::uint8_t> kinds, categories;
     for (char32_t c = begin; c < end; ++c) {
@@ -204,10 +222,58 @@ py::tuple character_facts(std::uint32_t begin, std::uint32_t end) {
     return py::make_tuple(to_numpy(std::move(kinds)), to_numpy(std::move(categories)));
 }
 
+/// Calls f(analyzer, document, list) for each text; f fills the list.
+template <class F>
+py::list analyze(py::handle texts, const TokenRule& rule, bool lowercase, py::handle accents, F&& f) {
+    const TextList list("texts", texts, lowercase);
+    const AnalyzerOptions options{lowercase, accents_arg(accents), rule};
+    const Analyzer analyzer(character_table(list.width(), facts_for(options.accents)), options);
+    py::list all;
+    for (const Document& document : list.documents()) {
+        py::list parts;
+        f(analyzer, document, parts);
+        all.append(parts);
+    }
+    return all;
+}
+
+py::list words(const py::object& texts, const std::string& pattern, bool lowercase, const py::object& accents) {
+    return analyze(texts, pattern_arg(pattern), lowercase, accents,
+                   [](const Analyzer& analyzer, const Document& document, py::list& parts) {
+                       WordReader reader(analyzer);
+                       WordRun run;
+                       for (reader.start(document); reader.next(run);)
+                           for (std::size_t i = 0; i < run.size(); ++i) parts.append(str_of(run[i]));
+                   });
+}
+
+bool knows_pattern(const py::str& pattern) {
+    // One that is no ASCII may hold what has no UTF-8, and is not known.
+    return document_of(pattern).ascii && TokenRule::of_pattern(std::string(pattern)).has_value();
+}
+
+py::list characters(const py::object& texts, bool lowercase, const py::object& accents) {
+    return analyze(texts, TokenRule::space(), lowercase, accents,
+                   [](const Analyzer& analyzer, const Document& document, py::list& parts) {
+                       CharacterReader reader(analyzer, 0);
+                       CharacterRun run;
+                       for (reader.start(document); reader.next(run);)
+                           for (std::size_t i = 0; i < run.size; ++i)
+                               parts.append(str_of({run.bytes + run.offsets[i], run.offsets[i + 1] - run.offsets[i]}));
+                   });
+}
+
 } // namespace
 
 void register_text_characters(pybind11::module_& m) {
-    m.def("character_facts", &character_facts, py::arg("begin"), py::arg("end"));
+    m.def("character_facts", &character_facts, py::arg("begin"), py::arg("end"),
+          "Kinds (1: word, 2: white space) and categories (1: punctuation, 2: symbol, 4: number) of code points.");
+    m.def("knows_pattern", &knows_pattern, py::arg("pattern"),
+          "Whether the core finds the tokens of a regular expression without Python's help.");
+    m.def("words", &words, py::arg("texts"), py::arg("pattern"), py::arg("lowercase"), py::arg("accents"),
+          "The tokens of each text.");
+    m.def("characters", &characters, py::arg("texts"), py::arg("lowercase"), py::arg("accents"),
+          "The characters of each text, several of white space as one blank.");
 }
 
 } // namespace mlcore

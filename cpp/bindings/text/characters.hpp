@@ -9,6 +9,7 @@
 
 #include "text/unicode/character_table.hpp"
 #include "text/unicode/document.hpp"
+#include "text/vectorizer/token_rule.hpp"
 
 #include <pybind11/pybind11.h>
 
@@ -28,6 +29,14 @@ enum class Facts {
 /// The table of the process with what is needed for documents of that width (1, 2 or 4 bytes a code point) filled in:
 /// about 1 ms for width 1 and 2, 20 ms for width 4 and for accents, at the first call. With the GIL held.
 const text::CharacterTable& character_table(int width, Facts facts);
+
+inline Facts facts_for(text::Accents accents) { return accents == text::Accents::keep ? Facts::cases : Facts::accents; }
+
+/// 'ascii', 'unicode' or None.
+text::Accents accents_arg(pybind11::handle accents);
+
+/// The rule of a token pattern. Throws ValueError for one that the core does not know.
+text::TokenRule pattern_arg(const std::string& pattern);
 
 /// The str of a list (or tuple), in place. Holds references, because another thread may change the list meanwhile; made
 /// and destroyed with the GIL held.

@@ -64,6 +64,7 @@ class PatternReader {
             char last = *first;
             if (rest_.starts_with('-') && !rest_.starts_with("-]")) {
                 rest_.remove_prefix(1);
+                if (rest_.starts_with('-')) return std::nullopt; // re warns of two
                 const auto end = literal();
                 if (!end || *end < *first) return std::nullopt;
                 last = *end;
