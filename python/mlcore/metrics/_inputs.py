@@ -1,0 +1,125 @@
+"""What metrics are given: the kind of a target, labels as codes, the positive label, weights.
+
+Plain arrays and lists are read by the core, in a microsecond where they are short. Whatever is out of the ordinary
+(mixed types, NaN, objects, frames, matrices) is read by scikit-learn's own functions, so that it is understood, or
+refused, as scikit-learn does.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils.multiclass import type_of_target
+
+__all__ = ["Codes", "Floats", "Kind", "Labels", "kind_of_target", "positive_label", "read_labels", "read_weights"]
+
+Codes = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+Kind = Literal[
+    "binary",
+    "multiclass",
+    "multilabel-indicator",
+    "continuous",
+    "continuous-multioutput",
+    "multiclass-multioutput",
+    "unknown",
+]
+"""What a target is, in the words of `sklearn.utils.multiclass.type_of_target`."""
+
+
+class Labels(NamedTuple):
+    """A column of labels."""
+
+    classes: NDArray[Any]
+    """The labels that occur, sorted, of shape (n_classes,)."""
+    codes: Codes
+    """The position of each row's label in `classes`, of shape (n_samples,)."""
+
+    @property
+    def kind(self) -> Literal["binary", "multiclass"]:
+        """Up to two labels are binary."""
+        return "binary" if len(self.classes) <= 2 else "multiclass"
+
+
+def kind_of_target(y: Any, name: str = "y") -> Kind:
+    """Return what `y` is, as `sklearn.utils.multiclass.type_of_target` says it; `name` stands in its errors."""
+    kind: Kind = type_of_target(y, input_name=name)
+    return kind
+
+
+def read_labels(y: Any, name: str = "y") -> Labels:
+    """Return a column of labels as codes.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, 1)
+        Whole numbers, booleans or strings.
+    name : str, default="y"
+        What the user knows `y` as.
+
+    Raises
+    ------
+    ValueError
+        If `y` is no column of labels: continuous, several columns, an indicator matrix, NaN.
+    TypeError
+        If labels are bytes, or of types that cannot be ordered among each other.
+    """
+    kind = kind_of_target(y, name)
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(f"{name} must hold labels, one a row; {kind} targets are not supported")
+    column = column_or_1d(y, input_name=name)
+    if column.dtype.kind == "f":
+        assert_all_finite(column, input_name=name)
+    classes, codes = np.unique(column, return_inverse=True)
+    return Labels(classes, codes.reshape(-1).astype(np.int32))
+
+
+def positive_label(pos_label: Any, classes: NDArray[Any]) -> Any:
+    """Return the label that counts as positive: `pos_label`, or 1 where it is None and the labels are 0, 1 or -1, 1.
+
+    Parameters
+    ----------
+    pos_label : int, float, bool, str or None
+    classes : ndarray of shape (n_classes,)
+        The labels that occur, sorted.
+
+    Raises
+    ------
+    ValueError
+        If `pos_label` is None and the labels do not say themselves which is positive.
+    """
+    if pos_label is not None:
+        return pos_label
+    found = classes.tolist()
+    if classes.dtype.kind in "OUS" or found not in ([0, 1], [-1, 1], [0], [-1], [1]):
+        raise ValueError(
+            f"y_true takes value in {{{', '.join(repr(c) for c in found)}}} and pos_label is not specified: either "
+            "make y_true take value in {0, 1} or {-1, 1} or pass pos_label explicitly."
+        )
+    return 1
+
+
+def read_weights(sample_weight: Any, n_samples: int) -> Floats | None:
+    """Return the weights of rows as a contiguous array of float64, or None where there are none.
+
+    Negative weights pass, as in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        If they are not one finite number a row, or are all zero.
+    """
+    if sample_weight is None:
+        return None
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight", ensure_min_samples=0
+    )
+    if weight.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar, got {weight.ndim}D array of {weight.shape}")
+    if weight.shape != (n_samples,):
+        raise ValueError(f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}!")
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return np.asarray(weight)
