@@ -52,6 +52,24 @@ CharacterTable::CasePage case_page(std::size_t number) {
     return page;
 }
 
+/// f(page) for the pages where the lower cases of a page lie.
+template <class F>
+void for_each_lower_page(const CharacterTable& table, std::size_t number, F&& f) {
+    std::u32string lower;
+    for (std::size_t i = 0; i < page_size; ++i)
+        table.append_lower(static_cast<char32_t>(number * page_size + i), lower);
+    std::size_t last = number;
+    for (const char32_t c : lower)
+        if (c / page_size != last) f(last = c / page_size);
+}
+
+/// Enters a page, and those where its lower cases lie: their kinds will be asked for.
+void enter_cases(CharacterTable& table, std::size_t number) {
+    if (table.has_cases(number)) return;
+    table.set_cases(number, case_page(number));
+    for_each_lower_page(table, number, [&](std::size_t page) { enter_cases(table, page); });
+}
+
 /// Characters of a page.
 py::object page_text(std::size_t number) {
     Py_UCS4 all[page_size];
@@ -75,7 +93,9 @@ struct UnicodeData {
     }
 };
 
-void fill_accents(CharacterTable& table, const UnicodeData& data, std::size_t number) {
+/// Enters a page, and what will be asked for: the accents of its lower cases, the cases of what remains.
+void enter_accents(CharacterTable& table, const UnicodeData& data, std::size_t number) {
+    if (table.has_accents(number)) return;
     const py::object text = page_text(number);
     const bool same = PyUnicode_Compare(data.decomposed(text).ptr(), text.ptr()) == 0;
     CharacterTable::AccentPage page;
@@ -89,6 +109,8 @@ void fill_accents(CharacterTable& table, const UnicodeData& data, std::size_t nu
         table.set_no_accents(number);
     else
         table.set_accents(number, page);
+    for (const char32_t c : page.text) enter_cases(table, c / page_size);
+    for_each_lower_page(table, number, [&](std::size_t lower) { enter_accents(table, data, lower); });
 }
 
 CharacterTable::CategoryPage category_page(const UnicodeData& data, std::size_t number) {
@@ -139,26 +161,24 @@ py::str str_of(std::string_view utf8) {
 
 const CharacterTable& character_table(int width, Facts facts) {
     static auto* const table = new CharacterTable;                   // never destroyed: threads may still read it
-    static std::size_t n_cases = 0, n_accents = 0, n_categories = 0; // pages that are there
-    const std::size_t of_width = width < 4 ? 0x10000 / page_size : text::n_pages;
-    // What a character becomes without accents may lie anywhere, and its kinds are asked for then.
-    const std::size_t cases = facts == Facts::accents ? text::n_pages : of_width;
-    // Python code may run inside (the destructors of a garbage collection) and come here too: pages are looked at
+    static std::size_t n_cases = 0, n_accents = 0, n_categories = 0; // pages that are there from the first on
+    const std::size_t needed = width == 1 ? 1 : width == 2 ? 0x10000 / page_size : text::n_pages;
+    // Python code may run inside (the destructors of a garbage collection) and come here too: pages are looked for
     // before they are made, and those that are there stay.
-    for (std::size_t page = n_cases; page < cases; ++page)
-        if (!table->has_cases(page)) table->set_cases(page, case_page(page));
-    n_cases = std::max(n_cases, cases);
-    if (facts == Facts::accents && n_accents < of_width) {
+    const auto enter = [&](std::size_t& n_entered, auto&& enter_page) {
+        for (std::size_t page = n_entered; page < needed; ++page) enter_page(page);
+        n_entered = std::max(n_entered, needed);
+    };
+    enter(n_cases, [&](std::size_t page) { enter_cases(*table, page); });
+    if (facts == Facts::accents && n_accents < needed) {
         const UnicodeData data;
-        for (std::size_t page = n_accents; page < of_width; ++page)
-            if (!table->has_accents(page)) fill_accents(*table, data, page);
-        n_accents = std::max(n_accents, of_width);
+        enter(n_accents, [&](std::size_t page) { enter_accents(*table, data, page); });
     }
-    if (facts == Facts::categories && n_categories < of_width) {
+    if (facts == Facts::categories && n_categories < needed) {
         const UnicodeData data;
-        for (std::size_t page = n_categories; page < of_width; ++page)
+        enter(n_categories, [&](std::size_t page) {
             if (!table->has_categories(page)) table->set_categories(page, category_page(data, page));
-        n_categories = std::max(n_categories, of_width);
+        });
     }
     return *table;
 }
