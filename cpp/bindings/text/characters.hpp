@@ -50,6 +50,8 @@ class TextList {
 
     std::span<const text::Document> documents() const { return documents_; }
     std::size_t size() const { return documents_.size(); }
+    /// The str themselves.
+    std::span<const pybind11::object> held() const { return held_; }
     /// The largest width, 1 of no documents.
     int width() const { return width_; }
     /// Code points in all.

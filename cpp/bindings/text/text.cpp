@@ -7,6 +7,7 @@ namespace mlcore {
 void register_text(pybind11::module_& m) {
     auto text = m.def_submodule("text", "Documents as counts of terms.");
     register_text_characters(text);
+    register_text_analysis(text); // a type of arguments of what follows
     register_text_vectorizer(text);
     register_text_hashing(text);
 }

@@ -5,6 +5,7 @@
 
 namespace mlcore {
 
+void register_text_analysis(pybind11::module_& m);
 void register_text_characters(pybind11::module_& m);
 void register_text_vectorizer(pybind11::module_& m);
 void register_text_hashing(pybind11::module_& m);

@@ -100,8 +100,7 @@ class BlockReader {
   public:
     explicit BlockReader(const Analyzer& analyzer)
         : low_(repeated(analyzer.ascii().low)), high_(repeated(analyzer.ascii().high)),
-          to_lower_(repeated(analyzer.options().lowercase ? 'a' - 'A' : 0)),
-          blanks_(analyzer.blanks_others()) {}
+          to_lower_(repeated(analyzer.options().lowercase ? 'a' - 'A' : 0)), blanks_(analyzer.blanks_others()) {}
 
     template <class T>
     [[gnu::always_inline]] BlockBits read(const T* p, char* out) const {

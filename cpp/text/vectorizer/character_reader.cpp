@@ -22,11 +22,11 @@ std::size_t find_bit(const std::uint64_t* bits, std::size_t from, std::size_t en
 
 } // namespace
 
-CharacterReader::CharacterReader(const Analyzer& analyzer, std::size_t overlap) : text_(analyzer), overlap_(overlap) {
-    MLCORE_CHECK(analyzer.options().rule == TokenRule::space(), "characters are read by the rule of white space");
-}
+CharacterReader::CharacterReader(const Analyzer& analyzer, std::size_t overlap)
+    : text_(analyzer), overlap_(overlap), of_space_(analyzer.options().rule == TokenRule::space()) {}
 
 void CharacterReader::start(const Document& document) {
+    MLCORE_CHECK(of_space_, "characters are read by the rule of white space");
     text_.start(document);
     n_bytes_ = n_characters_ = n_spaces_ = 0;
     done_ = false;

@@ -43,6 +43,7 @@ class CharacterReader {
 
     Normaliser text_;
     const std::size_t overlap_;
+    const bool of_space_; // the rule of the analyzer
     std::vector<char> bytes_;
     std::size_t n_bytes_ = 0;
     std::vector<std::uint32_t> offsets_;
