@@ -1,0 +1,45 @@
+// Columns of labels from Python: arrays in place, lists and arrays of objects in one pass. What is not plain (mixed
+// types, bytes, missing values, subclasses of numpy.ndarray) is declined, and Python reads it another way.
+#pragma once
+
+#include "metrics/labels/encode.hpp"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace mlcore::bindings {
+
+namespace py = pybind11;
+
+/// Labels of a column, and what keeps them alive: numbers as they lie, or strings as codes.
+struct ReadLabels {
+    using Strings = metrics::Encoded<std::u32string>;
+
+    std::variant<metrics::LabelColumn, metrics::StringColumn, Strings> column;
+    std::vector<std::int64_t> whole; // of a list of int
+    std::vector<double> real;        // of a list of float
+    std::vector<std::uint8_t> truth; // of a list of bool
+    char kind = 'i';                 // b, i, f or U: the type that NumPy would give the labels
+
+    std::size_t size() const;
+};
+
+/// Nothing if `object` is declined.
+std::optional<ReadLabels> read_labels(py::handle object);
+
+/// A contiguous 1-D array of float64, or None for no weights; nothing if it is anything else, or not of n entries.
+std::optional<std::span<const double>> read_weights(py::handle object, std::size_t n);
+
+/// Threads for work on n rows: all CPUs where they can be of use. To ask for the CPUs takes longer than small work.
+int metric_threads(std::size_t n);
+
+/// An array of NumPy's fixed-width strings.
+py::array to_string_array(const std::vector<std::u32string>& strings);
+
+} // namespace mlcore::bindings
