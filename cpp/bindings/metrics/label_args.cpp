@@ -44,11 +44,11 @@ std::u32string characters(PyObject* text, bool trimmed) {
 /// their address.
 class StringReader {
   public:
-    explicit StringReader(bool trimmed) : trimmed_(trimmed) {}
+    StringReader(bool trimmed, std::size_t n) : trimmed_(trimmed) { codes_.reserve(n); }
 
     bool add(PyObject* text) {
-        const auto address = reinterpret_cast<std::uintptr_t>(text);
-        Known& known = known_[(address >> 4) % known_.size()];
+        const std::uint64_t address = reinterpret_cast<std::uintptr_t>(text);
+        Known& known = known_[address * 0x9E3779B97F4A7C15u >> 56];
         if (known.text != text) {
             if (!PyUnicode_Check(text)) return false;
             const auto next = static_cast<std::uint32_t>(numbers_.size());
@@ -85,7 +85,7 @@ class StringReader {
 };
 
 std::optional<ReadLabels> read_strings(PyObject* const* items, std::size_t n, bool trimmed) {
-    StringReader reader(trimmed);
+    StringReader reader(trimmed, n);
     for (std::size_t i = 0; i < n; ++i)
         if (!reader.add(items[i])) return std::nullopt;
     ReadLabels labels;

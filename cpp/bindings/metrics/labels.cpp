@@ -47,6 +47,7 @@ struct Counted {
     std::vector<std::u32string> strings; // the labels, where they are strings
     std::size_t n_rows = 0;
     char kind = 'i'; // b, i, f or U: the type of all labels together
+    py::object names = py::none(); // an array of labels where the columns hold positions in it
     double weight_sum = 0;
     py::object weight_owner;
     std::span<const double> weight;
@@ -56,10 +57,20 @@ struct Counted {
     /// Whether counts are whole numbers to scikit-learn: without weights, and if some prediction is right.
     bool whole() const { return weight.empty() && counts.any_hit; }
 
-    py::array classes() const { return kind == 'U' ? to_string_array(strings) : label_array(counts.labels, kind); }
+    py::object classes() const {
+        if (!names.is_none()) return names.attr("take")(label_array(counts.labels, 'i'));
+        return kind == 'U' ? to_string_array(strings) : label_array(counts.labels, kind);
+    }
 
     /// Position of a label, -1 if it does not occur.
     std::int64_t position(py::handle label) const {
+        if (label.is_none()) return -1;
+        if (!names.is_none()) {
+            const py::list found = classes().attr("tolist")();
+            for (std::size_t k = 0; k < found.size(); ++k)
+                if (py::object(found[k]).equal(py::reinterpret_borrow<py::object>(label))) return static_cast<std::int64_t>(k);
+            return -1;
+        }
         if (kind == 'U') {
             if (!PyUnicode_Check(label.ptr())) return -1;
             const auto text = label.cast<std::u32string>();
@@ -96,7 +107,9 @@ char joint_kind(const LabelCounts& counts, char of_true, char of_predicted) {
     return 'i';
 }
 
-std::optional<Counted> py_count_labels(py::object y_true, py::object y_pred, py::object sample_weight) {
+/// Nothing if the columns are declined. With names, they hold positions in this sorted array.
+std::optional<Counted> py_count_labels(py::object y_true, py::object y_pred, py::object sample_weight,
+                                       py::object names) {
     auto t = read_labels(y_true), p = read_labels(y_pred);
     if (!t || !p || t->size() != p->size() || t->size() == 0 || (t->kind == 'U') != (p->kind == 'U'))
         return std::nullopt;
@@ -106,6 +119,7 @@ std::optional<Counted> py_count_labels(py::object y_true, py::object y_pred, py:
 
     Counted result;
     result.n_rows = n;
+    result.names = names;
     result.weight_owner = sample_weight;
     result.weight = *weight;
     const bool complete = run(metric_threads(n), 0, [&](const RunContext& ctx) {
@@ -278,7 +292,8 @@ void register_metrics_labels(py::module_& m) {
         .def("matthews", py_matthews)
         .def("balanced", py_balanced)
         .def("disagreement", py_disagreement, "weights"_a);
-    m.def("count_labels", py_count_labels, "y_true"_a, "y_pred"_a, "sample_weight"_a);
+    m.def("count_labels", py_count_labels, "y_true"_a, "y_pred"_a, "sample_weight"_a,
+          "names"_a = py::none());
     m.def("encode_labels", py_encode_labels, "y"_a);
     m.def("scores_of", py_scores_of, "true_sums"_a, "predicted_sums"_a, "hits"_a, "row_weight"_a, "average"_a, "beta"_a,
           "zero_division"_a);

@@ -5,14 +5,34 @@ Plain arrays and lists are read by the core, in a microsecond where they are sho
 refused, as scikit-learn does.
 """
 
+from math import isfinite, isnan
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.multiclass import type_of_target
 
-__all__ = ["Codes", "Floats", "Kind", "Labels", "kind_of_target", "positive_label", "read_labels", "read_weights"]
+from mlcore._native import core
+
+__all__ = [
+    "Codes",
+    "Floats",
+    "Kind",
+    "Labels",
+    "invalid",
+    "is_nan",
+    "is_real",
+    "kind_of_target",
+    "plain_column",
+    "positive_label",
+    "quick_weights",
+    "read_labels",
+    "read_weights",
+    "require_array",
+]
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -43,6 +63,41 @@ class Labels(NamedTuple):
         return "binary" if len(self.classes) <= 2 else "multiclass"
 
 
+def invalid(function: str, name: str, expected: str, got: Any) -> InvalidParameterError:
+    """Return the error for an argument that is none of what it may be: both a ValueError and a TypeError."""
+    return InvalidParameterError(f"The {name!r} parameter of {function} must be {expected}. Got {got!r} instead.")
+
+
+def is_real(value: Any) -> bool:
+    """Whether `value` is a real number, of Python or NumPy; booleans are."""
+    return isinstance(value, Real)
+
+
+def is_nan(value: Any) -> bool:
+    """Whether `value` is the number NaN."""
+    return isinstance(value, Real) and isnan(value)
+
+
+def require_array(function: str, **arguments: Any) -> None:
+    """Raise `invalid` for the first argument that is no array-like and no sparse matrix."""
+    for name, value in arguments.items():
+        if isinstance(value, str | bytes) or (not hasattr(value, "__len__") and not hasattr(value, "shape")):
+            raise invalid(function, name, "an array-like", value)
+
+
+def plain_column(y: Any) -> Any:
+    """Return a pandas, polars or other column as the NumPy array that holds the same values; what is none, unchanged.
+
+    Sparse and categorical columns of pandas stay what they are.
+    """
+    if type(y) in (np.ndarray, list) or not hasattr(y, "__array__") or getattr(y, "ndim", 1) != 1:
+        return y
+    dtype = getattr(y, "dtype", None)
+    if hasattr(dtype, "categories") or hasattr(dtype, "subtype"):
+        return y
+    return np.asarray(y)
+
+
 def kind_of_target(y: Any, name: str = "y") -> Kind:
     """Return what `y` is, as `sklearn.utils.multiclass.type_of_target` says it; `name` stands in its errors."""
     kind: Kind = type_of_target(y, input_name=name)
@@ -66,6 +121,9 @@ def read_labels(y: Any, name: str = "y") -> Labels:
     TypeError
         If labels are bytes, or of types that cannot be ordered among each other.
     """
+    encoded = core.metrics.encode_labels(plain_column(y))
+    if encoded is not None and len(encoded[1]):
+        return Labels(*encoded)
     kind = kind_of_target(y, name)
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"{name} must hold labels, one a row; {kind} targets are not supported")
@@ -111,15 +169,39 @@ def read_weights(sample_weight: Any, n_samples: int) -> Floats | None:
     ValueError
         If they are not one finite number a row, or are all zero.
     """
-    if sample_weight is None:
+    weight = quick_weights(sample_weight)
+    if weight is None:
         return None
+    if type(weight) is np.ndarray and weight.shape == (n_samples,) and n_samples and weight.dtype == np.float64:
+        total = float(weight.sum())
+        if isfinite(total) and total != 0:
+            return weight
     weight = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight", ensure_min_samples=0
     )
     if weight.ndim != 1:
-        raise ValueError(f"Sample weights must be 1D array or scalar, got {weight.ndim}D array of {weight.shape}")
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weight.ndim}D array. Expected either a scalar value or a "
+            f"1D array of length {n_samples}."
+        )
     if weight.shape != (n_samples,):
         raise ValueError(f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}!")
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return np.asarray(weight)
+
+
+def quick_weights(sample_weight: Any) -> Any:
+    """Return plain weights as contiguous float64 without a look at them; what is not plain, unchanged."""
+    if sample_weight is None:
+        return None
+    if type(sample_weight) is not np.ndarray:
+        if not isinstance(sample_weight, list | tuple) and not hasattr(sample_weight, "__array__"):
+            return sample_weight
+        try:
+            sample_weight = np.asarray(sample_weight)
+        except ValueError:  # rows of unequal lengths
+            return sample_weight
+    if sample_weight.dtype.kind not in "fiub" or sample_weight.ndim != 1:
+        return sample_weight
+    return np.ascontiguousarray(sample_weight, dtype=np.float64)
