@@ -4,6 +4,8 @@
 #include "metrics/ranking/areas.hpp"
 #include "metrics/ranking/cuts.hpp"
 
+#include <utility>
+
 namespace mlcore {
 namespace {
 
@@ -111,6 +113,8 @@ void register_metrics_ranking(pybind11::module_& m) {
           arg("drop_intermediate"), arg("n_threads"));
     m.def("counts_at_thresholds", counts_at_thresholds, arg("y_true"), arg("y_score"), arg("sample_weight"),
           arg("positive"), arg("n_threads"));
+    register_metrics_tables(m);
+    register_metrics_bootstrap(m);
 }
 
 } // namespace mlcore

@@ -88,4 +88,13 @@ struct WeightedKey {
     Sum negative() const { return (bits & 1) != 0 ? 0.0 : weight; }
 };
 
+/// What a row of a table of scores is sorted as: any two scores compare, and a number goes with each.
+struct ScoredValue {
+    std::int64_t order;
+    double value;
+
+    static ScoredValue make(double score, double value) { return {KeyForm{}.key(magnitude(score)), value}; }
+    std::int64_t key() const { return order; }
+};
+
 } // namespace mlcore::metrics

@@ -197,10 +197,10 @@ void sort_rows(Row* rows, std::size_t n, Row* spare) {
         high = std::max(high, rows[i].key());
     }
     if (low == high) return;
-    const auto width = static_cast<std::uint64_t>(high - low);
+    const auto base = static_cast<std::uint64_t>(low), width = static_cast<std::uint64_t>(high) - base;
     const std::size_t n_digits = std::min(std::bit_ceil(n), max_digits);
     const int shift = std::max(0, static_cast<int>(std::bit_width(width)) - std::countr_zero(n_digits));
-    const auto digit = [&](const Row& row) { return static_cast<std::uint64_t>(row.key() - low) >> shift; };
+    const auto digit = [&](const Row& row) { return (static_cast<std::uint64_t>(row.key()) - base) >> shift; };
 
     std::array<std::uint32_t, max_digits> places;
     std::fill_n(places.data(), n_digits, 0);
@@ -238,6 +238,7 @@ SortedScores<Row> sort_scores(const RunContext& ctx, VectorView<const T> scores,
 
 template void sort_rows(LabelledKey*, std::size_t, LabelledKey*);
 template void sort_rows(WeightedKey*, std::size_t, WeightedKey*);
+template void sort_rows(ScoredValue*, std::size_t, ScoredValue*);
 template SortedScores<LabelledKey> sort_scores(const RunContext&, VectorView<const double>, const std::uint8_t*,
                                                VectorView<const double>);
 template SortedScores<LabelledKey> sort_scores(const RunContext&, VectorView<const float>, const std::uint8_t*,
