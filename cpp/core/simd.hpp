@@ -14,7 +14,13 @@
 #include <cstring>
 
 #ifdef __FMA__
+#pragma GCC diagnostic push
+#if defined(__GNUC__) && !defined(__clang__) // see core/eigen.hpp
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace mlcore::simd {
