@@ -6,7 +6,7 @@
 namespace mlcore::text {
 namespace {
 
-constexpr std::size_t overread = 3; // of murmur3
+constexpr std::size_t overread = 4; // of murmur3
 
 } // namespace
 

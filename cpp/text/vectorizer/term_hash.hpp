@@ -12,7 +12,7 @@
 
 namespace mlcore::text {
 
-/// Up to three bytes beyond the term are read.
+/// Up to four bytes beyond the term are read.
 inline std::uint32_t murmur3(std::string_view term) {
     static_assert(std::endian::native == std::endian::little, "blocks are read as they lie");
     const auto load = [](const char* p) {
@@ -44,7 +44,7 @@ class TermHash {
 
     std::uint32_t n_features() const { return n_features_; }
 
-    /// Up to three bytes beyond the term are read.
+    /// Up to four bytes beyond the term are read.
     HashedTerm operator()(std::string_view term) const {
         const std::uint32_t h = murmur3(term), negative = h >> 31;
         return remainder(negative ? 0 - h : h) << 1 | (negative & alternate_sign_);
