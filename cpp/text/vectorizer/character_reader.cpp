@@ -10,14 +10,17 @@
 namespace mlcore::text {
 namespace {
 
-/// The first position in [from, end) whose bit is set, end if there is none. Bits from `end` on are 0.
-std::size_t find_bit(const std::uint64_t* bits, std::size_t from, std::size_t end) {
-    while (from < end) {
-        const std::uint64_t here = bits[from / 64] >> from % 64;
-        if (here) return from + static_cast<std::size_t>(std::countr_zero(here));
-        from = (from / 64 + 1) * 64;
+/// The first position in [from, end) whose bit and the next one are set, which all but several of white space lie
+/// before; if there is none, end - 1 if its bit is set, because the next one is not known, else end. Bits from `end` on
+/// are 0.
+std::size_t find_pair(const std::uint64_t* bits, std::size_t from, std::size_t end) {
+    std::uint64_t here = bits[from / 64] >> from % 64 << from % 64;
+    for (std::size_t block = from / 64;; here = bits[++block]) {
+        const bool last = (block + 1) * 64 >= end;
+        const std::uint64_t pairs = here & (here >> 1 | (last ? 0 : bits[block + 1] << 63));
+        if (pairs) return block * 64 + static_cast<std::size_t>(std::countr_zero(pairs));
+        if (last) return end - (here >> (end - 1) % 64 & 1);
     }
-    return end;
 }
 
 } // namespace
@@ -78,13 +81,15 @@ void CharacterReader::find_characters(bool ascii) {
 void CharacterReader::append_batch(std::size_t begin, std::size_t end) {
     const char* bytes = text_.bytes();
     const std::uint64_t* is_space = text_.bits();
+    const auto space_at = [&](std::size_t i) { return (is_space[i / 64] >> i % 64 & 1) != 0; };
     for (std::size_t i = begin; i < end;) {
-        const std::size_t space = find_bit(is_space, i, end);
-        if (space > i) {
+        // White space that stands alone goes with what is around it.
+        const std::size_t stop = n_spaces_ > 0 && space_at(i) ? i : find_pair(is_space, i, end);
+        if (stop > i) {
             release_space();
-            append(bytes + i, space - i);
+            append(bytes + i, stop - i);
         }
-        for (i = space; i < end && (is_space[i / 64] >> i % 64 & 1); i += utf8_length(bytes[i]))
+        for (i = stop; i < end && space_at(i); i += utf8_length(bytes[i]))
             if (++n_spaces_ == 1) {
                 space_size_ = utf8_length(bytes[i]);
                 std::memcpy(space_, bytes + i, space_size_);

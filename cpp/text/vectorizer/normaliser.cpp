@@ -90,7 +90,7 @@ std::size_t Normaliser::read_from(const T* p, std::size_t begin, std::size_t lim
         if (!bits.beyond) continue;
         ascii_ = false;
         // A blank between two words that are not ASCII is not worth a block.
-        for (; i < n && out.position() < limit && (p[i] >= 0x80 || (i + 1 < n && p[i + 1] >= 0x80)); ++i) {
+        for (; i < n && out.position() < limit && (p[i] | p[std::min(i + 1, n - 1)]) >= 0x80; ++i) {
             const Analyzer::Page& page = analyzer_.page(p[i]);
             const Analyzer::Entry* entry = &page.entries[p[i] % page_size];
             out.append(*entry);
