@@ -1,0 +1,321 @@
+// Counts the terms of one document after the other. With `Grows` terms that are not in the lexicon are added to it;
+// without, they are passed over. One thread has one reader; all share the lexicon and the memo of words.
+//
+//     reader.start(number of the document);
+//     while (!reader.read(ctx)) ... all readers come here, the tables are made larger, then all go on ...
+//     reader.counter().drain(...);
+#pragma once
+
+#include "core/context.hpp"
+#include "text/unicode/document.hpp"
+#include "text/unicode/encode.hpp"
+#include "text/vectorizer/analysis.hpp"
+#include "text/vectorizer/character_reader.hpp"
+#include "text/vectorizer/document_counter.hpp"
+#include "text/vectorizer/lexicon.hpp"
+#include "text/vectorizer/word_memo.hpp"
+#include "text/vectorizer/word_reader.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace mlcore::text {
+
+/// The lexicon as a reader has it: looked up only, or added to.
+template <bool Grows>
+class TermFinder {
+  public:
+    TermFinder(Lexicon& lexicon, std::size_t worker)
+        requires Grows
+        : lexicon_(lexicon), writer_(&lexicon.writer(worker)) {}
+    TermFinder(const Lexicon& lexicon, std::size_t)
+        requires(!Grows)
+        : lexicon_(lexicon) {}
+
+    const Lexicon& lexicon() const { return lexicon_; }
+
+    /// False if the lexicon has to grow before so many terms are looked up.
+    bool claim(std::size_t n_words, std::size_t n_ngrams) {
+        if constexpr (Grows)
+            return lexicon_.claim(*writer_, n_words, n_ngrams);
+        else
+            return true;
+    }
+    TermId word(const WordKey& key, std::string_view word) {
+        if constexpr (Grows)
+            return lexicon_.add_word(key, word, *writer_);
+        else
+            return lexicon_.find_word(key, word.data());
+    }
+    TermId ngram(std::uint64_t pair) {
+        if constexpr (Grows)
+            return lexicon_.add_ngram(pair, *writer_);
+        else
+            return lexicon_.find_ngram(pair);
+    }
+
+  private:
+    std::conditional_t<Grows, Lexicon, const Lexicon>& lexicon_;
+    Lexicon::Writer* writer_ = nullptr;
+};
+
+template <bool Grows>
+class TermReader {
+  public:
+    using Terms = std::conditional_t<Grows, Lexicon, const Lexicon>;
+
+    /// `worker`: which writer of the lexicon and of the memo is this reader's.
+    TermReader(std::span<const Document> documents, const Analysis& analysis, Terms& lexicon, WordMemo& memo,
+               std::size_t worker)
+        : documents_(documents), analysis_(analysis), terms_(lexicon, worker), memo_(memo),
+          memo_writer_(memo.writer(worker)), n_stop_(static_cast<TermId>(lexicon.n_stop_words())),
+          batch_(std::clamp<std::size_t>(2048 / analysis.max_n, 1, max_batch)), carried_(analysis.max_n) {
+        if (analysis.level == Level::character)
+            characters_.emplace(analysis.analyzer, analysis.max_n - 1);
+        else
+            words_.emplace(analysis.analyzer);
+    }
+
+    void start(std::size_t number) {
+        const Document& document = documents_[number];
+        if (analysis_.level == Level::character)
+            characters_->start(document);
+        else
+            words_->start(document);
+        run_ = {};
+        position_ = 0;
+        character_run_ = {};
+        end_ = 0;
+        n_ = analysis_.min_n;
+        std::fill(carried_.begin(), carried_.end(), no_term);
+    }
+
+    /// True at the end of the document, false if the tables have to grow first.
+    bool read(const RunContext& ctx) {
+        switch (analysis_.level) {
+        case Level::word:
+            return read_words(ctx);
+        case Level::character:
+            return read_characters(ctx);
+        default:
+            return read_within_words(ctx);
+        }
+    }
+
+    DocumentCounter& counter() { return counter_; }
+
+  private:
+    static constexpr std::size_t max_batch = 64;
+    static constexpr std::size_t readable_beyond = Normaliser::slack / 2; // the last character of a run, or of a word
+
+    // ---- words and their n-grams ------------------------------------------------------------------------------------
+
+    bool next_run(const RunContext& ctx) {
+        if (++n_runs_ % 64 == 0) ctx.checkpoint();
+        position_ = 0;
+        return words_->next(run_);
+    }
+
+    bool read_words(const RunContext& ctx) {
+        for (;;) {
+            for (; position_ < run_.size(); position_ += std::min(batch_, run_.size() - position_)) {
+                if (!terms_.claim(batch_, batch_ * (analysis_.max_n - 1))) return false;
+                count_words(position_, std::min(batch_, run_.size() - position_));
+            }
+            if (!next_run(ctx)) return true;
+        }
+    }
+
+    void count_words(std::size_t begin, std::size_t n) {
+        WordKey keys[max_batch];
+        TermId words[max_batch];
+        for (std::size_t i = 0; i < n; ++i) {
+            keys[i] = word_key(run_[begin + i], words_->readable());
+            terms_.lexicon().words().prefetch(keys[i]);
+        }
+        std::size_t n_words = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const TermId id = terms_.word(keys[i], run_[begin + i]);
+            words[n_words] = id;
+            n_words += id >= n_stop_;
+        }
+        if (analysis_.min_n == 1)
+            for (std::size_t i = 0; i < n_words; ++i) count(words[i]);
+        if (analysis_.max_n > 1 && n_words > 0) count_ngrams({words, n_words});
+    }
+
+    /// n-grams of two words and more that end with one of these words. carried_[n - 1] is the n-gram that ends with
+    /// the word before them.
+    void count_ngrams(std::span<const TermId> words) {
+        TermId shorter[max_batch + 1]; // the n-grams of one word less, from that which ends before `words` on
+        std::uint64_t pairs[max_batch];
+        std::copy(words.begin(), words.end(), shorter + 1);
+        for (std::size_t n = 2; n <= analysis_.max_n; ++n) {
+            shorter[0] = std::exchange(carried_[n - 2], shorter[words.size()]);
+            for (std::size_t i = 0; i < words.size(); ++i) {
+                pairs[i] = Lexicon::pair(shorter[i], words[i]);
+                terms_.lexicon().ngrams().prefetch(pairs[i]);
+            }
+            for (std::size_t i = words.size(); i-- > 0;) {
+                const bool exists = shorter[i] != no_term && words[i] != no_term;
+                shorter[i + 1] = exists ? terms_.ngram(pairs[i]) : no_term;
+            }
+            if (n >= analysis_.min_n)
+                for (std::size_t i = 0; i < words.size(); ++i) count(shorter[i + 1]);
+        }
+    }
+
+    void count(TermId id) {
+        if (id != no_term) counter_.add(id);
+    }
+
+    auto counting() {
+        return [this](TermId id) { counter_.add(id); };
+    }
+
+    // ---- n-grams of characters --------------------------------------------------------------------------------------
+
+    /// f(term) for the n-grams that end with one of the characters [first, last), at most max_batch of them.
+    template <class F>
+    void for_each_ngram(const char* bytes, const std::uint32_t* offsets, std::size_t first, std::size_t last,
+                        std::size_t n, const char* readable, F&& f) {
+        WordKey keys[max_batch];
+        first = std::max(first, n - 1);
+        const auto text = [&](std::size_t end) {
+            const std::uint32_t begin = offsets[end + 1 - n];
+            return std::string_view(bytes + begin, offsets[end + 1] - begin);
+        };
+        for (std::size_t i = first; i < last; ++i) {
+            keys[i - first] = word_key(text(i), readable);
+            terms_.lexicon().words().prefetch(keys[i - first]);
+        }
+        for (std::size_t i = first; i < last; ++i)
+            if (const TermId id = terms_.word(keys[i - first], text(i)); id != no_term) f(id);
+    }
+
+    /// Counts all n-grams of up to `longest` characters that end with one of [end_, n_characters), from length n_ on.
+    bool count_characters(const char* bytes, const std::uint32_t* offsets, std::size_t n_characters,
+                          std::size_t longest) {
+        if (end_ == n_characters) return true;
+        const char* const readable = bytes + offsets[n_characters] + readable_beyond;
+        for (; end_ < n_characters; n_ = analysis_.min_n) {
+            const std::size_t last = std::min(end_ + max_batch, n_characters);
+            for (; n_ <= std::min(longest, last); ++n_) {
+                if (!terms_.claim(max_batch, 0)) return false;
+                for_each_ngram(bytes, offsets, end_, last, n_, readable, counting());
+            }
+            end_ = last;
+        }
+        return true;
+    }
+
+    bool read_characters(const RunContext& ctx) {
+        for (;;) {
+            if (!count_characters(character_run_.bytes, character_run_.offsets, character_run_.size, analysis_.max_n))
+                return false;
+            if (++n_runs_ % 64 == 0) ctx.checkpoint();
+            if (!characters_->next(character_run_)) return true;
+            end_ = character_run_.repeated;
+        }
+    }
+
+    // ---- n-grams of characters within words -------------------------------------------------------------------------
+
+    bool read_within_words(const RunContext& ctx) {
+        for (;;) {
+            while (position_ < run_.size()) {
+                const std::size_t begin = position_, n = std::min(max_batch / 2, run_.size() - begin);
+                WordKey keys[max_batch / 2];
+                for (std::size_t i = 0; i < n; ++i) {
+                    keys[i] = word_key(run_[begin + i], words_->readable());
+                    memo_.prefetch(keys[i]);
+                }
+                for (; position_ < begin + n; ++position_)
+                    if (!count_within_word(run_[position_], keys[position_ - begin])) return false;
+            }
+            if (!next_run(ctx)) break;
+        }
+        word_counter_.drain([&](TermId word, std::uint32_t times) {
+            for (const TermId id : memo_.terms(static_cast<std::int32_t>(word))) counter_.add(id, times);
+        });
+        return true;
+    }
+
+    bool count_within_word(std::string_view word, const WordKey& key) {
+        if (memo_.accepts(word)) {
+            const std::int32_t known = memo_.find(key, word.data());
+            if (known >= 0) {
+                word_counter_.add(static_cast<TermId>(known));
+                return true;
+            }
+        }
+        if (end_ == 0 && n_ == analysis_.min_n) set_offsets(word);
+        const std::size_t size = offsets_.size() - 1;
+        const char* const padded = word.data() - 1; // the reader has put blanks around it
+        // A word that is shorter than all n-grams counts once as a whole.
+        const bool whole = size < analysis_.min_n;
+        const std::size_t longest = std::min(analysis_.max_n, size), shortest = std::min(analysis_.min_n, size);
+        const std::size_t bound = size * (longest - shortest + 1);
+        if (memo_.accepts(word) && bound <= 1024 && memo_.has_room()) {
+            if (!terms_.claim(bound, 0) || !memo_.claim(memo_writer_)) return false;
+            list_.clear();
+            const auto keep = [&](TermId id) { list_.push_back(id); };
+            const char* const readable = padded + offsets_[size] + readable_beyond;
+            for (std::size_t n = shortest; n <= longest; ++n)
+                for (std::size_t begin = 0; begin < size; begin += max_batch)
+                    for_each_ngram(padded, offsets_.data(), begin, std::min(begin + max_batch, size), n, readable,
+                                   keep);
+            word_counter_.add(static_cast<TermId>(memo_.add(key, word, list_, memo_writer_)));
+            return true;
+        }
+        if (whole) {
+            if (!terms_.claim(1, 0)) return false;
+            for_each_ngram(padded, offsets_.data(), size - 1, size, size, padded + offsets_[size], counting());
+            return true;
+        }
+        if (!count_characters(padded, offsets_.data(), size, longest)) return false;
+        end_ = 0;
+        return true;
+    }
+
+    /// Of the characters of the padded word.
+    void set_offsets(std::string_view word) {
+        offsets_.assign(1, 0);
+        for (std::uint32_t i = 0; i < word.size(); ++i)
+            if (!continues_character(word[i])) offsets_.push_back(i + 1);
+        offsets_.push_back(static_cast<std::uint32_t>(word.size() + 1));
+        offsets_.push_back(static_cast<std::uint32_t>(word.size() + 2));
+    }
+
+    const std::span<const Document> documents_;
+    const Analysis& analysis_;
+    TermFinder<Grows> terms_;
+    WordMemo& memo_;
+    WordMemo::Writer& memo_writer_;
+    std::optional<WordReader> words_; // or ...
+    std::optional<CharacterReader> characters_;
+    const TermId n_stop_;
+    const std::size_t batch_; // words that are looked up together
+    DocumentCounter counter_, word_counter_;
+    std::size_t n_runs_ = 0;
+
+    // Where a document is.
+    WordRun run_;
+    std::size_t position_ = 0; // next word of the run
+    std::vector<TermId> carried_;
+    CharacterRun character_run_{};
+    std::size_t end_ = 0; // next character, the last one of n-grams
+    std::size_t n_ = 0;   // length of the next n-grams that end there
+
+    std::vector<std::uint32_t> offsets_; // of the characters of a word
+    std::vector<TermId> list_;
+};
+
+} // namespace mlcore::text
