@@ -88,7 +88,7 @@ class KeyTable {
   public:
     /// Empties the table and makes room for so many keys.
     void reset(std::size_t n_keys) {
-        const std::size_t n_slots = std::bit_ceil(2 * n_keys + 1);
+        const std::size_t n_slots = std::bit_ceil(2 * n_keys + 2); // 2 at least: no shift by all 64 bits
         shift_ = 64 - std::countr_zero(n_slots);
         slots_.assign(n_slots, Slot{});
     }

@@ -123,6 +123,17 @@ TEST(nothing_matches_an_empty_text) {
     CHECK(matches(matcher, {0, 0}, {{1}, {}}, 1, 4) == none);
 }
 
+TEST(no_character_is_found_in_an_empty_table) {
+    CharacterSymbols characters;
+    characters.reset(0, false);
+    CHECK_EQUAL(characters.find(U'中'), 0u);
+    CHECK_EQUAL(characters.find(U'a'), 0u);
+    characters.reset(1, false);
+    CHECK_EQUAL(characters.insert(U'中'), 1u);
+    CHECK_EQUAL(characters.find(U'中'), 1u);
+    CHECK_EQUAL(characters.find(U'国'), 0u);
+}
+
 TEST(words_grow_beyond_the_first_table) {
     WordSymbols words;
     std::vector<std::string> all;
