@@ -50,8 +50,8 @@ def read_references(references: Iterable[Iterable[str | None]], n_hypotheses: in
             continue
         if len(streams) == n_hypotheses:
             raise ValueError(
-                f"{how}; got {n_hypotheses} hypotheses and {n_hypotheses} lists with {min(lengths)} to {max(lengths)} "
-                "texts, which look like one list a hypothesis: turn them by list(itertools.zip_longest(*references))"
+                f"{how}; got one list for each of the {n_hypotheses} hypotheses: turn them by "
+                "list(itertools.zip_longest(*references))"
             )
         raise ValueError(f"{how}; got {n_hypotheses} hypotheses, but references[{i}] has {length} texts")
     return streams

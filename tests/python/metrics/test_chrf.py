@@ -107,7 +107,7 @@ def test_bad_options(options, message):
 
 
 def test_bad_texts():
-    with pytest.raises(ValueError, match="one list a hypothesis"):
+    with pytest.raises(ValueError, match="one list for each of the 2 hypotheses"):
         corpus_chrf(["a", "b"], [["a"], ["b"]])
     with pytest.raises(TypeError, match=r"got a str; pass \[references\]"):
         sentence_chrf("a", "a")

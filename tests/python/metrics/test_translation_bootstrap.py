@@ -101,7 +101,7 @@ def test_the_same_for_any_number_of_threads():
         ({"systems": ["a", "b"]}, TypeError, r"pass \[hypotheses\] for one system"),
         ({"systems": "ab"}, TypeError, r"pass \[hypotheses\] for one system"),
         ({"systems": [["a"]]}, ValueError, r"as many hypotheses as the baseline \(2\), but 'system 1' has 1"),
-        ({"references": [["a"], ["b"]]}, ValueError, "one list a hypothesis"),
+        ({"references": [["a"], ["b"]]}, ValueError, "one list for each of the 2 hypotheses"),
         ({"char_order": 3}, TypeError, "char_order"),
         ({"baseline": []}, ValueError, "baseline must hold at least one text, got none"),
     ],
