@@ -46,7 +46,7 @@ struct Counted {
     LabelCounts counts;
     std::vector<std::u32string> strings; // the labels, where they are strings
     std::size_t n_rows = 0;
-    char kind = 'i'; // b, i, f or U: the type of all labels together
+    char kind = 'i';               // b, i, f or U: the type of all labels together
     py::object names = py::none(); // an array of labels where the columns hold positions in it
     double weight_sum = 0;
     py::object weight_owner;
@@ -68,7 +68,8 @@ struct Counted {
         if (!names.is_none()) {
             const py::list found = classes().attr("tolist")();
             for (std::size_t k = 0; k < found.size(); ++k)
-                if (py::object(found[k]).equal(py::reinterpret_borrow<py::object>(label))) return static_cast<std::int64_t>(k);
+                if (py::object(found[k]).equal(py::reinterpret_borrow<py::object>(label)))
+                    return static_cast<std::int64_t>(k);
             return -1;
         }
         if (kind == 'U') {
@@ -292,8 +293,7 @@ void register_metrics_labels(py::module_& m) {
         .def("matthews", py_matthews)
         .def("balanced", py_balanced)
         .def("disagreement", py_disagreement, "weights"_a);
-    m.def("count_labels", py_count_labels, "y_true"_a, "y_pred"_a, "sample_weight"_a,
-          "names"_a = py::none());
+    m.def("count_labels", py_count_labels, "y_true"_a, "y_pred"_a, "sample_weight"_a, "names"_a = py::none());
     m.def("encode_labels", py_encode_labels, "y"_a);
     m.def("scores_of", py_scores_of, "true_sums"_a, "predicted_sums"_a, "hits"_a, "row_weight"_a, "average"_a, "beta"_a,
           "zero_division"_a);

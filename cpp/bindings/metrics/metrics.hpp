@@ -6,6 +6,8 @@
 namespace mlcore {
 
 void register_metrics_labels(pybind11::module_& m);
+void register_metrics_probabilities(pybind11::module_& m);
+void register_metrics_errors(pybind11::module_& m);
 void register_metrics_ranking(pybind11::module_& m);
 void register_metrics_tables(pybind11::module_& m);    // called by register_metrics_ranking
 void register_metrics_bootstrap(pybind11::module_& m); // called by register_metrics_ranking

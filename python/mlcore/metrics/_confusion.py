@@ -34,7 +34,8 @@ def confusion_matrix(
     Returns
     -------
     ndarray of shape (n_labels, n_labels)
-        Entry (i, j): rows of label i that are predicted as j. int64, or float64 with weights of floating point.
+        Entry (i, j): rows of label i that are predicted as j. int64, or float64 with weights of floating
+        point or with sums of weights beyond 2**53.
 
     Raises
     ------
@@ -44,8 +45,9 @@ def confusion_matrix(
     if normalize not in (None, "true", "pred", "all"):
         raise invalid("confusion_matrix", "normalize", "'true', 'pred', 'all' or None", normalize)
     counts = count_columns(y_true, y_pred, sample_weight, "confusion_matrix")
-    matrix = counted_matrix(counts, labels)
-    if not counts.weighted or np.asarray(sample_weight).dtype.kind in "iub":
+    matrix: NDArray[Any] = counted_matrix(counts, labels)
+    whole = not counts.weighted or np.asarray(sample_weight).dtype.kind in "iub"
+    if whole and np.abs(matrix).max() < 2**53:  # beyond, sums of weights are not exact
         matrix = matrix.astype(np.int64)
     if normalize is not None:
         with np.errstate(all="ignore"):
@@ -172,13 +174,16 @@ def class_likelihood_ratios(
             "`negative_likelihood_ratio` are both set to `np.nan`."
         )
     if fp == 0:
-        reason = "No samples were predicted for the positive class and" if tp == 0 else ""
-        _undefined(f"{reason} `positive_likelihood_ratio` is ill-defined and replaced.".strip())
+        if tp == 0:
+            reason = "No samples were predicted for the positive class and `positive_likelihood_ratio` is"
+        else:
+            reason = "`positive_likelihood_ratio` is ill-defined and"
+        _undefined(f"{reason} set to `np.nan`.")
         positive = instead_positive
     else:
         positive = tp * negatives / (fp * positives) if positives else np.nan
     if tn == 0:
-        _undefined("`negative_likelihood_ratio` is ill-defined and replaced.")
+        _undefined("`negative_likelihood_ratio` is ill-defined and set to `np.nan`.")
         negative = instead_negative
     else:
         negative = fn * negatives / (tn * positives) if positives else np.nan

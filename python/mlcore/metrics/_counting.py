@@ -55,7 +55,7 @@ class IndicatorCounts:
         t: Any
         p: Any
         t, p = (_ones(y if columns is None else y[:, columns]) for y in (self.y_true, self.y_pred))
-        hits = t.multiply(p) if issparse(t) else t * p
+        hits = t * p
         if samplewise:
             each = np.ones(t.shape[1])
             factor = 1.0 if self.weight is None else self.weight
