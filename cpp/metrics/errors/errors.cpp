@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
-#include <numeric>
+#include <utility>
 #include <vector>
 
 namespace mlcore::metrics {
@@ -38,51 +40,100 @@ class Block {
     std::array<double, reduce_block> copy_;
 };
 
-/// log(1 + x), all digits for small x (Kahan): what rounding 1 + x to u takes away is given back by x / (u - 1).
-double log1p(double x) {
-    const double u = 1 + x, d = u - 1;
-    const double scaled = vm::log_(u) * (x / d);
-    return d == 0 ? x : scaled;
+template <class Term>
+double weighted_sum(std::span<const double> weight, std::size_t begin, std::size_t n, Term&& term) {
+    if (weight.empty()) return sum_in_lanes<lanes>(n, term);
+    const double* w = weight.data() + begin;
+    return sum_in_lanes<lanes>(n, [&](std::size_t i) { return w[i] * term(i); });
 }
 
-/// t log(t / p), 0 for t = 0.
-double xlog(double t, double p) {
-    const double value = t * vm::log_(t / p);
-    return t == 0 ? 0.0 : value;
+/// out = log(1 + x), all digits for small x (Kahan): what rounding 1 + x to u takes away is given back by x / (u - 1).
+void log1p(const Block& x, std::size_t n, double* out) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = 1 + x[i];
+    vm::log(out, out, n);
+    for (std::size_t i = 0; i < n; ++i) {
+        const double step = (1 + x[i]) - 1, scaled = out[i] * (x[i] / step);
+        out[i] = step == 0 ? x[i] : scaled;
+    }
 }
 
-/// f(term) for the error of one row.
-template <class F>
-ErrorSum with_term(Error error, double parameter, F&& f) {
+/// sum_i w_i error_i of the rows of a block that starts at `begin`. Logarithms are taken a block at a time, by vectors.
+double block_error(Error error, double parameter, const Block& t, const Block& p, std::span<const double> weight,
+                   std::size_t begin, std::size_t n) {
+    const auto sum = [&](auto term) {
+        return weighted_sum(weight, begin, n, [&](std::size_t i) { return term(t[i], p[i], i); });
+    };
+    std::array<double, reduce_block> a, b;
     switch (error) {
     case Error::absolute:
-        return f([](double t, double p) { return std::abs(p - t); });
+        return sum([](double x, double y, std::size_t) { return std::abs(y - x); });
     case Error::squared:
-        return f([](double t, double p) { return (t - p) * (t - p); });
+        return sum([](double x, double y, std::size_t) { return (x - y) * (x - y); });
     case Error::percentage:
-        return f([](double t, double p) { return std::abs(p - t) / std::max(std::abs(t), eps); });
-    case Error::squared_log:
-        return f([](double t, double p) {
-            const double gap = log1p(t) - log1p(p);
-            return gap * gap;
-        });
+        return sum([](double x, double y, std::size_t) { return std::abs(y - x) / std::max(std::abs(x), eps); });
     case Error::pinball:
-        return f([alpha = parameter](double t, double p) {
-            const double gap = t - p, sign = gap >= 0 ? 1.0 : 0.0;
+        return sum([alpha = parameter](double x, double y, std::size_t) {
+            const double gap = x - y, sign = gap >= 0 ? 1.0 : 0.0;
             return alpha * sign * gap - (1 - alpha) * (1 - sign) * gap;
         });
+    case Error::squared_log:
+        log1p(t, n, a.data());
+        log1p(p, n, b.data());
+        return sum([&](double, double, std::size_t i) { return (a[i] - b[i]) * (a[i] - b[i]); });
     default:
         break;
     }
     const double power = parameter;
-    if (power == 0) return f([](double t, double p) { return (t - p) * (t - p); });
-    if (power == 1) return f([](double t, double p) { return 2 * (xlog(t, p) - t + p); });
-    if (power == 2) return f([](double t, double p) { return 2 * (vm::log_(p / t) + t / p - 1); });
-    return f([power](double t, double p) {
-        const double base = power < 0 ? std::max(t, 0.0) : t;
-        return 2 * (std::pow(base, 2 - power) / ((1 - power) * (2 - power)) - t * std::pow(p, 1 - power) / (1 - power) +
-                    std::pow(p, 2 - power) / (2 - power));
+    if (power == 0) return sum([](double x, double y, std::size_t) { return (x - y) * (x - y); });
+    if (power == 1) {
+        for (std::size_t i = 0; i < n; ++i) a[i] = t[i] / p[i];
+        vm::log(a.data(), a.data(), n);
+        return sum([&](double x, double y, std::size_t i) { return 2 * ((x == 0 ? 0.0 : x * a[i]) - x + y); });
+    }
+    if (power == 2) {
+        for (std::size_t i = 0; i < n; ++i) a[i] = p[i] / t[i];
+        vm::log(a.data(), a.data(), n);
+        return sum([&](double x, double y, std::size_t i) { return 2 * (a[i] + x / y - 1); });
+    }
+    return sum([power](double x, double y, std::size_t) {
+        const double base = power < 0 ? std::max(x, 0.0) : x;
+        return 2 * (std::pow(base, 2 - power) / ((1 - power) * (2 - power)) - x * std::pow(y, 1 - power) / (1 - power) +
+                    std::pow(y, 2 - power) / (2 - power));
     });
+}
+
+/// The bits of x as a number that grows with it.
+std::uint64_t ordered_bits(double x) {
+    const auto bits = std::bit_cast<std::uint64_t>(x);
+    return bits >> 63 ? ~bits : bits | std::uint64_t{1} << 63;
+}
+
+/// The value of this rank, from 0, and the one of the next (the same for the last). Values are counted by their upper
+/// 16 bits, so that only those that share them with the one sought are put in order.
+std::pair<double, double> neighbours(std::span<const double> values, std::size_t rank) {
+    const auto bucket = [](double x) { return static_cast<std::size_t>(ordered_bits(x) >> 48); };
+    std::vector<double> close;
+    double above = infinity; // lowest value beyond those that are close
+    std::size_t n_below = 0;
+    if (values.size() < 4096) {
+        close.assign(values.begin(), values.end());
+    } else {
+        std::vector<std::uint32_t> count(65536, 0);
+        for (const double x : values) ++count[bucket(x)];
+        std::size_t wanted = 0;
+        while (n_below + count[wanted] <= rank) n_below += count[wanted++];
+        for (const double x : values) {
+            if (bucket(x) == wanted)
+                close.push_back(x);
+            else if (bucket(x) > wanted)
+                above = std::min(above, x);
+        }
+    }
+    const auto at = close.begin() + static_cast<std::ptrdiff_t>(rank - n_below);
+    std::nth_element(close.begin(), at, close.end());
+    if (rank + 1 == values.size()) return {*at, *at};
+    const double next = at + 1 == close.end() ? above : *std::min_element(at + 1, close.end());
+    return {*at, next};
 }
 
 double lowest_of(const double* x, std::size_t n) {
@@ -98,13 +149,6 @@ bool all_finite(const double* x, std::size_t n) {
 }
 
 double nan_aware_max(double a, double b) { return std::isnan(a) || a > b ? a : b; }
-
-template <class Term>
-double weighted_sum(std::span<const double> weight, std::size_t begin, std::size_t n, Term&& term) {
-    if (weight.empty()) return sum_in_lanes<lanes>(n, term);
-    const double* w = weight.data() + begin;
-    return sum_in_lanes<lanes>(n, [&](std::size_t i) { return w[i] * term(i); });
-}
 
 } // namespace
 
@@ -123,26 +167,24 @@ ErrorSum error_sum(const RunContext& ctx, Error error, double parameter, const N
                    std::span<const double> weight) {
     const bool bounded = error == Error::squared_log || error == Error::tweedie;
     const bool heavy = error == Error::squared_log || (error == Error::tweedie && parameter != 0);
-    return with_term(error, parameter, [&](auto term) {
-        return parallel_reduce(
-            ctx, y_true.size, heavy ? 10.0 : 1.0, ErrorSum{0, infinity, infinity, true},
-            [&](std::size_t begin, std::size_t end) {
-                const std::size_t n = end - begin;
-                const Block t(y_true, begin, end), p(y_pred, begin, end);
-                ErrorSum part;
-                part.sum = weighted_sum(weight, begin, n, [&](std::size_t i) { return term(t[i], p[i]); });
-                if (bounded) {
-                    part.lowest_true = lowest_of(t.data(), n);
-                    part.lowest_predicted = lowest_of(p.data(), n);
-                    part.finite = all_finite(t.data(), n) && all_finite(p.data(), n);
-                }
-                return part;
-            },
-            [](const ErrorSum& a, const ErrorSum& b) {
-                return ErrorSum{a.sum + b.sum, std::min(a.lowest_true, b.lowest_true),
-                                std::min(a.lowest_predicted, b.lowest_predicted), a.finite && b.finite};
-            });
-    });
+    return parallel_reduce(
+        ctx, y_true.size, heavy ? 10.0 : 1.0, ErrorSum{0, infinity, infinity, true},
+        [&](std::size_t begin, std::size_t end) {
+            const std::size_t n = end - begin;
+            const Block t(y_true, begin, end), p(y_pred, begin, end);
+            ErrorSum part;
+            part.sum = block_error(error, parameter, t, p, weight, begin, n);
+            if (bounded) {
+                part.lowest_true = lowest_of(t.data(), n);
+                part.lowest_predicted = lowest_of(p.data(), n);
+                part.finite = all_finite(t.data(), n) && all_finite(p.data(), n);
+            }
+            return part;
+        },
+        [](const ErrorSum& a, const ErrorSum& b) {
+            return ErrorSum{a.sum + b.sum, std::min(a.lowest_true, b.lowest_true),
+                            std::min(a.lowest_predicted, b.lowest_predicted), a.finite && b.finite};
+        });
 }
 
 double largest_error(const RunContext& ctx, const Numbers& y_true, const Numbers& y_pred) {
@@ -215,26 +257,32 @@ VarianceSums variance_sums(const RunContext& ctx, const Numbers& y_true, const N
 
 double weighted_quantile(std::span<const double> values, std::span<const double> weight, double level) {
     const std::size_t n = values.size();
-    std::vector<std::size_t> order(n);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return values[a] < values[b] || (values[a] == values[b] && a < b); });
+    if (weight.empty()) {
+        const double total = static_cast<double>(n), wanted = level * total;
+        const auto rank = std::min(n - 1, static_cast<std::size_t>(std::max(std::ceil(wanted) - 1, 0.0)));
+        const bool between = !(static_cast<double>(rank + 1) - wanted > eps); // up to here exactly the wanted share
+        const auto [value, next] = neighbours(values, rank);
+        return between ? (value + next) / 2 : value;
+    }
+    std::vector<std::pair<double, double>> sorted(n); // value, weight
+    for (std::size_t i = 0; i < n; ++i) sorted[i] = {values[i], weight[i]};
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<double> upto(n); // weight of all values up to this one
     double sum = 0;
-    for (std::size_t k = 0; k < n; ++k) upto[k] = sum += weight.empty() ? 1.0 : weight[order[k]];
+    for (std::size_t k = 0; k < n; ++k) upto[k] = sum += sorted[k].second;
     double wanted = level * sum;
     if (wanted == 0) wanted = std::numeric_limits<double>::denorm_min(); // values without weight do not count
     const auto at = std::min<std::size_t>(
         static_cast<std::size_t>(std::lower_bound(upto.begin(), upto.end(), wanted) - upto.begin()), n - 1);
-    const double value = values[order[at]];
+    const double value = sorted[at].first;
     if (upto[at] - wanted > eps) return value;
     // Exactly the wanted share: the mean with the next value that has weight.
     std::size_t next = std::min(at + 1, n - 1);
-    if (!weight.empty() && weight[order[next]] == 0) {
+    if (sorted[next].second == 0) {
         next = static_cast<std::size_t>(std::upper_bound(upto.begin(), upto.end(), upto[at]) - upto.begin());
         if (next > n - 1) next = at;
     }
-    return (value + values[order[next]]) / 2;
+    return (value + sorted[next].first) / 2;
 }
 
 double median_error(const RunContext& ctx, const Numbers& y_true, const Numbers& y_pred,
@@ -250,11 +298,7 @@ double median_error(const RunContext& ctx, const Numbers& y_true, const Numbers&
     });
     if (std::any_of(gaps.begin(), gaps.end(), [](double gap) { return std::isnan(gap); }))
         return std::numeric_limits<double>::quiet_NaN();
-    if (!weight.empty()) return weighted_quantile(gaps, weight, 0.5);
-    const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(n / 2);
-    std::nth_element(gaps.begin(), middle, gaps.end());
-    if (n % 2 == 1) return *middle;
-    return (*std::max_element(gaps.begin(), middle) + *middle) / 2;
+    return weighted_quantile(gaps, weight, 0.5);
 }
 
 } // namespace mlcore::metrics

@@ -42,21 +42,20 @@ void single_column(const Rows<T>& values, std::size_t begin, std::size_t n, cons
     constexpr T eps = std::numeric_limits<T>::epsilon();
     bool good = true;
     for (std::size_t i = 0; i < n; ++i) {
-        const T x = values(begin + i, 0);
+        const T x = values(begin + i, 0), positive = static_cast<T>(column[i]), negative = T{1} - positive;
         if constexpr (kind == RowLoss::hinge) {
             good &= std::isfinite(x);
-            const T loss = T{1} - (column[i] != 0 ? x : -x);
+            const T loss = T{1} - (positive - negative) * x;
             out[i] = static_cast<double>(loss > T{0} ? loss : T{0});
         } else {
             good &= is_probability(x);
-            const T other = T{1} - x, positive = column[i] != 0 ? T{1} : T{0};
+            const T other = T{1} - x;
             if constexpr (kind == RowLoss::log) {
-                const T q = column[i] != 0 ? x : other;
+                const T q = positive * x + negative * other; // one of them, without a branch that cannot be foreseen
                 out[i] = static_cast<double>(std::min(std::max(q, eps), T{1} - eps));
             } else {
-                const T a = (T{1} - positive) - other, b = positive - x;
-                out[i] =
-                    static_cast<double>(a) * static_cast<double>(a) + static_cast<double>(b) * static_cast<double>(b);
+                const auto a = static_cast<double>(negative - other), b = static_cast<double>(positive - x);
+                out[i] = a * a + b * b;
             }
         }
     }

@@ -345,12 +345,11 @@ def _brier(
             "brier", y_true, y_proba, sample_weight, labels, function, frequencies=frequencies
         )
         return loss, weights, values.shape[1], shares
-    if values is not None and not frequencies:
-        found = core.metrics.row_loss(
-            "brier", plain_column(y_true), values, quick_weights(sample_weight), None, pos_label, False
-        )
+    if values is not None and not (frequencies and pos_label is not None):  # its share is not that of a label
+        column, each = plain_column(y_true), quick_weights(sample_weight)
+        found = core.metrics.row_loss("brier", column, values, each, None, pos_label, False)
         if found is not None and _usable(found, sample_weight):
-            return found[0], found[1], 2, []
+            return found[0], found[1], 2, _shares(column, each) if frequencies else []
     require_array(function, y_true=y_true, y_proba=y_proba)
     values = check_array(y_proba, ensure_2d=False, dtype=_FLOATS)
     if values.ndim == 2 and values.shape[1] > 1:
