@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -48,29 +49,66 @@ class TermSorter {
     std::array<std::uint32_t, 1 << 11> starts_;
 };
 
-/// Rows of some documents that follow each other.
+/// Rows of some documents that follow each other: 5 bytes an entry, for sums are small.
 struct Chunk {
-    std::vector<std::size_t> sizes;
-    std::vector<std::int32_t> columns, sums;
+    std::vector<std::size_t> sizes; // entries of each row
+    Buffer<std::int32_t> columns;
+    Buffer<std::int8_t> sums;             // large: see large_sums
+    std::vector<std::int32_t> large_sums; // in the order of their entries
 
-    void add_row(std::span<const HashedTerm> sorted) {
-        const std::size_t before = columns.size();
-        for (std::size_t i = 0; i < sorted.size();) {
-            const HashedTerm column = sorted[i] >> 1;
-            std::int32_t sum = 0;
-            for (; i < sorted.size() && sorted[i] >> 1 == column; ++i)
-                sum += 1 - 2 * static_cast<std::int32_t>(sorted[i] & 1);
-            columns.push_back(static_cast<std::int32_t>(column));
-            sums.push_back(sum);
-        }
-        sizes.push_back(columns.size() - before);
-    }
+    static constexpr std::int8_t large = std::numeric_limits<std::int8_t>::min();
 };
 
-void check_length(std::size_t n_terms) {
-    if (n_terms > std::numeric_limits<std::int32_t>::max())
-        throw ValueError("a document has 2^31 terms or more: cut it into parts");
-}
+/// One thread's rows of the chunk that it is at.
+class RowWriter {
+  public:
+    explicit RowWriter(std::uint32_t n_features) : sorter_(n_features) {}
+
+    /// Sorts the terms of a document and adds them up.
+    void add(std::span<HashedTerm> terms) {
+        if (terms.size() > std::numeric_limits<std::int32_t>::max())
+            throw ValueError("a document has 2^31 terms or more: cut it into parts");
+        sorter_.sort(terms);
+        if (columns_.size() < n_ + terms.size()) {
+            columns_.resize(2 * (n_ + terms.size()));
+            sums_.resize(columns_.size());
+        }
+        // Without branches, because how often a term occurs cannot be predicted.
+        std::size_t n = n_;
+        std::int32_t last = -1, sum = 0;
+        for (const HashedTerm term : terms) {
+            const auto column = static_cast<std::int32_t>(term >> 1);
+            const bool is_new = column != last;
+            n += is_new;
+            sum = (is_new ? 0 : sum) + 1 - 2 * static_cast<std::int32_t>(term & 1);
+            columns_[n - 1] = last = column;
+            sums_[n - 1] = sum;
+        }
+        sizes_.push_back(n - n_);
+        n_ = n;
+    }
+
+    /// What was added since the last call.
+    Chunk take() {
+        Chunk chunk{std::move(sizes_), Buffer<std::int32_t>(n_), Buffer<std::int8_t>(n_), {}};
+        std::copy_n(columns_.begin(), n_, chunk.columns.begin());
+        for (std::size_t i = 0; i < n_; ++i) {
+            const bool fits = std::abs(sums_[i]) <= std::numeric_limits<std::int8_t>::max();
+            chunk.sums[i] = fits ? static_cast<std::int8_t>(sums_[i]) : Chunk::large;
+            if (!fits) [[unlikely]]
+                chunk.large_sums.push_back(sums_[i]);
+        }
+        sizes_.clear();
+        n_ = 0;
+        return chunk;
+    }
+
+  private:
+    TermSorter sorter_;
+    std::vector<std::size_t> sizes_;
+    std::vector<std::int32_t> columns_, sums_; // kept from chunk to chunk, n_ entries are in use
+    std::size_t n_ = 0;
+};
 
 template <class T, class Index>
 HashedRows<T> joined(const RunContext& ctx, std::vector<Chunk> chunks, std::size_t n_rows, std::size_t n_entries,
@@ -88,13 +126,17 @@ HashedRows<T> joined(const RunContext& ctx, std::vector<Chunk> chunks, std::size
     const double ns =
         2.0 * static_cast<double>(n_entries) / static_cast<double>(std::max<std::size_t>(1, chunks.size()));
     parallel_tasks(ctx, chunks.size(), ns, [&](std::size_t c, int) {
-        Chunk chunk = std::move(chunks[c]); // frees it afterwards
+        const Chunk chunk = std::move(chunks[c]); // freed afterwards
         std::copy(chunk.columns.begin(), chunk.columns.end(), indices.begin() + starts[c]);
-        if (binary)
-            std::fill_n(rows.data.begin() + starts[c], chunk.sums.size(), T{1});
-        else
-            std::transform(chunk.sums.begin(), chunk.sums.end(), rows.data.begin() + starts[c],
-                           [](std::int32_t sum) { return static_cast<T>(sum); });
+        T* const data = rows.data.begin() + starts[c];
+        if (binary) {
+            std::fill_n(data, chunk.sums.size(), T{1});
+            return;
+        }
+        std::copy(chunk.sums.begin(), chunk.sums.end(), data);
+        std::size_t n_large = 0;
+        for (std::size_t i = 0; n_large < chunk.large_sums.size(); ++i)
+            if (chunk.sums[i] == Chunk::large) data[i] = static_cast<T>(chunk.large_sums[n_large++]);
     });
     return rows;
 }
@@ -131,10 +173,10 @@ template <class T>
 HashedRows<T> hashed_rows(const RunContext& ctx, std::span<const Document> documents, const Analysis& analysis,
                           const HashingOptions& options) {
     struct Worker {
-        Worker(const Analysis& of, const TermHash& hash) : reader(of, hash), sorter(hash.n_features()) {}
+        Worker(const Analysis& of, const TermHash& hash) : reader(of, hash), rows(hash.n_features()) {}
         HashedTermReader reader;
-        TermSorter sorter;
         std::vector<HashedTerm> terms;
+        RowWriter rows;
     };
     constexpr std::size_t chunk_characters = 1 << 16;
     constexpr double ns_per_character = 5; // of words; n-grams take more
@@ -151,10 +193,9 @@ HashedRows<T> hashed_rows(const RunContext& ctx, std::span<const Document> docum
         for (std::size_t i = cuts[c]; i < cuts[c + 1]; ++i) {
             worker->terms.clear();
             worker->reader.read(ctx, documents[i], worker->terms);
-            check_length(worker->terms.size());
-            worker->sorter.sort(worker->terms);
-            chunks[c].add_row(worker->terms);
+            worker->rows.add(worker->terms);
         }
+        chunks[c] = worker->rows.take();
     });
     return joined<T>(ctx, std::move(chunks), options.binary);
 }
@@ -165,18 +206,14 @@ HashedRows<T> hashed_rows(const RunContext& ctx, std::span<HashedTerm> terms, st
     const auto size = [&](std::size_t i) { return starts[i + 1] - starts[i]; };
     const auto cuts = cut(starts.size() - 1, 1 << 14, [&](std::size_t i) { return size(i) + 4; });
     std::vector<Chunk> chunks(cuts.size() - 1);
-    std::vector<std::optional<TermSorter>> sorters(static_cast<std::size_t>(ctx.n_threads));
+    std::vector<std::optional<RowWriter>> writers(static_cast<std::size_t>(ctx.n_threads));
     const double ns =
         15.0 * static_cast<double>(terms.size()) / static_cast<double>(std::max<std::size_t>(1, chunks.size()));
     parallel_tasks(ctx, chunks.size(), ns, [&](std::size_t c, int thread) {
-        auto& sorter = sorters[static_cast<std::size_t>(thread)];
-        if (!sorter) sorter.emplace(options.hash.n_features());
-        for (std::size_t i = cuts[c]; i < cuts[c + 1]; ++i) {
-            const auto of_document = terms.subspan(starts[i], size(i));
-            check_length(of_document.size());
-            sorter->sort(of_document);
-            chunks[c].add_row(of_document);
-        }
+        auto& writer = writers[static_cast<std::size_t>(thread)];
+        if (!writer) writer.emplace(options.hash.n_features());
+        for (std::size_t i = cuts[c]; i < cuts[c + 1]; ++i) writer->add(terms.subspan(starts[i], size(i)));
+        chunks[c] = writer->take();
     });
     return joined<T>(ctx, std::move(chunks), options.binary);
 }
