@@ -78,21 +78,15 @@ using BlockBytes [[gnu::vector_size(block_width)]] = std::uint8_t;
 template <class T>
 [[gnu::always_inline]] inline BlockBytes load_narrowed(const T* p) {
 #if defined(__AVX512BW__)
-    // All with masks of ones: without, compilers warn of the undefined values that their own headers use.
     if constexpr (sizeof(T) == 2) {
-        const auto half = [&](std::size_t i) {
-            return _mm512_maskz_cvtusepi16_epi8(~__mmask32{0}, _mm512_loadu_si512(p + 32 * i));
-        };
-        const __m512i low = _mm512_maskz_inserti64x4(0xFF, _mm512_setzero_si512(), half(0), 0);
-        return (BlockBytes)_mm512_maskz_inserti64x4(0xFF, low, half(1), 1);
+        const auto half = [&](std::size_t i) { return _mm512_cvtusepi16_epi8(_mm512_loadu_si512(p + 32 * i)); };
+        return (BlockBytes)_mm512_inserti64x4(_mm512_castsi256_si512(half(0)), half(1), 1);
     } else {
-        const auto quarter = [&](std::size_t i) {
-            return _mm512_maskz_cvtusepi32_epi8(0xFFFF, _mm512_loadu_si512(p + 16 * i));
-        };
-        __m512i v = _mm512_maskz_inserti32x4(0xFFFF, _mm512_setzero_si512(), quarter(0), 0);
-        v = _mm512_maskz_inserti32x4(0xFFFF, v, quarter(1), 1);
-        v = _mm512_maskz_inserti32x4(0xFFFF, v, quarter(2), 2);
-        return (BlockBytes)_mm512_maskz_inserti32x4(0xFFFF, v, quarter(3), 3);
+        const auto quarter = [&](std::size_t i) { return _mm512_cvtusepi32_epi8(_mm512_loadu_si512(p + 16 * i)); };
+        __m512i v = _mm512_castsi128_si512(quarter(0));
+        v = _mm512_inserti32x4(v, quarter(1), 1);
+        v = _mm512_inserti32x4(v, quarter(2), 2);
+        return (BlockBytes)_mm512_inserti32x4(v, quarter(3), 3);
     }
 #else
     alignas(block_width) std::uint8_t bytes[block_width];
