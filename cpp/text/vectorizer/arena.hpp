@@ -1,11 +1,12 @@
 // Memory that grows and is freed as a whole: what lies in it never moves.
 #pragma once
 
+#include "text/vectorizer/pages.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -17,10 +18,10 @@ class Arena {
     char* allocate(std::size_t bytes) {
         bytes = (bytes + 3) / 4 * 4;
         if (bytes > left_) {
-            const std::size_t size = std::max(bytes, block);
-            blocks_.push_back(std::make_unique_for_overwrite<char[]>(size));
-            next_ = blocks_.back().get();
-            left_ = size;
+            left_ = std::max(bytes, next_block_);
+            next_block_ = std::min(2 * next_block_, largest_block);
+            blocks_.emplace_back(left_);
+            next_ = blocks_.back().data();
         }
         left_ -= bytes;
         char* const result = next_;
@@ -29,9 +30,10 @@ class Arena {
     }
 
   private:
-    static constexpr std::size_t block = 1 << 16;
+    static constexpr std::size_t largest_block = 1 << 26;
 
-    std::vector<std::unique_ptr<char[]>> blocks_;
+    std::vector<Pages<char>> blocks_;
+    std::size_t next_block_ = 1 << 14;
     char* next_ = nullptr;
     std::size_t left_ = 0;
 };

@@ -99,7 +99,7 @@ T& set(auto& variant, std::size_t size) {
 } // namespace
 
 RowChunk RowWriter::take() {
-    RowChunk chunk{std::move(sizes_), Buffer<TermId>(terms_.size()), Buffer<std::uint8_t>(counts_.size()),
+    RowChunk chunk{std::move(sizes_), Pages<TermId>(terms_.size()), Pages<std::uint8_t>(counts_.size()),
                    std::move(large_)};
     std::copy(terms_.begin(), terms_.end(), chunk.terms.begin());
     std::copy(counts_.begin(), counts_.end(), chunk.counts.begin());
@@ -119,11 +119,10 @@ CsrCounts to_csr(const RunContext& ctx, std::vector<RowChunk> chunks, const Colu
 
     // Entries of each row that have a column.
     std::vector<std::size_t> starts(n_rows + 1);
-    const bool all = std::find(columns.by_index.begin(), columns.by_index.end(), -1) == columns.by_index.end();
     const double ns_per_chunk = 2e5;
     parallel_tasks(ctx, chunks.size(), ns_per_chunk, [&](std::size_t c, int) {
         ctx.checkpoint();
-        if (all) {
+        if (columns.all) {
             std::copy(chunks[c].sizes.begin(), chunks[c].sizes.end(), &starts[first_rows[c] + 1]);
             return;
         }

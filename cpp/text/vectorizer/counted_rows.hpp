@@ -4,6 +4,7 @@
 #include "core/context.hpp"
 #include "core/memory.hpp"
 #include "text/vectorizer/lexicon.hpp"
+#include "text/vectorizer/pages.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,17 +17,18 @@ namespace mlcore::text {
 /// The column of each term, -1 if it has none.
 struct Columns {
     std::span<const std::int32_t> by_index; // see Lexicon::index
-    std::size_t n_words;                    // of the lexicon
+    std::size_t n_texts;                    // of the lexicon
     std::size_t size;                       // columns are below
+    bool all;                               // every term that is in a row has one
 
-    std::int32_t operator[](TermId id) const { return by_index[(id & ~ngram_bit) + (id >> 31) * n_words]; }
+    std::int32_t operator[](TermId id) const { return by_index[(id & ~code_bit) + (id >> 31) * n_texts]; }
 };
 
 /// The terms of some documents that follow each other: 5 bytes an entry, for counts are small.
 struct RowChunk {
     std::vector<std::uint32_t> sizes; // entries of each document
-    Buffer<TermId> terms;
-    Buffer<std::uint8_t> counts;             // many: see large_counts
+    Pages<TermId> terms;
+    Pages<std::uint8_t> counts;              // many: see large_counts
     std::vector<std::uint32_t> large_counts; // in the order of their entries
 
     static constexpr std::uint8_t many = 255;

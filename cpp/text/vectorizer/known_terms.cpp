@@ -9,7 +9,12 @@ namespace {
 
 TermId enter_word(const RunContext& ctx, Lexicon& lexicon, std::string_view word) {
     while (!lexicon.claim(lexicon.writer(0), 1, 0)) lexicon.grow(ctx);
-    return lexicon.add_word(word_key(word), word, lexicon.writer(0));
+    return lexicon.add_text(word_key(word), word, lexicon.writer(0));
+}
+
+TermId enter_characters(const RunContext& ctx, Lexicon& lexicon, std::string_view term) {
+    while (!lexicon.claim(lexicon.writer(0), 1, 1)) lexicon.grow(ctx);
+    return lexicon.add_characters(word_key(term), term, lexicon.writer(0));
 }
 
 /// Whether readers could have made the term of several words.
@@ -28,15 +33,16 @@ void enter_stop_words(const RunContext& ctx, const Analysis* analysis, Lexicon& 
     lexicon.set_stop_words(analysis->stop_words.empty() ? 0 : last + 1);
 }
 
-TermId enter_term(const RunContext& ctx, bool ngrams, Lexicon& lexicon, std::string_view term) {
+TermId enter_term(const RunContext& ctx, Lexicon& lexicon, std::string_view term) {
     lexicon.set_writers(1);
-    if (!ngrams || !has_words(term)) return enter_word(ctx, lexicon, term);
+    if (lexicon.kind() == Codes::characters) return enter_characters(ctx, lexicon, term);
+    if (lexicon.kind() == Codes::none || !has_words(term)) return enter_word(ctx, lexicon, term);
     TermId id = no_term;
     for (std::size_t begin = 0, end; begin <= term.size(); begin = end + 1) {
         end = std::min(term.find(' ', begin), term.size());
         const TermId word = enter_word(ctx, lexicon, term.substr(begin, end - begin));
         while (!lexicon.claim(lexicon.writer(0), 0, 1)) lexicon.grow(ctx);
-        id = id == no_term ? word : lexicon.add_ngram(Lexicon::pair(id, word), lexicon.writer(0));
+        id = id == no_term ? word : lexicon.add_code(Lexicon::pair(id, word), lexicon.writer(0));
     }
     return id;
 }

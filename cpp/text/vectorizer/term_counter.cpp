@@ -45,7 +45,8 @@ class CountingReader {
 
 } // namespace
 
-TermCounter::TermCounter(const Analysis* analysis) : analysis_(analysis) {
+TermCounter::TermCounter(const Analysis* analysis)
+    : analysis_(analysis), lexicon_(std::make_unique<Lexicon>(codes_for(analysis))) {
     const StandaloneRun run;
     enter_stop_words(run.context, analysis_, *lexicon_);
     counts_.fit(*lexicon_);
@@ -122,7 +123,7 @@ void TermCounter::restore(const RunContext& ctx, std::span<const std::string_vie
     Change change(*this);
     for (std::size_t i = 0; i < terms.size(); ++i) {
         if (i % (1 << 14) == 0) ctx.checkpoint();
-        const TermId id = enter_term(ctx, makes_ngrams(analysis_), *lexicon_, terms[i]);
+        const TermId id = enter_term(ctx, *lexicon_, terms[i]);
         counts_.fit(*lexicon_);
         counts_[id].documents += documents[i];
         counts_[id].occurrences += occurrences[i];
@@ -154,10 +155,10 @@ std::size_t TermCounter::n_terms() const {
 
 template <class F>
 void TermCounter::for_each_term(F&& f) const {
-    for (TermId i = 0; i < lexicon_->words().n_ids(); ++i)
+    for (TermId i = 0; i < lexicon_->texts().n_ids(); ++i)
         if (counts_[i].documents) f(i);
-    for (TermId i = 0; i < lexicon_->ngrams().n_ids(); ++i)
-        if (counts_[i | ngram_bit].documents) f(i | ngram_bit);
+    for (TermId i = 0; i < lexicon_->codes().n_ids(); ++i)
+        if (counts_[i | code_bit].documents) f(i | code_bit);
 }
 
 const std::vector<TermId>& TermCounter::sorted(const RunContext& ctx) {
@@ -165,8 +166,8 @@ const std::vector<TermId>& TermCounter::sorted(const RunContext& ctx) {
         counts_.fit(*lexicon_);
         sorted_.clear();
         for_each_term([&](TermId id) { sorted_.push_back(id); });
-        if (sorted_.size() > Lexicon::Words::max_ids)
-            throw ValueError("more than " + std::to_string(Lexicon::Words::max_ids) + " distinct terms");
+        if (sorted_.size() > Lexicon::Texts::max_ids)
+            throw ValueError("more than " + std::to_string(Lexicon::Texts::max_ids) + " distinct terms");
         sort_terms(ctx, *lexicon_, sorted_);
         is_sorted_ = true;
     }
@@ -198,12 +199,13 @@ CsrCounts TermCounter::rows(const RunContext& ctx, std::span<const std::int32_t>
     Change change(*this); // that is never done
     std::vector<std::int32_t> by_index(lexicon_->n_indices(), -1);
     for (std::size_t i = 0; i < order.size(); ++i) by_index[lexicon_->index(order[i])] = columns[i];
-    const std::size_t n_words = lexicon_->words().n_ids();
+    const bool all = std::find(columns.begin(), columns.end(), -1) == columns.end();
+    const std::size_t n_texts = lexicon_->texts().n_ids();
     sorted_ = {};
     counts_ = TermCounts();
     memo_.reset();
     lexicon_.reset();
-    return to_csr(ctx, std::move(chunks_), {by_index, n_words, n_columns}, binary, values);
+    return to_csr(ctx, std::move(chunks_), {by_index, n_texts, n_columns, all}, binary, values);
 }
 
 } // namespace mlcore::text

@@ -73,7 +73,7 @@ class TermCounter {
     void check_usable() const;
 
     const Analysis* const analysis_;
-    std::unique_ptr<Lexicon> lexicon_ = std::make_unique<Lexicon>();
+    std::unique_ptr<Lexicon> lexicon_;
     std::unique_ptr<WordMemo> memo_ = std::make_unique<WordMemo>();
     TermCounts counts_;
     std::vector<RowChunk> chunks_;

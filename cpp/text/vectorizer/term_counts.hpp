@@ -3,8 +3,8 @@
 // the same place again and again.
 #pragma once
 
-#include "core/memory.hpp"
 #include "text/vectorizer/lexicon.hpp"
+#include "text/vectorizer/pages.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -22,11 +22,11 @@ class TermCounts {
   public:
     /// Room for all terms that the lexicon has room for.
     void fit(const Lexicon& lexicon) {
-        enlarge(words_, lexicon.words().capacity());
-        enlarge(ngrams_, lexicon.ngrams().capacity());
+        enlarge(texts_, lexicon.texts().capacity());
+        enlarge(codes_, lexicon.codes().capacity());
     }
 
-    TermCount& operator[](TermId id) { return id & ngram_bit ? ngrams_[id & ~ngram_bit] : words_[id]; }
+    TermCount& operator[](TermId id) { return id & code_bit ? codes_[id & ~code_bit] : texts_[id]; }
     const TermCount& operator[](TermId id) const { return const_cast<TermCounts&>(*this)[id]; }
 
     class Writer {
@@ -37,7 +37,7 @@ class TermCounts {
 
         /// n occurrences in a document.
         void add(TermId id, std::uint32_t n) {
-            const TermId number = id & ~ngram_bit;
+            const TermId number = id & ~code_bit;
             TermCount* count = &counts_[id];
             if (!alone_) {
                 if (number >= n_frequent) {
@@ -55,7 +55,7 @@ class TermCounts {
             for (std::size_t i = 0; i < frequent_.size(); ++i)
                 if (frequent_[i].documents) {
                     const auto number = static_cast<TermId>(i % n_frequent);
-                    TermCount& count = counts_[i < n_frequent ? number : number | ngram_bit];
+                    TermCount& count = counts_[i < n_frequent ? number : number | code_bit];
                     count.documents += frequent_[i].documents;
                     count.occurrences += frequent_[i].occurrences;
                     frequent_[i] = {0, 0};
@@ -67,19 +67,18 @@ class TermCounts {
 
         TermCounts& counts_;
         const bool alone_;
-        std::vector<TermCount> frequent_; // words, then n-grams
+        std::vector<TermCount> frequent_; // texts, then codes
     };
 
   private:
-    static void enlarge(Buffer<TermCount>& counts, std::size_t size) {
+    static void enlarge(Pages<TermCount>& counts, std::size_t size) {
         if (counts.size() >= size) return;
-        Buffer<TermCount> larger(size);
-        std::copy(counts.begin(), counts.end(), larger.begin());
-        std::fill(larger.begin() + counts.size(), larger.end(), TermCount{0, 0});
+        Pages<TermCount> larger(size);
+        std::copy_n(counts.begin(), counts.size(), larger.begin());
         counts = std::move(larger);
     }
 
-    Buffer<TermCount> words_, ngrams_; // by number
+    Pages<TermCount> texts_, codes_; // by number
 };
 
 } // namespace mlcore::text

@@ -40,20 +40,21 @@ class KeepingReader {
 
 TermIndex::TermIndex(const RunContext& ctx, const Analysis* analysis, std::span<const std::string_view> terms,
                      std::span<const std::int32_t> columns, std::size_t n_columns)
-    : ngrams_(makes_ngrams(analysis)), stop_words_(analysis ? analysis->stop_words : std::vector<std::string>()),
+    : stop_words_(analysis ? analysis->stop_words : std::vector<std::string>()), lexicon_(codes_for(analysis)),
       n_columns_(n_columns) {
     enter_stop_words(ctx, analysis, lexicon_);
     std::vector<TermId> ids(terms.size());
     for (std::size_t i = 0; i < terms.size(); ++i) {
         if (i % (1 << 14) == 0) ctx.checkpoint();
-        ids[i] = enter_term(ctx, ngrams_, lexicon_, terms[i]);
+        ids[i] = enter_term(ctx, lexicon_, terms[i]);
     }
     columns_.assign(lexicon_.n_indices(), -1);
     for (std::size_t i = 0; i < terms.size(); ++i) columns_[lexicon_.index(ids[i])] = columns[i];
 }
 
 bool TermIndex::fits(const Analysis* analysis) const {
-    return ngrams_ == makes_ngrams(analysis) && (analysis ? stop_words_ == analysis->stop_words : stop_words_.empty());
+    return lexicon_.kind() == codes_for(analysis) &&
+           (analysis ? stop_words_ == analysis->stop_words : stop_words_.empty());
 }
 
 CsrCounts TermIndex::transform(const RunContext& ctx, std::span<const Document> documents, const Analysis& analysis,

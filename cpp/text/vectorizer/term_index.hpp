@@ -25,8 +25,8 @@ class TermIndex {
     TermIndex(const RunContext& ctx, const Analysis* analysis, std::span<const std::string_view> terms,
               std::span<const std::int32_t> columns, std::size_t n_columns);
 
-    /// Whether documents with this analysis can be read: it has the same stop words, and both or none make n-grams of
-    /// words.
+    /// Whether documents with this analysis can be read: it has the same stop words, and its terms are kept in
+    /// the same way.
     bool fits(const Analysis* analysis) const;
 
     /// One row a document. Documents are shorter than 2^32 characters.
@@ -38,9 +38,8 @@ class TermIndex {
     CsrCounts to_csr(const RunContext& ctx, std::vector<RowChunk> rows, bool binary, Values values) const;
 
   private:
-    Columns columns() const { return {columns_, lexicon_.words().n_ids(), n_columns_}; }
+    Columns columns() const { return {columns_, lexicon_.texts().n_ids(), n_columns_, true}; }
 
-    const bool ngrams_;
     const std::vector<std::string> stop_words_;
     Lexicon lexicon_;
     std::vector<std::int32_t> columns_; // by index

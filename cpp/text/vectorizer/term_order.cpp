@@ -84,22 +84,33 @@ void sort_by_digits(const RunContext& ctx, std::vector<TermId>& ids, const Terms
     for (std::size_t i = 0; i < n; ++i) ids[i] = items[i].id;
 }
 
-/// Digits are eight bytes each.
+/// Eight bytes of a text, zeros where it has ended.
+std::uint64_t eight_bytes(std::string_view text, std::size_t begin) {
+    begin = std::min(begin, text.size());
+    unsigned char bytes[8] = {};
+    std::memcpy(bytes, text.data() + begin, std::min<std::size_t>(8, text.size() - begin));
+    std::uint64_t value = 0;
+    for (const unsigned char byte : bytes) value = value << 8 | byte;
+    return value;
+}
+
+/// Of texts, eight bytes a digit. text(id, buffer): the text of a term, in the buffer of 8 bytes if that is needed.
 template <class Text>
 struct TextDigits {
-    Text text; // text(id) -> std::string_view
+    Text text;
 
     std::uint64_t digit(TermId id, std::size_t depth) const {
-        const std::string_view all = text(id);
-        const std::size_t begin = std::min(8 * depth, all.size());
-        unsigned char bytes[8] = {};
-        std::memcpy(bytes, all.data() + begin, std::min<std::size_t>(8, all.size() - begin));
-        std::uint64_t value = 0;
-        for (const unsigned char byte : bytes) value = value << 8 | byte;
-        return value;
+        char buffer[8];
+        return eight_bytes(text(id, buffer), 8 * depth);
     }
-    bool ends(TermId id, std::size_t depth) const { return text(id).size() <= 8 * (depth + 1); }
-    bool less(TermId a, TermId b) const { return text(a) < text(b); }
+    bool ends(TermId id, std::size_t depth) const {
+        char buffer[8];
+        return text(id, buffer).size() <= 8 * (depth + 1);
+    }
+    bool less(TermId a, TermId b) const {
+        char buffer_a[8], buffer_b[8];
+        return text(a, buffer_a) < text(b, buffer_b);
+    }
 };
 template <class Text>
 TextDigits(Text) -> TextDigits<Text>;
@@ -107,7 +118,7 @@ TextDigits(Text) -> TextDigits<Text>;
 /// The words of a term, from the first to the last.
 void words_of(const Lexicon& lexicon, TermId id, std::vector<TermId>& words) {
     words.clear();
-    for (; id & ngram_bit; id = lexicon.before_last(id)) words.push_back(lexicon.last(id));
+    for (; id & code_bit; id = lexicon.before_last(id)) words.push_back(lexicon.last(id));
     words.push_back(id);
     std::reverse(words.begin(), words.end());
 }
@@ -123,7 +134,7 @@ class RankDigits {
         std::uint64_t value = 0;
         std::size_t place = length(id); // of the word that is next, from behind
         for (bool more = true; more;) {
-            more = id & ngram_bit;
+            more = id & code_bit;
             const TermId word = more ? lexicon_.last(id) : id;
             --place;
             if (place / per_digit_ == depth)
@@ -145,7 +156,7 @@ class RankDigits {
   private:
     std::size_t length(TermId id) const {
         std::size_t n = 1;
-        for (; id & ngram_bit; id = lexicon_.before_last(id)) ++n;
+        for (; id & code_bit; id = lexicon_.before_last(id)) ++n;
         return n;
     }
 
@@ -155,10 +166,13 @@ class RankDigits {
     const std::size_t per_digit_; // words
 };
 
-std::size_t packed_size(const Lexicon& lexicon, TermId id) {
-    std::size_t size = 0;
-    for (; id & ngram_bit; id = lexicon.before_last(id)) size += lexicon.word(lexicon.last(id)).size() + 1;
-    return size + lexicon.word(id).size();
+/// f(text) for the pieces of a term that are joined by blanks, from the last to the first.
+template <class F>
+void for_pieces(const Lexicon& lexicon, TermId id, F&& f) {
+    if (lexicon.kind() == Codes::ngrams)
+        for (; id & code_bit; id = lexicon.before_last(id)) f(lexicon.text(lexicon.last(id)));
+    char buffer[8];
+    f(lexicon.characters(id, buffer));
 }
 
 } // namespace
@@ -176,50 +190,50 @@ PackedTerms pack_terms(const RunContext& ctx, const Lexicon& lexicon, std::span<
     packed.starts = Buffer<std::int64_t>(terms.size() + 1);
     packed.starts[0] = 0;
     parallel_ranges(ctx, terms.size(), 30, [&](std::size_t begin, std::size_t end, int) {
-        for (std::size_t i = begin; i < end; ++i)
-            packed.starts[i + 1] = static_cast<std::int64_t>(packed_size(lexicon, terms[i]));
+        for (std::size_t i = begin; i < end; ++i) {
+            std::int64_t size = -1;
+            for_pieces(lexicon, terms[i],
+                       [&](std::string_view text) { size += static_cast<std::int64_t>(text.size()) + 1; });
+            packed.starts[i + 1] = size;
+        }
     });
     for (std::size_t i = 0; i < terms.size(); ++i) packed.starts[i + 1] += packed.starts[i];
     packed.bytes = Buffer<std::uint8_t>(static_cast<std::size_t>(packed.starts[terms.size()]));
     parallel_ranges(ctx, terms.size(), 40, [&](std::size_t begin, std::size_t end, int) {
         for (std::size_t i = begin; i < end; ++i) {
-            std::uint8_t* out = packed.bytes.data() + packed.starts[i + 1]; // from behind
-            TermId id = terms[i];
-            for (bool more = true; more;) {
-                more = id & ngram_bit;
-                const std::string_view word = lexicon.word(more ? lexicon.last(id) : id);
-                out -= word.size();
-                std::copy(word.begin(), word.end(), out);
-                if (more) {
-                    *--out = ' ';
-                    id = lexicon.before_last(id);
-                }
-            }
+            std::uint8_t* end_of_piece = packed.bytes.data() + packed.starts[i + 1];
+            const std::uint8_t* const first = packed.bytes.data() + packed.starts[i];
+            for_pieces(lexicon, terms[i], [&](std::string_view text) {
+                end_of_piece -= text.size();
+                std::copy(text.begin(), text.end(), end_of_piece);
+                if (end_of_piece > first) *--end_of_piece = ' ';
+            });
         }
     });
     return packed;
 }
 
 void sort_terms(const RunContext& ctx, const Lexicon& lexicon, std::vector<TermId>& terms) {
-    const bool has_ngrams = std::any_of(terms.begin(), terms.end(), [](TermId id) { return id & ngram_bit; });
-    if (!has_ngrams) return sort_by_digits(ctx, terms, TextDigits{[&](TermId id) { return lexicon.word(id); }});
+    if (lexicon.kind() != Codes::ngrams)
+        return sort_by_digits(ctx, terms,
+                              TextDigits{[&](TermId id, char (&buffer)[8]) { return lexicon.characters(id, buffer); }});
 
     // All words that terms consist of.
-    std::vector<std::uint32_t> ranks(lexicon.words().n_ids());
+    std::vector<std::uint32_t> ranks(lexicon.texts().n_ids());
     std::vector<TermId> words;
     for (TermId id : terms) {
-        for (; id & ngram_bit; id = lexicon.before_last(id)) ranks[lexicon.last(id)] = 1;
+        for (; id & code_bit; id = lexicon.before_last(id)) ranks[lexicon.last(id)] = 1;
         ranks[id] = 1;
     }
     for (std::size_t i = 0; i < ranks.size(); ++i)
         if (ranks[i]) words.push_back(static_cast<TermId>(i));
     const bool above_blank = std::all_of(words.begin(), words.end(), [&](TermId id) {
-        const std::string_view text = lexicon.word(id);
+        const std::string_view text = lexicon.text(id);
         return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > ' '; });
     });
     if (above_blank) {
         // The blank between words comes before whatever goes on a word: the order is that of sequences of words.
-        sort_by_digits(ctx, words, TextDigits{[&](TermId id) { return lexicon.word(id); }});
+        sort_by_digits(ctx, words, TextDigits{[&](TermId id, char*) { return lexicon.text(id); }});
         for (std::size_t i = 0; i < words.size(); ++i) ranks[words[i]] = static_cast<std::uint32_t>(i);
         return sort_by_digits(ctx, terms, RankDigits(lexicon, ranks, words.size()));
     }
@@ -227,7 +241,7 @@ void sort_terms(const RunContext& ctx, const Lexicon& lexicon, std::vector<TermI
     std::vector<TermId> order(terms.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<TermId>(i);
     const std::vector<std::string_view> texts = views(packed);
-    sort_by_digits(ctx, order, TextDigits{[&](TermId i) { return texts[i]; }});
+    sort_by_digits(ctx, order, TextDigits{[&](TermId i, char*) { return texts[i]; }});
     for (TermId& place : order) place = terms[place];
     terms = std::move(order);
 }

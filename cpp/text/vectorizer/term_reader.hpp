@@ -42,23 +42,29 @@ class TermFinder {
     const Lexicon& lexicon() const { return lexicon_; }
 
     /// False if the lexicon has to grow before so many terms are looked up.
-    bool claim(std::size_t n_words, std::size_t n_ngrams) {
+    bool claim(std::size_t n_texts, std::size_t n_codes) {
         if constexpr (Grows)
-            return lexicon_.claim(*writer_, n_words, n_ngrams);
+            return lexicon_.claim(*writer_, n_texts, n_codes);
         else
             return true;
     }
-    TermId word(const WordKey& key, std::string_view word) {
+    TermId text(const WordKey& key, std::string_view text) {
         if constexpr (Grows)
-            return lexicon_.add_word(key, word, *writer_);
+            return lexicon_.add_text(key, text, *writer_);
         else
-            return lexicon_.find_word(key, word.data());
+            return lexicon_.find_text(key, text.data());
     }
-    TermId ngram(std::uint64_t pair) {
+    TermId code(std::uint64_t code) {
         if constexpr (Grows)
-            return lexicon_.add_ngram(pair, *writer_);
+            return lexicon_.add_code(code, *writer_);
         else
-            return lexicon_.find_ngram(pair);
+            return lexicon_.find_code(code);
+    }
+    TermId characters(const WordKey& key, std::string_view text) {
+        if constexpr (Grows)
+            return lexicon_.add_characters(key, text, *writer_);
+        else
+            return lexicon_.find_characters(key, text.data());
     }
 
   private:
@@ -138,11 +144,11 @@ class TermReader {
         TermId words[max_batch];
         for (std::size_t i = 0; i < n; ++i) {
             keys[i] = word_key(run_[begin + i], words_->readable());
-            terms_.lexicon().words().prefetch(keys[i]);
+            terms_.lexicon().texts().prefetch(keys[i]);
         }
         std::size_t n_words = 0;
         for (std::size_t i = 0; i < n; ++i) {
-            const TermId id = terms_.word(keys[i], run_[begin + i]);
+            const TermId id = terms_.text(keys[i], run_[begin + i]);
             words[n_words] = id;
             n_words += id >= n_stop_;
         }
@@ -161,11 +167,11 @@ class TermReader {
             shorter[0] = std::exchange(carried_[n - 2], shorter[words.size()]);
             for (std::size_t i = 0; i < words.size(); ++i) {
                 pairs[i] = Lexicon::pair(shorter[i], words[i]);
-                terms_.lexicon().ngrams().prefetch(pairs[i]);
+                terms_.lexicon().codes().prefetch(pairs[i]);
             }
             for (std::size_t i = words.size(); i-- > 0;) {
                 const bool exists = shorter[i] != no_term && words[i] != no_term;
-                shorter[i + 1] = exists ? terms_.ngram(pairs[i]) : no_term;
+                shorter[i + 1] = exists ? terms_.code(pairs[i]) : no_term;
             }
             if (n >= analysis_.min_n)
                 for (std::size_t i = 0; i < words.size(); ++i) count(shorter[i + 1]);
@@ -194,10 +200,10 @@ class TermReader {
         };
         for (std::size_t i = first; i < last; ++i) {
             keys[i - first] = word_key(text(i), readable);
-            terms_.lexicon().words().prefetch(keys[i - first]);
+            terms_.lexicon().prefetch_characters(keys[i - first]);
         }
         for (std::size_t i = first; i < last; ++i)
-            if (const TermId id = terms_.word(keys[i - first], text(i)); id != no_term) f(id);
+            if (const TermId id = terms_.characters(keys[i - first], text(i)); id != no_term) f(id);
     }
 
     /// Counts all n-grams of up to `longest` characters that end with one of [end_, n_characters), from length n_ on.
@@ -208,7 +214,7 @@ class TermReader {
         for (; end_ < n_characters; n_ = analysis_.min_n) {
             const std::size_t last = std::min(end_ + max_batch, n_characters);
             for (; n_ <= std::min(longest, last); ++n_) {
-                if (!terms_.claim(max_batch, 0)) return false;
+                if (!terms_.claim(max_batch, max_batch)) return false;
                 for_each_ngram(bytes, offsets, end_, last, n_, readable, counting());
             }
             end_ = last;
@@ -264,7 +270,7 @@ class TermReader {
         const std::size_t longest = std::min(analysis_.max_n, size), shortest = std::min(analysis_.min_n, size);
         const std::size_t bound = size * (longest - shortest + 1);
         if (memo_.accepts(word) && bound <= 1024 && memo_.has_room()) {
-            if (!terms_.claim(bound, 0) || !memo_.claim(memo_writer_)) return false;
+            if (!terms_.claim(bound, bound) || !memo_.claim(memo_writer_)) return false;
             list_.clear();
             const auto keep = [&](TermId id) { list_.push_back(id); };
             const char* const readable = padded + offsets_[size] + readable_beyond;
@@ -276,7 +282,7 @@ class TermReader {
             return true;
         }
         if (whole) {
-            if (!terms_.claim(1, 0)) return false;
+            if (!terms_.claim(1, 1)) return false;
             for_each_ngram(padded, offsets_.data(), size - 1, size, size, padded + offsets_[size], counting());
             return true;
         }

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "core/error.hpp"
-#include "core/memory.hpp"
 #include "core/parallel.hpp"
+#include "text/vectorizer/pages.hpp"
 #include "text/word_table.hpp"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct WordSlot {
     using Key = WordKey;
     std::uint64_t head, tail;
     std::uint32_t length;
-    std::int32_t id;
+    std::int32_t entry; // the number + 1; 0: empty
 
     bool holds(const Key& key) const { return ((head ^ key.head) | (tail ^ key.tail) | (length ^ key.length)) == 0; }
     void set(const Key& key) { head = key.head, tail = key.tail, length = key.length; }
@@ -40,15 +40,15 @@ struct WordSlot {
     }
 };
 
-/// An n-gram of words: the number of all of it but its last word, and that of its last word.
-struct PairSlot {
+/// What 64 bits say in full.
+struct CodeSlot {
     using Key = std::uint64_t;
-    std::uint64_t pair;
-    std::int32_t id;
+    std::uint64_t code;
+    std::int32_t entry;
 
-    bool holds(Key key) const { return pair == key; }
-    void set(Key key) { pair = key; }
-    Key key() const { return pair; }
+    bool holds(Key key) const { return code == key; }
+    void set(Key key) { code = key; }
+    Key key() const { return code; }
     static std::uint64_t hash(Key key) {
         key = (key ^ key >> 32) * 0x9E3779B97F4A7C15;
         return (key ^ key >> 29) * 0xBF58476D1CE4E5B9;
@@ -99,9 +99,9 @@ class TermTable {
     std::int32_t find(const Key& key, Same&& same) const {
         for (std::size_t i = home(key);; i = (i + 1) & last_slot_) {
             const Slot& slot = slots_[i];
-            const std::int32_t id = published(slot);
-            if (id < 0) return -1;
-            if (slot.holds(key) && same(id)) return id;
+            const std::int32_t entry = published(slot);
+            if (entry == empty) return -1;
+            if (slot.holds(key) && same(entry - 1)) return entry - 1;
         }
     }
 
@@ -111,22 +111,24 @@ class TermTable {
     std::int32_t find_or_insert(const Key& key, Stock& stock, Same&& same, Make&& make) {
         for (std::size_t i = home(key);;) {
             Slot& slot = slots_[i];
-            std::int32_t id = published(slot);
-            if (id == empty) {
-                if (!std::atomic_ref(slot.id).compare_exchange_strong(id, taken, std::memory_order_acquire)) continue;
+            std::int32_t entry = published(slot);
+            if (entry == empty) {
+                const std::atomic_ref shared(slot.entry);
+                if (!shared.compare_exchange_strong(entry, taken, std::memory_order_acquire)) continue;
+                std::int32_t id;
                 try {
                     const Content content = make();
                     id = stock.take();
                     contents_[static_cast<std::size_t>(id)] = content;
                 } catch (...) { // no memory: others must not wait for this slot
-                    std::atomic_ref(slot.id).store(empty, std::memory_order_release);
+                    shared.store(empty, std::memory_order_release);
                     throw;
                 }
                 slot.set(key);
-                std::atomic_ref(slot.id).store(id, std::memory_order_release);
+                shared.store(id + 1, std::memory_order_release);
                 return id;
             }
-            if (slot.holds(key) && same(id)) return id;
+            if (slot.holds(key) && same(entry - 1)) return entry - 1;
             i = (i + 1) & last_slot_;
         }
     }
@@ -154,68 +156,60 @@ class TermTable {
     /// Twice the room, or more until n numbers are free. Throws ValueError if there are too many.
     void grow(const RunContext& ctx, std::size_t n = 1) {
         int log2_slots = std::countr_zero(slots_.size()) + 1;
-        while ((std::size_t{1} << log2_slots) / 2 < n_ids() + n) ++log2_slots;
+        while (room_of(log2_slots) < n_ids() + n) ++log2_slots;
         rebuild(log2_slots, &ctx);
     }
 
   private:
-    static constexpr std::int32_t empty = -1, taken = -2;
+    static constexpr std::int32_t empty = 0, taken = -1;
+
+    static std::size_t room_of(int log2_slots) { return std::min((std::size_t{3} << log2_slots) / 4, max_ids); }
 
     std::size_t home(const Key& key) const { return Slot::hash(key) >> shift_; }
 
     static std::int32_t published(const Slot& slot) {
-        std::atomic_ref id(const_cast<Slot&>(slot).id);
-        std::int32_t value = id.load(std::memory_order_acquire);
-        while (value == taken) { // for the few instructions that its owner needs
+        const std::atomic_ref shared(const_cast<Slot&>(slot).entry);
+        std::int32_t entry = shared.load(std::memory_order_acquire);
+        while (entry == taken) { // for the few instructions that its owner needs
             std::this_thread::yield();
-            value = id.load(std::memory_order_acquire);
+            entry = shared.load(std::memory_order_acquire);
         }
-        return value;
+        return entry;
     }
 
     void rebuild(int log2_slots, const RunContext* ctx) {
         const std::size_t n_slots = std::size_t{1} << log2_slots;
-        if (n_slots / 2 > max_ids + 1) throw ValueError("more than " + std::to_string(max_ids) + " distinct terms");
-        Slot none{};
-        none.id = empty;
-        Buffer<Slot> old(n_slots);
-        Buffer<Content> contents(std::min(n_slots / 2, max_ids));
-        std::copy_n(contents_.data(), n_ids(), contents.data());
+        if (n_slots > 2 * (max_ids + 1)) throw ValueError("more than " + std::to_string(max_ids) + " distinct terms");
+        Pages<Slot> old(n_slots, true);
+        Pages<Content> contents(room_of(log2_slots));
+        if (ctx) std::copy_n(contents_.data(), n_ids(), contents.data());
         contents_ = std::move(contents);
         std::swap(old, slots_);
         last_slot_ = n_slots - 1;
         shift_ = 64 - log2_slots;
         full_ = false;
-        const auto for_ranges = [&](std::size_t n, double ns, auto&& f) {
-            if (ctx)
-                parallel_ranges(*ctx, n, ns, [&](std::size_t begin, std::size_t end, int) { f(begin, end); });
-            else
-                f(0, n);
-        };
-        for_ranges(n_slots, 1, [&](std::size_t begin, std::size_t end) {
-            std::uninitialized_fill_n(&slots_[begin], end - begin, none);
-        });
+        if (!ctx) return;
         // The order of slots is that of their hashes, in the old table and in the new: memory is written in order.
-        for_ranges(old.size(), 5, [&](std::size_t begin, std::size_t end) {
+        parallel_ranges(*ctx, old.size(), 5, [&](std::size_t begin, std::size_t end, int) {
             for (std::size_t i = begin; i < end; ++i)
-                if (old[i].id >= 0) place(old[i]);
+                if (old[i].entry != empty) place(old[i]);
         });
     }
 
     void place(const Slot& slot) {
         for (std::size_t i = home(slot.key());; i = (i + 1) & last_slot_) {
-            std::int32_t id = empty;
-            if (!std::atomic_ref(slots_[i].id).compare_exchange_strong(id, slot.id, std::memory_order_relaxed))
+            std::int32_t entry = empty;
+            if (!std::atomic_ref(slots_[i].entry).compare_exchange_strong(entry, slot.entry, std::memory_order_relaxed))
                 continue;
             slots_[i].set(slot.key());
             return;
         }
     }
 
-    Buffer<Slot> slots_;
+    Pages<Slot> slots_;
     std::size_t last_slot_ = 0;
     int shift_ = 0; // 64 - log2 of the number of slots
-    Buffer<Content> contents_;
+    Pages<Content> contents_;
     std::atomic<std::int32_t> n_ids_{0};
     std::atomic<bool> full_{false};
 };

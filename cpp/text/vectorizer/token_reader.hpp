@@ -41,7 +41,7 @@ class TokenReader {
             if (next_ % (1 << 14) == 0) ctx.checkpoint();
             if (!terms_.claim(1, 0)) return false;
             const std::string_view word = utf8_of(tokens_[next_], buffer_);
-            const TermId id = terms_.word(word_key(word), word);
+            const TermId id = terms_.text(word_key(word), word);
             if (id != no_term) counter_.add(id);
         }
         return true;
