@@ -233,7 +233,7 @@ def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
 class Encoder:
     """Values as JSON has them; arrays of numbers are put into `tensors`, and their names stand in their place.
 
-    Takes None, numbers, strings, arrays, and lists, tuples, sets and dicts of them.
+    Takes None, numbers, strings, arrays, types of numbers, and lists, tuples, sets and dicts of them.
     """
 
     def __init__(self, owner: str) -> None:
@@ -269,6 +269,12 @@ class Encoder:
                 if value.dtype.kind == "U":
                     _check_width(items)
                 return {"!array": items, "dtype": "U" if value.dtype.kind == "U" else "O", "shape": list(value.shape)}
+        if isinstance(value, np.dtype) and value.kind in _KINDS:
+            return {"!dtype": value.str}
+        if isinstance(value, type) and issubclass(value, np.generic) and np.dtype(value).kind in _KINDS:
+            return {"!type": np.dtype(value).str}
+        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
+            return {"!type": value.__name__}
         raise ValueError(
             f"{where} of {self._owner} cannot be saved: {value!r} is a {type(value).__name__}, and a model file holds "
             "only numbers, strings, lists, dicts and arrays. Set it to None or a plain value before saving, or use "
@@ -307,7 +313,26 @@ class Decoder:
             flat = np.empty(len(items), dtype=object)
             flat[:] = items
             return (flat.astype(str) if value["dtype"] == "U" else flat).reshape(value["shape"])
+        if "!dtype" in value:
+            return _dtype(value["!dtype"])
+        if "!type" in value:
+            name = value["!type"]
+            return _TYPES[name] if name in _TYPES else _dtype(name).type
         return {key: self(item) for key, item in value.items()}
+
+
+_KINDS = "biufc"
+"""Kinds of dtypes of numbers."""
+
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "complex": complex}
+"""Types of Python that stand for dtypes."""
+
+
+def _dtype(text: Any) -> np.dtype[Any]:
+    dtype = np.dtype(str(text))
+    if dtype.kind not in _KINDS:
+        raise ValueError(f"{text!r:.80} is no dtype of numbers")
+    return dtype
 
 
 def _check_width(texts: list[str]) -> None:

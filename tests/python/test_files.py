@@ -111,6 +111,7 @@ VALUES = {
     "numbers": [None, True, 3, -0.5, float("inf"), float("-inf"), np.float32(0.25), np.int64(7)],
     "nested": {"pair": (1, ("a", [2])), 3: "by a number", "!odd": {"x", "y"}, "frozen": frozenset({1, 2})},
     "arrays": [np.arange(6, dtype=np.int16).reshape(2, 3).T, np.array([], dtype=bool), np.float64(1.5) * np.ones(2)],
+    "types": [np.int64, np.float32, np.bool_, bool, float, np.dtype("u2"), np.dtype(np.float64)],
     "texts": [np.array(["a", "bcd"]), np.array(["a", None, 2], dtype=object)],
 }
 
@@ -127,6 +128,7 @@ def test_values_and_tensors_come_back(tmp_path):
         found = Decoder(tensors)(json.loads(metadata["text"]))
         assert found["numbers"] == VALUES["numbers"]
         assert found["nested"] == VALUES["nested"]
+        assert list(map(repr, found["types"])) == list(map(repr, VALUES["types"]))
         for name in ("arrays", "texts"):
             for array, expected in zip(found[name], VALUES[name], strict=True):
                 assert array.dtype == expected.dtype
@@ -136,6 +138,12 @@ def test_values_and_tensors_come_back(tmp_path):
 def test_values_of_other_types_are_named():
     with pytest.raises(ValueError, match=r"the loss of a test cannot be saved.* is a function"):
         Encoder("a test")({"loss": [lambda: None]}, "the loss")
+    for other in (str, np.str_, np.dtype(object), dict):
+        with pytest.raises(ValueError, match=r"the dtype of a test cannot be saved"):
+            Encoder("a test")(other, "the dtype")
+    for forged in ({"!dtype": "O"}, {"!type": "str"}, {"!type": "U9"}, {"!dtype": "no"}, {"!type": [1]}):
+        with pytest.raises((ValueError, TypeError)):
+            Decoder({})(forged)
 
 
 def test_each_tensor_is_read_once():
