@@ -142,7 +142,8 @@ void TermCounter::merge(const RunContext& ctx, const TermCounter& other) {
         documents[i] = other.counts_[ids[i]].documents;
         occurrences[i] = other.counts_[ids[i]].occurrences;
     }
-    restore(ctx, views(packed), documents, occurrences, other.n_documents_);
+    StandaloneRun whole(ctx.n_threads); // all or nothing: who wants to stop waits, or the former counts would be lost
+    restore(whole.context, views(packed), documents, occurrences, other.n_documents_);
 }
 
 std::size_t TermCounter::n_terms() const {
