@@ -43,6 +43,10 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.svm import NuSVC as NuSVC
     from mlcore.svm import NuSVR as NuSVR
     from mlcore.svm import OneClassSVM as OneClassSVM
+    from mlcore.text import CountVectorizer as CountVectorizer
+    from mlcore.text import HashingVectorizer as HashingVectorizer
+    from mlcore.text import TfidfTransformer as TfidfTransformer
+    from mlcore.text import TfidfVectorizer as TfidfVectorizer
 else:
     __all__ = [*_registry.PUBLIC, "__version__"]
 

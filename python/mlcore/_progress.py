@@ -59,15 +59,16 @@ class Progress:
             of_total = "" if self._total is None else f"/{self._total}"
             logger.info("%s %d%s%s", self._name, self._done, of_total, text)
 
-    def callback(self, figure: str) -> Callable[[int, float], None] | None:
+    def callback(self, figure: str, *, begin: int = 0) -> Callable[[int, float], None] | None:
         """Return what the core calls with the iterations done so far and the value of `figure`; None: nothing to show.
 
-        The core calls at a fixed rate, so that one call may count many iterations.
+        The core calls at a fixed rate, so that one call may count many iterations. `begin` iterations were done before
+        it counts.
         """
         if not self._verbose:
             return None
 
         def report(done: int, value: float) -> None:
-            self.update(done - self._done, **{figure: value})
+            self.update(begin + done - self._done, **{figure: value})
 
         return report

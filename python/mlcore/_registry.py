@@ -43,7 +43,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "NuSVR",
         "OneClassSVM",
     ),
-    "text": (),
+    "text": (
+        "CountVectorizer",
+        "HashingVectorizer",
+        "TfidfTransformer",
+        "TfidfVectorizer",
+    ),
 }
 """The classes of each family that users find in ``mlcore`` and that a file may hold, by the name of its package."""
 

@@ -131,6 +131,8 @@ def _resume(trainer):
 
 # ---- models ----------------------------------------------------------------------------------------------------------
 
+DOCUMENTS = ["the cat", "", "字 und Wort", "never seen"]
+PLAIN = {"input": "content", "norm": None}
 WORDS = ["the", "cat", "dog", "字", "a", "ab", "never seen"]
 
 
@@ -154,6 +156,10 @@ def use_model(model):
         _use_vectors(model)
     elif isinstance(model, mlcore.Word2Vec):
         _use_word2vec(model)
+    elif isinstance(model, mlcore.CountVectorizer | mlcore.HashingVectorizer):
+        _use_vectorizer(model)
+    elif isinstance(model, mlcore.TfidfTransformer):
+        _use_weights(model)
     elif isinstance(model, mlcore.Phrases):
         if hasattr(model, "phrases_"):
             model.transform(["the cat and the dog", ""])
@@ -195,6 +201,40 @@ def _use_estimator(model):
         model.densify()
     if hasattr(model, "save_libsvm"):
         _save_libsvm(model)
+
+
+def _use_vectorizer(model):
+    if isinstance(model, mlcore.HashingVectorizer):
+        with contextlib.suppress(ValueError, TypeError):  # parameters that are seen through when they are needed
+            _rows_of(model, DOCUMENTS)
+        return
+    if not hasattr(model, "fixed_vocabulary_"):
+        return
+    if model._table.n_columns:
+        assert len(model.get_feature_names_out()) == len(model.vocabulary_)
+        X = _rows_of(model, DOCUMENTS)
+        if np.isfinite(X.data).all():
+            model.inverse_transform(X)
+    with contextlib.suppress(ValueError):  # counts that are not there, no term that remains
+        model.partial_fit(DOCUMENTS)
+        _rows_of(model, DOCUMENTS)
+
+
+def _rows_of(model, documents):
+    model.set_params(**{name: value for name, value in PLAIN.items() if name in model.get_params()})
+    with np.errstate(all="ignore"):
+        X = model.transform(documents)
+    X.check_format()
+    return X
+
+
+def _use_weights(model):
+    if not hasattr(model, "document_counts_") or model.n_features_in_ > _FEW:
+        return
+    with np.errstate(all="ignore"), contextlib.suppress(ValueError):  # weights without a norm
+        X = np.abs(next(_rows(model)))
+        model.transform(X)
+        model.partial_fit(X).transform(sp.csr_array(X))
 
 
 def _refit(model, rows):

@@ -13,11 +13,13 @@ import mlcore
 from mlcore import (
     SVC,
     SVR,
+    CountVectorizer,
     ElasticNet,
     ElasticNetCV,
     FastTextVectors,
     GBDTClassifier,
     GBDTRegressor,
+    HashingVectorizer,
     KeyedVectors,
     Lasso,
     LassoCV,
@@ -33,6 +35,8 @@ from mlcore import (
     Phrases,
     Ridge,
     RidgeCV,
+    TfidfTransformer,
+    TfidfVectorizer,
     Word2Vec,
 )
 from mlcore._io import FORMAT_VERSION
@@ -151,6 +155,34 @@ def test_phrases(path):
     assert model.transform(["die Katze trinkt"]) == [["die_Katze", "trinkt"]]
 
 
+# ---- text ------------------------------------------------------------------------------------------------------------
+
+
+def vectorizers():
+    yield "count", CountVectorizer(ngram_range=(1, 2)).fit(TEXTS)
+    yield "count-pruned", CountVectorizer(min_df=2, dtype=np.float32, stop_words=["und"]).partial_fit(TEXTS)
+    yield "count-vocabulary", CountVectorizer(vocabulary={"wort": 1, "字": 0}, token_pattern=r"\w+").fit(TEXTS)
+    yield "tfidf", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 3), sublinear_tf=True).fit(TEXTS)
+    yield "tfidf-pruned", TfidfVectorizer(max_features=5, dtype=np.float32, strip_accents="unicode").fit(TEXTS)
+    yield "hashing", HashingVectorizer(n_features=16).fit(TEXTS)
+    yield "transformer", TfidfTransformer().fit(CountVectorizer().fit_transform(TEXTS))
+
+
+def vectorizer_answer(model):
+    rows = CountVectorizer().fit_transform(TEXTS) if isinstance(model, TfidfTransformer) else TEXTS
+    return model.transform(rows).toarray()
+
+
+@golden_files("vectorizer")
+def test_vectorizers(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(vectorizer_answer(model), np.loadtxt(path.with_suffix(".txt"), ndmin=2), rtol=1e-6)
+    if "pruned" not in path.stem and "hashing" not in path.stem:
+        before = model.n_samples_seen_
+        rows = CountVectorizer().fit_transform(TEXTS) if isinstance(model, TfidfTransformer) else TEXTS
+        assert model.partial_fit(rows).n_samples_seen_ == before + len(TEXTS)
+
+
 # ---- kernel machines, linear models, networks ------------------------------------------------------------------------
 
 POINTS = np.array([[i % 7 - 3.0, (i * i) % 5 - 2.0, float(i % 3)] for i in range(24)])
@@ -222,6 +254,7 @@ FAMILIES = {
     "word2vec": (word2vec_models, word2vec_answer),
     "vectors": (vector_tables, vector_answer),
     "phrases": (phrase_models, phrase_answer),
+    "vectorizer": (vectorizers, vectorizer_answer),
     "svm": (svm_models, points_answer),
     "linear": (linear_models, points_answer),
     "neural": (neural_models, points_answer),

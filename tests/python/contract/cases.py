@@ -75,7 +75,7 @@ def words_of(vectors: np.ndarray) -> list[str]:
 @cache
 def typical(name: str, n: int = 200, seed: int = 0) -> tuple[Any, Any]:
     """Return X and y as the class `name` takes them, or vectors and None. Arrays are read-only: tests share them."""
-    if kind(name) == "texts":
+    if kind(name) in ("texts", "documents"):
         return texts(n, seed), None
     if kind(name) == "vectors":
         return case(name).make_vectors(rows(n, 16, seed)), None
@@ -96,7 +96,7 @@ def make(name: str, **parameters: Any) -> Any:
 
 
 def kind(name: str) -> str:
-    """Return "classifier", "regressor", "texts", "vectors" or "rows" (without a target)."""
+    """Return "classifier", "regressor", "texts" (a corpus), "documents", "vectors" or "rows" (without a target)."""
     if case(name).make_vectors:
         return "vectors"
     model = getattr(mlcore, name)(**case(name).quick)
@@ -104,7 +104,9 @@ def kind(name: str) -> str:
         return "classifier"
     if is_regressor(model):
         return "regressor"
-    return "rows" if model.__sklearn_tags__().input_tags.two_d_array else "texts"
+    if model.__sklearn_tags__().input_tags.two_d_array:
+        return "rows"
+    return "documents" if CLASSES[name] == "mlcore.text" else "texts"
 
 
 def names_of(*kinds: str) -> list[str]:
@@ -154,4 +156,8 @@ CASES: dict[str, Case] = {
     "NuSVC": Case({"nu": 0.3}, 1500, {"tol": 1e-12}),
     "NuSVR": Case({}, 1500, HARD),
     "OneClassSVM": Case({"nu": 0.2}, 1500, {"nu": 0.5, "tol": 1e-12}, lambda: (rows(20_000), None)),
+    "CountVectorizer": Case({}, 8000, {}, lambda: (texts(2000) * 300, None)),
+    "HashingVectorizer": Case({"n_features": 256}, 8000),
+    "TfidfTransformer": Case({}, 60_000),
+    "TfidfVectorizer": Case({}, 8000, {}, lambda: (texts(2000) * 300, None)),
 }

@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 
 from contract.complete import FRAME, LABELS, data_of, each, fitted, is_of_texts, make
+from support.fingerprint import needs_fit
 
 X = FRAME.to_numpy()
 N = len(X)
@@ -47,9 +48,14 @@ class _Nonsense:
         return "nonsense"
 
 
-@each()
+def question(cls):
+    """The method that is asked after a fit."""
+    return "predict" if hasattr(cls, "predict") else "transform"
+
+
+@each(lambda cls: needs_fit(cls()))
 def test_unfitted(cls):
-    method = "transform" if is_of_texts(cls) else "predict"
+    method = question(cls)
     message = rf"This {cls.__name__} instance is not fitted yet\. Call 'fit' .*"
     refuses(NotFittedError, message, lambda: getattr(cls(), method)(data_of(cls)[0]))
 
@@ -59,7 +65,9 @@ def test_threads_that_cannot_be(cls):
     model = copy.copy(fitted(cls))
     model.n_jobs = 0
     refuses(
-        ValueError, r"n_jobs must be a positive int, a negative int .* or None, got 0", lambda: model.predict(FRAME)
+        ValueError,
+        r"n_jobs must be a positive int, a negative int .* or None, got 0",
+        lambda: getattr(model, question(cls))(FRAME),
     )
 
 
@@ -138,4 +146,4 @@ def test_rows(cls):
     refuses(ValueError, r"Expected 2D array, got 1D array instead.*", lambda: make(cls).fit(X[:, 0], target))
     width = rf"X has 2 features, but {cls.__name__} is expecting 6 features as input\."
     model = make(cls).fit(X, target)
-    refuses(ValueError, width, lambda: model.predict(X[:, :2]))
+    refuses(ValueError, width, lambda: getattr(model, question(cls))(X[:, :2]))

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform")
 """What a model can be asked about rows or texts."""
@@ -12,15 +13,21 @@ METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function",
 def fingerprint(model: Any, X: Any = None) -> str:
     """Return a digest of the fitted attributes of a model, or "" if it has none; with `X` also of its answers on X."""
     names = set(model._fitted_attributes())
-    if not names:
+    if not names and (X is None or needs_fit(model)):
         return ""
     state = {name: value for name, value in model._get_state().items() if name in names}
     return digest([state, answers(model, X) if X is not None else None])
 
 
 def answers(model: Any, X: Any) -> dict[str, Any]:
-    """Return what every method of a model says of X."""
-    return {method: getattr(model, method)(X) for method in METHODS if hasattr(model, method)}
+    """Return what every method of a model says of X; sparse rows as arrays."""
+    found = {method: getattr(model, method)(X) for method in METHODS if hasattr(model, method)}
+    return {method: value.toarray() if sp.issparse(value) else value for method, value in found.items()}
+
+
+def needs_fit(model: Any) -> bool:
+    """Whether a model can say nothing before it is fitted."""
+    return bool(model.__sklearn_tags__().requires_fit)
 
 
 def digest(value: Any) -> str:
