@@ -75,7 +75,7 @@ class TextsOfSegments {
             }
             if (!may_be_missing) n_tokenized_ += ends_in_tokenized_stop(document_of(item));
             if (lowercase_) {
-                item = checked(PyObject_CallMethod(item.ptr(), "lower", nullptr));
+                item = checked(PyObject_CallMethodNoArgs(item.ptr(), lower_.ptr()));
                 if (!PyUnicode_Check(item.ptr())) wrong_item(name, i, may_be_missing, item);
             }
             const text::Document document = document_of(item);
@@ -111,6 +111,7 @@ class TextsOfSegments {
     }
 
     const bool lowercase_;
+    const py::str lower_{"lower"};
     std::vector<py::object> held_;
     std::vector<text::Document> hypotheses_;
     std::vector<std::vector<text::Document>> references_;
