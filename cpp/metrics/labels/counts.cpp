@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <type_traits>
 
 namespace mlcore::metrics {
 namespace {
@@ -18,52 +17,102 @@ constexpr std::size_t n_sampled = 1024; // rows that say where the labels may li
 /// times, one for each of four rows.
 constexpr std::size_t lanes_for(std::size_t width) { return width <= 32 ? 4 : 1; }
 
-/// C over the labels [low, low + width), and which of them occur.
+/// C over the labels [low, low + width), which of them occur, and their sums.
 struct Cells {
     std::vector<double> cells; // (width, width)
+    std::vector<double> true_sums, predicted_sums, hits;
     std::vector<std::uint8_t> in_true, in_predicted;
+
+    explicit Cells(std::size_t width)
+        : cells(width * width, 0.0), true_sums(width, 0.0), predicted_sums(true_sums), hits(true_sums),
+          in_true(width, 0), in_predicted(width, 0) {}
 };
 
-/// One part's cells, lane after lane.
-template <bool weighted>
-struct Part {
-    using Count = std::conditional_t<weighted, double, std::uint64_t>;
+/// Counts of one part of the rows, lane after lane.
+struct CountedPart {
+    static constexpr bool weighted = false;
 
-    std::vector<Count> table;
-    std::vector<std::uint8_t> in_true, in_predicted;
+    std::size_t width, n_lanes;
+    std::vector<std::uint64_t> table;
 
-    explicit Part(std::size_t width)
-        : table(lanes_for(width) * width * width, Count{}), in_true(weighted ? width : 0), in_predicted(in_true) {}
+    explicit CountedPart(std::size_t w) : width(w), n_lanes(lanes_for(w)), table(n_lanes * w * w, 0) {}
 
-    void add(const std::uint16_t* t, const std::uint16_t* p, const double* weight, std::size_t n, std::size_t width) {
+    void add(const std::uint16_t* t, const std::uint16_t* p, const double*, std::size_t n) {
         std::array<std::uint16_t, block> cell; // below 256 * 256
         for (std::size_t i = 0; i < n; ++i) cell[i] = static_cast<std::uint16_t>(t[i] * width + p[i]);
-        const auto count = [&](std::size_t i, std::size_t lane) {
-            if constexpr (weighted) {
-                table[lane + cell[i]] += weight[i];
-                in_true[t[i]] = in_predicted[p[i]] = 1;
-            } else {
-                ++table[lane + cell[i]];
-            }
-        };
         const std::size_t size = width * width;
         std::size_t i = 0;
-        if (lanes_for(width) == 4)
+        if (n_lanes == 4)
             for (; i + 4 <= n; i += 4)
-                for (std::size_t lane = 0; lane < 4; ++lane) count(i + lane, lane * size);
-        for (; i < n; ++i) count(i, 0);
+                for (std::size_t lane = 0; lane < 4; ++lane) ++table[lane * size + cell[i + lane]];
+        for (; i < n; ++i) ++table[cell[i]];
+    }
+
+    void add_to(Cells& sum) const {
+        const std::size_t size = width * width;
+        for (std::size_t lane = 0; lane < n_lanes; ++lane)
+            for (std::size_t c = 0; c < size; ++c) sum.cells[c] += static_cast<double>(table[lane * size + c]);
     }
 };
 
+/// The same with weights. Sums of each label are taken row after row, as numpy.bincount takes them: sums of cells would
+/// differ in the last digit, and reports print them all.
+struct WeightedPart {
+    static constexpr bool weighted = true;
+
+    std::size_t width;
+    Cells sum;
+
+    explicit WeightedPart(std::size_t w) : width(w), sum(w) {}
+
+    void add(const std::uint16_t* t, const std::uint16_t* p, const double* weight, std::size_t n) {
+        for (std::size_t i = 0; i < n; ++i) {
+            const double w = weight[i];
+            sum.cells[t[i] * width + p[i]] += w;
+            sum.true_sums[t[i]] += w;
+            sum.predicted_sums[p[i]] += w;
+            if (t[i] == p[i]) sum.hits[t[i]] += w;
+            sum.in_true[t[i]] = sum.in_predicted[p[i]] = 1;
+        }
+    }
+
+    void add_to(Cells& total) const {
+        const auto add = [](std::vector<double>& out, const std::vector<double>& part) {
+            for (std::size_t k = 0; k < part.size(); ++k) out[k] += part[k];
+        };
+        add(total.cells, sum.cells);
+        add(total.true_sums, sum.true_sums);
+        add(total.predicted_sums, sum.predicted_sums);
+        add(total.hits, sum.hits);
+        for (std::size_t k = 0; k < width; ++k) {
+            total.in_true[k] |= sum.in_true[k];
+            total.in_predicted[k] |= sum.in_predicted[k];
+        }
+    }
+};
+
+/// Sums and occurrence of counts, which their cells tell.
+void complete(Cells& counts, std::size_t width) {
+    for (std::size_t i = 0; i < width; ++i) {
+        for (std::size_t j = 0; j < width; ++j) {
+            counts.true_sums[i] += counts.cells[i * width + j];
+            counts.predicted_sums[i] += counts.cells[j * width + i];
+        }
+        counts.hits[i] = counts.cells[i * width + i];
+        counts.in_true[i] = counts.true_sums[i] != 0;
+        counts.in_predicted[i] = counts.predicted_sums[i] != 0;
+    }
+}
+
 /// Nothing if a label lies outside.
-template <bool weighted>
+template <class Part>
 std::optional<Cells> count_cells(const RunContext& ctx, const LabelColumn& y_true, const LabelColumn& y_pred,
-                                 std::span<const double> weight, std::int64_t low, std::size_t width) {
-    const std::size_t n = y_true.size, size = width * width, n_lanes = lanes_for(width);
+                                 const double* weight, std::int64_t low, std::size_t width) {
+    const std::size_t n = y_true.size, size = width * width;
     const std::size_t most_parts = std::clamp<std::size_t>((std::size_t{1} << 20) / size, 1, 64);
     const std::size_t n_parts = std::clamp<std::size_t>(n / 16384, 1, most_parts);
     const std::size_t each = ((n + n_parts - 1) / n_parts + block - 1) / block * block;
-    std::vector<Part<weighted>> parts(n_parts, Part<weighted>(width));
+    std::vector<Part> parts(n_parts, Part(width));
     std::atomic<bool> inside{true};
     parallel_tasks(ctx, n_parts, 1.5 * static_cast<double>(each), [&](std::size_t k, int) {
         std::array<std::uint16_t, block> t, p;
@@ -75,36 +124,20 @@ std::optional<Cells> count_cells(const RunContext& ctx, const LabelColumn& y_tru
                 inside.store(false, std::memory_order_relaxed);
                 return;
             }
-            parts[k].add(t.data(), p.data(), weighted ? weight.data() + b : nullptr, e - b, width);
+            parts[k].add(t.data(), p.data(), Part::weighted ? weight + b : nullptr, e - b);
         }
     });
     if (!inside) return std::nullopt;
-
-    Cells result{std::vector<double>(size, 0.0), std::vector<std::uint8_t>(width, 0),
-                 std::vector<std::uint8_t>(width, 0)};
-    for (const Part<weighted>& part : parts)
-        for (std::size_t lane = 0; lane < n_lanes; ++lane)
-            for (std::size_t c = 0; c < size; ++c) result.cells[c] += static_cast<double>(part.table[lane * size + c]);
-    for (std::size_t i = 0; i < width; ++i) {
-        if constexpr (weighted) {
-            for (const Part<weighted>& part : parts) {
-                result.in_true[i] |= part.in_true[i];
-                result.in_predicted[i] |= part.in_predicted[i];
-            }
-        } else {
-            for (std::size_t j = 0; j < width; ++j) {
-                result.in_true[i] |= result.cells[i * width + j] != 0;
-                result.in_predicted[i] |= result.cells[j * width + i] != 0;
-            }
-        }
-    }
-    return result;
+    Cells total(width);
+    for (const Part& part : parts) part.add_to(total);
+    if (!Part::weighted) complete(total, width);
+    return total;
 }
 
 std::optional<Cells> count_cells(const RunContext& ctx, const LabelColumn& y_true, const LabelColumn& y_pred,
                                  std::span<const double> weight, std::int64_t low, std::size_t width) {
-    return weight.empty() ? count_cells<false>(ctx, y_true, y_pred, weight, low, width)
-                          : count_cells<true>(ctx, y_true, y_pred, weight, low, width);
+    return weight.empty() ? count_cells<CountedPart>(ctx, y_true, y_pred, nullptr, low, width)
+                          : count_cells<WeightedPart>(ctx, y_true, y_pred, weight.data(), low, width);
 }
 
 /// Whether a prediction is right although all weights of its cell are zero or cancel each other.
@@ -132,20 +165,13 @@ LabelCounts condense(const Cells& table, std::int64_t low, std::size_t width) {
         }
     const std::size_t k = place.size();
     counts.cells.resize(k * k);
-    counts.true_sums.assign(k, 0.0);
-    counts.predicted_sums.assign(k, 0.0);
-    counts.hits.resize(k);
-    for (std::size_t i = 0; i < k; ++i)
-        for (std::size_t j = 0; j < k; ++j) {
-            const double cell = table.cells[place[i] * width + place[j]];
-            counts.cells[i * k + j] = cell;
-            counts.true_sums[i] += cell;
-            counts.predicted_sums[j] += cell;
-            if (i == j) {
-                counts.hits[i] = cell;
-                counts.any_hit |= cell != 0;
-            }
-        }
+    for (std::size_t i = 0; i < k; ++i) {
+        for (std::size_t j = 0; j < k; ++j) counts.cells[i * k + j] = table.cells[place[i] * width + place[j]];
+        counts.true_sums.push_back(table.true_sums[place[i]]);
+        counts.predicted_sums.push_back(table.predicted_sums[place[i]]);
+        counts.hits.push_back(table.hits[place[i]]);
+        counts.any_hit |= counts.hits[i] != 0;
+    }
     return counts;
 }
 

@@ -87,7 +87,12 @@ Scores label_scores(std::span<const double> true_sums, std::span<const double> p
         predicted.assign(predicted_sums.begin(), predicted_sums.end());
         actual.assign(true_sums.begin(), true_sums.end());
     }
-    for (std::size_t k = 0; k < n; ++k) either[k] = tp[k] + (predicted[k] - tp[k]) + (actual[k] - tp[k]);
+    for (std::size_t k = 0; k < n; ++k) {
+        const double fp = predicted[k] - tp[k], fn = actual[k] - tp[k];
+        either[k] = tp[k] + fp + fn;
+        predicted[k] = tp[k] + fp; // of weights, not always what it was: scikit-learn's rounding
+        actual[k] = tp[k] + fn;
+    }
 
     Scores scores;
     scores.precision = divide(tp, predicted, options.zero_division, scores.precision_undefined);

@@ -126,7 +126,7 @@ def balanced_accuracy_score(y_true: Any, y_pred: Any, *, sample_weight: Any = No
         warnings.warn("y_pred contains classes not in y_true", stacklevel=2)
     if adjusted:
         chance = 1 / n_averaged if n_averaged else np.inf
-        score = (score - chance) / (1 - chance) if chance != 1 else np.nan
+        score = (score - chance) / (1 - chance) if chance != 1 else (np.nan if score == 1 else -np.inf)
     return float(score)
 
 

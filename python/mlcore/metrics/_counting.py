@@ -54,21 +54,23 @@ class IndicatorCounts:
         """Return the weighted counts of true labels, predicted ones and hits: a label each, or a row each."""
         t: Any
         p: Any
-        t, p = (_ones(y if columns is None else y[:, columns]) for y in (self.y_true, self.y_pred))
-        hits = t * p
-        if samplewise:
-            each = np.ones(t.shape[1])
-            factor = 1.0 if self.weight is None else self.weight
-            true, predicted, hit = (np.asarray(m @ each) * factor for m in (t, p, hits))
-        else:
-            each = np.ones(self.n_rows) if self.weight is None else self.weight
-            true, predicted, hit = (np.asarray(each @ m) for m in (t, p, hits))
-        return true, predicted, hit
+        t, p = (y if columns is None else y[:, columns] for y in (self.y_true, self.y_pred))
+        t, p = t != 0, p != 0
+        sums = _row_sums if samplewise else _column_sums
+        return sums(t, self.weight), sums(p, self.weight), sums(t * p, self.weight)
 
 
-def _ones(indicators: Any) -> Any:
-    """Return 1.0 where there is a label."""
-    return (indicators != 0).astype(np.float64)
+def _row_sums(indicators: Any, weight: Floats | None) -> Floats:
+    """Return the labels of each row, times its weight."""
+    counts = np.asarray(indicators @ np.ones(indicators.shape[1]))
+    return counts if weight is None else counts * weight
+
+
+def _column_sums(indicators: Any, weight: Floats | None) -> Floats:
+    """Return the weight of the rows of each label, added row after row."""
+    rows, columns = indicators.nonzero()
+    each = None if weight is None else weight[rows]
+    return np.bincount(columns, weights=each, minlength=indicators.shape[1]).astype(np.float64)
 
 
 def count(y_true: Any, y_pred: Any, sample_weight: Any = None, function: str = "") -> LabelCounts | IndicatorCounts:

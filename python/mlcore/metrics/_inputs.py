@@ -100,7 +100,8 @@ def plain_column(y: Any) -> Any:
 
 def kind_of_target(y: Any, name: str = "y") -> Kind:
     """Return what `y` is, as `sklearn.utils.multiclass.type_of_target` says it; `name` stands in its errors."""
-    kind: Kind = type_of_target(y, input_name=name)
+    with np.errstate(invalid="ignore"):  # NaN among floats is an error, not a warning about a cast
+        kind: Kind = type_of_target(y, input_name=name)
     return kind
 
 

@@ -322,8 +322,10 @@ class Selection(NamedTuple):
         return tuple(s.astype(np.int64) if whole else s for s in (true, predicted, hits))  # type: ignore[return-value]
 
     def support(self) -> NDArray[Any]:
-        """Return the rows of each label."""
-        return self.sums()[0]
+        """Return the rows of each label, tp + fn: of weights, with the rounding of scikit-learn."""
+        true, _, hits = self.sums()
+        support: NDArray[Any] = hits + (true - hits)
+        return support
 
 
 def select(
@@ -350,7 +352,7 @@ def select(
                 f"Target is {kind} but average='binary'. Please choose another average setting, one of {options!r}."
             )
         at = counts.position(pos_label)  # type: ignore[union-attr]
-        if at < 0 and counts.n_labels >= 2:
+        if at < 0 and (counts.n_labels >= 2 or pos_label is None):
             raise ValueError(f"pos_label={pos_label} is not a valid label. It should be one of {counts.classes}")
         return Selection(counts, at)
     if pos_label not in (None, 1):

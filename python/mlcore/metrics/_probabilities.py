@@ -370,8 +370,11 @@ def _shares(labels: Any, weight: Any) -> list[float]:
 
 
 def _mean_rows(indicators: NDArray[Any], weight: Floats) -> list[float]:
-    total = weight.sum()
-    return list((weight @ indicators / total).tolist()) if total else []
+    """Return the share of each label among all rows."""
+    sums = weight @ indicators
+    one_label_each = (indicators.sum(axis=1) == 1).all()
+    total = sums.sum() if one_label_each else weight.sum()  # the same, and a label that is alone has exactly 1
+    return list((sums / total).tolist()) if total else []
 
 
 def _indicator_loss(loss: str, indicators: NDArray[Any], values: NDArray[Any], weight: Floats) -> float:

@@ -1,6 +1,6 @@
 """Errors of predicted numbers, in the unit of the target or as a share of it."""
 
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Any
 
 import numpy as np
@@ -298,6 +298,8 @@ def _mean_error(
             raise ValueError(
                 f"{name} Squared Logarithmic Error cannot be used when targets contain values less than or equal to -1."
             )
+        if not isfinite(total):
+            numbers.require_finite()
         value = mean_of(total, weights)
         return sqrt(value) if root and value >= 0 else value
 

@@ -72,7 +72,9 @@ def test_stop_words_go_before_ngrams_are_formed(documents):
 
 
 @given(
-    documents=st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=70)), min_size=1, max_size=5),
+    documents=st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=70)), min_size=1, max_size=5
+    ),
     n_features=st.sampled_from([3, 2**20]),
 )
 def test_tokens_of_ones_own_work(documents, n_features):
