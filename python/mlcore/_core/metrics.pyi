@@ -111,3 +111,93 @@ def variance_sums(
 ) -> tuple[float, float, float, float, float]: ...
 def median_error(y_true: Any, y_pred: Any, sample_weight: _Floats | None) -> float: ...
 def quantile(values: Any, sample_weight: _Floats | None, level: float) -> float: ...
+
+# Metrics of scores. They return None where labels or scores cannot be read as they are.
+def roc_auc(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, max_fpr: float, n_threads: int
+) -> tuple[float, float, float, bool] | None: ...
+def average_precision(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, n_threads: int
+) -> tuple[float, float, float, bool] | None: ...
+def ks_statistic(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, n_threads: int
+) -> tuple[float, float, float, bool] | None: ...
+def roc_curve(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, drop_intermediate: bool, n_threads: int
+) -> tuple[Any, ...] | None: ...
+def precision_recall_curve(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, drop_intermediate: bool, n_threads: int
+) -> tuple[Any, ...] | None: ...
+def det_curve(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, drop_intermediate: bool, n_threads: int
+) -> tuple[Any, ...] | None: ...
+def counts_at_thresholds(
+    y_true: Any, y_score: Any, sample_weight: Any, positive: int | None, n_threads: int
+) -> tuple[Any, ...] | None: ...
+def column_areas(
+    metric: str,
+    y_true: NDArray[np.uint8],
+    y_score: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None: ...
+def class_areas(
+    metric: str,
+    classes: NDArray[np.int32],
+    y_score: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None,
+    probabilities: bool,
+    n_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None: ...
+def pair_areas(classes: NDArray[np.int32], y_score: NDArray[Any], n_threads: int) -> NDArray[np.float64]: ...
+def mean_gain(
+    y_true: NDArray[np.float64],
+    y_score: NDArray[np.float64],
+    discount: NDArray[np.float64],
+    ignore_ties: bool,
+    normalized: bool,
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+) -> float: ...
+def label_ranking(
+    metric: str,
+    y_true: NDArray[np.uint8],
+    y_score: NDArray[np.float64],
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+) -> float: ...
+def class_places(classes: NDArray[np.int32], y_score: NDArray[np.float64], n_threads: int) -> NDArray[np.int64]: ...
+def first_ranks(
+    y_true: NDArray[np.uint8], y_score: NDArray[np.float64], ties: str, n_threads: int
+) -> NDArray[np.float64]: ...
+def probability_bins(
+    came_true: NDArray[np.uint8], probability: NDArray[np.float64], inner_edges: NDArray[np.float64], n_threads: int
+) -> NDArray[np.float64]: ...
+def bootstrap_scores(
+    metric: str,
+    y_true: NDArray[np.uint8],
+    y_score: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None,
+    n_resamples: int,
+    stratified: bool,
+    seed: int,
+    n_threads: int,
+) -> NDArray[np.float64] | None: ...
+def bootstrap_cells(
+    cells: NDArray[np.uint8],
+    n_cells: int,
+    sample_weight: NDArray[np.float64] | None,
+    strata: NDArray[np.uint8] | None,
+    n_resamples: int,
+    seed: int,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
+def bootstrap_means(
+    values: NDArray[np.float64],
+    sample_weight: NDArray[np.float64] | None,
+    strata: NDArray[np.uint8] | None,
+    n_resamples: int,
+    seed: int,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
+def bootstrap_counts(n: int, strata: NDArray[np.uint8] | None, resample: int, seed: int) -> NDArray[np.uint8]: ...

@@ -3,6 +3,8 @@
 from mlcore.metrics._accuracy import accuracy_score, balanced_accuracy_score, hamming_loss, zero_one_loss
 from mlcore.metrics._agreement import cohen_kappa_score, matthews_corrcoef
 from mlcore.metrics._bleu import BLEUScore, corpus_bleu, sentence_bleu
+from mlcore.metrics._bootstrap import BootstrapInterval, bootstrap
+from mlcore.metrics._calibration import calibration_curve, expected_calibration_error
 from mlcore.metrics._chrf import CHRFScore, corpus_chrf, sentence_chrf
 from mlcore.metrics._confusion import class_likelihood_ratios, confusion_matrix, multilabel_confusion_matrix
 from mlcore.metrics._deviance import (
@@ -15,6 +17,8 @@ from mlcore.metrics._deviance import (
     mean_tweedie_deviance,
     r2_score,
 )
+from mlcore.metrics._label_ranking import coverage_error, label_ranking_average_precision_score, label_ranking_loss
+from mlcore.metrics._ndcg import dcg_score, ndcg_score
 from mlcore.metrics._precision import (
     f1_score,
     fbeta_score,
@@ -23,6 +27,7 @@ from mlcore.metrics._precision import (
     precision_score,
     recall_score,
 )
+from mlcore.metrics._precision_recall import average_precision_score, precision_recall_curve
 from mlcore.metrics._probabilities import (
     brier_score_loss,
     d2_brier_score,
@@ -42,33 +47,53 @@ from mlcore.metrics._regression import (
     root_mean_squared_log_error,
 )
 from mlcore.metrics._report import classification_report
+from mlcore.metrics._roc import auc, confusion_matrix_at_thresholds, det_curve, ks_statistic, roc_curve
+from mlcore.metrics._roc_auc import roc_auc_score
+from mlcore.metrics._thresholds import BestThreshold, ThresholdCurve, threshold_curve
+from mlcore.metrics._top_k import hits_at_k, mean_reciprocal_rank, top_k_accuracy_score
 from mlcore.metrics._translation_bootstrap import BootstrapResult, corpus_bootstrap, paired_bootstrap
 
 __all__ = [
     "BLEUScore",
+    "BestThreshold",
+    "BootstrapInterval",
     "BootstrapResult",
     "CHRFScore",
+    "ThresholdCurve",
     "accuracy_score",
+    "auc",
+    "average_precision_score",
     "balanced_accuracy_score",
+    "bootstrap",
     "brier_score_loss",
+    "calibration_curve",
     "class_likelihood_ratios",
     "classification_report",
     "cohen_kappa_score",
     "confusion_matrix",
+    "confusion_matrix_at_thresholds",
     "corpus_bleu",
     "corpus_bootstrap",
     "corpus_chrf",
+    "coverage_error",
     "d2_absolute_error_score",
     "d2_brier_score",
     "d2_log_loss_score",
     "d2_pinball_score",
     "d2_tweedie_score",
+    "dcg_score",
+    "det_curve",
+    "expected_calibration_error",
     "explained_variance_score",
     "f1_score",
     "fbeta_score",
     "hamming_loss",
     "hinge_loss",
+    "hits_at_k",
     "jaccard_score",
+    "ks_statistic",
+    "label_ranking_average_precision_score",
+    "label_ranking_loss",
     "log_loss",
     "matthews_corrcoef",
     "max_error",
@@ -77,19 +102,26 @@ __all__ = [
     "mean_gamma_deviance",
     "mean_pinball_loss",
     "mean_poisson_deviance",
+    "mean_reciprocal_rank",
     "mean_squared_error",
     "mean_squared_log_error",
     "mean_tweedie_deviance",
     "median_absolute_error",
     "multilabel_confusion_matrix",
+    "ndcg_score",
     "paired_bootstrap",
+    "precision_recall_curve",
     "precision_recall_fscore_support",
     "precision_score",
     "r2_score",
     "recall_score",
+    "roc_auc_score",
+    "roc_curve",
     "root_mean_squared_error",
     "root_mean_squared_log_error",
     "sentence_bleu",
     "sentence_chrf",
+    "threshold_curve",
+    "top_k_accuracy_score",
     "zero_one_loss",
 ]

@@ -1,0 +1,71 @@
+"""Tables of scores, a row for each query or sample, on their way to the core."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from mlcore.metrics._inputs import Floats, kind_of_target, require_array
+from mlcore.metrics._scores import Bytes
+
+__all__ = ["mean_weights", "number_table", "relevance_table"]
+
+
+def number_table(values: Any, name: str) -> Floats:
+    """Return numbers as float64, of shape (n_samples,) or (n_samples, n_labels); the core looks for NaN.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers, or none at all.
+    """
+    if type(values) is np.ndarray and values.dtype == np.float64 and values.ndim == 2 and values.size:
+        return values
+    table = check_array(values, input_name=name, ensure_2d=False, ensure_all_finite=False)
+    if table.dtype.kind not in "fiub":
+        table = check_array(values, input_name=name, ensure_2d=False, dtype=np.float64)
+    return np.asarray(table, dtype=np.float64)
+
+
+def relevance_table(function: str, y_true: Any, single: bool = False) -> Bytes:
+    """Return an indicator matrix, sparse or not, as bytes of 0 and 1, of shape (n_samples, n_labels).
+
+    Raises
+    ------
+    ValueError
+        If it is none; one column alone passes where `single`.
+    """
+    if hasattr(y_true, "toarray"):  # a sparse matrix
+        y_true = y_true.toarray()
+    table: NDArray[Any] = check_array(y_true, ensure_2d=False, input_name="y_true", dtype=None)
+    plain = table.ndim == 2 and table.shape[1] > 1 and table.dtype.kind in "biu"
+    if not (plain and (table.dtype.kind == "b" or (table.min() >= 0 and table.max() <= 1))):
+        kind = kind_of_target(table, "y_true")
+        if kind != "multilabel-indicator" and not (single and kind == "binary" and table.ndim == 2):
+            raise ValueError(f"y_true of {function} must be an indicator matrix: {kind} format is not supported")
+    relevant: Bytes = (table != 0).view(np.uint8)
+    return relevant
+
+
+def mean_weights(sample_weight: Any, n_samples: int) -> Floats | None:
+    """Return the weights of rows in a mean, or None.
+
+    Raises
+    ------
+    ValueError
+        If they are not one finite number a row.
+    ZeroDivisionError
+        If they sum to zero.
+    """
+    if sample_weight is None:
+        return None
+    require_array("a mean of rows", sample_weight=sample_weight)
+    weight = np.ascontiguousarray(
+        check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(f"sample_weight must have shape {(n_samples,)}, got {weight.shape}")
+    if weight.sum() == 0:
+        raise ZeroDivisionError("sample_weight sums to zero: there is no weighted mean")
+    return weight
