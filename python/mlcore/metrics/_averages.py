@@ -5,13 +5,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 
 from mlcore._native import core
 from mlcore.metrics._inputs import Floats, Labels, invalid, read_weights
-from mlcore.metrics._scores import Bytes, threads
+from mlcore.metrics._scores import Bytes, plain_numbers, threads
 
-__all__ = ["average_of_columns", "binarized", "check_average", "check_table", "column_areas", "one_column"]
+__all__ = [
+    "average_of_columns",
+    "binarized",
+    "check_average",
+    "check_table",
+    "column_areas",
+    "one_column",
+    "score_table",
+    "weightless",
+]
 
 AVERAGES = ("micro", "macro", "samples", "weighted", None)
 
@@ -20,6 +29,11 @@ def check_average(function: str, average: Any) -> None:
     """Raise where `average` is none of scikit-learn's."""
     if average not in AVERAGES:
         raise invalid(function, "average", "'micro', 'macro', 'samples', 'weighted' or None", average)
+
+
+def weightless(average: str | None, support: Floats) -> bool:
+    """Whether the mean by positive entries has none: it is 0 then, without a warning."""
+    return average == "weighted" and bool(np.isclose(support.sum(), 0))
 
 
 def check_table(y_true: Any) -> Bytes:
@@ -59,7 +73,6 @@ def column_areas(
     For "samples" it is that of each row. The core measures all columns in one call; where it cannot (scores of too many
     magnitudes, negative weights, a `metric` that it lacks: None), `one` measures each.
     """
-    check_consistent_length(table, scores, sample_weight)
     weight = read_weights(sample_weight, len(table))
     mean_weight = None
     if average == "samples":
@@ -75,12 +88,19 @@ def column_areas(
     return values, support, support if average == "weighted" else mean_weight
 
 
-def average_of_columns(values: Floats, support: Floats, average: str | None, weight: Floats | None) -> Any:
+def score_table(y_score: Any) -> NDArray[Any]:
+    """Return numbers as an array of one or two dimensions; the core looks for NaN."""
+    plain = plain_numbers(y_score)
+    if plain is not None and plain.ndim <= 2:
+        return plain
+    scores: NDArray[Any] = check_array(y_score, input_name="y_score", ensure_2d=False)
+    return scores
+
+
+def average_of_columns(values: Floats, average: str | None, weight: Floats | None) -> Any:
     """Return the mean of the columns' numbers, or the numbers where `average` is None."""
     if average is None:
         return values
-    if average == "weighted" and np.isclose(support.sum(), 0):
-        return 0.0
     if weight is not None:
         values = np.where(weight == 0, 0.0, values)  # a NaN without a weight is no part of the mean
-    return float(np.average(values, weights=weight))
+    return float(values.mean() if weight is None else np.average(values, weights=weight))

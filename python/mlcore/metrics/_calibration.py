@@ -4,15 +4,16 @@ Rows are put in bins by their probability. Bin b has n_b rows, mean probability 
 calibration curve is the points (c_b, a_b), the expected calibration error the mean of |a_b - c_b| over rows.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 
 from mlcore._native import core
 from mlcore.metrics._inputs import Floats, invalid, read_labels, require_array
-from mlcore.metrics._scores import Bytes, binary_codes, check_pos_label, is_count, threads
+from mlcore.metrics._scores import Bytes, check_pos_label, codes_of, is_count, plain_numbers, threads
 from mlcore.metrics._tables import number_table
 from mlcore.metrics._top_k import _known_classes
 
@@ -122,19 +123,27 @@ def _check_bins(function: str, n_bins: Any, strategy: Any) -> None:
 
 def _binary(function: str, y_true: Any, y_prob: Any, pos_label: Any) -> tuple[Bytes, Floats]:
     require_array(function, y_true=y_true, y_prob=y_prob)
-    probability = column_or_1d(y_prob, input_name="y_prob", dtype=np.float64)
+    plain = plain_numbers(y_prob)
+    if plain is None or plain.ndim != 1:
+        plain = column_or_1d(y_prob, input_name="y_prob")
+    probability = plain.astype(np.float64, copy=False)
     labels = read_labels(y_true, "y_true")
-    check_consistent_length(labels.codes, probability)
+    _check_rows(labels.codes, probability)
     if labels.kind != "binary":
         raise ValueError(f"{function} takes two labels: only binary classification is supported, got {labels.classes}")
     _check_probabilities(probability)
-    return binary_codes(y_true, pos_label), probability
+    return codes_of(labels, pos_label), probability
+
+
+def _check_rows(codes: Any, probabilities: Any) -> None:
+    if len(codes) != len(probabilities):
+        raise ValueError(f"y_true and y_prob must have as many rows, got {len(codes)} and {len(probabilities)}")
 
 
 def _top_label(y_true: Any, y_prob: Any, labels: Any) -> tuple[Bytes, Floats]:
     probabilities = number_table(y_prob, "y_prob")
     found = read_labels(y_true, "y_true")
-    check_consistent_length(found.codes, probabilities)
+    _check_rows(found.codes, probabilities)
     _, codes = _known_classes(found, labels, probabilities.shape[1])
     _check_probabilities(probabilities)
     predicted = probabilities.argmax(axis=1)
@@ -143,14 +152,19 @@ def _top_label(y_true: Any, y_prob: Any, labels: Any) -> tuple[Bytes, Floats]:
 
 
 def _check_probabilities(probability: NDArray[Any]) -> None:
-    assert_all_finite(probability, input_name="y_prob")
-    if probability.min() < 0 or probability.max() > 1:
+    if not (probability.min() >= 0 and probability.max() <= 1):
+        assert_all_finite(probability, input_name="y_prob")
         raise ValueError("y_prob has values outside [0, 1]")
+
+
+@lru_cache(maxsize=16)
+def _even_edges(n_bins: int) -> Floats:
+    return np.linspace(0, 1, n_bins + 1)
 
 
 def _bins(codes: Bytes, probability: Floats, n_bins: int, strategy: str) -> Floats:
     """Return sum of probabilities, number of rows that came true and number of rows of each bin that has rows."""
-    share = np.linspace(0, 1, n_bins + 1)
+    share = _even_edges(int(n_bins))
     edges = np.percentile(probability, share * 100) if strategy == "quantile" else share
     inner = np.ascontiguousarray(edges[1:-1])
     bins = core.metrics.probability_bins(np.ascontiguousarray(codes), probability, inner, threads(len(codes)))

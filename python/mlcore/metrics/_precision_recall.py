@@ -8,13 +8,21 @@ points.
 import warnings
 from typing import Any
 
-from sklearn.utils import check_array
-
 from mlcore._native import core
-from mlcore.metrics._averages import average_of_columns, binarized, check_average, check_table, column_areas, one_column
+from mlcore.metrics._averages import (
+    average_of_columns,
+    binarized,
+    check_average,
+    check_table,
+    column_areas,
+    one_column,
+    score_table,
+    weightless,
+)
 from mlcore.metrics._inputs import Floats, kind_of_target, read_labels, require_array
 from mlcore.metrics._roc import _own_type
-from mlcore.metrics._scores import binary_codes, check_flag, check_pos_label, from_codes, from_core, quickly
+from mlcore.metrics._scores import check_flag, check_pos_label, codes_of, from_codes, from_core, quick_labels, quickly
+from mlcore.metrics._tables import quick_relevance
 
 __all__ = ["average_precision_score", "precision_recall_curve"]
 
@@ -117,21 +125,25 @@ def average_precision_score(
         if result is not None:
             return _with_warning(result)
     require_array("average_precision_score", y_true=y_true, y_score=y_score)
-    kind = kind_of_target(y_true, "y_true")
+    labels, table = quick_labels(y_true), quick_relevance(y_true)
+    kind = labels.kind if labels else "multilabel-indicator" if table is not None else kind_of_target(y_true, "y_true")
     if kind == "binary":
-        labels = read_labels(y_true, "y_true")
+        labels = labels or read_labels(y_true, "y_true")
         if len(labels.classes) == 2 and pos_label not in labels.classes.tolist():
             raise ValueError(
                 f"pos_label={pos_label!r} is not a valid label: it should be one of {labels.classes.tolist()}"
             )
-        result, _ = from_codes(call, binary_codes(y_true, pos_label), y_score, sample_weight)
+        result, _ = from_codes(call, codes_of(labels, pos_label), y_score, sample_weight)
         return _with_warning(result)
     if kind not in ("multiclass", "multilabel-indicator"):
         raise ValueError(f"average_precision_score takes labels: {kind} format is not supported")
     if pos_label != 1:
         raise ValueError(f"pos_label is fixed to 1 for {kind} y_true: do not set pos_label, or set it to 1")
-    scores = check_array(y_score, input_name="y_score", ensure_2d=False)
-    table = binarized(read_labels(y_true, "y_true")) if kind == "multiclass" else check_table(y_true)
+    scores = score_table(y_score)
+    if kind == "multiclass":
+        table = binarized(labels or read_labels(y_true, "y_true"))
+    elif table is None:
+        table = check_table(y_true)
     if scores.shape != table.shape:
         raise ValueError(
             f"y_score must be of shape (n_samples, n_classes) = {table.shape}, since y_true has several classes or "
@@ -144,9 +156,11 @@ def average_precision_score(
     if average == "micro":
         return _with_warning(one_column(one, table, scores, sample_weight))
     values, support, weight = column_areas("average_precision", one, table, scores, average, sample_weight)
-    if (support == 0).any() and average != "samples":
+    if weightless(average, support):
+        return 0.0
+    if (support == 0).any():
         warnings.warn(NO_POSITIVES, stacklevel=2)
-    return average_of_columns(values, support, average, weight)
+    return average_of_columns(values, average, weight)
 
 
 def _with_warning(result: Any) -> float:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
 from mlcore._native import core
-from mlcore.metrics._inputs import Floats, require_array
-from mlcore.metrics._scores import binary_codes, check_flag, check_pos_label, from_codes, from_core, quickly
+from mlcore.metrics._inputs import Floats, read_labels, require_array
+from mlcore.metrics._scores import check_flag, check_pos_label, codes_of, from_codes, from_core, plain_numbers, quickly
 
 __all__ = ["auc", "confusion_matrix_at_thresholds", "det_curve", "ks_statistic", "roc_curve"]
 
@@ -39,8 +39,12 @@ def auc(x: Any, y: Any) -> float:
         If there are fewer than two points, x goes up and down, or lengths differ.
     """
     require_array("auc", x=x, y=y)
-    x, y = column_or_1d(x), column_or_1d(y)
-    check_consistent_length(x, y)
+    plain_x, plain_y = plain_numbers(x), plain_numbers(y)
+    if plain_x is None or plain_y is None or plain_x.ndim != 1 or plain_y.ndim != 1:
+        plain_x, plain_y = column_or_1d(x), column_or_1d(y)
+    x, y = plain_x, plain_y
+    if len(x) != len(y):
+        raise ValueError(f"x and y of auc must have as many entries as each other, got {len(x)} and {len(y)}")
     if len(x) < 2:
         raise ValueError(f"auc needs at least 2 points to compute an area under a curve, got {len(x)}")
     steps = np.diff(x)
@@ -147,8 +151,9 @@ def det_curve(
     scores = None
     if result is None:
         require_array("det_curve", y_true=y_true, y_score=y_score)
-        codes = binary_codes(y_true, pos_label)
-        if len(np.unique(column_or_1d(y_true))) > 2:
+        labels = read_labels(y_true, "y_true")
+        codes = codes_of(labels, pos_label)
+        if labels.kind != "binary":
             raise ValueError("det_curve takes two classes, y_true has more")
         result, scores = from_codes(call, codes, y_score, sample_weight, drop)
     fpr, fnr, thresholds, positive, negative = result

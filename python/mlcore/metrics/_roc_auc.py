@@ -1,11 +1,13 @@
 """Area under the receiver operating characteristic of two classes, of more, and of several labels."""
 
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 
 from mlcore._native import core
 from mlcore.metrics._averages import (
@@ -16,6 +18,8 @@ from mlcore.metrics._averages import (
     column_areas,
     float_table,
     one_column,
+    score_table,
+    weightless,
 )
 from mlcore.metrics._inputs import (
     Floats,
@@ -28,7 +32,8 @@ from mlcore.metrics._inputs import (
     require_array,
 )
 from mlcore.metrics._roc import auc, roc_curve
-from mlcore.metrics._scores import from_codes, quickly, threads
+from mlcore.metrics._scores import from_codes, quick_labels, quickly, threads
+from mlcore.metrics._tables import quick_relevance
 
 __all__ = ["roc_auc_score"]
 
@@ -102,21 +107,22 @@ def roc_auc_score(
         return float("nan")
 
     require_array("roc_auc_score", y_true=y_true, y_score=y_score)
-    kind = kind_of_target(y_true, "y_true")
-    scores = check_array(y_score, input_name="y_score", ensure_2d=False)
+    found, table = quick_labels(y_true), quick_relevance(y_true)
+    kind = found.kind if found else "multilabel-indicator" if table is not None else kind_of_target(y_true, "y_true")
+    scores = score_table(y_score)
     if kind == "multiclass" or (kind == "binary" and scores.ndim == 2 and scores.shape[1] > 2):
         if limit != 1:
             raise ValueError(f"max_fpr must be None for more than two classes, got {max_fpr}")
         if multi_class == "raise":
             raise ValueError("multi_class must be in ('ovo', 'ovr') for more than two classes")
-        return _of_classes(read_labels(y_true, "y_true"), scores, labels, multi_class, average, sample_weight)
+        return _of_classes(found or read_labels(y_true, "y_true"), scores, labels, multi_class, average, sample_weight)
     if kind == "binary":
-        found = read_labels(y_true, "y_true")
+        found = found or read_labels(y_true, "y_true")
         codes = (found.codes == 1).astype(np.uint8)
         return _warned(_binary(codes, scores, sample_weight, limit))
     if kind != "multilabel-indicator":
         raise ValueError(f"roc_auc_score takes labels: {kind} format is not supported")
-    table = check_table(y_true)
+    table = check_table(y_true) if table is None else table
     if scores.shape != table.shape:
         raise ValueError(f"y_true and y_score must have the same shape, got {table.shape} and {scores.shape}")
     return _of_columns(table, scores, average, sample_weight, limit)
@@ -149,9 +155,11 @@ def _of_columns(table: Any, scores: Any, average: str | None, sample_weight: Any
         return _warned(one_column(one, table, scores, sample_weight))
     metric = "roc_auc" if limit == 1 else None
     values, support, weight = column_areas(metric, one, table, scores, average, sample_weight)
+    if weightless(average, support):
+        return 0.0
     if np.isnan(values).any():
         warnings.warn(ONE_CLASS, UndefinedMetricWarning, stacklevel=3)
-    return average_of_columns(values, support, average, weight)
+    return average_of_columns(values, average, weight)
 
 
 def _of_classes(
@@ -179,9 +187,11 @@ def _of_classes(
     if result is None or average == "micro" or (weight is not None and weight.min() < 0):
         return _of_columns(binarized(Labels(np.arange(scores.shape[1]), codes)), scores, average, sample_weight)
     values, support, _ = result
+    if weightless(average, support):
+        return 0.0
     if np.isnan(values).any():
         warnings.warn(ONE_CLASS, UndefinedMetricWarning, stacklevel=3)
-    return average_of_columns(values, support, average, support if average == "weighted" else None)
+    return average_of_columns(values, average, support if average == "weighted" else None)
 
 
 def _column_of_rows(found: Labels, labels: Any, n_columns: int) -> Any:
@@ -215,8 +225,14 @@ def _of_pairs(codes: Any, scores: Any, average: str | None) -> float:
     2001.
     """
     areas = core.metrics.pair_areas(codes, scores, threads(scores.size))
-    present, rows = np.unique(codes, return_counts=True)
-    first, second = np.triu_indices(len(present), 1)
-    a, b = present[first], present[second]
-    pairs: Floats = (areas[a, b] + areas[b, a]) / 2
-    return float(np.average(pairs, weights=rows[first] + rows[second] if average == "weighted" else None))
+    rows = np.bincount(codes, minlength=scores.shape[1])
+    first, second = _pairs(scores.shape[1])
+    rows_of_both = np.where((rows[first] > 0) & (rows[second] > 0), rows[first] + rows[second], 0)
+    present = rows_of_both > 0
+    pairs: Floats = ((areas + areas.T) / 2)[first, second][present]
+    return float(np.average(pairs, weights=rows_of_both[present]) if average == "weighted" else pairs.mean())
+
+
+@lru_cache(maxsize=16)
+def _pairs(n_classes: int) -> tuple[NDArray[np.intp], ...]:
+    return np.triu_indices(n_classes, 1)

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 
 from mlcore._native import core
 from mlcore.metrics._inputs import (
     Floats,
+    Labels,
     invalid,
     is_real,
     plain_column,
@@ -31,9 +32,12 @@ __all__ = [
     "binary_codes",
     "check_flag",
     "check_pos_label",
+    "codes_of",
     "from_codes",
     "from_core",
     "is_count",
+    "plain_numbers",
+    "quick_labels",
     "quickly",
     "read_scores",
     "threads",
@@ -78,6 +82,20 @@ def threads(n_samples: int) -> int:
     return 1 if n_samples <= ROWS_OF_ONE_THREAD else core.available_cpus()
 
 
+def plain_numbers(values: Any) -> NDArray[Any] | None:
+    """Return an array or a list of numbers of up to 64 bits, not empty, as an array; None for all else."""
+    array = values if type(values) is np.ndarray else _plain(values)
+    if array is None or array.dtype.kind not in "fiub" or array.dtype.itemsize > 8 or array.size == 0:
+        return None
+    return array
+
+
+def quick_labels(y: Any) -> Labels | None:
+    """Return a column of labels as codes where the core can read it, else None."""
+    encoded = core.metrics.encode_labels(plain_column(y))
+    return Labels(*encoded) if encoded is not None and len(encoded[1]) else None
+
+
 def read_scores(y_score: Any) -> Scores:
     """Return a column of scores.
 
@@ -86,6 +104,9 @@ def read_scores(y_score: Any) -> Scores:
     ValueError
         If `y_score` is no column of finite numbers.
     """
+    plain = plain_numbers(y_score)
+    if plain is not None and plain.ndim == 1 and (floats := _as_floats(plain)) is not None:
+        return Scores(floats, None, plain.dtype)  # the core looks for NaN
     column = column_or_1d(y_score, input_name="y_score")
     if column.dtype.kind not in "fiub":
         try:
@@ -120,7 +141,11 @@ def binary_codes(y_true: Any, pos_label: Any) -> Bytes:
         If `y_true` is no column of labels, or has more than two while `pos_label` is None, or does not say itself which
         one is positive.
     """
-    labels = read_labels(y_true, "y_true")
+    return codes_of(read_labels(y_true, "y_true"), pos_label)
+
+
+def codes_of(labels: Labels, pos_label: Any) -> Bytes:
+    """As `binary_codes`, of labels that were read."""
     if labels.kind == "multiclass" and pos_label is None:
         raise ValueError("y_true has more than two labels: multiclass format is not supported without pos_label")
     positive = positive_label(pos_label, labels.classes)
@@ -208,7 +233,6 @@ def from_codes(
 ) -> tuple[Any, Scores]:
     """As `from_core`, from labels that are codes."""
     scores = read_scores(y_score)
-    check_consistent_length(codes, scores.values, sample_weight)
     weight: Floats | None = read_weights(sample_weight, len(codes))
     n_threads = threads(len(codes))
     result = call(codes, scores.values, weight, None, *options, n_threads)

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from mlcore.metrics._inputs import Floats, kind_of_target, require_array
-from mlcore.metrics._scores import Bytes
+from mlcore.metrics._scores import Bytes, plain_numbers
 
-__all__ = ["mean_weights", "number_table", "relevance_table"]
+__all__ = ["mean_weights", "number_table", "quick_relevance", "relevance_table"]
 
 
 def number_table(values: Any, name: str) -> Floats:
@@ -20,12 +20,23 @@ def number_table(values: Any, name: str) -> Floats:
     ValueError
         If they are no numbers, or none at all.
     """
-    if type(values) is np.ndarray and values.dtype == np.float64 and values.ndim == 2 and values.size:
-        return values
+    plain = plain_numbers(values)
+    if plain is not None and plain.ndim == 2:
+        return plain.astype(np.float64, copy=False)
     table = check_array(values, input_name=name, ensure_2d=False, ensure_all_finite=False)
     if table.dtype.kind not in "fiub":
         table = check_array(values, input_name=name, ensure_2d=False, dtype=np.float64)
     return np.asarray(table, dtype=np.float64)
+
+
+def quick_relevance(y_true: Any) -> Bytes | None:
+    """Return whole numbers 0 and 1 in two columns or more as bytes, else None."""
+    table = plain_numbers(y_true)
+    if table is None or table.ndim != 2 or table.shape[1] < 2 or table.dtype.kind not in "biu":
+        return None
+    if table.dtype.kind != "b" and not (table.min() >= 0 and table.max() <= 1):
+        return None
+    return table.astype(np.uint8)
 
 
 def relevance_table(function: str, y_true: Any, single: bool = False) -> Bytes:
@@ -38,12 +49,13 @@ def relevance_table(function: str, y_true: Any, single: bool = False) -> Bytes:
     """
     if hasattr(y_true, "toarray"):  # a sparse matrix
         y_true = y_true.toarray()
+    quick = quick_relevance(y_true)
+    if quick is not None:
+        return quick
     table: NDArray[Any] = check_array(y_true, ensure_2d=False, input_name="y_true", dtype=None)
-    plain = table.ndim == 2 and table.shape[1] > 1 and table.dtype.kind in "biu"
-    if not (plain and (table.dtype.kind == "b" or (table.min() >= 0 and table.max() <= 1))):
-        kind = kind_of_target(table, "y_true")
-        if kind != "multilabel-indicator" and not (single and kind == "binary" and table.ndim == 2):
-            raise ValueError(f"y_true of {function} must be an indicator matrix: {kind} format is not supported")
+    kind = kind_of_target(table, "y_true")
+    if kind != "multilabel-indicator" and not (single and kind == "binary" and table.ndim == 2):
+        raise ValueError(f"y_true of {function} must be an indicator matrix: {kind} format is not supported")
     relevant: Bytes = (table != 0).view(np.uint8)
     return relevant
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from mlcore._native import core
+from mlcore.metrics._averages import score_table
 from mlcore.metrics._inputs import Floats, Labels, invalid, kind_of_target, read_labels, require_array
-from mlcore.metrics._scores import check_flag, is_count, threads
+from mlcore.metrics._scores import check_flag, is_count, quick_labels, threads
 from mlcore.metrics._tables import mean_weights, number_table, relevance_table
 
 __all__ = ["hits_at_k", "mean_reciprocal_rank", "top_k_accuracy_score"]
@@ -59,26 +60,28 @@ def top_k_accuracy_score(
         raise invalid("top_k_accuracy_score", "k", "an int above 0", k)
     check_flag("top_k_accuracy_score", "normalize", normalize)
     require_array("top_k_accuracy_score", y_true=y_true, y_score=y_score)
-    column = column_or_1d(check_array(y_true, ensure_2d=False, dtype=None, input_name="y_true"))
-    kind = kind_of_target(column, "y_true")
+    found = quick_labels(y_true)
+    kind: str = found.kind if found else kind_of_target(y_true, "y_true")
     if kind == "binary" and labels is not None and len(labels) > 2:
         kind = "multiclass"
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"y_true must be of type 'binary' or 'multiclass', got {kind!r}")
-    scores = check_array(y_score, ensure_2d=False, input_name="y_score")
+    found = found or read_labels(y_true, "y_true")
+    scores = score_table(y_score)
     if kind == "binary":
         if scores.ndim == 2 and scores.shape[1] != 1:
             raise ValueError(
                 f"y_true is binary while y_score is 2d with {scores.shape[1]} classes. If y_true does not contain all "
                 "the labels, labels must be provided"
             )
-        scores = column_or_1d(scores)
+        scores = scores.ravel()
+        assert_all_finite(scores, input_name="y_score")
     elif scores.ndim != 2:
         raise ValueError(
             f"y_score must be of shape (n_samples, n_classes), since y_true has several classes; got {scores.shape}"
         )
-    check_consistent_length(column, scores, sample_weight)
-    found = read_labels(column, "y_true")
+    if len(found.codes) != len(scores):
+        raise ValueError(f"y_true and y_score must have as many rows, got {len(found.codes)} and {len(scores)}")
     classes, codes = _known_classes(found, labels, scores.shape[1] if scores.ndim == 2 else 2)
     if k >= len(classes):
         warnings.warn(
@@ -95,7 +98,7 @@ def top_k_accuracy_score(
         hits = np.ones(len(scores), dtype=bool)
     if not normalize:
         return float(hits.sum()) if sample_weight is None else float(np.dot(hits, sample_weight))
-    return float(np.average(hits, weights=mean_weights(sample_weight, len(hits))))
+    return _mean(hits, sample_weight)
 
 
 def _known_classes(found: Labels, labels: Any, n_columns: int) -> tuple[Any, Any]:
@@ -151,7 +154,7 @@ def mean_reciprocal_rank(
         If ranks are below 1, shapes differ, scores are not finite.
     """
     ranks = _first_ranks("mean_reciprocal_rank", y_true, y_score, ties)
-    return float(np.average(1 / ranks, weights=mean_weights(sample_weight, len(ranks))))
+    return _mean(1 / ranks, sample_weight)
 
 
 def hits_at_k(
@@ -187,7 +190,12 @@ def hits_at_k(
     if not is_count(k):
         raise invalid("hits_at_k", "k", "an int above 0", k)
     ranks = _first_ranks("hits_at_k", y_true, y_score, ties)
-    return float(np.average(ranks <= k, weights=mean_weights(sample_weight, len(ranks))))
+    return _mean(ranks <= k, sample_weight)
+
+
+def _mean(values: Any, sample_weight: Any) -> float:
+    weight = mean_weights(sample_weight, len(values))
+    return float(values.mean() if weight is None else np.average(values, weights=weight))
 
 
 def _first_ranks(function: str, y_true: Any, y_score: Any, ties: str) -> Floats:
