@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_consistent_length
+from sklearn.utils import assert_all_finite, check_consistent_length
 
 from mlcore._base import seed_from
 from mlcore._native import core
@@ -145,6 +145,7 @@ def bootstrap(
             codes, scores, weight = codes[kept], scores._replace(values=scores.values[kept]), weight[kept]
         numbers = scores.values if scores.table is None else scores.table[scores.values.astype(np.int64)]
         numbers = numbers.astype(np.float64)
+        assert_all_finite(numbers, input_name="y_score")
         if metric in OF_PROBABILITIES:
             value, samples = _of_losses(metric, codes, numbers, weight, n_resamples, seed, stratified)
         else:
