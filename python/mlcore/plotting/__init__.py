@@ -8,16 +8,26 @@ from mlcore.plotting._boosting import plot_feature_importance
 from mlcore.plotting._embedding import plot_embedding
 from mlcore.plotting._history import plot_history
 from mlcore.plotting._linear_model import plot_optimizer_paths, plot_regularization_path
+from mlcore.plotting._metrics import (
+    plot_calibration,
+    plot_confusion_matrix,
+    plot_precision_recall,
+    plot_roc,
+)
 from mlcore.plotting._nn import plot_attention, plot_gradient_flow
 from mlcore.plotting._svm import plot_decision_boundary
 
 __all__ = [
     "plot_attention",
+    "plot_calibration",
+    "plot_confusion_matrix",
     "plot_decision_boundary",
     "plot_embedding",
     "plot_feature_importance",
     "plot_gradient_flow",
     "plot_history",
     "plot_optimizer_paths",
+    "plot_precision_recall",
     "plot_regularization_path",
+    "plot_roc",
 ]
