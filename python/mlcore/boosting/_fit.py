@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import check_scoring
 
 from mlcore._native import core
 from mlcore._progress import Progress
@@ -17,6 +16,7 @@ from mlcore._tables import Floats, for_core
 from mlcore._validation import split_rows, weighted_rows
 from mlcore.boosting._data import take_rows
 from mlcore.boosting._losses import Loss, inverse_link
+from mlcore.metrics._scorers import find_scorer
 
 _SCORED_ROWS = 10_000
 """Training rows that a scorer looks at: it may cost more than the iteration itself."""
@@ -202,7 +202,7 @@ class _Scorer:
 
     @classmethod
     def of(cls, snapshot: _Snapshot, scoring: Any, rows: Rows, *, seed: int, max_rows: int | None) -> "_Scorer":
-        score = check_scoring(snapshot, scoring=scoring)
+        score = find_scorer(snapshot, scoring)
         subset = None
         if max_rows is not None and len(rows) > max_rows:
             rng = np.random.default_rng(seed)

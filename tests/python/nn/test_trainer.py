@@ -440,7 +440,7 @@ def test_bad_data_is_refused(classes):
         ({"max_epochs": 0}, "max_epochs"),
         ({"accumulate": 0}, "accumulate"),
         ({"schedule_every": "day"}, "schedule_every"),
-        ({"metrics": "f1"}, "unknown metric 'f1'"),
+        ({"metrics": "auc"}, "unknown metric 'auc'"),
         ({"mode": "best"}, "mode"),
         ({"patience": 0}, "patience"),
         ({"carry": True}, "carry"),

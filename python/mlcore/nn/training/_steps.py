@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,54 +11,9 @@ from mlcore._state import Anything, Array, Int, MapOf, Nothing, Number, OneOf, O
 from mlcore.nn._nested import mapped
 from mlcore.nn.functional._reduction_log import reduction_log
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor import ShapeError, Tensor, no_grad
+from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._batches import Batch, n_rows_of
-
-Metric = Callable[[Any, Any], Any]
-"""Takes output and target of a batch as arrays, returns a mean over its rows, or (mean, what it was taken over)."""
-
-
-class MetricValue(NamedTuple):
-    """A loss or metric of one batch."""
-
-    value: float
-    weight: float | None
-    """What it is the mean over: rows, targets that count, their weights. None: it is a sum, as are those of all."""
-
-
-def accuracy(output: NDArray[Any], target: NDArray[Any]) -> MetricValue:
-    """Return the share of correct predictions, among those that are not -100 (padding).
-
-    The choice is the largest output along the axis of classes, (n, n_classes) or (n, n_classes, ...) as in
-    cross_entropy; where outputs have the shape of the target, output > 0.
-    """
-    chosen = output.argmax(axis=1) if output.ndim == target.ndim + 1 else (output > 0).astype(target.dtype)
-    if chosen.shape != target.shape or (output.ndim > target.ndim and output.shape[1] < 2):
-        raise ShapeError(f"accuracy of outputs of shape {output.shape} for a target of shape {target.shape}")
-    correct = (chosen == target)[target != -100]
-    return MetricValue(float(correct.mean()) if correct.size else 0.0, correct.size)
-
-
-def mean_absolute_error(output: NDArray[Any], target: NDArray[Any]) -> MetricValue:
-    """Return the mean distance of outputs and targets."""
-    if output.shape != target.shape:
-        raise ShapeError(f"mean_absolute_error of outputs of shape {output.shape}, targets of shape {target.shape}")
-    return MetricValue(float(np.abs(output - target).mean(dtype=np.float64)), output.size)
-
-
-METRICS: dict[str, Metric] = {"accuracy": accuracy, "mean_absolute_error": mean_absolute_error}
-
-
-def metrics_of(metrics: Any) -> dict[str, Metric]:
-    """Return functions by name: from a dict of them, or from names of those known here."""
-    if metrics is None:
-        return {}
-    if isinstance(metrics, Mapping):
-        return dict(metrics)
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    if unknown := [name for name in names if name not in METRICS]:
-        raise ValueError(f"unknown metric {unknown[0]!r}; known are {', '.join(METRICS)}, or pass a dict of functions")
-    return {name: METRICS[name] for name in names}
+from mlcore.nn.training._metrics import MetricValue, metrics_of
 
 
 class Step:
@@ -71,27 +26,31 @@ class Step:
     loss : callable or None
         ``loss(output, target)``, a Tensor with one entry, or (mean, what it was taken over); for batches (inputs...,
         target).
-    metrics : dict of callables
-        Metrics beside it.
+    metrics : str, list of str, dict of callables or None
+        Metrics beside it; see :class:`~mlcore.nn.Trainer`.
     custom : callable or None
         ``custom(model, batch)`` in the place of all that, or ``custom(model, batch, state)`` with `carry`.
     carry : bool
         Whether there is a state that goes from batch to batch.
     """
 
-    def __init__(
-        self, model: Module, loss: Any, metrics: dict[str, Metric], custom: Callable[..., Any] | None, carry: bool
-    ) -> None:
+    def __init__(self, model: Module, loss: Any, metrics: Any, custom: Callable[..., Any] | None, carry: bool) -> None:
         if custom is None and loss is None:
             raise ValueError("a Trainer needs a loss, or a step that returns one")
         if custom is not None and (loss is not None or metrics):
             raise ValueError("a step of your own computes the loss itself: pass no loss and no metrics")
         if carry and custom is None:
             raise ValueError("carry=True needs a step(model, batch, state) that returns (loss, state)")
-        self.model, self.loss, self.metrics, self.custom, self.carry = model, loss, metrics, custom, carry
+        self.model, self.loss, self.custom, self.carry = model, loss, custom, carry
+        self.metrics, self.scores = metrics_of(metrics)
 
-    def __call__(self, batch: Batch, state: Any) -> tuple[Tensor, Any, dict[str, MetricValue]]:
-        """Return the loss, the next state, and the metrics, the loss among them."""
+    def __call__(
+        self, batch: Batch, state: Any, rows: list[Any] | None = None
+    ) -> tuple[Tensor, Any, dict[str, MetricValue]]:
+        """Return the loss, the next state, and the metrics, the loss among them.
+
+        Output and target are added to `rows`, if that is a list, where there are scores to compute from all of them.
+        """
         weight: Any = None
         values: dict[str, MetricValue] = {}
         with reduction_log() as log:
@@ -113,7 +72,16 @@ class Step:
             value = metric(_array(output), _array(target))
             value, weight = _value_and_weight(name, value) if isinstance(value, tuple) else (value, n_rows_of(batch))
             values[name] = MetricValue(float(value), weight)
+        if rows is not None and self.scores:
+            rows.append((_array(output), _array(target)))
         return loss, state, values
+
+    def scores_of(self, rows: list[Any]) -> dict[str, float]:
+        """Return the scores of all rows that calls have added."""
+        if not rows:
+            return {}
+        outputs, targets = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return {name: score(outputs, targets) for name, score in self.scores.items()}
 
     def _output_and_target(self, batch: Batch) -> tuple[Any, Any]:
         if isinstance(batch, Mapping):

@@ -25,7 +25,7 @@ from mlcore.nn.training._checkpoint import read_checkpoint
 from mlcore.nn.training._gradient_flow import GradientFlow, NonFiniteError, first_nonfinite_layer, nonfinite_gradients
 from mlcore.nn.training._history import History
 from mlcore.nn.training._run_state import RunState
-from mlcore.nn.training._steps import EpochState, Step, evaluating, metrics_of
+from mlcore.nn.training._steps import EpochState, Step, evaluating
 from mlcore.nn.training._stopping import BestSoFar
 
 
@@ -61,7 +61,9 @@ class Trainer(RunState):
         Batches that make one step, with the gradient that they would have as one batch.
     metrics : str, list of str, or dict of callables, default=None
         Metrics beside the loss: "accuracy", "mean_absolute_error", or ``metric(output, target)`` on arrays, which
-        returns a mean over rows, or ``(mean, number)`` of what it was taken over.
+        returns a mean over rows, or ``(mean, number)`` of what it was taken over. Under the names of scikit-learn's
+        scorers ("roc_auc", "f1_macro", "r2", ...) also those of :mod:`mlcore.metrics` that are no means over rows: they
+        are computed from all validation data at once, and are higher where the network is better.
     step : callable or None, default=None
         ``step(model, batch)`` returns the loss (or ``(mean, number)``), in the place of `loss`: for language models and
         all else that is not inputs and target. It serves validation too (``model.training`` is False then).
@@ -151,7 +153,7 @@ class Trainer(RunState):
         if checkpoint_every is not None and checkpoint is None:
             raise ValueError("checkpoint_every needs a checkpoint")
         self.name = type(model).__name__
-        self.model, self._step = model, Step(model, loss, metrics_of(metrics), step, carry)
+        self.model, self._step = model, Step(model, loss, metrics, step, carry)
         if not isinstance(optimizer, Optimizer):
             optimizer = (AdamW if optimizer is None else optimizer)(model.parameters())
         self.optimizer, self.average = optimizer, average
@@ -197,6 +199,8 @@ class Trainer(RunState):
         """
         train = self._source(X, y, shuffle=self.shuffle)
         validation = None if X_val is None else self._source(X_val, y_val, shuffle=False)
+        if validation is None and self._step.scores:
+            raise ValueError(f"metrics {', '.join(self._step.scores)} are computed from validation data: pass X_val")
         with self._threads(), random_stream(self.generator):
             self._prepare(train, resume=resume)
             n_batches = len(train)
@@ -365,12 +369,12 @@ class Trainer(RunState):
         return np.concatenate([output.data for output in outputs])
 
     def _evaluate(self, source: Source) -> dict[str, float]:
-        means, carry = EpochState(), None
+        means, carry, rows = EpochState(), None, []
         with evaluating(self.model):
             for batch in source.epoch(self.epoch, 0):
-                _, carry, metrics = self._step(batch, carry)
+                _, carry, metrics = self._step(batch, carry, rows)
                 means.count(metrics)
-        return means.means()
+        return means.means() | self._step.scores_of(rows)
 
     def _threads(self) -> AbstractContextManager[None]:
         return nullcontext() if self.n_jobs is None else threads(self.n_jobs)
