@@ -15,14 +15,21 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.model_selection import cross_val_predict, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlcore import SVC, GBDTClassifier, LogisticRegressionCV, Word2Vec, nn
+from mlcore import SVC, GBDTClassifier, LogisticRegression, LogisticRegressionCV, TfidfVectorizer, Word2Vec, nn
 from mlcore.datasets import load_flights
-from mlcore.plotting import plot_decision_boundary, plot_embedding, plot_feature_importance, plot_history
+from mlcore.metrics import accuracy_score, roc_auc_score
+from mlcore.plotting import (
+    plot_confusion_matrix,
+    plot_decision_boundary,
+    plot_embedding,
+    plot_feature_importance,
+    plot_history,
+    plot_roc,
+)
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
@@ -60,11 +67,14 @@ def kernel_machines(ax):
     return Row("svm", "wine", f"{X.shape[0]:,} x {X.shape[1]}", "SVC", "accuracy", score, trivial)
 
 
-def linear_models(_):
+def linear_models(ax):
     """Is a tumour benign? The strength of the penalty is chosen by cross-validation within each fold."""
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), LogisticRegressionCV())
-    score, trivial = (cross_val_score(m, X, y, cv=5).mean() for m in (model, DummyClassifier()))
+    benign = cross_val_predict(model, X, y, cv=5, method="predict_proba")[:, 1]
+    plot_roc(y, benign, ax).set_title("linear_model, metrics: which tumours are benign?")
+    trivial = DummyClassifier().fit(X, y).score(X, y)
+    score = accuracy_score(y, benign > 0.5)
     return Row(
         "linear_model", "tumours", f"{X.shape[0]:,} x {X.shape[1]}", "LogisticRegressionCV", "accuracy", score, trivial
     )
@@ -79,12 +89,20 @@ GROUPS = {
 }
 
 
+def documentation():
+    """Return the pieces of documentation inside three libraries, each with its library."""
+    library_of = {}
+    for library in ("numpy", "scipy", "sklearn"):
+        for path in sorted(Path(find_spec(library).origin).parent.rglob("*.py")):
+            if "tests" not in path.parts:
+                texts = re.findall(r'"""(.*?)"""', path.read_text("utf-8"), re.DOTALL)
+                library_of.update(dict.fromkeys(texts, library))
+    return sorted(library_of.items())
+
+
 def word_vectors(ax):
     """Read the documentation inside three libraries; then find the odd one out of four words."""
-    folders = [Path(find_spec(name).origin).parent for name in ("numpy", "scipy", "sklearn")]
-    files = sorted(path for folder in folders for path in folder.rglob("*.py") if "tests" not in path.parts)
-    texts = {text for path in files for text in re.findall(r'"""(.*?)"""', path.read_text("utf-8"), re.DOTALL)}
-    corpus = [re.findall(r"[a-z]\w*", text.lower()) for text in sorted(texts)]
+    corpus = [re.findall(r"[a-z]\w*", text.lower()) for text, _ in documentation()]
     model = Word2Vec(epochs=5, random_state=0, verbose=1).fit(corpus)
     words, groups = model.keyed_vectors_, {name: members.split() for name, members in GROUPS.items()}
     found = [
@@ -96,6 +114,19 @@ def word_vectors(ax):
     return Row(
         "embedding", "documentation", f"{model.n_words_:,} words", "Word2Vec", "odd one out", np.mean(found), 0.25
     )
+
+
+def text_features(ax):
+    """Tell from its words, but for the names of libraries, which library a piece of documentation belongs to."""
+    texts, libraries = zip(*documentation(), strict=True)
+    names = ["numpy", "np", "scipy", "sklearn", "scikit"]
+    train, test, y_train, y_test = train_test_split(texts, libraries, random_state=0)
+    model = make_pipeline(TfidfVectorizer(sublinear_tf=True, min_df=2, stop_words=names), LogisticRegression(C=10))
+    predicted = model.fit(train, y_train).predict(test)
+    plot_confusion_matrix(y_test, predicted, ax).set_title("text: which library is it from?")
+    trivial = DummyClassifier().fit(train, y_train).score(test, y_test)
+    score = accuracy_score(y_test, predicted)
+    return Row("text", "documentation", f"{len(texts):,} texts", "TfidfVectorizer", "accuracy", score, trivial)
 
 
 def network(ax):
@@ -116,13 +147,14 @@ def network(ax):
     return Row("nn", "digits", f"{len(X):,} x 8 x 8", "convolution network", "accuracy", score, trivial)
 
 
-figure, axes = plt.subplots(2, 2, figsize=(13, 10), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(18, 10), layout="constrained")
 tour = {
     boosting: axes[0, 0],
     kernel_machines: axes[0, 1],
-    linear_models: None,
+    linear_models: axes[0, 2],
     word_vectors: axes[1, 0],
-    network: axes[1, 1],
+    text_features: axes[1, 1],
+    network: axes[1, 2],
 }
 lines = []
 for family, ax in tour.items():
