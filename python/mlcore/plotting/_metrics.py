@@ -20,7 +20,7 @@ from mlcore.plotting._axes import new_axes, plain_legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CHANCE = {"color": "0.6", "linewidth": 1, "linestyle": "--"}
+CHANCE: dict[str, Any] = {"color": "0.6", "linewidth": 1, "linestyle": "--"}
 """How the line of a model that knows nothing, or of one that is perfectly calibrated, is drawn."""
 
 
@@ -186,7 +186,9 @@ def plot_confusion_matrix(
     image = ax.imshow(counts, cmap="Blues")
     ax.figure.colorbar(image, ax=ax)
     names, n_classes = [str(label) for label in labels], len(counts)
-    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
+    turned: dict[str, Any] = (
+        {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
+    )
     ax.set_xticks(range(n_classes), names, parse_math=False, **turned)
     ax.set_yticks(range(n_classes), names, parse_math=False)
     ax.set(xlabel="predicted", ylabel="true")

@@ -151,7 +151,9 @@ def test_missing_values_of_columns_are_named(name, column):
 
 
 @named
-@pytest.mark.parametrize("other", [7, 1.5, ["a", "word"], {"a": 1}, bytearray(b"a word"), object()], ids=repr)
+@pytest.mark.parametrize(
+    "other", [7, 1.5, ["a", "word"], {"a": 1}, bytearray(b"a word"), object()], ids=lambda other: type(other).__name__
+)
 def test_documents_of_other_types_are_named(name, other):
     argument = "X" if name == "HashingVectorizer" else "raw_documents"
     message = f"document 2 of {argument} of {name} must be a str or bytes, got a value of type '{type(other).__name__}'"

@@ -79,7 +79,7 @@ class ScoreOfAll:
             raise ShapeError(f"{self.name} of outputs of shape {outputs.shape} for targets of shape {targets.shape}")
         else:
             outputs, targets = (array.ravel() if array.ndim != 2 else array for array in (outputs, targets))
-            predicted = _response_of_pairs(outputs, self._score, is_two_classes=np.isin(targets, (0, 1)).all())
+            predicted = _response_of_pairs(outputs, self._score, is_two_classes=bool(np.isin(targets, (0, 1)).all()))
         value = float(metric(targets, predicted, **arguments))
         return value if greater_is_better else -value
 
@@ -92,7 +92,7 @@ def _response_of_classes(logits: NDArray[Any], response: Any) -> NDArray[Any]:
         return np.asarray(logits[:, 1] - logits[:, 0])
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-    return probabilities[:, 1] if logits.shape[1] == 2 else probabilities
+    return np.asarray(probabilities[:, 1] if logits.shape[1] == 2 else probabilities)
 
 
 def _response_of_pairs(outputs: NDArray[Any], score: Score, *, is_two_classes: bool) -> NDArray[Any]:

@@ -369,7 +369,8 @@ class Trainer(RunState):
         return np.concatenate([output.data for output in outputs])
 
     def _evaluate(self, source: Source) -> dict[str, float]:
-        means, carry, rows = EpochState(), None, []
+        means, carry = EpochState(), None
+        rows: list[Any] = []
         with evaluating(self.model):
             for batch in source.epoch(self.epoch, 0):
                 _, carry, metrics = self._step(batch, carry, rows)
