@@ -214,6 +214,7 @@ PackedTerms pack_terms(const RunContext& ctx, const Lexicon& lexicon, std::span<
 }
 
 void sort_terms(const RunContext& ctx, const Lexicon& lexicon, std::vector<TermId>& terms) {
+    if (terms.empty()) return;
     if (lexicon.kind() != Codes::ngrams)
         return sort_by_digits(ctx, terms,
                               TextDigits{[&](TermId id, char (&buffer)[8]) { return lexicon.characters(id, buffer); }});
