@@ -210,7 +210,7 @@ std::optional<std::span<const double>> read_weights(py::handle object, std::size
     return std::span<const double>(static_cast<const double*>(array.data()), n);
 }
 
-int metric_threads(std::size_t n) { return n < 30'000 ? 1 : available_cpus(); }
+int metric_threads(std::size_t n) { return n < 200'000 ? 1 : available_cpus(); }
 
 py::array to_string_array(const std::vector<std::u32string>& strings) {
     std::size_t width = 1;

@@ -36,7 +36,9 @@ std::optional<ReadLabels> read_labels(py::handle object);
 /// A contiguous 1-D array of float64, or None for no weights; nothing if it is anything else, or not of n entries.
 std::optional<std::span<const double>> read_weights(py::handle object, std::size_t n);
 
-/// Threads for work on n rows: all CPUs where they can be of use. To ask for the CPUs takes longer than small work.
+/// Threads for work on n rows, a nanosecond or a few each: all CPUs where they can be of use. Below that a second
+/// thread would gain a tenth of a millisecond at best, and on a busy machine cost the wait for it; even to ask for the
+/// CPUs takes longer than small work.
 int metric_threads(std::size_t n);
 
 /// An array of NumPy's fixed-width strings.
