@@ -9,42 +9,36 @@
 namespace mlcore::metrics {
 namespace {
 
-/// The metric of a row from its labels in descending order of their scores; value: 1 where the label is relevant.
+/// Average precision or loss of a row from its labels in descending order of their scores; value: 1 where the label is
+/// relevant.
 double rank_row(LabelRanking metric, const ScoredValue* sorted, std::size_t n) {
     double n_relevant = 0;
     for (std::size_t j = 0; j < n; ++j) n_relevant += sorted[j].value;
     const double n_others = static_cast<double>(n) - n_relevant;
     const bool nothing_to_rank = n_relevant == 0 || n_others == 0;
-    if (metric == LabelRanking::average_precision && nothing_to_rank) return 1;
-    if (metric == LabelRanking::loss && nothing_to_rank) return 0;
+    if (nothing_to_rank) return metric == LabelRanking::loss ? 0 : 1;
 
     double relevant_above = 0, sum = 0;
     for_each_tie(sorted, n, [&](std::size_t begin, std::size_t end) {
         double relevant = 0;
         for (std::size_t j = begin; j < end; ++j) relevant += sorted[j].value;
-        const auto all_so_far = static_cast<double>(end);
-        switch (metric) {
-        case LabelRanking::average_precision:
-            sum += relevant * ((relevant_above + relevant) / all_so_far);
-            break;
-        case LabelRanking::loss: // irrelevant labels here, above or beside relevant ones
+        if (metric == LabelRanking::loss) // irrelevant labels here, above or beside relevant ones
             sum += (static_cast<double>(end - begin) - relevant) * (n_relevant - relevant_above);
-            break;
-        case LabelRanking::coverage:
-            if (relevant > 0) sum = all_so_far;
-            break;
-        }
+        else
+            sum += relevant * ((relevant_above + relevant) / static_cast<double>(end));
         relevant_above += relevant;
     });
-    switch (metric) {
-    case LabelRanking::average_precision:
-        return sum / n_relevant;
-    case LabelRanking::loss:
-        return sum / (n_relevant * n_others);
-    case LabelRanking::coverage:
-        break;
-    }
-    return sum;
+    return sum / (metric == LabelRanking::loss ? n_relevant * n_others : n_relevant);
+}
+
+/// Labels with at least the lowest score of a relevant one; needs no order.
+double coverage(VectorView<const std::uint8_t> relevant, VectorView<const double> scores) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    double lowest = infinity;
+    for (std::size_t j = 0; j < scores.size; ++j) lowest = std::min(lowest, relevant[j] != 0 ? scores[j] : infinity);
+    std::size_t n_covering = 0;
+    for (std::size_t j = 0; j < scores.size; ++j) n_covering += scores[j] >= lowest;
+    return static_cast<double>(n_covering);
 }
 
 } // namespace
@@ -54,6 +48,10 @@ bool rank_labels(const RunContext& ctx, LabelRanking metric, MatrixView<const st
     std::atomic<bool> finite{true};
     for_each_row(ctx, scores.rows, scores.cols, 10, [&](std::size_t i, ScoredValue* memory) {
         if (!all_finite(scores.row(i))) return finite.store(false, std::memory_order_relaxed);
+        if (metric == LabelRanking::coverage) {
+            out[i] = coverage(relevant.row(i), scores.row(i));
+            return;
+        }
         for (std::size_t j = 0; j < scores.cols; ++j) memory[j] = ScoredValue::make(scores(i, j), relevant(i, j));
         sort_rows(memory, scores.cols, memory + scores.cols);
         out[i] = rank_row(metric, memory, scores.cols);
