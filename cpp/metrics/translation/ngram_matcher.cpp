@@ -54,16 +54,21 @@ std::uint32_t NgramMatcher::add_reference(Children& children, std::span<const Sy
                                           std::size_t order, std::uint32_t n_nodes, std::span<std::uint32_t> counts) {
     if (reference.size() < order) return n_nodes;
     const std::size_t n = reference.size() - order + 1;
+    // Copies, which the compiler may keep in registers: the arrays could be one and the same for all it knows.
+    std::uint32_t* const nodes = nodes_.data() + begin;
+    std::uint64_t* const places = places_.data() + begin;
     for (std::size_t i = 0; i < n; ++i) {
-        const std::uint64_t place = children.place(nodes_[begin + i], reference[i + order - 1]);
+        const std::uint64_t place = children.place(nodes[i], reference[i + order - 1]);
         std::uint32_t& child = children.at(place);
+        std::uint32_t node = child;
         // Arithmetic instead of a branch, because half of the n-grams are new.
-        const bool is_new = child == 0;
+        const std::uint32_t is_new = node == 0;
         n_nodes += is_new;
-        child = is_new ? n_nodes : child;
-        counts[child] += 1;
-        nodes_[begin + i] = child;
-        places_[begin + i] = place;
+        node |= n_nodes & (0 - is_new);
+        child = node;
+        counts[node] += 1;
+        nodes[i] = node;
+        places[i] = place;
     }
     return n_nodes;
 }
@@ -99,10 +104,10 @@ void NgramMatcher::match_with(Children children, std::span<const Symbol> hypothe
         for (std::size_t k = 0; k < n_alive; ++k) {
             const std::uint32_t i = alive_[k];
             const std::uint32_t child = children.find(children.place(alive_nodes_[k], hypothesis[i + order - 1]));
-            std::uint32_t& count = counts_[child]; // that of node 0, no n-gram, is 0
-            const bool matched = count > 0;
+            const std::uint32_t left = counts_[child]; // that of node 0, no n-gram, is 0
+            const std::uint32_t matched = left > 0;
             n_matches += matched;
-            count -= matched;
+            counts_[child] = left - matched;
             alive_[n_left] = i;
             alive_nodes_[n_left] = child;
             n_left += child != 0;

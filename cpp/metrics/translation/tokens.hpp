@@ -3,7 +3,9 @@
 
 #include "metrics/translation/token_classes.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -30,10 +32,16 @@ void replace_all(std::vector<Char>& text, std::string_view from, std::string_vie
 }
 
 template <class Char>
+bool contains(std::span<const Char> text, char c) {
+    if constexpr (sizeof(Char) == 1) // by vectors
+        return !text.empty() && std::memchr(text.data(), c, text.size());
+    else
+        return std::find(text.begin(), text.end(), static_cast<Char>(c)) != text.end();
+}
+
+template <class Char>
 bool may_have_escapes(std::span<const Char> text) {
-    unsigned found = 0;
-    for (const Char c : text) found |= static_cast<unsigned>(c == '&') | (c == '\n') | (c == '<');
-    return found;
+    return contains(text, '&') || contains(text, '\n') || contains(text, '<');
 }
 
 /// In the order of sacreBLEU, on which it depends what becomes of "&amp;lt;".
