@@ -28,13 +28,7 @@ from mlcore.metrics._precision import (
     recall_score,
 )
 from mlcore.metrics._precision_recall import average_precision_score, precision_recall_curve
-from mlcore.metrics._probabilities import (
-    brier_score_loss,
-    d2_brier_score,
-    d2_log_loss_score,
-    hinge_loss,
-    log_loss,
-)
+from mlcore.metrics._probabilities import brier_score_loss, d2_brier_score, d2_log_loss_score, hinge_loss, log_loss
 from mlcore.metrics._regression import (
     max_error,
     mean_absolute_error,

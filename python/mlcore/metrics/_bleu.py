@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore._base import effective_n_jobs
 from mlcore._native import core
 from mlcore.metrics._translation import (
     Texts,
@@ -21,6 +20,7 @@ from mlcore.metrics._translation import (
     read_references,
     read_sentence,
     signature,
+    threads_for,
 )
 
 SmoothMethod = Literal["exp", "floor", "add-k", "none"]
@@ -255,7 +255,7 @@ def corpus_bleu(
     )
     texts = read_hypotheses(hypotheses)
     streams = read_references(references, len(texts))
-    return bleu.score(*bleu.statistics(texts, streams, effective_n_jobs(n_jobs), sums=True))
+    return bleu.score(*bleu.statistics(texts, streams, threads_for(n_jobs, texts), sums=True))
 
 
 def sentence_bleu(

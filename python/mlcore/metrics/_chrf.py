@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore._base import effective_n_jobs
 from mlcore._native import core
 from mlcore.metrics._translation import (
     Texts,
@@ -17,6 +16,7 @@ from mlcore.metrics._translation import (
     read_references,
     read_sentence,
     signature,
+    threads_for,
 )
 
 
@@ -183,7 +183,7 @@ def corpus_chrf(
     )
     texts = read_hypotheses(hypotheses)
     streams = read_references(references, len(texts))
-    return chrf.score(*chrf.statistics(texts, streams, effective_n_jobs(n_jobs), sums=True))
+    return chrf.score(*chrf.statistics(texts, streams, threads_for(n_jobs, texts), sums=True))
 
 
 def sentence_chrf(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from mlcore._base import effective_n_jobs
 from mlcore._native import core
 
 Texts = list[Any]
@@ -67,6 +68,13 @@ def read_sentence(hypothesis: str, references: Iterable[str | None]) -> tuple[Te
     if not streams:
         raise ValueError("references must hold at least one text, got none")
     return [hypothesis], streams
+
+
+def threads_for(n_jobs: int | None, hypotheses: Texts) -> int:
+    """Return the number of threads; a small corpus takes less time than to ask which CPUs this process may use."""
+    if n_jobs is None and len(hypotheses) <= 64 and sum(len(t) for t in hypotheses if isinstance(t, str)) <= 8192:
+        return 1
+    return effective_n_jobs(n_jobs)
 
 
 def signature(n_references: tuple[int, int], resampling: Mapping[str, object], settings: Mapping[str, object]) -> str:
