@@ -201,7 +201,9 @@ def paired_bootstrap(
                 f"all systems must have as many hypotheses as the baseline ({len(texts[0])}), "
                 f"but {name!r} has {len(hypotheses)}"
             )
-    counted = [scorer.statistics(hypotheses, streams, n_threads) for hypotheses in texts]
+    counted = []
+    for hypotheses in texts:  # no comprehension, in which a warning would name this file
+        counted.append(scorer.statistics(hypotheses, streams, n_threads))  # noqa: PERF401
     statistics = np.hstack([counts for counts, _ in counted])
     sums = core.metrics.bootstrap_sums(statistics, int(n_resamples), *_stream(random_state), n_threads=n_threads)
 

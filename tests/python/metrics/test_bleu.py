@@ -1,7 +1,9 @@
 """BLEU: equal to frozen numbers of sacreBLEU, to a naive twin on random text, and clear about bad input."""
 
+import copy
 import itertools
 import json
+import pickle
 import unicodedata
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlcore.metrics import BLEUScore, corpus_bleu, sentence_bleu
+from mlcore.metrics import BLEUScore, corpus_bleu, paired_bootstrap, sentence_bleu
 from mlcore.metrics._bleu import Bleu
 from support import sacrebleu_numbers as frozen
 from twins import translation as twin
@@ -125,6 +127,11 @@ def test_parts_of_a_score():
         score.score = 100
     added = corpus_bleu(["a b c d", "e f"], [["a b c d", "e g h"]], smooth_method="add-k")
     assert (added.counts, added.totals) == ([5, 4, 3, 2], [6, 5, 3, 2])
+
+
+def test_a_score_can_be_copied_and_stored():
+    score = corpus_bleu(["a b c d"], [["a b c d"]])
+    assert pickle.loads(pickle.dumps(score)) == copy.deepcopy(score) == score
 
 
 def test_a_score_is_written_as_sacrebleu_writes_it():
@@ -257,6 +264,9 @@ def test_tokenized_hypotheses_are_warned_of():
     hypotheses, references = ["It is good ."] * 100, [["It is good."] * 100]
     with pytest.warns(UserWarning, match="100 hypotheses end in ' .', as tokenized text does") as record:
         corpus_bleu(hypotheses, references)
+    assert record[0].filename == __file__
+    with pytest.warns(UserWarning, match="100 hypotheses end in ' .'") as record:
+        paired_bootstrap(hypotheses, [], references, n_resamples=1)
     assert record[0].filename == __file__
     corpus_bleu(hypotheses, references, force=True)
     corpus_bleu(hypotheses[:99], [references[0][:99]])
