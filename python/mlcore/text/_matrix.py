@@ -10,6 +10,7 @@ from sklearn import get_config
 Parts: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """data, indices and indptr of rows."""
 
+_MOST_OF_INT32 = np.iinfo(np.int32).max
 _OF_THE_CORE = [np.dtype(name) for name in ("i4", "i8", "f4", "f8")]
 
 
@@ -68,7 +69,7 @@ def _joined(parts: list[Parts]) -> Parts:
     if not parts:
         return np.zeros(0), np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int32)
     n_stored = sum(len(data) for data, _, _ in parts)
-    index = np.int64 if n_stored > np.iinfo(np.int32).max else np.int32
+    index = np.int64 if n_stored > _MOST_OF_INT32 else np.int32
     ends = [np.zeros(1, dtype=np.int64)]
     for _, _, indptr in parts:
         ends.append(indptr[1:] + ends[-1][-1])
