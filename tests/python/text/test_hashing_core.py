@@ -50,7 +50,7 @@ def assert_same(parts, expected):
 )
 @example(documents=["the word"] * 3 + [""], n_features=7, alternate_sign=True, dtype=np.float64)
 @example(documents=["ab \n\t cd " * 700], n_features=1000, alternate_sign=True, dtype=np.float64)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_rows_are_those_of_scikit_learn(analyzer, ngram_range, documents, n_features, alternate_sign, dtype):
     expected = HashingVectorizer(
         analyzer=analyzer,
@@ -65,7 +65,7 @@ def test_rows_are_those_of_scikit_learn(analyzer, ngram_range, documents, n_feat
 
 
 @given(documents=DOCUMENTS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_stop_words_go_before_ngrams_are_formed(documents):
     stop = ["the", "größe", "x" * 40, "nowhere"]
     expected = HashingVectorizer(stop_words=stop, ngram_range=(1, 2), norm=None).transform(documents)
@@ -76,6 +76,7 @@ def test_stop_words_go_before_ngrams_are_formed(documents):
     documents=st.lists(st.lists(st.text(VALID, max_size=70)), min_size=1, max_size=5),
     n_features=st.sampled_from([3, 2**20]),
 )
+@settings(deadline=None)
 def test_tokens_of_ones_own_work(documents, n_features):
     expected = FeatureHasher(n_features, input_type="string").transform(documents)
     options = {"alternate_sign": True, "binary": False, "dtype": np.dtype(np.float64)}
