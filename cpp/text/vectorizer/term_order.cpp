@@ -127,7 +127,7 @@ void words_of(const Lexicon& lexicon, TermId id, std::vector<TermId>& words) {
 class RankDigits {
   public:
     RankDigits(const Lexicon& lexicon, std::span<const std::uint32_t> ranks, std::size_t n_words)
-        : lexicon_(lexicon), ranks_(ranks), bits_(static_cast<int>(std::bit_width(n_words))),
+        : lexicon_(lexicon), ranks_(ranks), bits_(std::max(1, static_cast<int>(std::bit_width(n_words)))),
           per_digit_(static_cast<std::size_t>(64 / bits_)) {}
 
     std::uint64_t digit(TermId id, std::size_t depth) const {

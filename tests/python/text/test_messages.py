@@ -158,7 +158,8 @@ def test_vocabularies_that_cannot_be(name):
 @learning
 def test_nothing_remains(name):
     for documents in ([], ["", " "], ["a b c"]):
-        raises(name, f"the documents of {name} hold no terms", {}, documents)
+        for options in ({}, {"ngram_range": (1, 2)}, {"ngram_range": (2, 3)}):
+            raises(name, f"the documents of {name} hold no terms", options, documents)
     raises(name, f"the documents of {name} hold no terms", {"stop_words": ["the"]}, ["the the"])
     raises(name, f"max_df of {name} allows 1 documents of a term at most, min_df 2 at", {"max_df": 1, "min_df": 2})
     raises(name, f"no term of {name} is in as few documents as max_df=1.0 and in as many as min_df=3", {"min_df": 3})
