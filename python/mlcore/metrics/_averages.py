@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from mlcore._native import core
-from mlcore.metrics._inputs import Floats, Labels, invalid, read_weights
-from mlcore.metrics._scores import Bytes, plain_numbers, threads
+from mlcore.metrics._inputs import Floats, Labels, invalid
+from mlcore.metrics._scores import Bytes, plain_numbers, row_weights, threads
 
 __all__ = [
     "average_of_columns",
@@ -56,7 +56,7 @@ def float_table(scores: NDArray[Any]) -> NDArray[Any]:
 
 def one_column(one: Callable[..., Any], table: Bytes, scores: NDArray[Any], sample_weight: Any) -> Any:
     """Return what `one` makes of all entries as a single column."""
-    weight = read_weights(sample_weight, len(table))
+    weight = row_weights(sample_weight, len(table))
     return one(table.ravel(), scores.ravel(), None if weight is None else np.repeat(weight, table.shape[1]))
 
 
@@ -73,7 +73,7 @@ def column_areas(
     For "samples" it is that of each row. The core measures all columns in one call; where it cannot (scores of too many
     magnitudes, negative weights, a `metric` that it lacks: None), `one` measures each.
     """
-    weight = read_weights(sample_weight, len(table))
+    weight = row_weights(sample_weight, len(table))
     mean_weight = None
     if average == "samples":
         table, scores, weight, mean_weight = table.T, scores.T, None, weight

@@ -20,8 +20,17 @@ from mlcore._base import seed_from
 from mlcore._native import core
 from mlcore.metrics import _rates
 from mlcore.metrics._calibration import _check_probabilities
-from mlcore.metrics._inputs import Floats, invalid, is_real, read_weights, require_array
-from mlcore.metrics._scores import Bytes, Scores, binary_codes, check_flag, check_pos_label, is_count, read_scores
+from mlcore.metrics._inputs import Floats, invalid, is_real, require_array
+from mlcore.metrics._scores import (
+    Bytes,
+    Scores,
+    binary_codes,
+    check_flag,
+    check_pos_label,
+    is_count,
+    read_scores,
+    row_weights,
+)
 
 __all__ = ["BootstrapInterval", "bootstrap"]
 
@@ -134,7 +143,7 @@ def bootstrap(
         return _result(value, samples, confidence_level, method)
     codes, scores = binary_codes(y_true, pos_label), read_scores(y_score)
     check_consistent_length(codes, scores.values, sample_weight)
-    weight = read_weights(sample_weight, len(codes))
+    weight = row_weights(sample_weight, len(codes))
     if weight is not None and (weight < 0).any():
         raise ValueError("sample_weight of bootstrap must not be negative")
     if metric in OF_SCORES:

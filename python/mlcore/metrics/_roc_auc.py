@@ -28,11 +28,10 @@ from mlcore.metrics._inputs import (
     is_real,
     kind_of_target,
     read_labels,
-    read_weights,
     require_array,
 )
 from mlcore.metrics._roc import auc, roc_curve
-from mlcore.metrics._scores import from_codes, quick_labels, quickly, threads
+from mlcore.metrics._scores import from_codes, quick_labels, quickly, row_weights, threads
 from mlcore.metrics._tables import quick_relevance
 
 __all__ = ["roc_auc_score"]
@@ -182,7 +181,7 @@ def _of_classes(
         if sample_weight is not None:
             raise ValueError("sample_weight must be None for multi_class='ovo'")
         return _of_pairs(codes, table, average)
-    weight = read_weights(sample_weight, len(codes))
+    weight = row_weights(sample_weight, len(codes))
     result = core.metrics.class_areas("roc_auc", codes, table, weight, True, threads(scores.size))
     if result is None or average == "micro" or (weight is not None and weight.min() < 0):
         return _of_columns(binarized(Labels(np.arange(scores.shape[1]), codes)), scores, average, sample_weight)

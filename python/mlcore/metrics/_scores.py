@@ -40,6 +40,7 @@ __all__ = [
     "quick_labels",
     "quickly",
     "read_scores",
+    "row_weights",
     "threads",
 ]
 
@@ -77,6 +78,13 @@ class Scores(NamedTuple):
         return Scores(ranks.reshape(-1).astype(np.float64), table, self.dtype)
 
 
+def row_weights(sample_weight: Any, n_samples: int) -> Floats | None:
+    """As `read_weights`; a single column of weights passes too."""
+    if getattr(sample_weight, "ndim", 1) == 2 and sample_weight.shape[1] == 1:
+        sample_weight = column_or_1d(sample_weight)
+    return read_weights(sample_weight, n_samples)
+
+
 def threads(n_samples: int) -> int:
     """Return how many threads a column of this length may have."""
     return 1 if n_samples <= ROWS_OF_ONE_THREAD else core.available_cpus()
@@ -108,6 +116,8 @@ def read_scores(y_score: Any) -> Scores:
     if plain is not None and plain.ndim == 1 and (floats := _as_floats(plain)) is not None:
         return Scores(floats, None, plain.dtype)  # the core looks for NaN
     column = column_or_1d(y_score, input_name="y_score")
+    if column.dtype.kind in "US":
+        raise ValueError(f"y_score must hold numbers, got strings ({column.dtype})")
     if column.dtype.kind not in "fiub":
         try:
             column = column.astype(np.float64)
@@ -233,7 +243,7 @@ def from_codes(
 ) -> tuple[Any, Scores]:
     """As `from_core`, from labels that are codes."""
     scores = read_scores(y_score)
-    weight: Floats | None = read_weights(sample_weight, len(codes))
+    weight = row_weights(sample_weight, len(codes))
     n_threads = threads(len(codes))
     result = call(codes, scores.values, weight, None, *options, n_threads)
     if result is None:
