@@ -74,31 +74,38 @@ class TermLearner(AnalysisMixin, StateMixin):
         return as_matrix([rows], table.n_columns, dtype)
 
     def _continue(self, raw_documents: Any, vocabulary: dict[str, int] | None) -> None:
+        """Learn from further documents."""
         n_threads = effective_n_jobs(self.n_jobs)
-        former = self._settled() if "_table" in vars(self) else None
+        is_first = "_table" not in vars(self)
         if vocabulary is not None:
-            if former is None or not self.fixed_vocabulary_:
-                former = TermTable.of_vocabulary(vocabulary)
+            is_new = is_first or not self.fixed_vocabulary_
+            table = TermTable.of_vocabulary(vocabulary) if is_new else self._table
+            self._table, _ = self._seen(raw_documents, table, n_threads, with_rows=False)
             self.fixed_vocabulary_ = True
-            self._table, _ = self._seen(raw_documents, former, n_threads, with_rows=False)
+            vars(self).pop("_counter", None)
             return
         counter = vars(self).get("_counter")
-        if counter is None and former is not None:
-            if former.document_counts is None or former.term_counts is None:
-                raise ValueError(
-                    f"partial_fit of {type(self).__name__} must know the counts of all terms, but those of terms "
-                    "without a column are gone after fit: begin with partial_fit"
-                )
-            counter = core.text.TermCounter(None)
-            counter.restore(former.utf8, former.starts, former.document_counts, former.term_counts, former.n_documents)
+        if counter is None and not is_first:
+            counter = self._counter_of(self._table)
         found = self._count(raw_documents, n_threads, keep_rows=False)
         if counter is None:
             counter = found
         else:
             counter.merge(found)  # all or nothing
-        self.fixed_vocabulary_ = False
         self._counter = counter
-        self._table = former if former is not None else TermTable.empty()
+        self._table = TermTable.empty()  # made again when it is asked for: sorting all terms takes longer than counting
+        self.fixed_vocabulary_ = False
+
+    def _counter_of(self, table: TermTable) -> "core.text.TermCounter":
+        """Return a counter that goes on from a table."""
+        if table.document_counts is None or table.term_counts is None:
+            raise ValueError(
+                f"partial_fit of {type(self).__name__} must know the counts of all terms, but those of terms without a "
+                "column are gone after fit: begin with partial_fit"
+            )
+        counter = core.text.TermCounter(None)
+        counter.restore(table.utf8, table.starts, table.document_counts, table.term_counts, table.n_documents)
+        return counter
 
     def _count(self, raw_documents: Any, n_threads: int, *, keep_rows: bool) -> "core.text.TermCounter":
         """Count the terms of documents."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlcore
-from mlcore import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from mlcore import TfidfTransformer, TfidfVectorizer
 
 words = st.sampled_from(["the", "cat", "dog", "und", "Fuß", "字典", "a_b", "one"])
 documents = st.lists(st.lists(words, max_size=8).map(" ".join), min_size=1, max_size=12)
@@ -188,8 +188,31 @@ def test_hashing_needs_no_fit():
     np.testing.assert_array_equal(X.indices, mlcore.HashingVectorizer().fit_transform(["the cat"]).indices)
 
 
-def test_a_former_vocabulary_of_documents_gives_way_to_a_given_one():
-    model = CountVectorizer().partial_fit(["the cat"])
+@named
+def test_vocabularies_that_are_given_and_taken_away_between_parts(name):
+    model = getattr(mlcore, name)().partial_fit(["the cat"])
     model.set_params(vocabulary=["dog"]).partial_fit(["the dog"])
     assert model.vocabulary_ == {"dog": 0}
     assert model.n_samples_seen_ == 1
+    assert model.partial_fit(["a cat"]).vocabulary_ == {"dog": 0}
+    assert model.n_samples_seen_ == 2
+    with pytest.raises(ValueError, match="must know the counts of all terms"):
+        model.set_params(vocabulary=None).partial_fit(["a cat"])
+    assert model.vocabulary_ == {"dog": 0}
+
+
+@named
+def test_parts_cost_what_they_hold(name, monkeypatch):
+    """Terms are sorted when columns are asked for, not after each part."""
+    model = getattr(mlcore, name)()
+    made = []
+    table_of = type(model)._table_of
+    monkeypatch.setattr(type(model), "_table_of", lambda *arguments: made.append(0) or table_of(*arguments))
+    for text in ("the cat", "the dog", "one dog"):
+        model.partial_fit([text])
+    assert made == []
+    assert model.n_samples_seen_ == 3
+    assert made == []
+    model.transform(["the dog"])
+    model.get_feature_names_out()
+    assert made == [0]
