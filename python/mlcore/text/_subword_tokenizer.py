@@ -17,23 +17,15 @@ from numpy.typing import NDArray
 from mlcore._files import replacing
 from mlcore._progress import Progress
 from mlcore.text._documents import length_of
+from mlcore.text._subword_models import PAD, PADS, of_vocabulary, package, trained
 from mlcore.text._subwords import (
-    BEGIN,
-    END,
-    PAD,
-    PADS,
-    SPECIAL_TOKENS,
-    UNKNOWN,
     EncodedText,
     PaddedTexts,
-    add_markers,
     as_encoded,
     check_count,
     check_text,
     check_texts,
     checked,
-    of_bert,
-    package,
 )
 
 if TYPE_CHECKING:
@@ -150,23 +142,7 @@ class SubwordTokenizer:
         ValueError
             If it is not UTF-8, a token occurs twice, or ``[UNK]``, ``[CLS]`` or ``[SEP]`` is not there.
         """
-        parts = package()
-        try:
-            tokens = Path(path).read_bytes().decode().removesuffix("\n").split("\n")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8: {error}") from error
-        tokens = [token.removesuffix("\r") for token in tokens]
-        vocabulary = {token: number for number, token in enumerate(tokens)}
-        if len(vocabulary) < len(tokens):
-            twice = next(token for number, token in enumerate(tokens) if vocabulary[token] != number)
-            raise ValueError(f"{path} must hold each token once, got {twice!r:.80} twice")
-        if missing := [token for token in (UNKNOWN, BEGIN, END) if token not in vocabulary]:
-            raise ValueError(f"{path} is no vocabulary of BERT: it has no {' and no '.join(missing)}")
-        model = parts.models.WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=100)
-        tokenizer = of_bert(model, lowercase=lowercase, strip_accents=strip_accents)
-        tokenizer.add_special_tokens([token for token in SPECIAL_TOKENS if token in vocabulary])
-        add_markers(tokenizer)
-        return cls(tokenizer)
+        return cls(of_vocabulary(Path(path), lowercase=lowercase, strip_accents=strip_accents))
 
     @classmethod
     def train(
@@ -214,37 +190,15 @@ class SubwordTokenizer:
         ValueError
             If there is none, or a parameter is out of range.
         """
-        parts = package()
-        if kind not in ("bpe", "wordpiece"):
-            raise ValueError(f"kind of train must be 'bpe' or 'wordpiece', got {kind!r}")
-        check_count("vocab_size of train", vocab_size)
-        check_count("min_frequency of train", min_frequency)
-        markers = list(dict.fromkeys([*SPECIAL_TOKENS, *special_tokens]))
-        options = {
-            "vocab_size": int(vocab_size),
-            "min_frequency": int(min_frequency),
-            "special_tokens": markers,
-            "show_progress": False,
-        }
-        if kind == "bpe":
-            tokenizer = parts.Tokenizer(parts.models.BPE())
-            if lowercase:
-                tokenizer.normalizer = parts.normalizers.Lowercase()
-            tokenizer.pre_tokenizer = parts.pre_tokenizers.ByteLevel(add_prefix_space=False)
-            tokenizer.decoder = parts.decoders.ByteLevel()
-            alphabet = parts.pre_tokenizers.ByteLevel.alphabet()
-            trainer = parts.trainers.BpeTrainer(initial_alphabet=sorted(alphabet), **options)
-        else:
-            tokenizer = of_bert(parts.models.WordPiece(unk_token=UNKNOWN), lowercase=lowercase, strip_accents=None)
-            trainer = parts.trainers.WordPieceTrainer(**options)
-        least = len(markers) + (256 if kind == "bpe" else 0)
-        if vocab_size < least:
-            raise ValueError(f"vocab_size of train must be >= {least}, the markers and the bytes, got {vocab_size}")
         with Progress(length_of(texts), verbose, cls.__name__, unit=" texts") as progress:
-            tokenizer.train_from_iterator(checked(texts, progress), trainer)
-            if progress.done == 0:
-                raise ValueError("texts of train must hold one text at least, got none")
-        add_markers(tokenizer)
+            tokenizer = trained(
+                checked(texts, progress),
+                kind,
+                vocab_size=vocab_size,
+                min_frequency=min_frequency,
+                lowercase=lowercase,
+                special_tokens=special_tokens,
+            )
         return cls(tokenizer)
 
     # ---- texts to numbers --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What goes into and comes out of a tokenizer of subwords, and what is needed of the package `tokenizers`."""
+"""What goes into a tokenizer of subwords, checked, and what comes out of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._progress import Progress
-
-PAD, UNKNOWN, BEGIN, END, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-"""The markers of BERT, which trained tokenizers have too."""
-
-PADS = (PAD, "<pad>", "<|padding|>")
-"""What the token that fills up rows is called in files that do not say."""
 
 
 @dataclass(frozen=True)
@@ -47,38 +41,6 @@ class PaddedTexts:
     """Shape (n_texts, longest): 0 for the first text of a pair and where a row was filled up, 1 for the second."""
     rows: NDArray[np.intp]
     """Shape (n_texts,): the place of each among the texts that were given."""
-
-
-def package() -> Any:
-    """Return the package `tokenizers` with its parts."""
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise ImportError("SubwordTokenizer needs the package 'tokenizers': pip install 'mlcore-cpp[nlp]'") from error
-    from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: F401
-
-    return tokenizers
-
-
-def of_bert(model: Any, *, lowercase: bool, strip_accents: bool | None) -> Any:
-    """Return a tokenizer with the steps of BERT around a model of WordPiece."""
-    parts = package()
-    tokenizer = parts.Tokenizer(model)
-    tokenizer.normalizer = parts.normalizers.BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=strip_accents, lowercase=lowercase
-    )
-    tokenizer.pre_tokenizer = parts.pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = parts.decoders.WordPiece()
-    return tokenizer
-
-
-def add_markers(tokenizer: Any) -> None:
-    """Let a tokenizer put [CLS] before a text and [SEP] after each."""
-    tokenizer.post_processor = package().processors.TemplateProcessing(
-        single=f"{BEGIN}:0 $A:0 {END}:0",
-        pair=f"{BEGIN}:0 $A:0 {END}:0 $B:1 {END}:1",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (BEGIN, END)],
-    )
 
 
 def as_encoded(found: Any) -> EncodedText:
