@@ -16,6 +16,9 @@ Prepare: TypeAlias = Callable[[Any, int], Any]
 _BATCH = 1 << 22
 """Characters, or tokens times eight, of a batch."""
 
+_TO_LIST = ("tolist", "to_list", "to_pylist")
+"""What NumPy and pandas, polars, and Arrow call it."""
+
 _MOST_DOCUMENTS = 1 << 16
 """Of a batch that is made of a stream or of slices of a column."""
 
@@ -97,11 +100,10 @@ def _parts(documents: Any) -> Iterator[Iterable[Any]]:
         yield list(documents) if isinstance(documents, tuple) else documents
     elif isinstance(documents, np.ndarray) and documents.dtype == object:
         yield documents.tolist()
-    elif to_list := getattr(documents, "tolist", None) or getattr(documents, "to_list", None):
-        rows = getattr(documents, "iloc", documents)  # of pandas, by position; arrays and polars have no other index
-        n = len(documents)
-        for begin in range(0, n, _MOST_DOCUMENTS):
-            yield getattr(rows[begin : begin + _MOST_DOCUMENTS], to_list.__name__)()
+    elif to_list := next((name for name in _TO_LIST if hasattr(documents, name)), None):
+        rows = getattr(documents, "iloc", documents)  # of pandas, by position; the others have no other index
+        for begin in range(0, len(documents), _MOST_DOCUMENTS):
+            yield getattr(rows[begin : begin + _MOST_DOCUMENTS], to_list)()
     else:
         yield documents
 

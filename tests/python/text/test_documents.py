@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import mlcore
@@ -59,6 +60,7 @@ FORMS = {
     "index": pd.Index,
     "polars": pl.Series,
     "Arrow": lambda documents: pl.Series(documents).to_arrow(),
+    "Arrow, in chunks": lambda documents: pa.chunked_array([documents[:2], documents[2:]]),
     "generator": lambda documents: (document for document in documents),
     "map": lambda documents: map(str, documents),
     "keys": dict.fromkeys,
