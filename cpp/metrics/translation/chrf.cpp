@@ -22,14 +22,15 @@ struct ChrfScratch {
     NgramMatcher matcher;
 };
 
-/// symbol(c) for each character.
+/// symbol(c) for each character, white space left out unless it is wanted.
 template <class Char, class F>
-void character_symbols(std::span<const Char> text, bool whitespace, std::vector<Symbol>& symbols, F&& symbol) {
-    if (symbols.size() < text.size()) symbols.resize(text.size());
+void character_symbols(const TokenClasses& blanks, std::span<const Char> text, bool whitespace,
+                       std::vector<Symbol>& symbols, F&& symbol) {
+    symbols.resize(text.size());
     std::size_t size = 0;
-    for (const Char c : text) {
-        if (!whitespace && is_space(c)) continue;
-        symbols[size++] = symbol(c);
+    for (const Char c : text) { // white space is overwritten by what follows: no branch that words would mislead
+        symbols[size] = symbol(c);
+        size += static_cast<std::size_t>(whitespace) | (blanks(c) != CharClass::space);
     }
     symbols.resize(size);
 }
@@ -81,9 +82,9 @@ void reference_statistics(std::span<const Char> hypothesis, std::span<const Char
     if (options.char_order > 0) {
         CharacterSymbols& characters = scratch.characters;
         characters.reset(reference.size(), sizeof(Char) == 1);
-        character_symbols(reference, options.whitespace, scratch.reference,
+        character_symbols(scratch.blanks, reference, options.whitespace, scratch.reference,
                           [&](char32_t c) { return characters.insert(c); });
-        character_symbols(hypothesis, options.whitespace, scratch.hypothesis,
+        character_symbols(scratch.blanks, hypothesis, options.whitespace, scratch.hypothesis,
                           [&](char32_t c) { return characters.find(c); });
         count_orders(scratch, characters.size(), options.char_order, out);
     }

@@ -127,16 +127,17 @@ class CharacterSymbols {
         if (!latin) others_.reset(n_characters);
     }
     Symbol insert(char32_t c) {
-        Symbol& symbol = c < latin_.size() ? latin_[c] : others_.at(c);
-        size_ += symbol == 0;
-        return symbol = symbol == 0 ? static_cast<Symbol>(size_) : symbol;
+        Symbol& entry = c < latin_.size() ? latin_[c] : others_.at(c);
+        const Symbol is_new = entry == 0; // arithmetic instead of a branch
+        size_ += is_new;
+        return entry |= size_ & (0 - is_new);
     }
     Symbol find(char32_t c) const { return c < latin_.size() ? latin_[c] : others_.find(c); }
 
   private:
     std::array<Symbol, 256> latin_{};
     KeyTable others_;
-    std::size_t size_ = 0;
+    Symbol size_ = 0;
 };
 
 } // namespace mlcore::metrics
