@@ -1,9 +1,6 @@
 #include "metrics/translation/ngram_matcher.hpp"
 
-#include "core/error.hpp"
-
 #include <algorithm>
-#include <limits>
 
 namespace mlcore::metrics {
 namespace {
@@ -131,9 +128,6 @@ void NgramMatcher::match(std::span<const Symbol> hypothesis, std::span<const std
     std::size_t n_positions = 0;
     for (const std::span<const Symbol> reference : references) n_positions += reference.size();
     if (n_positions == 0 || hypothesis.empty()) return;
-    constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max() - 1;
-    if (n_positions > most || hypothesis.size() > most)
-        throw ValueError("a text of four billion words or characters is too long to be scored as one segment");
 
     if (nodes_.size() < n_positions) {
         nodes_.resize(n_positions);

@@ -22,6 +22,7 @@ class NgramMatcher {
   public:
     /// matches[n - 1] = number of matched n-grams, for n = 1 .. matches.size(). Symbols of the references are
     /// 1 .. n_symbols; 0 in the hypothesis stands for what no reference holds.
+    /// All positions together must be fewer than 2^32.
     void match(std::span<const Symbol> hypothesis, std::span<const std::span<const Symbol>> references,
                std::size_t n_symbols, std::span<std::int64_t> matches);
 

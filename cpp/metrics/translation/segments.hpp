@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "text/unicode/document.hpp"
 
@@ -45,6 +46,8 @@ class SegmentTexts {
             n_wide += document.size;
             latin = latin && document.width == 1;
         }
+        // Positions and bytes of words are 32-bit numbers.
+        if (n_wide >= std::size_t{1} << 30) throw ValueError("texts of a billion characters cannot be one segment");
         if (latin) {
             narrow_texts_.clear();
             for (const text::Document& document : documents_)
