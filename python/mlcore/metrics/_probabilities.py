@@ -1,7 +1,7 @@
 """Losses of probabilities and of decision values, and the shares of them that predictions explain."""
 
 import warnings
-from math import inf, isfinite, log, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -154,11 +154,10 @@ def d2_log_loss_score(
     y_proba = _renamed(y_proba, y_pred)
     if _too_few(y_true, y_proba, sample_weight, "d2_log_loss_score"):
         return nan
-    loss, weights, shares = _several_loss(
+    loss, _, of_frequencies = _several_loss(
         "log", y_true, y_proba, sample_weight, labels, "d2_log_loss_score", frequencies=True
     )
-    eps = float(np.finfo(np.float64).eps)
-    return _explained(loss, weights * sum(f * -log(min(max(f, eps), 1 - eps)) for f in shares))
+    return _explained(loss, of_frequencies)
 
 
 def d2_brier_score(
@@ -191,10 +190,10 @@ def d2_brier_score(
     """
     if _too_few(y_true, y_proba, sample_weight, "d2_brier_score"):
         return nan
-    loss, weights, _, shares = _brier(
+    loss, _, _, of_frequencies = _brier(
         y_true, y_proba, sample_weight, pos_label, labels, "d2_brier_score", frequencies=True
     )
-    return _explained(loss, weights * sum(f * (1 - f) for f in shares))
+    return _explained(loss, of_frequencies)
 
 
 def hinge_loss(y_true: Any, pred_decision: Any, *, labels: Any = None, sample_weight: Any = None) -> float:
@@ -308,22 +307,22 @@ def _several_loss(
     function: str,
     *,
     frequencies: bool = False,
-) -> tuple[float, float, list[float]]:
-    """Return the sum of losses, that of weights, and, if asked, the share of each label."""
+) -> tuple[float, float, float]:
+    """Return the sum of losses, that of weights, and, if asked, the sum of losses of the labels' frequencies."""
     values = _quick_values(y_proba)
     known = None if labels is None else _known_columns(labels)
     if values is not None and (labels is None or known is not None):
-        labels_of_rows, weight = plain_column(y_true), quick_weights(sample_weight)
-        found = core.metrics.row_loss(loss, labels_of_rows, values, weight, known)
+        column, weight = plain_column(y_true), quick_weights(sample_weight)
+        found = core.metrics.row_loss(loss, column, values, weight, known)
         if found is not None and _usable(found, sample_weight):
             if not found[3]:
                 _warn_of_sums()
-            return found[0], found[1], _shares(labels_of_rows, weight) if frequencies else []
+            null = _loss_of_frequencies(loss, column, values, weight, known) if frequencies else nan
+            return found[0], found[1], null
     require_array(function, y_true=y_true, y_proba=y_proba)
     values = check_array(y_proba, ensure_2d=False, dtype=_FLOATS)
     indicators, values, weight = _one_hot(y_true, values, sample_weight, labels)
-    each = np.ones(len(values)) if weight is None else weight
-    return _indicator_loss(loss, indicators, values, each), float(each.sum()), _mean_rows(indicators, each)
+    return _indicator_losses(loss, indicators, values, weight)
 
 
 def _brier(
@@ -335,46 +334,63 @@ def _brier(
     function: str,
     *,
     frequencies: bool = False,
-) -> tuple[float, float, int, list[float]]:
-    """Return the sum of losses, that of weights, the number of labels and, if asked, the share of each."""
+) -> tuple[float, float, int, float]:
+    """Return the sum of losses, that of weights, the number of labels and, if asked, the losses of frequencies."""
     if pos_label is not None and not isinstance(pos_label, str | np.bool_) and not is_real(pos_label):
         raise invalid(function, "pos_label", "a number, a str, a bool or None", pos_label)
     values = _quick_values(y_proba)
-    if values is not None and values.ndim == 2 and values.shape[1] > 1:
-        loss, weights, shares = _several_loss(
-            "brier", y_true, y_proba, sample_weight, labels, function, frequencies=frequencies
-        )
-        return loss, weights, values.shape[1], shares
-    if values is not None and not (frequencies and pos_label is not None):  # its share is not that of a label
-        column, each = plain_column(y_true), quick_weights(sample_weight)
-        found = core.metrics.row_loss("brier", column, values, each, None, pos_label, False)
-        if found is not None and _usable(found, sample_weight):
-            return found[0], found[1], 2, _shares(column, each) if frequencies else []
-    require_array(function, y_true=y_true, y_proba=y_proba)
-    values = check_array(y_proba, ensure_2d=False, dtype=_FLOATS)
+    if values is None:
+        require_array(function, y_true=y_true, y_proba=y_proba)
+        values = check_array(y_proba, ensure_2d=False, dtype=_FLOATS)
     if values.ndim == 2 and values.shape[1] > 1:
-        loss, weights, shares = _several_loss(
-            "brier", y_true, values, sample_weight, labels, function, frequencies=True
+        loss, weights, null = _several_loss(
+            "brier", y_true, values, sample_weight, labels, function, frequencies=frequencies
         )
-        return loss, weights, values.shape[1], shares
+        return loss, weights, values.shape[1], null
+    if not (frequencies and pos_label is not None):  # its share is not that of a label
+        column, weight = plain_column(y_true), quick_weights(sample_weight)
+        found = core.metrics.row_loss("brier", column, values, weight, None, pos_label, False)
+        if found is not None and _usable(found, sample_weight):
+            null = _loss_of_frequencies("brier", column, values, weight, None) if frequencies else nan
+            return found[0], found[1], 2, null
+    require_array(function, y_true=y_true)
+    values = check_array(values, ensure_2d=False, dtype=_FLOATS)
     indicators, values, weight = _positive_or_not(y_true, values, sample_weight, pos_label)
+    loss, weights, null = _indicator_losses("brier", indicators, values, weight)
+    return loss, weights, 2, null
+
+
+def _loss_of_frequencies(
+    loss: str, column: Any, values: NDArray[Any], weight: Any, known: dict[Any, int] | None
+) -> float:
+    """Return the sum of losses that labels have if their frequencies are predicted, by the same additions."""
+    counts = core.metrics.count_labels(column, column, weight)
+    assert counts is not None  # the column was read before
+    labels = counts.classes.tolist()
+    if len(labels) == 1 and known is None:
+        return 0.0
+    columns = known or {label: k for k, label in enumerate(labels)}
+    shares = np.zeros(len(columns))
+    shares[[columns[label] for label in labels]] = counts.true_sums / counts.true_sum
+    one = values.ndim == 1 or values.shape[1] == 1
+    constant = np.broadcast_to(shares[1] if one else shares, values.shape)
+    found = core.metrics.row_loss(loss, column, constant, weight, known, None, False)
+    assert found is not None
+    return found[0]
+
+
+def _indicator_losses(
+    loss: str, indicators: NDArray[Any], values: NDArray[Any], weight: Floats | None
+) -> tuple[float, float, float]:
+    """Return the weighted sum of losses against indicators (n_samples, n_labels), of weights, of losses of shares."""
     each = np.ones(len(values)) if weight is None else weight
-    return _indicator_loss("brier", indicators, values, each), float(each.sum()), 2, _mean_rows(indicators, each)
-
-
-def _shares(labels: Any, weight: Any) -> list[float]:
-    """Return the share of each label that occurs, sorted."""
-    counts = core.metrics.count_labels(labels, labels, weight)
-    assert counts is not None  # they were read before
-    return list((counts.true_sums / counts.true_sum).tolist())
-
-
-def _mean_rows(indicators: NDArray[Any], weight: Floats) -> list[float]:
-    """Return the share of each label among all rows."""
-    sums = weight @ indicators
+    sums = each @ indicators
     one_label_each = (indicators.sum(axis=1) == 1).all()
-    total = sums.sum() if one_label_each else weight.sum()  # the same, and a label that is alone has exactly 1
-    return list((sums / total).tolist()) if total else []
+    total = float(sums.sum() if one_label_each else each.sum())  # the same, and a label that is alone has exactly 1
+    null = nan
+    if total != 0:
+        null = _indicator_loss(loss, indicators, np.broadcast_to(sums / total, indicators.shape), each)
+    return _indicator_loss(loss, indicators, values, each), float(each.sum()), null
 
 
 def _indicator_loss(loss: str, indicators: NDArray[Any], values: NDArray[Any], weight: Floats) -> float:
