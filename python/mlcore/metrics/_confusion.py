@@ -66,13 +66,15 @@ def counted_matrix(counts: LabelCounts, labels: Any) -> NDArray[np.float64]:
     at = positions_of(labels, counts.classes)
     if len(at) == 0:
         raise ValueError("'labels' should contain at least one label.")
-    if not any(k >= 0 and counts.occurs(k) for k in at.tolist()):
+    positions = at.tolist()
+    if not any(k >= 0 and counts.occurs(k) for k in positions):
         raise ValueError("At least one label specified must be in y_true")
-    last = {k: place for place, k in enumerate(at.tolist())}  # of a label that is named twice, the last place counts
-    kept = np.array([k >= 0 and last[k] == place for place, k in enumerate(at.tolist())])
-    selected = np.zeros((len(at), len(at)))
-    selected[np.ix_(kept, kept)] = matrix[np.ix_(at[kept], at[kept])]
-    return selected
+    last = {k: place for place, k in enumerate(positions)}
+    if len(last) < len(positions):  # of a label that is named twice, the last place counts
+        at = np.array([k if last[k] == place else -1 for place, k in enumerate(positions)])
+    padded = np.zeros((len(matrix) + 1, len(matrix) + 1))  # position -1, the last, has nothing
+    padded[:-1, :-1] = matrix
+    return padded[at[:, None], at]
 
 
 def multilabel_confusion_matrix(
@@ -124,7 +126,10 @@ def multilabel_confusion_matrix(
         true, predicted, hits = Selection(counts, at).sums()
         total = counts.weight_sum if counts.weighted else counts.n_rows
     fp, fn = predicted - hits, true - hits
-    return np.stack([total - hits - fp - fn, fp, fn, hits]).T.reshape(-1, 2, 2)
+    matrices = np.empty((len(hits), 2, 2), dtype=hits.dtype)
+    matrices[:, 0, 0], matrices[:, 0, 1] = total - hits - fp - fn, fp
+    matrices[:, 1, 0], matrices[:, 1, 1] = fn, hits
+    return matrices
 
 
 def class_likelihood_ratios(

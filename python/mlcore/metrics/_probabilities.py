@@ -251,6 +251,8 @@ def _renamed(y_proba: Any, y_pred: Any) -> Any:
 
 def _too_few(y_true: Any, y_proba: Any, sample_weight: Any, function: str) -> bool:
     """Whether there are less than two rows, with a warning if so."""
+    if type(y_proba) in (np.ndarray, list) and len(y_proba) >= 2:
+        return False
     require_array(function, y_true=y_true, y_proba=y_proba)
     if _num_samples(y_proba) >= 2:
         return False
@@ -369,11 +371,13 @@ def _loss_of_frequencies(
     labels = counts.classes.tolist()
     if len(labels) == 1 and known is None:
         return 0.0
-    columns = known or {label: k for k, label in enumerate(labels)}
-    shares = np.zeros(len(columns))
-    shares[[columns[label] for label in labels]] = counts.true_sums / counts.true_sum
-    one = values.ndim == 1 or values.shape[1] == 1
-    constant = np.broadcast_to(shares[1] if one else shares, values.shape)
+    share = dict(zip(labels, (counts.true_sums / counts.true_sum).tolist(), strict=True))
+    shares = np.array([share.get(label, 0.0) for label in known or labels])
+    if values.ndim == 1 or values.shape[1] == 1:
+        shares = shares[1:]
+    constant = np.ndarray(
+        values.shape, np.float64, shares, strides=(0, shares.itemsize)[: values.ndim]
+    )  # a row, n times
     found = core.metrics.row_loss(loss, column, constant, weight, known, None, False)
     assert found is not None
     return found[0]

@@ -148,6 +148,13 @@ def test_odd_input(name, t, p):
             compare(name, t, p, multioutput=multioutput)
 
 
+def test_narrow_integers_do_not_wrap_around():
+    """As in scikit-learn's max_error and median_absolute_error, where 0 - 255 is 1."""
+    t, p = np.array([0, 255], dtype=np.uint8), np.array([255, 0], dtype=np.uint8)
+    assert metrics.max_error(t, p) == metrics.median_absolute_error(t, p) == metrics.mean_absolute_error(t, p) == 255
+    assert metrics.mean_squared_error(t, p) == 255**2
+
+
 def test_constant_targets():
     """A constant has no variance, whatever rounding makes of its mean: 0.1 + 0.1 + 0.1 is not 0.3."""
     t = np.full(3, 0.1)
