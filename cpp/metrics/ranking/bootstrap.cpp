@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -16,6 +17,12 @@ namespace {
 
 constexpr double ns_per_row = 3;
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+
+/// Rows are drawn by words of 32 bits.
+void check_rows(std::size_t n) {
+    if (n > std::numeric_limits<std::uint32_t>::max())
+        throw ValueError("resamples have at most 2^32 - 1 rows, got " + std::to_string(n));
+}
 
 /// place(j) for n_draws random j, each of [0, n) equally likely: the high word of a random word times n, drawn anew
 /// where the low word falls into what is left over (Lemire, "Fast random integer generation in an interval", 2019).
@@ -84,6 +91,7 @@ struct StratumRows {
 template <class StratumOf, class F>
 void for_each_resample(const RunContext& ctx, std::size_t n, std::size_t n_resamples, bool stratified,
                        StratumOf&& stratum_of, F&& f) {
+    check_rows(n);
     const StratumRows strata(stratified ? n : 0, stratum_of);
     const double ns_per_resample = ns_per_row * static_cast<double>(n) + 100;
     const auto n_workers =
@@ -198,6 +206,7 @@ double resampled_distance(const Ranking<Row>& ranking, const std::uint8_t* count
 
 void draw_counts(std::uint64_t seed, std::uint64_t resample, std::size_t n, const Strata& strata,
                  std::uint8_t* counts) {
+    check_rows(n);
     if (strata.of_row.empty()) return draw_from_all(seed, resample, n, counts);
     const StratumRows rows(n, [&](std::size_t i) { return strata.of_row[i]; });
     rows.draw_counts(seed, resample, n, counts);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
+#include <string>
 
 namespace mlcore::metrics {
 namespace {
