@@ -1,7 +1,10 @@
 #include "core/cpu.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -74,11 +77,30 @@ double cgroup_cpu_quota(const std::string& membership_file, const std::string& m
     return quota;
 }
 
+namespace {
+
+/// The quota of this process. It may change while the process lives, but reading it costs some 50 us, more than many a
+/// call that asks: it is read again after a second at the earliest.
+double recent_quota() {
+    using namespace std::chrono;
+    constexpr std::int64_t second = 1'000'000'000, never = std::numeric_limits<std::int64_t>::min();
+    static std::atomic<double> quota{unlimited};
+    static std::atomic<std::int64_t> read_at{never};
+    const std::int64_t now = duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
+    if (const std::int64_t last = read_at.load(std::memory_order_acquire); last == never || now - last > second) {
+        quota.store(cgroup_cpu_quota(), std::memory_order_relaxed);
+        read_at.store(now, std::memory_order_release);
+    }
+    return quota.load(std::memory_order_relaxed);
+}
+
+} // namespace
+
 const char* isa_level() { return MLCORE_ISA_LEVEL; }
 
 int available_cpus() {
     const int cpus = std::max(1, affinity_cpus());
-    const double quota = std::ceil(cgroup_cpu_quota());
+    const double quota = std::ceil(recent_quota());
     return quota < cpus ? std::max(1, static_cast<int>(quota)) : cpus;
 }
 
