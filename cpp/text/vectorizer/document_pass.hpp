@@ -27,7 +27,7 @@ struct DocumentChunk {
 template <class SizeOf>
 std::vector<DocumentChunk> cut_documents(std::size_t n_documents, std::size_t total_size, std::size_t n_workers,
                                          SizeOf&& size_of) {
-    const std::size_t wanted = std::clamp<std::size_t>(total_size / (16 * n_workers), 1 << 14, 1 << 18);
+    const std::size_t wanted = std::clamp<std::size_t>(total_size / (16 * n_workers), 1 << 14, 1 << 20);
     std::vector<DocumentChunk> chunks;
     for (std::size_t begin = 0, end = 0; begin < n_documents; begin = end) {
         for (std::size_t size = 0; end < n_documents && size < wanted; ++end) size += size_of(end) + 16;

@@ -71,7 +71,7 @@ class Pages {
     const T& operator[](std::size_t i) const noexcept { return data_[i]; }
 
   private:
-    bool is_mapped() const { return size_ * sizeof(T) >= std::size_t{1} << 17; }
+    bool is_mapped() const { return size_ * sizeof(T) >= std::size_t{1} << 16; }
 
     T* data_ = nullptr;
     std::size_t size_ = 0;
