@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import mlcore
 from mlcore import TfidfTransformer, TfidfVectorizer
+from support.process import interrupted
 
 words = st.sampled_from(["the", "cat", "dog", "und", "Fuß", "字典", "a_b", "one"])
 documents = st.lists(st.lists(words, max_size=8).map(" ".join), min_size=1, max_size=12)
@@ -216,3 +217,21 @@ def test_parts_cost_what_they_hold(name, monkeypatch):
     model.transform(["the dog"])
     model.get_feature_names_out()
     assert made == [0]
+
+
+@named
+def test_ctrl_c_counts_a_part_as_a_whole_or_not_at_all(name):
+    rng = np.random.default_rng(0)
+    few, many = ["the cat"], [f"the {i} dog{i}" for i in rng.integers(0, 10**6, 100_000)] * 3
+    model = getattr(mlcore, name)(n_jobs=2).partial_fit(few)
+
+    def work():
+        model.partial_fit(many)
+
+    interrupted(work, 0.15)
+    assert (model.n_samples_seen_ - len(few)) % len(many) == 0
+    whole = (model.n_samples_seen_ - len(few)) // len(many)
+    counts = dict(zip(model._settled().terms, model._settled().document_counts.tolist(), strict=True))
+    assert counts["the"] == 1 + whole * len(many)
+    assert counts["cat"] == 1
+    assert_same(model.fit(few), getattr(mlcore, name)().fit(few), few)
