@@ -72,7 +72,7 @@ predicted = model.predict(X_test)
 print(f"logistic regression: {time.perf_counter() - start:.2f} s\n")
 
 trivial = DummyClassifier().fit(X_train, y_train).predict(X_test)
-interval = bootstrap(accuracy_score, y_test, predicted, n_resamples=1000, random_state=0).interval
+interval = bootstrap("accuracy", y_test, predicted, random_state=0).interval
 print(classification_report(y_test, predicted))
 print(f"accuracy {accuracy_score(y_test, predicted):.3f}, 95 % interval {interval[0]:.3f} to {interval[1]:.3f};")
 print(f"always the most frequent class: {accuracy_score(y_test, trivial):.3f}\n")

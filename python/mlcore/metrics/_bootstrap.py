@@ -2,12 +2,13 @@
 
 A resample draws n rows of n with replacement, each with all that belongs to it (Efron and Tibshirani, "An introduction
 to the bootstrap", 1993). It is told by how often each row was drawn. For metrics of scores the rows are sorted once,
-and a resample is one pass over these counts; a metric of one's own is called on the rows themselves.
+and a resample is one pass over these counts; for metrics of labels see `_bootstrap_labels.py`; a metric of one's own is
+called on the rows themselves.
 """
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
@@ -19,8 +20,10 @@ from sklearn.utils import assert_all_finite, check_consistent_length
 from mlcore._base import seed_from
 from mlcore._native import core
 from mlcore.metrics import _rates
+from mlcore.metrics._bootstrap_labels import are_predictions, named_score, resample_labels
 from mlcore.metrics._calibration import _check_probabilities
 from mlcore.metrics._inputs import Floats, invalid, is_real, require_array
+from mlcore.metrics._scorers import scores as all_scores
 from mlcore.metrics._scores import (
     Bytes,
     Scores,
@@ -50,7 +53,7 @@ class BootstrapInterval:
     """Ends of the confidence interval."""
     standard_error: float
     """Standard deviation of `samples`."""
-    samples: Floats
+    samples: Floats = field(repr=False)
     """The metric of each resample, of shape (n_resamples,); NaN where it is undefined."""
     n_undefined: int
     """Resamples without a value (one class alone); they are left out of the interval and the standard error."""
@@ -86,13 +89,18 @@ def bootstrap(
     ----------
     metric : str or callable
         "roc_auc", "average_precision", "ks"; "brier", "log_loss" of probabilities; "accuracy", "balanced_accuracy",
-        "precision", "recall", "specificity", "f1", "matthews", "youden_j" of the decision `y_score` >= `threshold`. Or
-        a function (y_true, y_score) -> float, which also gets `sample_weight` if that is given; it is called on each
-        resample and takes its time.
+        "precision", "recall", "specificity", "f1", "matthews", "youden_j" of the decision `y_score` >= `threshold`.
+        Of predictions in the place of scores: all that `scoring` calls by name and that takes predictions, such as
+        "accuracy", "balanced_accuracy", "matthews_corrcoef", "f1_macro", "recall_weighted" of any number of labels,
+        "r2" or "neg_mean_absolute_error" of numbers. Or a function (y_true, y_score) -> float, which also gets
+        `sample_weight` if that is given. Functions and metrics of numbers are called on each resample and take their
+        time; metrics of labels take some microseconds a resample, however many rows there are.
     y_true : array-like of shape (n_samples,)
-        Labels of two classes; for a function, anything with a row for each sample.
+        Labels, of two classes for metrics of scores; numbers; for a function, anything with a row for each sample.
     y_score : array-like of shape (n_samples,)
-        Scores, probabilities, or predicted labels 0 and 1.
+        Scores, probabilities or predictions. For "accuracy", "balanced_accuracy", "precision", "recall" and "f1" it
+        holds predicted labels where it holds strings, or where `y_true` has other numbers than 0 and 1 or -1 and 1, and
+        `pos_label` is None or all of `y_score` are among these numbers.
     n_resamples : int, default=1000
         Resamples. The ends of an interval need some 1000 or more.
     confidence_level : float, default=0.95
@@ -102,7 +110,8 @@ def bootstrap(
     random_state : int, RandomState or None, default=None
         Seed. Results are the same for any number of threads.
     stratified : bool, default=False
-        Draw as many rows of each class as there are, so that no resample lacks one.
+        Draw as many rows of each class as there are, so that no resample lacks one. Two classes at most, but for
+        predicted labels.
     method : {"percentile", "basic", "normal"}, default="percentile"
         Quantiles of the resamples; these reflected at the value; or the value plus and minus standard errors.
     pos_label : int, float, bool or str, default=None
@@ -133,6 +142,8 @@ def bootstrap(
     0.75
     >>> result.low < result.value < result.high
     True
+    >>> bootstrap("f1_macro", ["a", "b", "c"] * 50, ["a", "c", "c"] * 50, random_state=0).value.round(3)
+    0.556
     """
     _check_options(metric, n_resamples, confidence_level, stratified, method, threshold)
     check_pos_label("bootstrap", pos_label)
@@ -141,6 +152,9 @@ def bootstrap(
     if callable(metric):
         value, samples = _of_function(metric, y_true, y_score, sample_weight, n_resamples, seed, stratified)
         return _result(value, samples, confidence_level, method)
+    if metric not in (*OF_SCORES, *OF_PROBABILITIES) and are_predictions(metric, y_true, y_score, pos_label):
+        arguments = (y_true, y_score, sample_weight, n_resamples, seed, stratified)
+        return _result(*_of_predictions(metric, *arguments, pos_label), confidence_level, method)
     codes, scores = binary_codes(y_true, pos_label), read_scores(y_score)
     check_consistent_length(codes, scores.values, sample_weight)
     weight = row_weights(sample_weight, len(codes))
@@ -167,7 +181,8 @@ def _check_options(
     metric: Any, n_resamples: Any, confidence_level: Any, stratified: Any, method: Any, threshold: Any
 ) -> None:
     names = (*OF_SCORES, *OF_PROBABILITIES, *_rates.METRICS)
-    if not callable(metric) and metric not in names:
+    if not callable(metric) and metric not in names and named_score(metric) is None:
+        names = tuple(dict.fromkeys((*names, *filter(named_score, all_scores()))))
         raise invalid("bootstrap", "metric", f"a callable or one of {', '.join(names)}", metric)
     if not is_count(n_resamples) or n_resamples < 2:
         raise invalid("bootstrap", "n_resamples", "an int above 1", n_resamples)
@@ -223,6 +238,28 @@ def _of_decisions(
     if metric in ("balanced_accuracy", "youden_j", "specificity"):
         samples[sums[:, 0] + sums[:, 1] == 0] = np.nan
     return value, samples
+
+
+def _of_predictions(
+    metric: str, y_true: Any, y_pred: Any, sample_weight: Any, n: int, seed: int, stratified: bool, pos_label: Any
+) -> tuple[float, Floats]:
+    score = named_score(metric)
+    assert score is not None  # the name was looked up
+    if score.is_of_numbers or np.ndim(y_true) > 1:  # rows that are all different, or have several labels
+        sign = 1 if score.greater_is_better else -1
+
+        def measure(*columns: Any, **weights: Any) -> float:
+            return sign * float(score.metric(*columns, **weights, **score.arguments))
+
+        return _of_function(measure, y_true, y_pred, sample_weight, n, seed, stratified)
+    check_consistent_length(y_true, y_pred, sample_weight)
+    weight = row_weights(sample_weight, len(y_true))
+    if weight is not None:
+        if (weight < 0).any():
+            raise ValueError("sample_weight of bootstrap must not be negative")
+        kept = weight > 0
+        y_true, y_pred, weight = np.asarray(y_true)[kept], np.asarray(y_pred)[kept], weight[kept]
+    return resample_labels(score, y_true, y_pred, weight, n, seed, stratified, pos_label)
 
 
 def _of_function(
