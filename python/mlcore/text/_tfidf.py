@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore.text._analysis import TOKEN_PATTERN
@@ -236,7 +237,17 @@ class TfidfVectorizer(CountVectorizer, auto_wrap_output_keys=None):  # type: ign
         check_is_fitted(self)  # a vocabulary is not enough
         return super()._ready()
 
+    def _check_weights(self, table: TermTable) -> None:
+        if self.use_idf and table.weights is None:
+            raise NotFittedError(f"{type(self).__name__} has terms, but no idf_ of them: fit it, or set idf_")
+
+    def _check_loaded(self, *, is_mapped: bool) -> None:
+        super()._check_loaded(is_mapped=is_mapped)
+        if self._table.n_columns:
+            self._check_weights(self._table)
+
     def _weighed(self, X: Any, table: TermTable, n_threads: int) -> Any:
+        self._check_weights(table)
         X = X.astype(self._weight_dtype(), copy=False)
         weigh(X, table.weights, sublinear=self.sublinear_tf, norm=self.norm, n_threads=n_threads)
         return X

@@ -213,6 +213,13 @@ def test_weights_that_cannot_be():
         model.idf_ = np.ones(5)
     with pytest.raises(AttributeError, match="no idf_ with use_idf=False"):
         _ = model.idf_
+    model = mlcore.TfidfVectorizer().fit(DOCUMENTS)
+    model.vocabulary_ = {"cat": 0}
+    assert model.vocabulary_ == {"cat": 0}
+    with pytest.raises(NotFittedError, match="TfidfVectorizer has terms, but no idf_ of them"):
+        model.transform(DOCUMENTS)
+    model.idf_ = [2.0]
+    assert model.set_params(norm=None).transform(["a cat"]).toarray().tolist() == [[2.0]]
     with pytest.raises(ValueError, match="of real numbers"):
         mlcore.TfidfVectorizer(dtype=complex).fit(DOCUMENTS)
     with pytest.raises(ValueError, match="must hold one document at least"):
