@@ -35,7 +35,7 @@ struct CountedPart {
     std::size_t width, n_lanes;
     std::vector<std::uint64_t> table;
 
-    explicit CountedPart(std::size_t w) : width(w), n_lanes(lanes_for(w)), table(n_lanes * w * w, 0) {}
+    CountedPart(std::size_t w, std::size_t) : width(w), n_lanes(lanes_for(w)), table(n_lanes * w * w, 0) {}
 
     void add(const std::uint16_t* t, const std::uint16_t* p, const double*, std::size_t n) {
         std::array<std::uint16_t, block> cell; // below 256 * 256
@@ -55,23 +55,25 @@ struct CountedPart {
     }
 };
 
-/// The same with weights. Sums of each label are taken row after row, as numpy.bincount takes them: sums of cells would
-/// differ in the last digit, and reports print them all.
+/// The same with weights. Sums of each label are taken apart from those of cells: where there is one part, row after
+/// row as numpy.bincount takes them, because reports print all their digits. Several parts may have lanes.
 struct WeightedPart {
     static constexpr bool weighted = true;
 
     std::size_t width;
-    Cells sum;
+    std::vector<Cells> lanes;
 
-    explicit WeightedPart(std::size_t w) : width(w), sum(w) {}
+    WeightedPart(std::size_t w, std::size_t n_parts) : width(w), lanes(n_parts == 1 ? 1 : lanes_for(w), Cells(w)) {}
 
     void add(const std::uint16_t* t, const std::uint16_t* p, const double* weight, std::size_t n) {
+        const std::size_t mask = lanes.size() - 1;
         for (std::size_t i = 0; i < n; ++i) {
             const double w = weight[i];
+            Cells& sum = lanes[i & mask];
             sum.cells[t[i] * width + p[i]] += w;
             sum.true_sums[t[i]] += w;
             sum.predicted_sums[p[i]] += w;
-            if (t[i] == p[i]) sum.hits[t[i]] += w;
+            sum.hits[t[i]] += t[i] == p[i] ? w : 0.0; // no branch, which random labels would miss
             sum.in_true[t[i]] = sum.in_predicted[p[i]] = 1;
         }
     }
@@ -80,13 +82,15 @@ struct WeightedPart {
         const auto add = [](std::vector<double>& out, const std::vector<double>& part) {
             for (std::size_t k = 0; k < part.size(); ++k) out[k] += part[k];
         };
-        add(total.cells, sum.cells);
-        add(total.true_sums, sum.true_sums);
-        add(total.predicted_sums, sum.predicted_sums);
-        add(total.hits, sum.hits);
-        for (std::size_t k = 0; k < width; ++k) {
-            total.in_true[k] |= sum.in_true[k];
-            total.in_predicted[k] |= sum.in_predicted[k];
+        for (const Cells& sum : lanes) {
+            add(total.cells, sum.cells);
+            add(total.true_sums, sum.true_sums);
+            add(total.predicted_sums, sum.predicted_sums);
+            add(total.hits, sum.hits);
+            for (std::size_t k = 0; k < width; ++k) {
+                total.in_true[k] |= sum.in_true[k];
+                total.in_predicted[k] |= sum.in_predicted[k];
+            }
         }
     }
 };
@@ -112,7 +116,7 @@ std::optional<Cells> count_cells(const RunContext& ctx, const LabelColumn& y_tru
     const std::size_t most_parts = std::clamp<std::size_t>((std::size_t{1} << 20) / size, 1, 64);
     const std::size_t n_parts = std::clamp<std::size_t>(n / 16384, 1, most_parts);
     const std::size_t each = ((n + n_parts - 1) / n_parts + block - 1) / block * block;
-    std::vector<Part> parts(n_parts, Part(width));
+    std::vector<Part> parts(n_parts, Part(width, n_parts));
     std::atomic<bool> inside{true};
     parallel_tasks(ctx, n_parts, 1.5 * static_cast<double>(each), [&](std::size_t k, int) {
         std::array<std::uint16_t, block> t, p;

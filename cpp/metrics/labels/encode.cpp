@@ -99,15 +99,19 @@ std::int64_t whole(T x) {
         return static_cast<std::int64_t>(x);
 }
 
-std::uint64_t hash_of(std::int64_t label) {
-    std::uint64_t h = static_cast<std::uint64_t>(label) * 0x9E3779B97F4A7C15u;
-    return h ^ (h >> 32);
+/// Every bit of x reaches every bit of the result (the finaliser of MurmurHash3): labels may differ in a few high bits.
+std::uint64_t mixed(std::uint64_t x) {
+    x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCDu;
+    x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53u;
+    return x ^ (x >> 33);
 }
+
+std::uint64_t hash_of(std::int64_t label) { return mixed(static_cast<std::uint64_t>(label)); }
 
 std::uint64_t hash_of(std::u32string_view label) {
     std::uint64_t h = label.size();
     for (const char32_t character : label) h = (std::rotl(h, 5) ^ character) * 0x9E3779B97F4A7C15u;
-    return h ^ (h >> 32);
+    return mixed(h);
 }
 
 /// Distinct keys, numbered in the order in which they come; open addressing, at most half full.
