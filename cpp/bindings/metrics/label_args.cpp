@@ -20,26 +20,6 @@ std::ptrdiff_t bytes() {
     return static_cast<std::ptrdiff_t>(sizeof(T));
 }
 
-std::u32string characters(PyObject* text, bool trimmed) {
-    const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
-    std::u32string result(static_cast<std::size_t>(length), U'\0');
-    const auto copy = [&](const auto* data) { std::copy_n(data, length, result.begin()); };
-    switch (PyUnicode_KIND(text)) {
-    case PyUnicode_1BYTE_KIND:
-        copy(PyUnicode_1BYTE_DATA(text));
-        break;
-    case PyUnicode_2BYTE_KIND:
-        copy(PyUnicode_2BYTE_DATA(text));
-        break;
-    default:
-        copy(PyUnicode_4BYTE_DATA(text));
-        break;
-    }
-    if (trimmed) // as an array of fixed width does
-        while (!result.empty() && result.back() == U'\0') result.pop_back();
-    return result;
-}
-
 /// Codes of strings that are Python objects. A column often holds few objects many times: those met last are known by
 /// their address.
 class StringReader {
@@ -47,12 +27,13 @@ class StringReader {
     StringReader(bool trimmed, std::size_t n) : trimmed_(trimmed) { codes_.reserve(n); }
 
     bool add(PyObject* text) {
+        if (text == nullptr) return false; // an array of objects that was never filled
         const std::uint64_t address = reinterpret_cast<std::uintptr_t>(text);
         Known& known = known_[address * 0x9E3779B97F4A7C15u >> 56];
         if (known.text != text) {
             if (!PyUnicode_Check(text)) return false;
             const auto next = static_cast<std::uint32_t>(numbers_.size());
-            known = {text, numbers_.try_emplace(characters(text, trimmed_), next).first->second};
+            known = {text, numbers_.try_emplace(read(text), next).first->second};
         }
         codes_.push_back(known.code);
         return true;
@@ -73,6 +54,13 @@ class StringReader {
     }
 
   private:
+    std::u32string read(PyObject* text) const {
+        std::u32string result = characters(text);
+        if (trimmed_) // as an array of fixed width does
+            while (!result.empty() && result.back() == U'\0') result.pop_back();
+        return result;
+    }
+
     struct Known {
         PyObject* text = nullptr;
         std::uint32_t code = 0;
@@ -176,6 +164,33 @@ std::optional<ReadLabels> read_array(const py::array& array) {
 }
 
 } // namespace
+
+std::u32string characters(py::handle text) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (PyUnicode_READY(text.ptr()) != 0) throw py::error_already_set();
+#endif
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(text.ptr());
+    std::u32string result(static_cast<std::size_t>(length), U'\0');
+    const auto copy = [&](const auto* data) { std::copy_n(data, length, result.begin()); };
+    switch (PyUnicode_KIND(text.ptr())) {
+    case PyUnicode_1BYTE_KIND:
+        copy(PyUnicode_1BYTE_DATA(text.ptr()));
+        break;
+    case PyUnicode_2BYTE_KIND:
+        copy(PyUnicode_2BYTE_DATA(text.ptr()));
+        break;
+    default:
+        copy(PyUnicode_4BYTE_DATA(text.ptr()));
+        break;
+    }
+    return result;
+}
+
+py::object to_str(const std::u32string& text) {
+    PyObject* made = PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, text.data(), static_cast<Py_ssize_t>(text.size()));
+    if (made == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(made);
+}
 
 std::size_t ReadLabels::size() const {
     return std::visit(

@@ -30,6 +30,10 @@ struct ReadLabels {
     std::size_t size() const;
 };
 
+/// The characters of a str, whatever they are: lone surrogates too.
+std::u32string characters(py::handle text);
+py::object to_str(const std::u32string& text);
+
 /// Nothing if `object` is declined.
 std::optional<ReadLabels> read_labels(py::handle object);
 

@@ -74,7 +74,7 @@ struct Counted {
         }
         if (kind == 'U') {
             if (!PyUnicode_Check(label.ptr())) return -1;
-            const auto text = label.cast<std::u32string>();
+            const std::u32string text = characters(label);
             const auto at = std::lower_bound(strings.begin(), strings.end(), text);
             return at != strings.end() && *at == text ? at - strings.begin() : -1;
         }

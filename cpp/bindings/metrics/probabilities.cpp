@@ -49,7 +49,7 @@ class Columns {
         std::vector<std::uint32_t> columns(labels.size());
         if (!known_.is_none()) {
             for (std::size_t k = 0; k < labels.size(); ++k) {
-                const auto at = position(labels[k]);
+                const auto at = find(label_of(labels[k]));
                 if (!at) return std::nullopt;
                 columns[k] = *at;
             }
@@ -69,8 +69,8 @@ class Columns {
     }
 
   private:
-    std::optional<std::uint32_t> position(std::int64_t label) const { return find(py::int_(label)); }
-    std::optional<std::uint32_t> position(const std::u32string& label) const { return find(py::cast(label)); }
+    static py::object label_of(std::int64_t label) { return py::int_(label); }
+    static py::object label_of(const std::u32string& label) { return to_str(label); }
 
     std::optional<std::uint32_t> find(const py::object& label) const {
         PyObject* column = PyDict_GetItemWithError(known_.ptr(), label.ptr());
@@ -80,7 +80,7 @@ class Columns {
 
     template <class Label>
     bool is_positive(const std::vector<Label>& labels, std::size_t k) const {
-        if (!positive_.is_none()) return py::cast(labels[k]).equal(py::reinterpret_borrow<py::object>(positive_));
+        if (!positive_.is_none()) return label_of(labels[k]).equal(py::reinterpret_borrow<py::object>(positive_));
         if constexpr (std::is_same_v<Label, std::int64_t>)
             if (labels.size() == 1) return labels[0] != 0 && labels[0] != -1;
         return k + 1 == labels.size();

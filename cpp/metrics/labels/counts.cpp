@@ -73,7 +73,7 @@ struct WeightedPart {
             sum.cells[t[i] * width + p[i]] += w;
             sum.true_sums[t[i]] += w;
             sum.predicted_sums[p[i]] += w;
-            sum.hits[t[i]] += t[i] == p[i] ? w : 0.0; // no branch, which random labels would miss
+            if (t[i] == p[i]) sum.hits[t[i]] += w;
             sum.in_true[t[i]] = sum.in_predicted[p[i]] = 1;
         }
     }

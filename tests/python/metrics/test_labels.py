@@ -130,6 +130,19 @@ def test_a_read_only_column_stays_as_it_is():
     assert t.tolist() == TRUE
 
 
+def test_any_character_is_a_label():
+    """Lone surrogates, the highest character, zeros within."""
+    names = ["\ud800", "\U0010ffff", "a\0b", ""]
+    t, p = [names[k] for k in TRUE], [names[k] for k in PREDICTED]
+    for wrap in (list, np.array, lambda y: np.array(y, dtype=object)):
+        assert metrics.accuracy_score(wrap(t), wrap(p)) == 0.7
+        assert metrics.recall_score(wrap(t), wrap(p), labels=names[:3], average=None).tolist() == [1, 2 / 3, 1 / 2]
+        y, q = wrap(["\ud800", "\U0010ffff"]), [0.25, 0.5]
+        assert metrics.precision_score(y, y, pos_label="\ud800") == 1
+        assert metrics.log_loss(y, q, labels=["\ud800", "\U0010ffff"]) == metrics.log_loss([0, 1], q)
+        assert metrics.brier_score_loss(y, q, pos_label="\ud800") == metrics.brier_score_loss([1, 0], q)
+
+
 def test_later_rows_may_hold_other_labels():
     """The first rows say where labels lie; what comes later may lie elsewhere."""
     t = np.zeros(5000, dtype=np.int64)
