@@ -45,8 +45,8 @@ void single_column(const Rows<T>& values, std::size_t begin, std::size_t n, cons
         const T x = values(begin + i, 0), positive = static_cast<T>(column[i]), negative = T{1} - positive;
         if constexpr (kind == RowLoss::hinge) {
             good &= std::isfinite(x);
-            const T loss = T{1} - (positive - negative) * x;
-            out[i] = static_cast<double>(loss > T{0} ? loss : T{0});
+            const double loss = 1 - static_cast<double>(positive - negative) * static_cast<double>(x);
+            out[i] = loss > 0 ? loss : 0;
         } else {
             good &= is_probability(x);
             const T other = T{1} - x;

@@ -60,18 +60,31 @@ ClassTotals class_totals(const SortedScores<Row>& sorted) {
 
 bool both(const ClassTotals& totals) { return totals.positive > 0 && totals.negative > 0; }
 
+/// A power of two that brings a class's weight near 1: products of weights of both classes then neither overflow nor
+/// underflow, whatever unit the weights have, and no digit changes.
+template <class Row>
+double unit_of(double weight) {
+    if (counts<Row> || !(weight > 0) || !std::isfinite(weight)) return 1;
+    return std::ldexp(1.0, std::clamp(-std::ilogb(weight), -1000, 1000));
+}
+
 } // namespace
 
 template <class Row>
 Area roc_area(const RunContext& ctx, const SortedScores<Row>& sorted) {
     using Sum = typename Row::Sum;
     Area area{undefined, class_totals(sorted)};
+    const double per_tp = unit_of<Row>(area.totals.positive), per_fp = unit_of<Row>(area.totals.negative);
     // Twice the area between the axis of fp and the cuts in rows[begin, end); the first trapezoid starts at (fp, tp).
     const auto twice_area = [&](std::size_t begin, std::size_t end, Sum tp, Sum fp, bool& descends) {
         Sum twice{}, last_tp = tp, last_fp = fp;
         for_each_cut(sorted.memory.data(), begin, end, tp, fp, [&](Sum t, Sum f, std::int64_t) {
-            if constexpr (!counts<Row>) descends |= f < last_fp;
-            twice += (f - last_fp) * (t + last_tp);
+            if constexpr (counts<Row>) {
+                twice += (f - last_fp) * (t + last_tp);
+            } else {
+                descends |= f < last_fp;
+                twice += (f - last_fp) * per_fp * ((t + last_tp) * per_tp);
+            }
             last_tp = t;
             last_fp = f;
         });
@@ -85,7 +98,8 @@ Area roc_area(const RunContext& ctx, const SortedScores<Row>& sorted) {
         });
     else
         twice = twice_area(0, sorted.n, 0, 0, area.descends);
-    if (both(area.totals)) area.value = static_cast<double>(twice) / (2 * area.totals.positive * area.totals.negative);
+    if (both(area.totals))
+        area.value = static_cast<double>(twice) / (2 * (area.totals.positive * per_tp) * (area.totals.negative * per_fp));
     return area;
 }
 
@@ -145,13 +159,15 @@ Area ks_statistic(const SortedScores<Row>& sorted) {
     using Sum = typename Row::Sum;
     Area area{undefined, class_totals(sorted)};
     if (!both(area.totals)) return area;
-    const double per_positive = area.totals.negative, per_negative = area.totals.positive; // both times P N
+    const double per_tp = unit_of<Row>(area.totals.positive), per_fp = unit_of<Row>(area.totals.negative);
+    const double positive = area.totals.positive * per_tp, negative = area.totals.negative * per_fp;
     double most = 0;
     Sum tp{}, fp{};
     for_each_cut(sorted.memory.data(), 0, sorted.n, tp, fp, [&](Sum t, Sum f, std::int64_t) {
-        most = std::max(most, std::abs(static_cast<double>(t) * per_positive - static_cast<double>(f) * per_negative));
+        const double tp_scaled = static_cast<double>(t) * per_tp, fp_scaled = static_cast<double>(f) * per_fp;
+        most = std::max(most, std::abs(tp_scaled * negative - fp_scaled * positive)); // both times P N
     });
-    area.value = most / (area.totals.positive * area.totals.negative);
+    area.value = most / (positive * negative);
     return area;
 }
 

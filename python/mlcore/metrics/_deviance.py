@@ -307,7 +307,7 @@ def _explained(parts: list[tuple[float, float]], multioutput: Any, force_finite:
 
 def _single(y_true: Any, y_pred: Any, sample_weight: Any, power: Any, function: str) -> Numbers:
     """Read numbers of one output, and check the power."""
-    if not is_real(power) or not (power <= 0 or power >= 1):
+    if not is_real(power) or not (-inf < power <= 0 or 1 <= power < inf):
         raise invalid(function, "power", "a float in (-inf, 0] or [1, inf)", power)
     numbers = read_numbers(y_true, y_pred, sample_weight, function)
     if numbers.n_outputs > 1:

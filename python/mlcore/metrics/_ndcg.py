@@ -6,6 +6,7 @@ Documents of equal scores share the mean of their gains, so that the result does
 """
 
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,8 @@ def dcg_score(
     ZeroDivisionError
         If weights sum to zero.
     """
-    if not (is_real(log_base) and log_base > 0):
-        raise invalid("dcg_score", "log_base", "a float above 0", log_base)
+    if not (is_real(log_base) and 0 < log_base < inf):
+        raise invalid("dcg_score", "log_base", "a finite float above 0", log_base)
     return _mean_gain("dcg_score", y_true, y_score, k, float(log_base), sample_weight, ignore_ties, False)
 
 
