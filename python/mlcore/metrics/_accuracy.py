@@ -1,10 +1,10 @@
 """Shares of right and of wrong predictions."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
+from mlcore._warnings import warn
 from mlcore.metrics._counting import IndicatorCounts, count, count_columns
 from mlcore.metrics._inputs import invalid
 
@@ -123,21 +123,16 @@ def balanced_accuracy_score(y_true: Any, y_pred: Any, *, sample_weight: Any = No
         warn_of_one_label()
     score, n_averaged, n_labels = counts.balanced()
     if n_averaged < n_labels:
-        warnings.warn("y_pred contains classes not in y_true", stacklevel=2)
+        warn("some predicted labels never occur in y_true: they have no recall, and the mean leaves them out")
     if adjusted:
         chance = 1 / n_averaged if n_averaged else np.inf
         score = (score - chance) / (1 - chance) if chance != 1 else (np.nan if score == 1 else -np.inf)
     return float(score)
 
 
-def warn_of_one_label(stacklevel: int = 3) -> None:
+def warn_of_one_label() -> None:
     """Warn that a confusion matrix is of one label alone."""
-    warnings.warn(
-        "A single label was found in 'y_true' and 'y_pred'. For the confusion matrix to have the correct shape, use "
-        "the 'labels' parameter to pass all known labels.",
-        UserWarning,
-        stacklevel=stacklevel,
-    )
+    warn("one label alone occurs, and the confusion matrix has a single cell: name all labels with labels=")
 
 
 def _right_rows(y_true: Any, y_pred: Any, normalize: Any, sample_weight: Any, function: str) -> tuple[float, float]:
@@ -156,5 +151,5 @@ def _right_rows(y_true: Any, y_pred: Any, normalize: Any, sample_weight: Any, fu
 def _share(part: float, total: float) -> float:
     """Return part / total; weights that add up to zero have no average."""
     if total == 0:
-        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        raise ZeroDivisionError("the weights sum to 0: there is no mean")
     return part / total

@@ -1,12 +1,12 @@
 """Coefficients of agreement between two columns of labels, beyond what chance would give."""
 
-import warnings
 from math import nan
 from typing import Any
 
 from sklearn.exceptions import UndefinedMetricWarning
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._accuracy import warn_of_one_label
 from mlcore.metrics._confusion import counted_matrix
 from mlcore.metrics._counting import count_columns
@@ -90,29 +90,16 @@ def cohen_kappa_score(
         n_labels = counts.n_labels
         disagreement, expected, total = counts.disagreement(weights)
     else:
-        try:
-            matrix = counted_matrix(counts, labels)
-        except ValueError as error:
-            if "must be in y_true" not in str(error):
-                raise
-            raise ValueError(
-                "At least one label in `labels` must be present in `y1` (even though `cohen_kappa_score` is otherwise "
-                "agnostic to the order of `y1` and `y2`)."
-            ) from error
+        matrix = counted_matrix(counts, labels, "y1 (to swap y1 and y2 changes nothing else)")
         n_labels = len(matrix)
         disagreement, expected, total = core.metrics.disagreement_of(matrix, weights)
     if n_labels == 1:
         warn_of_one_label()
     if total == 0:
-        reason = "`y2` contains no labels that are present in both `y1` and `labels`."
+        reason = "no row has one of the labels in both y1 and y2"
     elif expected == 0:
-        reason = "`y1`, `y2` and `labels` have only one label in common."
+        reason = "y1 and y2 have a single label, the same one"
     else:
         return 1 - disagreement / expected
-    warnings.warn(
-        f"{reason} `cohen_kappa_score` is undefined and set to the value defined by the `replace_undefined_by` param, "
-        f"which is set to {replace_undefined_by}.",
-        UndefinedMetricWarning,
-        stacklevel=2,
-    )
+    warn(f"{reason}: kappa is 0 / 0, {replace_undefined_by} (replace_undefined_by) instead", UndefinedMetricWarning)
     return replace_undefined_by

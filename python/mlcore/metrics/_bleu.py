@@ -3,7 +3,6 @@
 The numbers are those of sacreBLEU 2.6, tokenizers and smoothing included.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._translation import (
     Texts,
     TranslationScore,
@@ -127,12 +127,11 @@ class Bleu:
             n_threads=n_threads,
         )
         if n_tokenized >= 100 and not self.force:
-            warnings.warn(
+            warn(
                 f"{n_tokenized} hypotheses end in ' .', as tokenized text does. BLEU tokenizes by itself and expects "
                 "text as people write it: tokens that are divided again change the score. Pass force=True if the text "
                 "is meant to be so",
                 UserWarning,
-                stacklevel=3,
             )
         return counts, (fewest, most)
 

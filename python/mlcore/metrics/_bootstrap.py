@@ -19,6 +19,7 @@ from sklearn.utils import assert_all_finite, check_consistent_length
 
 from mlcore._base import seed_from
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics import _rates
 from mlcore.metrics._bootstrap_labels import are_predictions, named_score, resample_labels
 from mlcore.metrics._calibration import _check_probabilities
@@ -296,11 +297,10 @@ def _result(value: float, samples: Floats, confidence_level: float, method: str)
     defined = samples[~np.isnan(samples)]
     n_undefined = len(samples) - len(defined)
     if n_undefined:
-        warnings.warn(
+        warn(
             f"{n_undefined} of {len(samples)} resamples have no value (one class alone) and are left out; "
             "stratified=True draws both classes",
             UndefinedMetricWarning,
-            stacklevel=3,
         )
     error = float(np.std(defined, ddof=1)) if len(defined) > 1 else float("nan")
     tail = (1 - float(confidence_level)) / 2

@@ -130,7 +130,7 @@ def _binary(function: str, y_true: Any, y_prob: Any, pos_label: Any) -> tuple[By
     labels = read_labels(y_true, "y_true")
     _check_rows(labels.codes, probability)
     if labels.kind != "binary":
-        raise ValueError(f"{function} takes two labels: only binary classification is supported, got {labels.classes}")
+        raise ValueError(f"{function} takes two labels, got {labels.classes.tolist()}")
     _check_probabilities(probability)
     return codes_of(labels, pos_label), probability
 
@@ -154,7 +154,7 @@ def _top_label(y_true: Any, y_prob: Any, labels: Any) -> tuple[Bytes, Floats]:
 def _check_probabilities(probability: NDArray[Any]) -> None:
     if not (probability.min() >= 0 and probability.max() <= 1):
         assert_all_finite(probability, input_name="y_prob")
-        raise ValueError("y_prob has values outside [0, 1]")
+        raise ValueError("y_prob must hold probabilities, in [0, 1]")
 
 
 @lru_cache(maxsize=16)

@@ -1,12 +1,12 @@
 """Confusion matrices and what is read off the one of two labels."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
+from mlcore._warnings import warn
 from mlcore.metrics._accuracy import warn_of_one_label
 from mlcore.metrics._counting import IndicatorCounts, LabelCounts, count, count_columns, positions_of
 from mlcore.metrics._inputs import invalid, is_nan, is_real
@@ -58,17 +58,17 @@ def confusion_matrix(
     return matrix
 
 
-def counted_matrix(counts: LabelCounts, labels: Any) -> NDArray[np.float64]:
+def counted_matrix(counts: LabelCounts, labels: Any, where: str = "y_true") -> NDArray[np.float64]:
     """Return the confusion matrix of `labels`, or of all labels that occur where it is None."""
     matrix = counts.matrix()
     if labels is None:
         return matrix
     at = positions_of(labels, counts.classes)
     if len(at) == 0:
-        raise ValueError("'labels' should contain at least one label.")
+        raise ValueError("labels names no label: give one or more")
     positions = at.tolist()
     if not any(k >= 0 and counts.occurs(k) for k in positions):
-        raise ValueError("At least one label specified must be in y_true")
+        raise ValueError(f"none of the labels occurs in {where}")
     last = {k: place for place, k in enumerate(positions)}
     if len(last) < len(positions):  # of a label that is named twice, the last place counts
         at = np.array([k if last[k] == place else -1 for place, k in enumerate(positions)])
@@ -121,7 +121,9 @@ def multilabel_confusion_matrix(
             total = counts.n_rows if counts.weight is None else counts.weight.sum()
     else:
         if samplewise:
-            raise ValueError("Samplewise metrics are not available outside of multilabel classification.")
+            raise ValueError(
+                "samplewise=True is for indicator matrices (several labels a row), and y_true has one label a row"
+            )
         at = None if labels is None else positions_of(labels, counts.classes)
         true, predicted, hits = Selection(counts, at).sums()
         total = counts.weight_sum if counts.weighted else counts.n_rows
@@ -164,9 +166,7 @@ def class_likelihood_ratios(
     counts = count(y_true, y_pred, sample_weight, "class_likelihood_ratios")
     if isinstance(counts, IndicatorCounts) or counts.n_labels > 2:
         kind = counts.kind if isinstance(counts, IndicatorCounts) else "multiclass"
-        raise ValueError(
-            f"class_likelihood_ratios only supports binary classification problems, got targets of type: {kind}"
-        )
+        raise ValueError(f"class_likelihood_ratios is defined for two labels, and the targets are {kind}")
     instead_positive, instead_negative = _replacements(replace_undefined_by)
     matrix = counted_matrix(counts, labels)
     if matrix.shape != (2, 2):
@@ -174,21 +174,14 @@ def class_likelihood_ratios(
     tn, fp, fn, tp = matrix.ravel().tolist()
     positives, negatives = tp + fn, tn + fp
     if positives == 0:
-        _undefined(
-            "No samples of the positive class are present in `y_true`. `positive_likelihood_ratio` and "
-            "`negative_likelihood_ratio` are both set to `np.nan`."
-        )
+        _undefined("y_true has no positive rows: LR+ and LR- are undefined")
     if fp == 0:
-        if tp == 0:
-            reason = "No samples were predicted for the positive class and `positive_likelihood_ratio` is"
-        else:
-            reason = "`positive_likelihood_ratio` is ill-defined and"
-        _undefined(f"{reason} set to `np.nan`.")
+        _undefined("no row is predicted positive: LR+ is 0 / 0" if tp == 0 else "no false positives: LR+ is x / 0")
         positive = instead_positive
     else:
         positive = tp * negatives / (fp * positives) if positives else np.nan
     if tn == 0:
-        _undefined("`negative_likelihood_ratio` is ill-defined and set to `np.nan`.")
+        _undefined("no true negatives: LR- is x / 0")
         negative = instead_negative
     else:
         negative = fn * negatives / (tn * positives) if positives else np.nan
@@ -196,9 +189,7 @@ def class_likelihood_ratios(
 
 
 def _undefined(what: str) -> None:
-    warnings.warn(
-        f"{what} Use the `replace_undefined_by` param to control this behavior.", UndefinedMetricWarning, stacklevel=3
-    )
+    warn(f"{what}; replace_undefined_by= says what stands for it", UndefinedMetricWarning)
 
 
 def _replacements(replace_undefined_by: Any) -> tuple[float, float]:
@@ -209,9 +200,8 @@ def _replacements(replace_undefined_by: Any) -> tuple[float, float]:
         if all(is_real(x) and (is_nan(x) or low <= x <= high) for x, (low, high) in zip(pair, ranges, strict=True)):
             return float(pair[0]), float(pair[1])
         raise ValueError(
-            "The dictionary passed as `replace_undefined_by` needs to be in the form `{'LR+': `value_1`, 'LR-': "
-            "`value_2`}` where the value for `LR+` ranges from `1.0` to `np.inf` or is `np.nan` and the value for "
-            f"`LR-` ranges from `0.0` to `1.0` or is `np.nan`; got `{replace_undefined_by}`."
+            "replace_undefined_by, as a dict, must have the keys 'LR+', with a value in [1, inf] or NaN, and 'LR-', "
+            f"with one in [0, 1] or NaN; got {replace_undefined_by}"
         )
     if is_nan(replace_undefined_by) or (is_real(replace_undefined_by) and replace_undefined_by == 1):
         return float(replace_undefined_by), float(replace_undefined_by)

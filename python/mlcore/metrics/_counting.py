@@ -104,7 +104,7 @@ def count_columns(y_true: Any, y_pred: Any, sample_weight: Any, function: str) -
     """As `count`, but indicator matrices are an error."""
     counts = count(y_true, y_pred, sample_weight, function)
     if isinstance(counts, IndicatorCounts):
-        raise ValueError(f"{counts.kind} is not supported")
+        raise ValueError(f"{function} takes one label a row, got an indicator matrix ({counts.kind})")
     return counts
 
 
@@ -148,15 +148,14 @@ def _count_any(y_true: Any, y_pred: Any, sample_weight: Any, function: str) -> L
     check_consistent_length(y_true, y_pred, sample_weight)
     kinds = {"y_true": kind_of_target(y_true, "y_true"), "y_pred": kind_of_target(y_pred, "y_pred")}
     if min(_num_samples(y_true), _num_samples(y_pred)) < 1:
-        raise ValueError(
-            "Found empty input array (e.g., `y_true` or `y_pred`) while a minimum of 1 sample is required."
-        )
+        raise ValueError(f"{function} needs at least one row, got none")
     weight = read_weights(sample_weight, _num_samples(y_true))
 
     distinct = {"multiclass" if kind == "binary" else kind for kind in kinds.values()}
     if len(distinct) > 1:
         raise ValueError(
-            f"Classification metrics can't handle a mix of {kinds['y_true']} and {kinds['y_pred']} targets"
+            f"y_true and y_pred of {function} must be labels of one kind, got {kinds['y_true']} and {kinds['y_pred']}"
+            + scores_hint(kinds["y_pred"])
         )
     kind = distinct.pop()
     if kind == "multilabel-indicator":
@@ -164,9 +163,9 @@ def _count_any(y_true: Any, y_pred: Any, sample_weight: Any, function: str) -> L
         t, p = (y if issparse(y) else np.asarray(y) for y in (y_true, y_pred))
         return IndicatorCounts(t, p, weight)
     if kind != "multiclass":
-        raise ValueError(f"{kind} is not supported")
+        raise ValueError(f"{function} takes labels, and the targets are {kind}")
     if issparse(y_true) or issparse(y_pred):
-        raise TypeError("Sparse input is only supported when targets are of multilabel type")
+        raise TypeError(f"{function} takes sparse matrices as indicators of several labels a row alone")
     true, predicted = column_or_1d(y_true, input_name="y_true"), column_or_1d(y_pred, input_name="y_pred")
     names = unique_labels(true, predicted)  # raises where strings and numbers are mixed
     counts: LabelCounts | None = _count_labels(true, predicted, weight)
@@ -176,6 +175,13 @@ def _count_any(y_true: Any, y_pred: Any, sample_weight: Any, function: str) -> L
         counts = _count_labels(true, predicted, weight, names)
     assert counts is not None  # two columns of codes
     return counts
+
+
+def scores_hint(kind: str) -> str:
+    """Return what to do where `y_pred` holds scores."""
+    if not kind.startswith("continuous"):
+        return ""
+    return ": scores become labels by a threshold (y_score >= 0.5) or, of several columns, by argmax(axis=1)"
 
 
 def positions_of(labels: Any, classes: NDArray[Any]) -> NDArray[np.int64]:

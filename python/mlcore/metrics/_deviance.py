@@ -1,6 +1,5 @@
 """Deviances of the Tweedie family, and shares of a deviance that predictions explain: R², D²."""
 
-import warnings
 from math import inf, nan
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._inputs import invalid, is_real
 from mlcore.metrics._numbers import Numbers, average_outputs, checked_multioutput, mean_of, read_numbers
 
@@ -276,7 +276,7 @@ def d2_absolute_error_score(
 
 
 def _too_few(name: str) -> float:
-    warnings.warn(f"{name} score is not well-defined with less than two samples.", UndefinedMetricWarning, stacklevel=3)
+    warn(f"{name} is undefined for fewer than two rows", UndefinedMetricWarning)
     return nan
 
 
@@ -311,7 +311,7 @@ def _single(y_true: Any, y_pred: Any, sample_weight: Any, power: Any, function: 
         raise invalid(function, "power", "a float in (-inf, 0] or [1, inf)", power)
     numbers = read_numbers(y_true, y_pred, sample_weight, function)
     if numbers.n_outputs > 1:
-        raise ValueError(f"Multioutput not supported in {function}")
+        raise ValueError(f"{function} takes one output, got several columns")
     return numbers
 
 
@@ -322,13 +322,15 @@ def _tweedie(numbers: Numbers, power: float) -> float:
     )
     if not finite:
         numbers.require_finite()
-    message = f"Mean Tweedie deviance error with power={power} can only be used on "
+    message = f"the Tweedie deviance of power {power:g} needs "
     if power < 0 and lowest_predicted <= 0:
-        raise ValueError(message + "strictly positive y_pred.")
+        raise ValueError(message + f"y_pred above 0, got {lowest_predicted:g}")
     if 1 <= power < 2 and (lowest_true < 0 or lowest_predicted <= 0):
-        raise ValueError(message + "non-negative y and strictly positive y_pred.")
+        raise ValueError(
+            message + f"y_true of at least 0 and y_pred above 0, got {lowest_true:g} and {lowest_predicted:g}"
+        )
     if power >= 2 and (lowest_true <= 0 or lowest_predicted <= 0):
-        raise ValueError(message + "strictly positive y and y_pred.")
+        raise ValueError(message + f"y_true and y_pred above 0, got {lowest_true:g} and {lowest_predicted:g}")
     return mean_of(total, weights)
 
 

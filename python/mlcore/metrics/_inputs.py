@@ -154,8 +154,8 @@ def positive_label(pos_label: Any, classes: NDArray[Any]) -> Any:
     found = classes.tolist()
     if classes.dtype.kind in "OUS" or found not in ([0, 1], [-1, 1], [0], [-1], [1]):
         raise ValueError(
-            f"y_true takes value in {{{', '.join(repr(c) for c in found)}}} and pos_label is not specified: either "
-            "make y_true take value in {0, 1} or {-1, 1} or pass pos_label explicitly."
+            f"y_true has the labels {found}, which do not say which one is positive: give pos_label, or labels 0 and 1 "
+            "or -1 and 1"
         )
     return 1
 
@@ -182,13 +182,12 @@ def read_weights(sample_weight: Any, n_samples: int) -> Floats | None:
     )
     if weight.ndim != 1:
         raise ValueError(
-            f"Sample weights must be 1D array or scalar, got {weight.ndim}D array. Expected either a scalar value or a "
-            f"1D array of length {n_samples}."
+            f"sample_weight must be of shape ({n_samples},), one number a row, got an array of shape {weight.shape}"
         )
     if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight.shape == {weight.shape}, expected {(n_samples,)}!")
+        raise ValueError(f"sample_weight must be of shape ({n_samples},), one number a row, got {weight.shape}")
     if not weight.any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
+        raise ValueError("sample_weight is 0 for every row")
     return np.asarray(weight)
 
 

@@ -97,7 +97,7 @@ def _read_any(y_true: Any, y_pred: Any, sample_weight: Any, function: str) -> tu
     )
     t, p = (y.reshape(-1, 1) if y.ndim == 1 else y for y in (t, p))
     if t.shape[1] != p.shape[1]:
-        raise ValueError(f"y_true and y_pred have different number of output ({t.shape[1]}!={p.shape[1]})")
+        raise ValueError(f"y_true has {t.shape[1]} outputs (columns), y_pred {p.shape[1]}")
     return t, p
 
 
@@ -119,9 +119,9 @@ def checked_multioutput(multioutput: Any, n_outputs: int, function: str, *, vari
     require_array(function, multioutput=multioutput)
     weights = check_array(multioutput, ensure_2d=False)
     if n_outputs == 1:
-        raise ValueError("Custom weights are useful only in multi-output cases.")
+        raise ValueError("multioutput weighs several outputs, and there is one: leave the weights out")
     if len(weights) != n_outputs:
-        raise ValueError(f"There must be equally many custom weights ({len(weights)}) as outputs ({n_outputs}).")
+        raise ValueError(f"multioutput must hold one weight for each of the {n_outputs} outputs, got {len(weights)}")
     return weights
 
 
@@ -137,5 +137,5 @@ def average_outputs(figures: list[float], multioutput: Any) -> Any:
 def mean_of(total: float, weight: float) -> float:
     """Return total / weight; weights that add up to zero have no mean."""
     if weight == 0:
-        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        raise ZeroDivisionError("the weights sum to 0: there is no mean")
     return total / weight

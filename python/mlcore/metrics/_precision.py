@@ -1,6 +1,5 @@
 """Precision, recall, F-measure and Jaccard index, of a label each and averaged."""
 
-import warnings
 from collections.abc import Collection
 from math import inf
 from numbers import Real
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._counting import IndicatorCounts, LabelCounts, count, positions_of
 from mlcore.metrics._inputs import invalid, is_nan, is_real
 
@@ -349,21 +349,21 @@ def select(
             kind = "multilabel-indicator" if several else "multiclass"
             options = [a for a in _AVERAGES if a != "samples" or several]
             raise ValueError(
-                f"Target is {kind} but average='binary'. Please choose another average setting, one of {options!r}."
+                f"average='binary' asks about one of two labels, and the targets are {kind}: take one of {options}"
             )
         at = counts.position(pos_label)  # type: ignore[union-attr]
         if at < 0 and (counts.n_labels >= 2 or pos_label is None):
-            raise ValueError(f"pos_label={pos_label} is not a valid label. It should be one of {counts.classes}")
+            raise ValueError(f"pos_label={pos_label!r} does not occur: the labels are {counts.classes.tolist()}")
         return Selection(counts, at)
     if pos_label not in (None, 1):
-        warnings.warn(
-            f"Note that pos_label (set to {pos_label!r}) is ignored when average != 'binary' (got {average!r}). You "
-            "may use labels=[pos_label] to specify a single positive class.",
-            UserWarning,
-            stacklevel=3,
+        warn(
+            f"pos_label={pos_label!r} counts with average='binary' alone, not with {average!r}; labels=[{pos_label!r}] "
+            "asks about that label"
         )
     if average == "samples" and not several:
-        raise ValueError("Samplewise metrics are not available outside of multilabel classification.")
+        raise ValueError(
+            "average='samples' is for indicator matrices (several labels a row), and y_true has one label a row"
+        )
     if labels is None:
         return Selection(counts, None)
     return Selection(counts, columns_of(labels, counts) if several else positions_of(labels, counts.classes))
@@ -372,14 +372,10 @@ def select(
 def columns_of(labels: Any, counts: LabelCounts | IndicatorCounts) -> NDArray[np.int64]:
     """Return `labels` as numbers of columns of indicator matrices."""
     columns = np.asarray(labels)
-    for extreme, wrong, sign in (
-        (columns.max(), columns.max() >= counts.n_labels, ">"),
-        (columns.min(), columns.min() < 0, "<"),
-    ):
-        if wrong:
-            bound = counts.n_labels - 1 if sign == ">" else 0
+    for column in columns.tolist():
+        if not 0 <= column < counts.n_labels:
             raise ValueError(
-                f"All labels must be in [0, n labels) for multilabel targets. Got {extreme} {sign} {bound}"
+                f"labels of indicator matrices are numbers of columns, 0 to {counts.n_labels - 1}, got {column}"
             )
     return columns
 
@@ -424,9 +420,5 @@ def _warn_of_undefined(undefined: int, average: str | None, n_entries: int, warn
     for bit, (metric, modifier) in enumerate(metrics):
         if undefined >> bit & 1 and metric in warn_for:
             place = "due to" if n_entries == 1 else f"in {other}s with"
-            warnings.warn(
-                f"{metric.capitalize()} is ill-defined and being set to 0.0 {place} no {modifier} {entry}s. Use "
-                "`zero_division` parameter to control this behavior.",
-                UndefinedMetricWarning,
-                stacklevel=4,
-            )
+            message = f"{metric} is 0 / 0, counted as 0, {place} no {modifier} {entry}s; zero_division= says as what"
+            warn(message, UndefinedMetricWarning)

@@ -5,10 +5,10 @@ thresholds of the rise in recall times the precision there: steps, not trapezoid
 points.
 """
 
-import warnings
 from typing import Any
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._averages import (
     average_of_columns,
     binarized,
@@ -78,7 +78,7 @@ def precision_recall_curve(
         bool(drop_intermediate),
     )
     if positive == 0:
-        warnings.warn(NO_POSITIVES, stacklevel=2)
+        warn(NO_POSITIVES)
     return precision, recall, _own_type(thresholds, scores, y_score)
 
 
@@ -130,15 +130,13 @@ def average_precision_score(
     if kind == "binary":
         labels = labels or read_labels(y_true, "y_true")
         if len(labels.classes) == 2 and pos_label not in labels.classes.tolist():
-            raise ValueError(
-                f"pos_label={pos_label!r} is not a valid label: it should be one of {labels.classes.tolist()}"
-            )
+            raise ValueError(f"pos_label={pos_label!r} does not occur: the labels are {labels.classes.tolist()}")
         result, _ = from_codes(call, codes_of(labels, pos_label), y_score, sample_weight)
         return _with_warning(result)
     if kind not in ("multiclass", "multilabel-indicator"):
-        raise ValueError(f"average_precision_score takes labels: {kind} format is not supported")
+        raise ValueError(f"y_true of average_precision_score must hold labels or indicators, and is {kind}")
     if pos_label != 1:
-        raise ValueError(f"pos_label is fixed to 1 for {kind} y_true: do not set pos_label, or set it to 1")
+        raise ValueError(f"pos_label is of use for two labels alone, and y_true is {kind}: leave it out")
     scores = score_table(y_score)
     if kind == "multiclass":
         table = binarized(labels or read_labels(y_true, "y_true"))
@@ -159,12 +157,12 @@ def average_precision_score(
     if weightless(average, support):
         return 0.0
     if (support == 0).any():
-        warnings.warn(NO_POSITIVES, stacklevel=2)
+        warn(NO_POSITIVES)
     return average_of_columns(values, average, weight)
 
 
 def _with_warning(result: Any) -> float:
     value, positive, _, _ = result
     if positive == 0:
-        warnings.warn(NO_POSITIVES, stacklevel=3)
+        warn(NO_POSITIVES)
     return float(value)

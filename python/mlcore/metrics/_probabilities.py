@@ -1,6 +1,5 @@
 """Losses of probabilities and of decision values, and the shares of them that predictions explain."""
 
-import warnings
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _num_samples
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._inputs import (
     Floats,
     invalid,
@@ -240,12 +240,8 @@ def _renamed(y_proba: Any, y_pred: Any) -> Any:
     if isinstance(y_pred, str) and y_pred == "deprecated":
         return y_proba
     if y_proba is not None:
-        raise ValueError("Cannot use both `y_pred` and `y_proba`. `y_pred` is deprecated, use `y_proba` instead.")
-    warnings.warn(
-        "`y_pred` was renamed to `y_proba` in version 1.9 and will be removed in 1.11. Use `y_proba` instead.",
-        FutureWarning,
-        stacklevel=3,
-    )
+        raise ValueError("y_pred is the former name of y_proba: give one of both, y_proba")
+    warn("y_pred was renamed to `y_proba`, as in scikit-learn 1.9, and will go: pass y_proba", FutureWarning)
     return y_pred
 
 
@@ -257,7 +253,7 @@ def _too_few(y_true: Any, y_proba: Any, sample_weight: Any, function: str) -> bo
     if _num_samples(y_proba) >= 2:
         return False
     check_consistent_length(y_proba, y_true, sample_weight)
-    warnings.warn("D^2 score is not well-defined with less than two samples.", UndefinedMetricWarning, stacklevel=3)
+    warn("D^2 is undefined for fewer than two rows", UndefinedMetricWarning)
     return True
 
 
@@ -408,14 +404,13 @@ def _indicator_loss(loss: str, indicators: NDArray[Any], values: NDArray[Any], w
 
 
 def _warn_of_sums() -> None:
-    warnings.warn("The y_prob values do not sum to one. Make sure to pass probabilities.", UserWarning, stacklevel=4)
+    warn("rows of y_proba do not sum to 1: they are no probabilities of classes that exclude each other")
 
 
-def _require_probabilities(values: NDArray[Any], *, single: bool = False) -> None:
-    if values.max() > 1:
-        raise ValueError(f"y_prob contains values greater than 1: {values.max()}")
-    if values.min() < 0:
-        raise ValueError(f"y_prob contains values {'less' if single else 'lower'} than 0: {values.min()}")
+def _require_probabilities(values: NDArray[Any]) -> None:
+    if values.max() > 1 or values.min() < 0:
+        outside = values.max() if values.max() > 1 else values.min()
+        raise ValueError(f"y_proba must hold probabilities, in [0, 1], got {outside}")
 
 
 def _one_hot(
@@ -429,23 +424,19 @@ def _one_hot(
     classes = binarizer.classes_
     if labels is not None:
         if list(classes) != list(labels):
-            warnings.warn(
-                f"Labels passed were {labels}. But this function assumes labels are ordered lexicographically. Pass "
-                f"the ordered labels={classes.tolist()} and ensure that the columns of y_prob correspond to this "
-                "ordering.",
-                UserWarning,
-                stacklevel=4,
+            warn(
+                f"labels={list(labels)} are not sorted, and the columns of y_proba are taken for those of "
+                f"{classes.tolist()}: bring labels and columns into that order"
             )
         if not np.isin(y_true, labels).all():
             undeclared = set(np.asarray(y_true).ravel().tolist()) - set(np.asarray(labels).tolist())
-            raise ValueError(f"y_true contains values {undeclared} not belonging to the passed labels {labels}.")
+            raise ValueError(f"y_true has labels that are not in labels={list(labels)}: {sorted(undeclared)}")
     if len(classes) == 1:
         if labels is None:
             raise ValueError(
-                f"y_true contains only one label ({classes[0]}). Please provide the list of all expected class labels "
-                "explicitly through the labels argument."
+                f"y_true has one label alone, {classes[0]}: name all classes, in the order of the columns, with labels="
             )
-        raise ValueError(f"The labels array needs to contain at least two labels, got {classes}.")
+        raise ValueError(f"labels must name at least two classes, got {classes.tolist()}")
     indicators = np.asarray(binarizer.transform(y_true))
     if indicators.shape[1] == 1:
         indicators = np.hstack([1 - indicators, indicators])
@@ -458,12 +449,11 @@ def _one_hot(
     if len(classes) != values.shape[1]:
         if labels is None:
             raise ValueError(
-                f"y_true and y_prob contain different number of classes: {indicators.shape[1]} vs {values.shape[1]}. "
-                "Please provide the true labels explicitly through the labels argument. Classes found in y_true: "
-                f"{classes}"
+                f"y_proba has {values.shape[1]} columns, and y_true {indicators.shape[1]} classes, {classes.tolist()}: "
+                "name the classes of the columns with labels="
             )
         raise ValueError(
-            f"The number of classes in labels is different from that in y_prob. Classes found in labels: {classes}"
+            f"labels names {len(classes)} classes, {classes.tolist()}, and y_proba has {values.shape[1]} columns"
         )
     return indicators, values, weight
 
@@ -481,10 +471,10 @@ def _positive_or_not(
     kind = kind_of_target(labels, "y_true")
     if kind != "binary":
         raise ValueError(
-            f"The type of the target inferred from y_true is {kind} but should be binary according to the shape of "
-            "y_prob."
+            f"y_proba has a single column, that of the positive one of two labels, and y_true is {kind}: give a column "
+            "for each class"
         )
-    _require_probabilities(values, single=True)
+    _require_probabilities(values)
     classes = np.unique(labels)
     if classes.dtype.kind in "OUS" or classes.tolist() in ([0], [-1], [1]):
         pos_label = positive_label(pos_label, classes)
@@ -504,19 +494,20 @@ def _hinge_any(y_true: Any, pred_decision: Any, labels: Any, sample_weight: Any)
     if len(classes) > 2:
         if values.ndim <= 1:
             raise ValueError(
-                "The shape of pred_decision cannot be 1d arraywith a multiclass target. pred_decision shape must be "
-                f"(n_samples, n_classes), that is ({len(column)}, {len(classes)}). Got: {values.shape}"
+                f"{len(classes)} labels need a column of pred_decision each, shape ({len(column)}, {len(classes)}), "
+                f"got {values.shape}"
             )
         if len(classes) != values.shape[1]:
             if labels is None:
-                raise ValueError("Please include all labels in y_true or pass labels as third argument")
+                raise ValueError(
+                    f"pred_decision has {values.shape[1]} columns, y_true {len(classes)} labels: name all by labels="
+                )
             raise ValueError(
-                "The shape of pred_decision is not consistent with the number of classes. With a multiclass target, "
-                f"pred_decision shape must be (n_samples, n_classes), that is ({len(column)}, {len(classes)}). Got: "
-                f"{values.shape}"
+                f"labels names {len(classes)} classes, and pred_decision is of shape {values.shape}: one column a "
+                "class is needed"
             )
         if unseen := set(column.tolist()) - set(classes.tolist()):
-            raise ValueError(f"y contains previously unseen labels: {sorted(unseen)}")
+            raise ValueError(f"y_true has labels that are not among labels: {sorted(unseen)}")
         codes = np.searchsorted(classes, column)
         own = np.zeros(values.shape, dtype=bool)
         own[np.arange(len(codes)), codes] = True
@@ -527,5 +518,5 @@ def _hinge_any(y_true: Any, pred_decision: Any, labels: Any, sample_weight: Any)
         try:
             margin = signs * values
         except TypeError as error:
-            raise TypeError("pred_decision should be an array of floats.") from error
+            raise TypeError(f"pred_decision must hold numbers, got {values.dtype}") from error
     return float(np.average(np.clip(1 - margin, 0, None), weights=sample_weight))

@@ -271,7 +271,7 @@ def max_error(y_true: Any, y_pred: Any) -> float:
     """
     numbers = read_numbers(y_true, y_pred, None, "max_error")
     if numbers.n_outputs > 1:
-        raise ValueError("Multioutput not supported in max_error")
+        raise ValueError("max_error takes one output, got several columns")
     return numbers.per_output(lambda t, p, _: core.metrics.largest_error(t, p))[0]
 
 
@@ -294,9 +294,9 @@ def _mean_error(
         total, weights, lowest_true, lowest_predicted, finite = core.metrics.error_sum(error, parameter, t, p, weight)
         if error == "squared_log" and (not finite or min(lowest_true, lowest_predicted) <= -1):
             numbers.require_finite()
-            name = "Root Mean" if root else "Mean"
+            lowest = min(lowest_true, lowest_predicted)
             raise ValueError(
-                f"{name} Squared Logarithmic Error cannot be used when targets contain values less than or equal to -1."
+                f"{function} takes logarithms of 1 + y: y_true and y_pred must be above -1, got {lowest:g}"
             )
         if not isfinite(total):
             numbers.require_finite()

@@ -1,10 +1,10 @@
 """The main metrics of every label in one table of text."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
+from mlcore._warnings import warn
 from mlcore.metrics._counting import IndicatorCounts, count, positions_of
 from mlcore.metrics._inputs import invalid
 from mlcore.metrics._precision import Selection, columns_of, score_selection
@@ -67,12 +67,10 @@ def classification_report(
     elif len(target_names) != len(named):
         if labels is None:
             raise ValueError(
-                f"Number of classes, {len(named)}, does not match size of target_names, {len(target_names)}. Try "
-                "specifying the labels parameter"
+                f"target_names has {len(target_names)} names, and {len(named)} labels occur: name the labels to report "
+                "with labels="
             )
-        warnings.warn(
-            f"labels size, {len(named)}, does not match size of target_names, {len(target_names)}", stacklevel=2
-        )
+        warn(f"target_names has {len(target_names)} names for {len(named)} labels: what has no partner is left out")
     positions = None
     if labels is not None:
         positions = columns_of(named, counts) if several else positions_of(named, counts.classes)

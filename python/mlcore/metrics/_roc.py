@@ -5,7 +5,6 @@ positive and negative rows. The curve is (fp / N, tp / P) from the highest thres
 probability that a positive row has a higher score than a negative one, a tie counting one half.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import column_or_1d
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._inputs import Floats, read_labels, require_array
 from mlcore.metrics._scores import check_flag, check_pos_label, codes_of, from_codes, from_core, plain_numbers, quickly
 
@@ -99,17 +99,9 @@ def roc_curve(
     if scores is not None:
         thresholds = scores.thresholds(thresholds, np.float64)
     if negative <= 0:
-        warnings.warn(
-            "y_true has no negative samples: the rate of false positives is undefined",
-            UndefinedMetricWarning,
-            stacklevel=2,
-        )
+        warn("y_true has no negative samples: the rate of false positives is undefined", UndefinedMetricWarning)
     if positive <= 0:
-        warnings.warn(
-            "y_true has no positive samples: the rate of true positives is undefined",
-            UndefinedMetricWarning,
-            stacklevel=2,
-        )
+        warn("y_true has no positive samples: the rate of true positives is undefined", UndefinedMetricWarning)
     return fpr, tpr, thresholds
 
 
@@ -158,7 +150,7 @@ def det_curve(
         result, scores = from_codes(call, codes, y_score, sample_weight, drop)
     fpr, fnr, thresholds, positive, negative = result
     if positive == 0 or negative == 0:
-        raise ValueError("Only one class is present in y_true: the curve of detection errors is undefined")
+        raise ValueError("y_true has one class alone: the curve of detection errors is undefined")
     if scores is not None:
         thresholds = scores.thresholds(thresholds, np.float64)
     return fpr, fnr, thresholds
@@ -242,9 +234,7 @@ def ks_statistic(y_true: Any, y_score: Any, *, pos_label: Any = None, sample_wei
         core.metrics.ks_statistic, "ks_statistic", y_true, y_score, sample_weight, pos_label
     )
     if positive <= 0 or negative <= 0:
-        warnings.warn(
-            "Only one class is present in y_true: the KS statistic is undefined", UndefinedMetricWarning, stacklevel=2
-        )
+        warn("y_true has one class alone: the KS statistic is undefined", UndefinedMetricWarning)
     return float(value)
 
 

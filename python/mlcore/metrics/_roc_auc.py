@@ -1,6 +1,5 @@
 """Area under the receiver operating characteristic of two classes, of more, and of several labels."""
 
-import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +9,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import column_or_1d
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._averages import (
     average_of_columns,
     binarized,
@@ -36,7 +36,7 @@ from mlcore.metrics._tables import quick_relevance
 
 __all__ = ["roc_auc_score"]
 
-ONE_CLASS = "Only one class is present in y_true: the area under the ROC curve is undefined"
+ONE_CLASS = "y_true has one class alone: there is no area under the ROC curve"
 
 
 def roc_auc_score(
@@ -102,7 +102,7 @@ def roc_auc_score(
     if area is not None and not area[3]:
         if area[1] > 0 and area[2] > 0:
             return area[0]
-        warnings.warn(ONE_CLASS, UndefinedMetricWarning, stacklevel=2)
+        warn(ONE_CLASS, UndefinedMetricWarning)
         return float("nan")
 
     require_array("roc_auc_score", y_true=y_true, y_score=y_score)
@@ -113,14 +113,16 @@ def roc_auc_score(
         if limit != 1:
             raise ValueError(f"max_fpr must be None for more than two classes, got {max_fpr}")
         if multi_class == "raise":
-            raise ValueError("multi_class must be in ('ovo', 'ovr') for more than two classes")
+            raise ValueError(
+                "more than two classes need multi_class='ovr' (each against the rest) or 'ovo' (each pair)"
+            )
         return _of_classes(found or read_labels(y_true, "y_true"), scores, labels, multi_class, average, sample_weight)
     if kind == "binary":
         found = found or read_labels(y_true, "y_true")
         codes = (found.codes == 1).astype(np.uint8)
         return _warned(_binary(codes, scores, sample_weight, limit))
     if kind != "multilabel-indicator":
-        raise ValueError(f"roc_auc_score takes labels: {kind} format is not supported")
+        raise ValueError(f"y_true of roc_auc_score must hold labels or indicators, and is {kind}")
     table = check_table(y_true) if table is None else table
     if scores.shape != table.shape:
         raise ValueError(f"y_true and y_score must have the same shape, got {table.shape} and {scores.shape}")
@@ -142,7 +144,7 @@ def _binary(codes: Any, scores: Any, sample_weight: Any, limit: float = 1.0) -> 
 
 def _warned(area: tuple[float, float, float]) -> float:
     if not (area[1] > 0 and area[2] > 0):
-        warnings.warn(ONE_CLASS, UndefinedMetricWarning, stacklevel=3)
+        warn(ONE_CLASS, UndefinedMetricWarning)
     return area[0]
 
 
@@ -157,7 +159,7 @@ def _of_columns(table: Any, scores: Any, average: str | None, sample_weight: Any
     if weightless(average, support):
         return 0.0
     if np.isnan(values).any():
-        warnings.warn(ONE_CLASS, UndefinedMetricWarning, stacklevel=3)
+        warn(ONE_CLASS, UndefinedMetricWarning)
     return average_of_columns(values, average, weight)
 
 
@@ -172,7 +174,9 @@ def _of_classes(
     if average not in allowed:
         raise ValueError(f"average must be one of {allowed} for more than two classes with multi_class={multi_class!r}")
     if average is None and multi_class == "ovo":
-        raise NotImplementedError("average=None is not implemented for multi_class='ovo'")
+        raise NotImplementedError(
+            "pairs of classes (multi_class='ovo') have a mean, and no area a class: average must not be None"
+        )
     if len(found.codes) != len(scores):
         raise ValueError(f"y_true and y_score must have as many rows, got {len(found.codes)} and {len(scores)}")
     codes = _column_of_rows(found, labels, scores.shape[1])
@@ -189,7 +193,7 @@ def _of_classes(
     if weightless(average, support):
         return 0.0
     if np.isnan(values).any():
-        warnings.warn(ONE_CLASS, UndefinedMetricWarning, stacklevel=3)
+        warn(ONE_CLASS, UndefinedMetricWarning)
     return average_of_columns(values, average, support if average == "weighted" else None)
 
 
@@ -198,22 +202,20 @@ def _column_of_rows(found: Labels, labels: Any, n_columns: int) -> Any:
     if labels is None:
         if len(found.classes) != n_columns:
             raise ValueError(
-                f"Number of classes in y_true ({len(found.classes)}) not equal to the number of columns in y_score "
-                f"({n_columns}); labels= names the classes of the columns"
+                f"y_true has {len(found.classes)} classes, and y_score {n_columns} columns: name the classes of the "
+                "columns with labels="
             )
         return found.codes
     labels = column_or_1d(labels, input_name="labels")
     classes = np.unique(labels)
     if len(classes) != len(labels):
-        raise ValueError("labels must be unique")
+        raise ValueError("labels of roc_auc_score must be distinct")
     if not np.array_equal(classes, labels):
-        raise ValueError("labels must be ordered")
+        raise ValueError("labels of roc_auc_score must be sorted, and the columns of y_score in their order")
     if len(classes) != n_columns:
-        raise ValueError(
-            f"Number of given labels, {len(classes)}, not equal to the number of columns in y_score, {n_columns}"
-        )
+        raise ValueError(f"labels names {len(classes)} classes, and y_score has {n_columns} columns")
     if len(np.setdiff1d(found.classes, classes)):
-        raise ValueError("y_true contains labels not in parameter labels")
+        raise ValueError("y_true has labels that labels does not name")
     return np.searchsorted(classes, found.classes).astype(np.int32)[found.codes]
 
 

@@ -157,7 +157,7 @@ def binary_codes(y_true: Any, pos_label: Any) -> Bytes:
 def codes_of(labels: Labels, pos_label: Any) -> Bytes:
     """As `binary_codes`, of labels that were read."""
     if labels.kind == "multiclass" and pos_label is None:
-        raise ValueError("y_true has more than two labels: multiclass format is not supported without pos_label")
+        raise ValueError("y_true has more than two labels: give pos_label, which is then measured against all others")
     positive = positive_label(pos_label, labels.classes)
     is_positive = np.array([label == positive for label in labels.classes.tolist()], dtype=np.uint8)
     return is_positive[labels.codes]

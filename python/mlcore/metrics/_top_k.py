@@ -1,6 +1,5 @@
 """Whether, and how soon, the right answer comes among candidates in the order of their scores."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.metrics._averages import score_table
 from mlcore.metrics._inputs import Floats, Labels, invalid, kind_of_target, read_labels, require_array
 from mlcore.metrics._scores import check_flag, is_count, quick_labels, threads
@@ -65,14 +65,14 @@ def top_k_accuracy_score(
     if kind == "binary" and labels is not None and len(labels) > 2:
         kind = "multiclass"
     if kind not in ("binary", "multiclass"):
-        raise ValueError(f"y_true must be of type 'binary' or 'multiclass', got {kind!r}")
+        raise ValueError(f"y_true of top_k_accuracy_score must hold one label a row, and is {kind}")
     found = found or read_labels(y_true, "y_true")
     scores = score_table(y_score)
     if kind == "binary":
         if scores.ndim == 2 and scores.shape[1] != 1:
             raise ValueError(
-                f"y_true is binary while y_score is 2d with {scores.shape[1]} classes. If y_true does not contain all "
-                "the labels, labels must be provided"
+                f"y_true has two labels, and y_score {scores.shape[1]} columns: give the column of the second one, or "
+                "name all classes with labels="
             )
         scores = scores.ravel()
         assert_all_finite(scores, input_name="y_score")
@@ -84,10 +84,9 @@ def top_k_accuracy_score(
         raise ValueError(f"y_true and y_score must have as many rows, got {len(found.codes)} and {len(scores)}")
     classes, codes = _known_classes(found, labels, scores.shape[1] if scores.ndim == 2 else 2)
     if k >= len(classes):
-        warnings.warn(
+        warn(
             f"k ({k}) is not below the number of classes ({len(classes)}): every row counts, the score says nothing",
             UndefinedMetricWarning,
-            stacklevel=2,
         )
     if kind == "multiclass":
         hits = core.metrics.class_places(codes, number_table(scores, "y_score"), threads(scores.size)) < k
@@ -106,22 +105,20 @@ def _known_classes(found: Labels, labels: Any, n_columns: int) -> tuple[Any, Any
     if labels is None:
         if len(found.classes) != n_columns:
             raise ValueError(
-                f"Number of classes in 'y_true' ({len(found.classes)}) not equal to the number of classes in 'y_score' "
-                f"({n_columns}). You can provide a list of all known classes by the parameter labels"
+                f"y_true has {len(found.classes)} classes, and there are {n_columns} columns: name the classes of the "
+                "columns with labels="
             )
         return found.classes, found.codes
     labels = column_or_1d(labels, input_name="labels")
     classes = np.unique(labels)
     if len(classes) != len(labels):
-        raise ValueError("Parameter 'labels' must be unique")
+        raise ValueError("labels must be distinct")
     if not np.array_equal(classes, labels):
-        raise ValueError("Parameter 'labels' must be ordered")
+        raise ValueError("labels must be sorted, and the columns in their order")
     if len(classes) != n_columns:
-        raise ValueError(
-            f"Number of given labels ({len(classes)}) not equal to the number of classes in 'y_score' ({n_columns})"
-        )
+        raise ValueError(f"labels names {len(classes)} classes, and there are {n_columns} columns")
     if len(np.setdiff1d(found.classes, classes)):
-        raise ValueError("'y_true' contains labels not in parameter 'labels'")
+        raise ValueError("y_true has labels that labels does not name")
     return classes, np.searchsorted(classes, found.classes).astype(np.int32)[found.codes]
 
 

@@ -21,9 +21,9 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.utils._param_validation import StrOptions
 
 from mlcore._native import core
+from mlcore._warnings import warn
 from mlcore.text import _steps
 from mlcore.text._documents import Prepare, is_missing, missing, no_text
-from mlcore.text._warnings import warn
 
 TOKEN_PATTERN = r"(?u)\b\w\w+\b"
 """The default: words of two letters, digits and underscores or more."""

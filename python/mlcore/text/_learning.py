@@ -16,11 +16,11 @@ from mlcore._base import StateMixin, effective_n_jobs
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._state import Flag, Sizes, Spec
+from mlcore._warnings import warn
 from mlcore.text._analysis import AnalysisMixin
 from mlcore.text._documents import batches, length_of
 from mlcore.text._matrix import Parts, as_matrix, check_dtype, core_dtype
 from mlcore.text._terms import TERM_TABLE, Limits, TermTable, check_term_table, check_vocabulary
-from mlcore.text._warnings import warn
 
 
 class TermLearner(AnalysisMixin, StateMixin):

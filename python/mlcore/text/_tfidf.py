@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from mlcore._warnings import warn
 from mlcore.text._analysis import TOKEN_PATTERN
 from mlcore.text._count import CountVectorizer
 from mlcore.text._matrix import Parts, as_matrix, check_dtype
 from mlcore.text._terms import TermTable
-from mlcore.text._warnings import warn
 from mlcore.text._weights import WEIGHT_CONSTRAINTS, inverse_document_frequency, weigh
 
 
