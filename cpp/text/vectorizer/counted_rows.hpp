@@ -21,7 +21,11 @@ struct Columns {
     std::size_t size;                       // columns are below
     bool all;                               // every term that is in a row has one
 
-    std::int32_t operator[](TermId id) const { return by_index[(id & ~code_bit) + (id >> 31) * n_texts]; }
+    std::int32_t operator[](TermId id) const { return by_index[index(id)]; }
+    void prefetch(TermId id) const { __builtin_prefetch(&by_index[index(id)]); }
+
+  private:
+    std::size_t index(TermId id) const { return (id & ~code_bit) + (id >> 31) * n_texts; }
 };
 
 /// The terms of some documents that follow each other: 5 bytes an entry, for counts are small.

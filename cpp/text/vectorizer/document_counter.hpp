@@ -15,15 +15,15 @@ class DocumentCounter {
     DocumentCounter() { resize(min_slots); }
 
     /// Distinct terms so far.
-    std::size_t size() const { return used_.size(); }
+    std::size_t size() const { return n_used_; }
 
     void add(std::uint32_t id, std::uint32_t n = 1) {
         for (std::size_t i = home(id);; i = (i + 1) & last_slot_) {
             Slot& slot = slots_[i];
             if (slot.n == 0) {
                 slot = {id, n};
-                used_.push_back(static_cast<std::uint32_t>(i));
-                if (2 * used_.size() > last_slot_) [[unlikely]]
+                used_[n_used_++] = static_cast<std::uint32_t>(i);
+                if (n_used_ == used_.size()) [[unlikely]]
                     resize(2 * slots_.size());
                 return;
             }
@@ -34,15 +34,20 @@ class DocumentCounter {
         }
     }
 
-    /// f(id, n) for each term, in the order in which they came first; then there is none.
-    template <class F>
-    void drain(F&& f) {
-        for (const std::uint32_t i : used_) {
-            f(slots_[i].id, slots_[i].n);
-            slots_[i].n = 0;
+    /// f(id, n) for each term, in the order in which they came first; then there is none. soon(id) comes some terms
+    /// before: what f needs of memory may be asked for.
+    template <class Soon, class F>
+    void drain(Soon&& soon, F&& f) {
+        constexpr std::size_t ahead = 16;
+        for (std::size_t k = 0; k < std::min(ahead, n_used_); ++k) soon(slots_[used_[k]].id);
+        for (std::size_t k = 0; k < n_used_; ++k) {
+            if (k + ahead < n_used_) soon(slots_[used_[k + ahead]].id);
+            Slot& slot = slots_[used_[k]];
+            f(slot.id, slot.n);
+            slot.n = 0;
         }
-        const std::size_t fits = std::max(min_slots, std::bit_ceil(4 * used_.size()));
-        used_.clear();
+        const std::size_t fits = std::max(min_slots, std::bit_ceil(4 * n_used_));
+        n_used_ = 0;
         if (slots_.size() > 8 * fits) resize(2 * fits); // a long document among short ones
     }
 
@@ -59,18 +64,21 @@ class DocumentCounter {
         std::swap(old, slots_);
         last_slot_ = n_slots - 1;
         shift_ = 32 - std::countr_zero(n_slots);
-        for (std::uint32_t& place : used_) {
-            std::size_t i = home(old[place].id);
+        used_.resize(n_slots / 2);
+        used_.shrink_to_fit();
+        for (std::size_t k = 0; k < n_used_; ++k) {
+            std::size_t i = home(old[used_[k]].id);
             while (slots_[i].n) i = (i + 1) & last_slot_;
-            slots_[i] = old[place];
-            place = static_cast<std::uint32_t>(i);
+            slots_[i] = old[used_[k]];
+            used_[k] = static_cast<std::uint32_t>(i);
         }
     }
 
     std::vector<Slot> slots_;
     std::size_t last_slot_ = 0;
     int shift_ = 0;                   // 32 - log2 of the number of slots
-    std::vector<std::uint32_t> used_; // slots, in the order in which they were filled
+    std::vector<std::uint32_t> used_; // n_used_ slots, in the order in which they were filled; room for half
+    std::size_t n_used_ = 0;
 };
 
 } // namespace mlcore::text

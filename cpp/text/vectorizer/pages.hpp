@@ -23,8 +23,7 @@ class Pages {
 
   public:
     Pages() = default;
-    /// huge: asks for huge pages, which random access over large memory is quicker with.
-    explicit Pages(std::size_t size, bool huge = false) : size_(size) {
+    explicit Pages(std::size_t size) : size_(size) {
         if (size > address_space / sizeof(T)) throw std::bad_alloc();
         if (size == 0) return;
 #ifdef __linux__
@@ -35,12 +34,11 @@ class Pages {
             data_ = static_cast<T*>(block);
 #ifdef MADV_HUGEPAGE
             constexpr std::size_t huge_from = std::size_t{4} << 20;
-            if (huge && size * sizeof(T) >= huge_from) madvise(block, size * sizeof(T), MADV_HUGEPAGE); // a hint
+            if (size * sizeof(T) >= huge_from) madvise(block, size * sizeof(T), MADV_HUGEPAGE); // a hint
 #endif
             return;
         }
 #endif
-        static_cast<void>(huge);
         data_ = static_cast<T*>(std::calloc(size, sizeof(T)));
         if (!data_) throw std::bad_alloc();
     }

@@ -25,10 +25,11 @@ class CountingReader {
     void start(std::size_t document) { reader_.start(document); }
     bool read(const RunContext& ctx) { return reader_.read(ctx); }
     void end_document(std::size_t) {
-        reader_.counter().drain([&](TermId id, std::uint32_t n) {
-            counts_.add(id, n);
-            if (chunks_) rows_.add(id, n);
-        });
+        reader_.counter().drain([&](TermId id) { counts_.prefetch(id); },
+                                [&](TermId id, std::uint32_t n) {
+                                    counts_.add(id, n);
+                                    if (chunks_) rows_.add(id, n);
+                                });
         if (chunks_) rows_.end_document();
     }
     void end_chunk(std::size_t chunk) {

@@ -22,9 +22,10 @@ class KeepingReader {
     void start(std::size_t document) { reader_.start(document); }
     bool read(const RunContext& ctx) { return reader_.read(ctx); }
     void end_document(std::size_t) {
-        reader_.counter().drain([&](TermId id, std::uint32_t n) {
-            if (columns_[id] >= 0) rows_.add(id, n);
-        });
+        reader_.counter().drain([&](TermId id) { columns_.prefetch(id); },
+                                [&](TermId id, std::uint32_t n) {
+                                    if (columns_[id] >= 0) rows_.add(id, n);
+                                });
         rows_.end_document();
     }
     void end_chunk(std::size_t chunk) { chunks_[chunk] = rows_.take(); }

@@ -188,22 +188,23 @@ class TermReader {
 
     // ---- n-grams of characters --------------------------------------------------------------------------------------
 
-    /// f(term) for the n-grams that end with one of the characters [first, last), at most max_batch of them.
-    template <class F>
-    void for_each_ngram(const char* bytes, const std::uint32_t* offsets, std::size_t first, std::size_t last,
-                        std::size_t n, const char* readable, F&& f) {
-        WordKey keys[max_batch];
-        first = std::max(first, n - 1);
-        const auto text = [&](std::size_t end) {
-            const std::uint32_t begin = offsets[end + 1 - n];
-            return std::string_view(bytes + begin, offsets[end + 1] - begin);
-        };
-        for (std::size_t i = first; i < last; ++i) {
-            keys[i - first] = word_key(text(i), readable);
-            terms_.lexicon().prefetch_characters(keys[i - first]);
+    /// Asks the memory for the n-grams that end with one of the characters [first, last): look_up comes next.
+    void gather(const char* bytes, const std::uint32_t* offsets, std::size_t first, std::size_t last, std::size_t n,
+                const char* readable) {
+        for (std::size_t i = std::max(first, n - 1); i < last; ++i) {
+            const char* const begin = bytes + offsets[i + 1 - n];
+            const auto size = static_cast<std::size_t>(bytes + offsets[i + 1] - begin);
+            grams_.push_back({word_key({begin, size}, readable), begin});
+            terms_.lexicon().prefetch_characters(grams_.back().key);
         }
-        for (std::size_t i = first; i < last; ++i)
-            if (const TermId id = terms_.characters(keys[i - first], text(i)); id != no_term) f(id);
+    }
+
+    /// f(term) for what was gathered.
+    template <class F>
+    void look_up(F&& f) {
+        for (const Gram& gram : grams_)
+            if (const TermId id = terms_.characters(gram.key, {gram.begin, gram.key.length}); id != no_term) f(id);
+        grams_.clear();
     }
 
     /// Counts all n-grams of up to `longest` characters that end with one of [end_, n_characters), from length n_ on.
@@ -215,7 +216,8 @@ class TermReader {
             const std::size_t last = std::min(end_ + max_batch, n_characters);
             for (; n_ <= std::min(longest, last); ++n_) {
                 if (!terms_.claim(max_batch, max_batch)) return false;
-                for_each_ngram(bytes, offsets, end_, last, n_, readable, counting());
+                gather(bytes, offsets, end_, last, n_, readable);
+                look_up(counting());
             }
             end_ = last;
         }
@@ -248,9 +250,11 @@ class TermReader {
             }
             if (!next_run(ctx)) break;
         }
-        word_counter_.drain([&](TermId word, std::uint32_t times) {
-            for (const TermId id : memo_.terms(static_cast<std::int32_t>(word))) counter_.add(id, times);
-        });
+        word_counter_.drain([&](TermId word) { memo_.prefetch_terms(static_cast<std::int32_t>(word)); },
+                            [&](TermId word, std::uint32_t times) {
+                                for (const TermId id : memo_.terms(static_cast<std::int32_t>(word)))
+                                    counter_.add(id, times);
+                            });
         return true;
     }
 
@@ -272,18 +276,16 @@ class TermReader {
         if (memo_.accepts(word) && bound <= 1024 && memo_.has_room()) {
             if (!terms_.claim(bound, bound) || !memo_.claim(memo_writer_)) return false;
             list_.clear();
-            const auto keep = [&](TermId id) { list_.push_back(id); };
             const char* const readable = padded + offsets_[size] + readable_beyond;
-            for (std::size_t n = shortest; n <= longest; ++n)
-                for (std::size_t begin = 0; begin < size; begin += max_batch)
-                    for_each_ngram(padded, offsets_.data(), begin, std::min(begin + max_batch, size), n, readable,
-                                   keep);
+            for (std::size_t n = shortest; n <= longest; ++n) gather(padded, offsets_.data(), 0, size, n, readable);
+            look_up([&](TermId id) { list_.push_back(id); });
             word_counter_.add(static_cast<TermId>(memo_.add(key, word, list_, memo_writer_)));
             return true;
         }
         if (whole) {
             if (!terms_.claim(1, 1)) return false;
-            for_each_ngram(padded, offsets_.data(), size - 1, size, size, padded + offsets_[size], counting());
+            gather(padded, offsets_.data(), size - 1, size, size, padded + offsets_[size]);
+            look_up(counting());
             return true;
         }
         if (!count_characters(padded, offsets_.data(), size, longest)) return false;
@@ -320,6 +322,11 @@ class TermReader {
     std::size_t end_ = 0; // next character, the last one of n-grams
     std::size_t n_ = 0;   // length of the next n-grams that end there
 
+    struct Gram {
+        WordKey key;
+        const char* begin;
+    };
+    std::vector<Gram> grams_;
     std::vector<std::uint32_t> offsets_; // of the characters of a word
     std::vector<TermId> list_;
 };

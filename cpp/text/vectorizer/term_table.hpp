@@ -180,7 +180,7 @@ class TermTable {
     void rebuild(int log2_slots, const RunContext* ctx) {
         const std::size_t n_slots = std::size_t{1} << log2_slots;
         if (n_slots > 2 * (max_ids + 1)) throw ValueError("more than " + std::to_string(max_ids) + " distinct terms");
-        Pages<Slot> old(n_slots, true);
+        Pages<Slot> old(n_slots);
         Pages<Content> contents(room_of(log2_slots));
         if (ctx) std::copy_n(contents_.data(), n_ids(), contents.data());
         contents_ = std::move(contents);

@@ -53,6 +53,11 @@ class WordMemo {
         return {entry.terms, entry.n_terms};
     }
 
+    void prefetch_terms(std::int32_t word) const {
+        __builtin_prefetch(words_.content(word).terms);
+        __builtin_prefetch(words_.content(word).terms + 16);
+    }
+
     bool claim(Writer& writer) { return words_.claim(writer.words, 1, writers_.size()); }
     std::int32_t add(const WordKey& key, std::string_view word, std::span<const TermId> terms, Writer& writer) {
         return words_.find_or_insert(key, writer.words, same(key, word.data()), [&] {
