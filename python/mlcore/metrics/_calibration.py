@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 
 from mlcore._native import core
-from mlcore.metrics._inputs import Floats, invalid, read_labels, require_array
+from mlcore.metrics._inputs import Floats, invalid, known_classes, read_labels, require_array
 from mlcore.metrics._scores import Bytes, check_pos_label, codes_of, is_count, plain_numbers, threads
 from mlcore.metrics._tables import number_table
-from mlcore.metrics._top_k import _known_classes
 
 __all__ = ["calibration_curve", "expected_calibration_error"]
 
@@ -144,7 +143,7 @@ def _top_label(y_true: Any, y_prob: Any, labels: Any) -> tuple[Bytes, Floats]:
     probabilities = number_table(y_prob, "y_prob")
     found = read_labels(y_true, "y_true")
     _check_rows(found.codes, probabilities)
-    _, codes = _known_classes(found, labels, probabilities.shape[1])
+    _, codes = known_classes(found, labels, probabilities.shape[1])
     _check_probabilities(probabilities)
     predicted = probabilities.argmax(axis=1)
     top = np.take_along_axis(probabilities, predicted[:, np.newaxis], axis=1)[:, 0]

@@ -26,6 +26,7 @@ __all__ = [
     "is_nan",
     "is_real",
     "kind_of_target",
+    "known_classes",
     "plain_column",
     "positive_label",
     "quick_weights",
@@ -133,6 +134,34 @@ def read_labels(y: Any, name: str = "y") -> Labels:
         assert_all_finite(column, input_name=name)
     classes, codes = np.unique(column, return_inverse=True)
     return Labels(classes, codes.reshape(-1).astype(np.int32))
+
+
+def known_classes(found: Labels, labels: Any, n_columns: int) -> tuple[Any, Any]:
+    """Return the classes of the columns, and the column of each row's class.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many classes as columns, or `labels` are not sorted and distinct, or lack one that occurs.
+    """
+    if labels is None:
+        if len(found.classes) != n_columns:
+            raise ValueError(
+                f"y_true has {len(found.classes)} classes, and there are {n_columns} columns: name the classes of the "
+                "columns with labels="
+            )
+        return found.classes, found.codes
+    labels = column_or_1d(labels, input_name="labels")
+    classes = np.unique(labels)
+    if len(classes) != len(labels):
+        raise ValueError("labels must be distinct")
+    if not np.array_equal(classes, labels):
+        raise ValueError("labels must be sorted, and the columns in their order")
+    if len(classes) != n_columns:
+        raise ValueError(f"labels names {len(classes)} classes, and there are {n_columns} columns")
+    if len(np.setdiff1d(found.classes, classes)):
+        raise ValueError("y_true has labels that labels does not name")
+    return classes, np.searchsorted(classes, found.classes).astype(np.int32)[found.codes]
 
 
 def positive_label(pos_label: Any, classes: NDArray[Any]) -> Any:

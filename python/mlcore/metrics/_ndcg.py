@@ -122,8 +122,8 @@ def _mean_gain(
     gains, scores = number_table(y_true, "y_true"), number_table(y_score, "y_score")
     if gains.ndim != 2 or gains.shape[1] < 2:
         raise ValueError(
-            f"y_true of {function} must be of shape (n_samples, n_labels) with at least 2 labels: a ranking is only "
-            f"meaningful for more than 1 document; got {gains.shape}"
+            f"y_true of {function} must be of shape (n_samples, n_labels) with two columns or more, as "
+            f"there is no order of one document; got {gains.shape}"
         )
     if scores.shape != gains.shape:
         raise ValueError(

@@ -26,7 +26,7 @@ from mlcore.metrics._tables import quick_relevance
 
 __all__ = ["average_precision_score", "precision_recall_curve"]
 
-NO_POSITIVES = "No positive class found in y_true: recall is set to one for all thresholds"
+NO_POSITIVES = "y_true has no positive rows: recall is 0 / 0, taken as 1 at every threshold"
 
 
 def precision_recall_curve(

@@ -51,7 +51,7 @@ def auc(x: Any, y: Any) -> float:
     direction = 1
     if np.any(steps < 0):
         if not np.all(steps <= 0):
-            raise ValueError("x of auc must ascend or descend: it is neither increasing nor decreasing")
+            raise ValueError("x of auc must ascend or descend, and goes up and down")
         direction = -1
     return float(direction * (steps * (y[1:] + y[:-1]) / 2.0).sum())
 

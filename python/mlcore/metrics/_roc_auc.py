@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import column_or_1d
 
 from mlcore._native import core
 from mlcore._warnings import warn
@@ -27,6 +26,7 @@ from mlcore.metrics._inputs import (
     invalid,
     is_real,
     kind_of_target,
+    known_classes,
     read_labels,
     require_array,
 )
@@ -119,6 +119,10 @@ def roc_auc_score(
         return _of_classes(found or read_labels(y_true, "y_true"), scores, labels, multi_class, average, sample_weight)
     if kind == "binary":
         found = found or read_labels(y_true, "y_true")
+        if scores.ndim == 2 and scores.shape[1] == 2:
+            raise ValueError(
+                "y_true has two labels, and y_score two columns: give the scores of the greater label, y_score[:, 1]"
+            )
         codes = (found.codes == 1).astype(np.uint8)
         return _warned(_binary(codes, scores, sample_weight, limit))
     if kind != "multilabel-indicator":
@@ -179,7 +183,7 @@ def _of_classes(
         )
     if len(found.codes) != len(scores):
         raise ValueError(f"y_true and y_score must have as many rows, got {len(found.codes)} and {len(scores)}")
-    codes = _column_of_rows(found, labels, scores.shape[1])
+    _, codes = known_classes(found, labels, scores.shape[1])
     table = float_table(scores)
     if multi_class == "ovo":
         if sample_weight is not None:
@@ -195,28 +199,6 @@ def _of_classes(
     if np.isnan(values).any():
         warn(ONE_CLASS, UndefinedMetricWarning)
     return average_of_columns(values, average, support if average == "weighted" else None)
-
-
-def _column_of_rows(found: Labels, labels: Any, n_columns: int) -> Any:
-    """Return the number of the column of each row's class."""
-    if labels is None:
-        if len(found.classes) != n_columns:
-            raise ValueError(
-                f"y_true has {len(found.classes)} classes, and y_score {n_columns} columns: name the classes of the "
-                "columns with labels="
-            )
-        return found.codes
-    labels = column_or_1d(labels, input_name="labels")
-    classes = np.unique(labels)
-    if len(classes) != len(labels):
-        raise ValueError("labels of roc_auc_score must be distinct")
-    if not np.array_equal(classes, labels):
-        raise ValueError("labels of roc_auc_score must be sorted, and the columns of y_score in their order")
-    if len(classes) != n_columns:
-        raise ValueError(f"labels names {len(classes)} classes, and y_score has {n_columns} columns")
-    if len(np.setdiff1d(found.classes, classes)):
-        raise ValueError("y_true has labels that labels does not name")
-    return np.searchsorted(classes, found.classes).astype(np.int32)[found.codes]
 
 
 def _of_pairs(codes: Any, scores: Any, average: str | None) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from sklearn.metrics import check_scoring, make_scorer
+from sklearn.metrics import check_scoring, get_scorer_names, make_scorer
 
 from mlcore import metrics
 
@@ -68,4 +68,7 @@ def find_scorer(estimator: Any, scoring: Any) -> Callable[..., float]:
     if isinstance(scoring, str) and scoring in scores():
         metric, response, arguments, greater_is_better, _ = scores()[scoring]
         return make_scorer(metric, response_method=response, greater_is_better=greater_is_better, **arguments)  # type: ignore[no-any-return]
+    names = get_scorer_names()
+    if isinstance(scoring, str) and scoring not in names:
+        raise ValueError(f"scoring must be a callable or one of {', '.join(names)}; got {scoring!r}")
     return check_scoring(estimator, scoring=scoring)  # type: ignore[no-any-return]

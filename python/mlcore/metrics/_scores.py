@@ -115,6 +115,11 @@ def read_scores(y_score: Any) -> Scores:
     plain = plain_numbers(y_score)
     if plain is not None and plain.ndim == 1 and (floats := _as_floats(plain)) is not None:
         return Scores(floats, None, plain.dtype)  # the core looks for NaN
+    if np.ndim(y_score) == 2 and np.shape(y_score)[1] > 1:
+        raise ValueError(
+            f"y_score must be one score a row, got shape {np.shape(y_score)}: of two columns of probabilities take "
+            "y_score[:, 1]"
+        )
     column = column_or_1d(y_score, input_name="y_score")
     if column.dtype.kind in "US":
         raise ValueError(f"y_score must hold numbers, got strings ({column.dtype})")

@@ -23,6 +23,11 @@ def number_table(values: Any, name: str) -> Floats:
     plain = plain_numbers(values)
     if plain is not None and plain.ndim == 2:
         return plain.astype(np.float64, copy=False)
+    if isinstance(values, list | tuple) and len({np.size(row) for row in values}) > 1:
+        raise ValueError(
+            f"rows of {name} must be of one length: measure queries of different lengths one by one, or fill up with "
+            "columns that have no relevance and the lowest scores"
+        )
     table = check_array(values, input_name=name, ensure_2d=False, ensure_all_finite=False)
     if table.dtype.kind not in "fiub":
         table = check_array(values, input_name=name, ensure_2d=False, dtype=np.float64)

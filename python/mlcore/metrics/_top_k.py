@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils import assert_all_finite, check_array
 
 from mlcore._native import core
 from mlcore._warnings import warn
 from mlcore.metrics._averages import score_table
-from mlcore.metrics._inputs import Floats, Labels, invalid, kind_of_target, read_labels, require_array
+from mlcore.metrics._inputs import Floats, invalid, kind_of_target, known_classes, read_labels, require_array
 from mlcore.metrics._scores import check_flag, is_count, quick_labels, threads
 from mlcore.metrics._tables import mean_weights, number_table, relevance_table
 
@@ -82,7 +82,7 @@ def top_k_accuracy_score(
         )
     if len(found.codes) != len(scores):
         raise ValueError(f"y_true and y_score must have as many rows, got {len(found.codes)} and {len(scores)}")
-    classes, codes = _known_classes(found, labels, scores.shape[1] if scores.ndim == 2 else 2)
+    classes, codes = known_classes(found, labels, scores.shape[1] if scores.ndim == 2 else 2)
     if k >= len(classes):
         warn(
             f"k ({k}) is not below the number of classes ({len(classes)}): every row counts, the score says nothing",
@@ -98,28 +98,6 @@ def top_k_accuracy_score(
     if not normalize:
         return float(hits.sum()) if sample_weight is None else float(np.dot(hits, sample_weight))
     return _mean(hits, sample_weight)
-
-
-def _known_classes(found: Labels, labels: Any, n_columns: int) -> tuple[Any, Any]:
-    """Return the classes of the columns, and the column of each row's class."""
-    if labels is None:
-        if len(found.classes) != n_columns:
-            raise ValueError(
-                f"y_true has {len(found.classes)} classes, and there are {n_columns} columns: name the classes of the "
-                "columns with labels="
-            )
-        return found.classes, found.codes
-    labels = column_or_1d(labels, input_name="labels")
-    classes = np.unique(labels)
-    if len(classes) != len(labels):
-        raise ValueError("labels must be distinct")
-    if not np.array_equal(classes, labels):
-        raise ValueError("labels must be sorted, and the columns in their order")
-    if len(classes) != n_columns:
-        raise ValueError(f"labels names {len(classes)} classes, and there are {n_columns} columns")
-    if len(np.setdiff1d(found.classes, classes)):
-        raise ValueError("y_true has labels that labels does not name")
-    return classes, np.searchsorted(classes, found.classes).astype(np.int32)[found.codes]
 
 
 def mean_reciprocal_rank(

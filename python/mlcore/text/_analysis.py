@@ -264,6 +264,8 @@ class AnalysisMixin:
             if is_missing(document):
                 raise missing(who, position, document)
             raise no_text(who, position, document)
+        if self.input == "file" and not hasattr(document, "read"):
+            raise no_text(who, position, document, "a file, as input='file' says: one that has read()")
         try:
             text = self.decode(document)
         except UnicodeDecodeError as error:

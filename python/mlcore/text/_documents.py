@@ -6,6 +6,7 @@ passes in bounded memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -88,9 +89,14 @@ def missing(who: str, position: int, document: Any) -> ValueError:
 
 
 def no_text(who: str, position: int, document: Any, expected: str = "a str or bytes") -> TypeError:
-    """Return the error for a document of another type."""
+    """Return the error for a document of another type, with what its user may have meant."""
+    hint = ""
+    if isinstance(document, list | tuple):
+        hint = ": documents that are lists of tokens already need analyzer=list"
+    elif isinstance(document, PathLike):
+        hint = ": paths need input='filename'"
     return TypeError(
-        f"document {position} of {who} must be {expected}, got a value of type {type(document).__name__!r}"
+        f"document {position} of {who} must be {expected}, got a value of type {type(document).__name__!r}{hint}"
     )
 
 

@@ -71,13 +71,16 @@ def test_random_numbers(seed, n, outputs, form, weights):
         "some zero": (rng.random(n) < 0.6) + np.eye(n)[0],
     }[weights]
     tolerance = 1e-9 if form != "float32" else 2e-3  # differences of near numbers; scikit-learn adds up float32
-    for name in MEANS + SHARES:
+    shares = SHARES
+    if n == 1 and w is not None:  # scikit-learn divides what rounding has left of e - w e / w by 0
+        shares = [name for name in SHARES if name != "explained_variance_score"]
+    for name in (*MEANS, *shares):
         if form == "float32" and name == "d2_pinball_score":
             continue
         compare(name, t, p, sample_weight=w, rtol=tolerance)
         if form != "float32":  # ours are float64 always
             compare(name, t, p, sample_weight=w, multioutput="raw_values", rtol=tolerance)
-    for name in SHARES:
+    for name in shares:
         compare(name, t, p, sample_weight=w, multioutput="variance_weighted", rtol=tolerance)
         compare(name, t, p, sample_weight=w, force_finite=False, rtol=tolerance)
     if outputs == 3:

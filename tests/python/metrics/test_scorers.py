@@ -148,3 +148,10 @@ def test_trainer_needs_validation_rows_for_them():
         trainer.fit(np.zeros((4, 3), np.float32), np.array([0, 1, 0, 1]))
     with pytest.raises(ValueError, match=r"unknown metric 'auc'; known are .*roc_auc"):
         nn.Trainer(nn.Linear(3, 2), nn.CrossEntropyLoss(), metrics="auc")
+
+
+def test_an_unknown_scoring_says_what_there_is():
+    X, y = make_classification(60, random_state=0)
+    model = GBDTClassifier(n_estimators=2, scoring="pr_auc", early_stopping=True)
+    with pytest.raises(ValueError, match=r"scoring must be .* average_precision, .*got 'pr_auc'"):
+        model.fit(X, y)

@@ -417,3 +417,18 @@ def test_memory_is_bounded_by_the_results():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000  # no copies of the columns in Python
+
+
+@pytest.mark.parametrize("metric", [metrics.roc_auc_score, metrics.average_precision_score, metrics.ks_statistic])
+def test_two_columns_of_probabilities_are_refused_with_what_to_take(metric):
+    probabilities = np.array([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4]])
+    with pytest.raises(ValueError, match=r"take|y_score\[:, 1\]"):
+        metric([0, 1, 1], probabilities)
+
+
+def test_queries_of_different_lengths():
+    gains, scores = [[3, 0, 1], [0, 2]], [[0.2, 0.9, 0.4], [0.1, 0.3]]
+    with pytest.raises(ValueError, match="fill up"):
+        metrics.ndcg_score(gains, scores)
+    padded = metrics.ndcg_score([[3, 0, 1], [0, 2, 0]], [[0.2, 0.9, 0.4], [0.1, 0.3, -1e9]])
+    assert padded == pytest.approx(np.mean([metrics.ndcg_score([g], [s]) for g, s in zip(gains, scores, strict=True)]))

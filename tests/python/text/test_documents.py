@@ -192,7 +192,7 @@ def test_files_that_are_not_there(name):
     for options in ({}, {"analyzer": str.split}):
         with pytest.raises(FileNotFoundError):
             make(name, input="filename", **options).fit_transform(["no such file"])
-    with pytest.raises(AttributeError, match="read"):
+    with pytest.raises(TypeError, match="read"):
         make(name, input="file").fit_transform(["no file"])
 
 

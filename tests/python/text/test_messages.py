@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -297,3 +298,21 @@ def test_sparse_arrays_where_scikit_learn_gives_them(name):
         assert isinstance(X, sp.csr_array)
         assert isinstance(mlcore.TfidfTransformer().fit_transform(X), sp.csr_array)
     assert isinstance(getattr(mlcore, name)().fit_transform(DOCUMENTS), sp.csr_matrix)
+
+
+@pytest.mark.parametrize(
+    ("options", "document", "message"),
+    [
+        ({}, ["two", "tokens"], "need analyzer=list"),
+        ({}, Path("a.txt"), "need input='filename'"),
+        ({"input": "file"}, "a.txt", r"document 0 .* has read\(\), got a value of type 'str'"),
+    ],
+)
+def test_what_a_document_of_another_type_may_have_meant(options, document, message):
+    with pytest.raises(TypeError, match=message):
+        mlcore.CountVectorizer(**options).fit([document])
+
+
+def test_lists_of_tokens():
+    vectorizer = mlcore.CountVectorizer(analyzer=list).fit([["two", "tokens"], ["two"]])
+    assert vectorizer.vocabulary_ == {"tokens": 0, "two": 1}
