@@ -99,7 +99,8 @@ Area roc_area(const RunContext& ctx, const SortedScores<Row>& sorted) {
     else
         twice = twice_area(0, sorted.n, 0, 0, area.descends);
     if (both(area.totals))
-        area.value = static_cast<double>(twice) / (2 * (area.totals.positive * per_tp) * (area.totals.negative * per_fp));
+        area.value =
+            static_cast<double>(twice) / (2 * (area.totals.positive * per_tp) * (area.totals.negative * per_fp));
     return area;
 }
 
