@@ -143,7 +143,7 @@ def bootstrap(
     0.75
     >>> result.low < result.value < result.high
     True
-    >>> bootstrap("f1_macro", ["a", "b", "c"] * 50, ["a", "c", "c"] * 50, random_state=0).value.round(3)
+    >>> round(bootstrap("f1_macro", ["a", "b", "c"] * 50, ["a", "c", "c"] * 50, random_state=0).value, 3)
     0.556
     """
     _check_options(metric, n_resamples, confidence_level, stratified, method, threshold)
