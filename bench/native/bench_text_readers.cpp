@@ -2,10 +2,10 @@
 // Texts of made-up words whose lengths and share of letters beyond ASCII are those of the languages named.
 #include "bench.hpp"
 #include "core/random.hpp"
+#include "text/analysis/character_reader.hpp"
+#include "text/analysis/word_reader.hpp"
+#include "text/hashing/hashed_rows.hpp"
 #include "text/unicode/character_table.hpp"
-#include "text/vectorizer/character_reader.hpp"
-#include "text/vectorizer/hashed_rows.hpp"
-#include "text/vectorizer/word_reader.hpp"
 
 #include <cstdint>
 #include <string>

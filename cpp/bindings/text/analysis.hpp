@@ -7,7 +7,7 @@
 #pragma once
 
 #include "bindings/text/characters.hpp"
-#include "text/vectorizer/analysis.hpp"
+#include "text/analysis/analysis.hpp"
 
 namespace mlcore::bindings {
 

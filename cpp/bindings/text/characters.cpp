@@ -3,8 +3,8 @@
 #include "bindings/numpy_args.hpp"
 #include "bindings/text/text.hpp"
 #include "core/error.hpp"
-#include "text/vectorizer/character_reader.hpp"
-#include "text/vectorizer/word_reader.hpp"
+#include "text/analysis/character_reader.hpp"
+#include "text/analysis/word_reader.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -7,9 +7,9 @@
 // The table is that of the process, lives for ever and may be read without the GIL.
 #pragma once
 
+#include "text/analysis/token_rule.hpp"
 #include "text/unicode/character_table.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/token_rule.hpp"
 
 #include <pybind11/pybind11.h>
 

@@ -1,10 +1,10 @@
-// Documents as sums over hashed terms: text/vectorizer/hashed_rows.hpp.
+// Documents as sums over hashed terms: text/hashing/hashed_rows.hpp.
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
 #include "bindings/text/analysis.hpp"
 #include "bindings/text/text.hpp"
 #include "core/error.hpp"
-#include "text/vectorizer/hashed_rows.hpp"
+#include "text/hashing/hashed_rows.hpp"
 
 #include <array>
 #include <string>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/context.hpp"
-#include "text/vectorizer/analysis.hpp"
+#include "text/analysis/analysis.hpp"
 #include "text/vectorizer/lexicon.hpp"
 
 #include <string_view>

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "core/context.hpp"
-#include "text/vectorizer/analysis.hpp"
+#include "text/analysis/analysis.hpp"
 #include "text/vectorizer/arena.hpp"
 #include "text/vectorizer/term_table.hpp"
 

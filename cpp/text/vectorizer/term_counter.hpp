@@ -4,8 +4,8 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "text/analysis/analysis.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analysis.hpp"
 #include "text/vectorizer/counted_rows.hpp"
 #include "text/vectorizer/document_pass.hpp"
 #include "text/vectorizer/lexicon.hpp"

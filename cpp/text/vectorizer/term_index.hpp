@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "text/analysis/analysis.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analysis.hpp"
 #include "text/vectorizer/counted_rows.hpp"
 #include "text/vectorizer/lexicon.hpp"
 #include "text/vectorizer/term_counter.hpp"

@@ -7,14 +7,14 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "text/analysis/analysis.hpp"
+#include "text/analysis/character_reader.hpp"
+#include "text/analysis/word_reader.hpp"
 #include "text/unicode/document.hpp"
 #include "text/unicode/encode.hpp"
-#include "text/vectorizer/analysis.hpp"
-#include "text/vectorizer/character_reader.hpp"
 #include "text/vectorizer/document_counter.hpp"
 #include "text/vectorizer/lexicon.hpp"
 #include "text/vectorizer/word_memo.hpp"
-#include "text/vectorizer/word_reader.hpp"
 
 #include <algorithm>
 #include <cstddef>

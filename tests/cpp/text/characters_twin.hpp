@@ -2,10 +2,10 @@
 // what a document becomes, character by character.
 #pragma once
 
+#include "text/analysis/analyzer.hpp"
 #include "text/unicode/character_table.hpp"
 #include "text/unicode/document.hpp"
 #include "text/unicode/encode.hpp"
-#include "text/vectorizer/analyzer.hpp"
 
 #include <cstdint>
 #include <string>

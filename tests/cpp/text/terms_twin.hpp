@@ -3,8 +3,8 @@
 
 #include "text/characters_twin.hpp"
 
+#include "text/analysis/analysis.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analysis.hpp"
 
 #include <algorithm>
 #include <cstddef>

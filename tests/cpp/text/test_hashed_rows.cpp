@@ -2,7 +2,7 @@
 
 #include "text/characters_twin.hpp"
 
-#include "text/vectorizer/hashed_rows.hpp"
+#include "text/hashing/hashed_rows.hpp"
 
 #include <algorithm>
 #include <cstdlib>

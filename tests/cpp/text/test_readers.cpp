@@ -3,8 +3,8 @@
 #include "text/characters_twin.hpp"
 
 #include "core/random.hpp"
-#include "text/vectorizer/character_reader.hpp"
-#include "text/vectorizer/word_reader.hpp"
+#include "text/analysis/character_reader.hpp"
+#include "text/analysis/word_reader.hpp"
 #include "text/word_table.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "check.hpp"
 
-#include "text/vectorizer/token_rule.hpp"
+#include "text/analysis/token_rule.hpp"
 
 #include <string>
 

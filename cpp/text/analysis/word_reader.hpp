@@ -1,10 +1,10 @@
 // Words of documents: see analyzer.hpp.
 #pragma once
 
+#include "text/analysis/analyzer.hpp"
+#include "text/analysis/normaliser.hpp"
 #include "text/tokenizer.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analyzer.hpp"
-#include "text/vectorizer/normaliser.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,9 +1,9 @@
 // Characters of documents, for n-grams of characters: see analyzer.hpp.
 #pragma once
 
+#include "text/analysis/analyzer.hpp"
+#include "text/analysis/normaliser.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analyzer.hpp"
-#include "text/vectorizer/normaliser.hpp"
 
 #include <cstddef>
 #include <cstdint>

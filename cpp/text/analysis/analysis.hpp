@@ -1,7 +1,7 @@
 // What the terms of a document are: n-grams of its words, of its characters, or of the characters of each word.
 #pragma once
 
-#include "text/vectorizer/analyzer.hpp"
+#include "text/analysis/analyzer.hpp"
 
 #include <cstddef>
 #include <string>

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "text/analysis/analysis.hpp"
+#include "text/analysis/character_reader.hpp"
+#include "text/analysis/word_reader.hpp"
+#include "text/hashing/term_hash.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analysis.hpp"
-#include "text/vectorizer/character_reader.hpp"
-#include "text/vectorizer/term_hash.hpp"
-#include "text/vectorizer/word_reader.hpp"
 #include "text/word_table.hpp"
 
 #include <cstddef>

@@ -4,9 +4,9 @@
 
 #include "core/context.hpp"
 #include "core/memory.hpp"
+#include "text/analysis/analysis.hpp"
+#include "text/hashing/term_hash.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analysis.hpp"
-#include "text/vectorizer/term_hash.hpp"
 
 #include <cstddef>
 #include <cstdint>

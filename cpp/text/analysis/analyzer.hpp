@@ -12,9 +12,9 @@
 // that hold one (U+03A3) come in Python's own lower case already, which stays as it is (bindings/text/characters.hpp).
 #pragma once
 
+#include "text/analysis/token_rule.hpp"
 #include "text/unicode/character_table.hpp"
 #include "text/unicode/encode.hpp"
-#include "text/vectorizer/token_rule.hpp"
 
 #include <array>
 #include <atomic>

@@ -1,8 +1,8 @@
-#include "text/vectorizer/hashed_rows.hpp"
+#include "text/hashing/hashed_rows.hpp"
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
-#include "text/vectorizer/hashed_terms.hpp"
+#include "text/hashing/hashed_terms.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "text/vectorizer/character_reader.hpp"
+#include "text/analysis/character_reader.hpp"
 
 #include "core/error.hpp"
 

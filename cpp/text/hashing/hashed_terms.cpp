@@ -1,4 +1,4 @@
-#include "text/vectorizer/hashed_terms.hpp"
+#include "text/hashing/hashed_terms.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "text/vectorizer/token_rule.hpp"
+#include "text/analysis/token_rule.hpp"
 
 #include <algorithm>
 

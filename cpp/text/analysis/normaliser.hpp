@@ -6,8 +6,8 @@
 // of the Analyzer.
 #pragma once
 
+#include "text/analysis/analyzer.hpp"
 #include "text/unicode/document.hpp"
-#include "text/vectorizer/analyzer.hpp"
 
 #include <cstddef>
 #include <cstdint>

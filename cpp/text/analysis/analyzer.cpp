@@ -1,4 +1,4 @@
-#include "text/vectorizer/analyzer.hpp"
+#include "text/analysis/analyzer.hpp"
 
 #include <memory>
 #include <string>

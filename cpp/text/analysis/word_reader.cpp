@@ -1,4 +1,4 @@
-#include "text/vectorizer/word_reader.hpp"
+#include "text/analysis/word_reader.hpp"
 
 #include "core/error.hpp"
 

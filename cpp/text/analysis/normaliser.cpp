@@ -1,6 +1,6 @@
-#include "text/vectorizer/normaliser.hpp"
+#include "text/analysis/normaliser.hpp"
 
-#include "text/vectorizer/byte_block.hpp"
+#include "text/analysis/byte_block.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/simd.hpp"
-#include "text/vectorizer/analyzer.hpp"
+#include "text/analysis/analyzer.hpp"
 
 #include <cstddef>
 #include <cstdint>
