@@ -86,7 +86,9 @@ def assert_equal(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
     assert X.dtype == R.dtype
     np.testing.assert_array_equal(X.indptr, R.indptr)
     np.testing.assert_array_equal(X.indices, R.indices)
-    np.testing.assert_allclose(X.data, R.data, rtol=1e-14)
+    # scikit-learn adds up the squares of a row in the order in which its terms came first, ours in that of columns:
+    # norms of rows of thousands of entries differ by some tens of roundings.
+    np.testing.assert_allclose(X.data, R.data, rtol=1e-12)
     if hasattr(theirs[0], "vocabulary_"):
         assert list(ours[0].get_feature_names_out()) == list(theirs[0].get_feature_names_out())
 

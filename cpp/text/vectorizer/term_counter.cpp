@@ -82,7 +82,7 @@ void TermCounter::read(const RunContext& ctx, std::span<const DocumentChunk> chu
     if (keep_rows) chunks_.resize(n_before + chunks.size());
     DocumentPass<CountingReader<Reader>> pass(ctx, chunks);
     for (std::size_t w = 0; w < n_workers; ++w)
-        pass.add_worker(counts_, n_workers == 1, keep_rows ? &chunks_[n_before] : nullptr, arguments..., w);
+        pass.add_worker(counts_, n_workers == 1, keep_rows ? chunks_.data() + n_before : nullptr, arguments..., w);
     pass.run(
         work_ns,
         [&] {
