@@ -57,13 +57,15 @@ void log1p(const Block& x, std::size_t n, double* out) {
     }
 }
 
+/// Logarithms of a block. They start as zeros, or GCC 12 doubts that they are written.
+using Logs = std::array<double, reduce_block>;
+
 /// sum_i w_i error_i of the rows of a block that starts at `begin`. Logarithms are taken a block at a time, by vectors.
 double block_error(Error error, double parameter, const Block& t, const Block& p, std::span<const double> weight,
                    std::size_t begin, std::size_t n) {
     const auto sum = [&](auto term) {
         return weighted_sum(weight, begin, n, [&](std::size_t i) { return term(t[i], p[i], i); });
     };
-    std::array<double, reduce_block> a, b;
     switch (error) {
     case Error::absolute:
         return sum([](double x, double y, std::size_t) { return std::abs(y - x); });
@@ -76,21 +78,25 @@ double block_error(Error error, double parameter, const Block& t, const Block& p
             const double gap = x - y, sign = gap >= 0 ? 1.0 : 0.0;
             return alpha * sign * gap - (1 - alpha) * (1 - sign) * gap;
         });
-    case Error::squared_log:
+    case Error::squared_log: {
+        Logs a{}, b{};
         log1p(t, n, a.data());
         log1p(p, n, b.data());
         return sum([&](double, double, std::size_t i) { return (a[i] - b[i]) * (a[i] - b[i]); });
+    }
     default:
         break;
     }
     const double power = parameter;
     if (power == 0) return sum([](double x, double y, std::size_t) { return (x - y) * (x - y); });
     if (power == 1) {
+        Logs a{};
         for (std::size_t i = 0; i < n; ++i) a[i] = t[i] / p[i];
         vm::log(a.data(), a.data(), n);
         return sum([&](double x, double y, std::size_t i) { return 2 * ((x == 0 ? 0.0 : x * a[i]) - x + y); });
     }
     if (power == 2) {
+        Logs a{};
         for (std::size_t i = 0; i < n; ++i) a[i] = p[i] / t[i];
         vm::log(a.data(), a.data(), n);
         return sum([&](double x, double y, std::size_t i) { return 2 * (a[i] + x / y - 1); });
