@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -22,6 +22,7 @@ from mlcore._validation import has_weight, read_labels, row_weights
 from mlcore.linear_model._data import Rows, classification_rows
 from mlcore.linear_model._logistic import LogisticRegression
 from mlcore.linear_model._logistic_fit import EXACT_SOLVERS, Settings, choose_solver, default_max_iter, fit
+from mlcore.metrics._scorers import find_scorer
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -202,7 +203,7 @@ class LogisticRegressionCV(LogisticRegression):
         return float(self._scorer()(self, X, y, **options))
 
     def _scorer(self) -> Any:
-        return check_scoring(self, scoring="accuracy" if self.scoring is None else self.scoring)
+        return find_scorer(self, "accuracy" if self.scoring is None else self.scoring)
 
     def _grid(self, name: str, values: Any, *, low: float, high: float) -> Floats:
         try:

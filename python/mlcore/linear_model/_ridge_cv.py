@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
@@ -27,6 +27,7 @@ from mlcore._state import Array, Number, OneOf, Optional, Spec
 from mlcore._tables import Floats, is_sparse
 from mlcore.linear_model._least_squares import BaseLeastSquares, Problem, check_finite
 from mlcore.linear_model._ridge import Ridge
+from mlcore.metrics._scorers import find_scorer
 
 
 class RidgeCV(BaseLeastSquares):
@@ -194,7 +195,7 @@ class RidgeCV(BaseLeastSquares):
             squares = errors**2
             return squares, -np.average(squares, axis=1, weights=problem.weight)
         predictions = problem.Y - errors
-        scorer = check_scoring(self, scoring=self.scoring, allow_none=False)
+        scorer = find_scorer(self, self.scoring)
         options = {} if problem.weight is None else {"sample_weight": problem.weight}
         per_target = self.alpha_per_target and not problem.is_flat
         scores = np.empty((len(errors), errors.shape[2] if per_target else 1))

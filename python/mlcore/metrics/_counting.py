@@ -184,9 +184,17 @@ def scores_hint(kind: str) -> str:
     return ": scores become labels by a threshold (y_score >= 0.5) or, of several columns, by argmax(axis=1)"
 
 
+def chosen_labels(labels: Any) -> NDArray[Any]:
+    """Return the argument `labels` as an array of one axis. Raises ValueError if it is none, as one label alone."""
+    chosen = np.asarray(labels)
+    if chosen.ndim != 1:
+        raise ValueError(f"labels must be a list or an array of labels, with one axis, got {labels!r}")
+    return chosen
+
+
 def positions_of(labels: Any, classes: NDArray[Any]) -> NDArray[np.int64]:
     """Return the position of each of `labels` in the labels that occur, -1 for one that does not."""
-    wanted = np.asarray(labels)
+    wanted = chosen_labels(labels)
     if (wanted.dtype.kind == "U") != (classes.dtype.kind == "U"):
         wanted, classes = wanted.astype(str), classes.astype(str)
     place = {label: k for k, label in enumerate(classes.tolist())}

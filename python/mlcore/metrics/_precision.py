@@ -11,7 +11,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from mlcore._native import core
 from mlcore._warnings import warn
-from mlcore.metrics._counting import IndicatorCounts, LabelCounts, count, positions_of
+from mlcore.metrics._counting import IndicatorCounts, LabelCounts, chosen_labels, count, positions_of
 from mlcore.metrics._inputs import invalid, is_nan, is_real
 
 __all__ = [
@@ -371,11 +371,11 @@ def select(
 
 def columns_of(labels: Any, counts: LabelCounts | IndicatorCounts) -> NDArray[np.int64]:
     """Return `labels` as numbers of columns of indicator matrices."""
-    columns = np.asarray(labels)
+    columns = chosen_labels(labels)
     for column in columns.tolist():
-        if not 0 <= column < counts.n_labels:
+        if not isinstance(column, int) or not 0 <= column < counts.n_labels:
             raise ValueError(
-                f"labels of indicator matrices are numbers of columns, 0 to {counts.n_labels - 1}, got {column}"
+                f"labels of indicator matrices are numbers of columns, 0 to {counts.n_labels - 1}, got {column!r}"
             )
     return columns
 

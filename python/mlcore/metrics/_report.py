@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlcore._warnings import warn
-from mlcore.metrics._counting import IndicatorCounts, count, positions_of
+from mlcore.metrics._counting import IndicatorCounts, chosen_labels, count, positions_of
 from mlcore.metrics._inputs import invalid
 from mlcore.metrics._precision import Selection, columns_of, score_selection
 
@@ -60,7 +60,9 @@ def classification_report(
         raise invalid("classification_report", "digits", "an int >= 0", digits)
     counts = count(y_true, y_pred, sample_weight, "classification_report")
     several = isinstance(counts, IndicatorCounts)
-    named = counts.classes if labels is None else np.asarray(labels)
+    named = counts.classes if labels is None else chosen_labels(labels)
+    if len(named) == 0:
+        raise ValueError("labels names no label to report: give one or more")
     complete = labels is None or set(named.tolist()) >= set(counts.classes.tolist())
     if target_names is None:
         target_names = [f"{label}" for label in named]

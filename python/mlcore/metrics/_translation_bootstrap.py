@@ -187,7 +187,7 @@ def paired_bootstrap(
         scorer = Chrf(**{"word_order": 2, **options})
     else:
         raise ValueError(f"metric must be 'bleu', 'chrf' or 'chrf++', got {metric!r}")
-    if n_resamples < 1 or int(n_resamples) != n_resamples:
+    if not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
         raise ValueError(f"n_resamples must be an int >= 1, got {n_resamples!r}")
     if not 0 < confidence_level < 1:
         raise ValueError(f"confidence_level must lie between 0 and 1, got {confidence_level!r}")

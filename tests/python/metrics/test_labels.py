@@ -154,3 +154,27 @@ def test_later_rows_may_hold_other_labels():
     assert metrics.confusion_matrix(t, p).tolist() == [[0, 0, 0], [1, 4998, 0], [0, 1, 0]]
     with pytest.raises(ValueError, match="NaN"):
         metrics.accuracy_score(np.where(np.arange(5000) == 4999, np.nan, 0.0), p)
+
+
+@pytest.mark.parametrize("labels", ["ab", 1, [[0, 1]], None])
+@pytest.mark.parametrize("metric", [metrics.f1_score, metrics.confusion_matrix, metrics.classification_report])
+def test_labels_are_a_list(metric, labels):
+    """One label alone, or a word, is not taken apart in silence."""
+    options = {"average": "macro"} if metric is metrics.f1_score else {}
+    if labels is None:
+        metric([0, 1, 1], [0, 1, 0], labels=labels, **options)
+        return
+    with pytest.raises(ValueError, match="labels must be a list or an array of labels"):
+        metric([0, 1, 1], [0, 1, 0], labels=labels, **options)
+
+
+def test_a_report_needs_a_label():
+    with pytest.raises(ValueError, match="labels names no label"):
+        metrics.classification_report([0, 1], [0, 1], labels=[])
+
+
+@pytest.mark.parametrize("labels", [["a"], [0.5], [7]])
+def test_labels_of_indicators_are_columns(labels):
+    indicators = np.array([[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="numbers of columns, 0 to 1"):
+        metrics.f1_score(indicators, indicators, labels=labels, average="macro")
