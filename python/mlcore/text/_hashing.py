@@ -212,7 +212,8 @@ class HashingVectorizer(AnalysisMixin, TransformerMixin, StateMixin, BaseEstimat
             If stop words do not fit the tokens.
         """
         name = type(self).__name__
-        if not isinstance(self.n_features, int | np.integer):  # fit, which says so too, need not have been called
+        n_features: Any = self.n_features
+        if not isinstance(n_features, int | np.integer):  # fit, which says so too, need not have been called
             self._validate_params()
         check_documents(X, f"X of {name}")
         self._check_ngram_range()
