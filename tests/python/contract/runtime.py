@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,18 +46,28 @@ def ask(vectors: Any, n_jobs: int) -> list[Any]:
 def number_of_threads(name: str) -> None:
     """One job starts no thread; more of them give the same bits, in fit and in what is asked after it."""
     X, _ = typical(name, case(name).n_parallel)
-    counts = [n_threads()]
+    alone = n_threads()
     model, expected = fitted(name, 1)
-    assert n_threads() == counts[0], "n_jobs=1 has started a thread"
+    assert n_threads() == alone, "n_jobs=1 has started a thread"
     for n_jobs in (2, 3, 8):
         found = fitted(name, n_jobs)[1]
         assert found == expected or not case(name).same_bits_by_n_jobs, f"n_jobs={n_jobs} gives other bits"
-        counts.append(n_threads())
-    assert len(set(counts)) > 1 or not TEAMS_STAY, "eight jobs use no threads: it takes more rows (n_parallel)"
+    assert not TEAMS_STAY or a_team_was_left(name, alone), "jobs use no threads: it takes more rows (n_parallel)"
     if kind(name) != "vectors":
         for n_jobs in (2, 8):
             assert fingerprint(model.set_params(n_jobs=n_jobs), X) == expected, f"n_jobs={n_jobs} predicts other bits"
     assert fitted(name, 1)[1] == expected, "a second fit gives other bits"
+
+
+def a_team_was_left(name: str, alone: int | None) -> bool:
+    """Say whether two jobs leave a thread behind, now or on one of the next tries.
+
+    On a machine that is busy with other things, loops do without a team for a while.
+    """
+    end = time.monotonic() + 20
+    while n_threads() == alone and time.monotonic() < end:
+        fitted(name, 2)
+    return n_threads() != alone
 
 
 def fork_after_use(name: str) -> None:
