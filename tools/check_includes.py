@@ -1,14 +1,15 @@
 """Fail where a file includes or imports something that lies above it.
 
 C++:     core <- linalg, optim, text <- boosting, svm, linear_model, embedding, nn ... <- bindings
-Python:  the files of mlcore/ <- metrics <- boosting, svm, linear_model, embedding, nn, text ... <- plotting <- __init__
+Python:  the files of mlcore/ <- metrics <- boosting, svm, linear_model, embedding, nn, text ...
+         <- seq <- plotting
 In nn:   nn/_*.py <- tensor <- functional <- init, layers <- optim <- training <- estimators
 
-What stands left of an arrow knows nothing of what stands right of it; pieces of one floor know nothing of each other,
-but for layers, which use init. In C++ metrics is a family, which stands on text. A folder that is not named here is a
-family. Only the bindings know Python, and where there is a core/eigen.hpp, Eigen is included after it, because it
-switches off the warnings that Eigen causes. Headers that depend on the ISA level include core/simd.hpp: it refuses to
-be a part of the bindings, compiled for all levels.
+What stands left of an arrow knows nothing of what stands right of it (__init__ stands right of all); pieces of one
+floor know nothing of each other, but for layers, which use init, and seq, which stands on nn and text. In C++ metrics
+is a family, which stands on text. A folder that is not named here is a family. Only the bindings know Python, and where
+there is a core/eigen.hpp, Eigen is included after it, because it switches off the warnings that Eigen causes. Headers
+that depend on the ISA level include core/simd.hpp: it refuses to be a part of the bindings, compiled for all levels.
 """
 
 import ast
@@ -25,6 +26,7 @@ CORE = {"core"}
 BELOW_FAMILIES = {"linalg", "optim", "text"}
 SHARED = {"_core", "_cpu"}  # the compiled modules, as low as a file of mlcore/ itself
 PACKAGES_BELOW = {"metrics"}  # they score the models of the others
+STANDS_ON = {"seq": {"nn", "text"}}  # families that are made of others
 ABOVE_FAMILIES = {"plotting"}
 ROOMS_OF_NN = ["_*", "tensor", "functional", "init", "layers", "optim", "training", "estimators"]
 
@@ -68,7 +70,7 @@ def allowed_packages(folder: str, packages: set[str]) -> set[str]:
     if folder in ABOVE_FAMILIES:
         return packages - ABOVE_FAMILIES | {folder}
     if folder in packages - PACKAGES_BELOW:
-        return PACKAGES_BELOW | {folder}
+        return PACKAGES_BELOW | STANDS_ON.get(folder, set()) | {folder}
     return {folder}
 
 

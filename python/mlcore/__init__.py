@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore import linear_model as linear_model
     from mlcore import metrics as metrics
     from mlcore import nn as nn
+    from mlcore import seq as seq
     from mlcore import svm as svm
     from mlcore import text as text
     from mlcore._config import show_config as show_config

@@ -34,6 +34,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "NeuralClassifier",
         "NeuralRegressor",
     ),
+    "seq": (),
     "svm": (
         "SVC",
         "SVR",

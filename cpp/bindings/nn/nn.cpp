@@ -84,8 +84,10 @@ void register_nn(py::module_& parent) {
     register_nn_attention(m);
     register_nn_convolution(m);
     register_nn_elementwise(m);
+    register_nn_inference(m);
     register_nn_optim(m);
     register_nn_recurrent(m);
+    register_nn_search(m);
     register_nn_softmax(m);
 }
 

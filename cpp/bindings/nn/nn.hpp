@@ -8,8 +8,10 @@ namespace mlcore {
 void register_nn_attention(pybind11::module_& m);
 void register_nn_convolution(pybind11::module_& m);
 void register_nn_elementwise(pybind11::module_& m);
+void register_nn_inference(pybind11::module_& m);
 void register_nn_optim(pybind11::module_& m);
 void register_nn_recurrent(pybind11::module_& m);
+void register_nn_search(pybind11::module_& m);
 void register_nn_softmax(pybind11::module_& m);
 
 } // namespace mlcore

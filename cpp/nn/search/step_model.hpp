@@ -1,0 +1,33 @@
+// What a search asks of a network that writes one token after the other: logits of the next token of many hypotheses,
+// which share what the network has computed for their common past.
+#pragma once
+
+#include "core/context.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace mlcore::nn {
+
+class StepModel {
+  public:
+    StepModel() = default;
+    StepModel(const StepModel&) = delete;
+    StepModel& operator=(const StepModel&) = delete;
+    virtual ~StepModel() = default;
+
+    /// V, of the vocabulary that is written in.
+    virtual std::size_t n_tokens() const noexcept = 0;
+
+    /// Sources that were given to the start of the model (each has its own), and are written for now.
+    virtual std::size_t n_sources() const noexcept = 0;
+
+    /// One step of all hypotheses that go on. Row i continues row parents[i] of the step before, at the first step
+    /// source parents[i], with tokens[i]; rows of the step before that are nobody's parent are forgotten. Rows come
+    /// in the order of their sources. Writes logits (rows, V). A row has the same bits whatever the other rows are.
+    virtual void step(const RunContext& ctx, std::span<const std::int32_t> parents,
+                      std::span<const std::int32_t> tokens, float* logits) = 0;
+};
+
+} // namespace mlcore::nn

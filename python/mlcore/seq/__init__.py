@@ -1,0 +1,1 @@
+"""From one sequence to another: Seq2Seq, Transformer and language models as estimators."""
