@@ -54,13 +54,32 @@ const std::int64_t* lengths_arg(const py::object& object, std::size_t batch, std
     return lengths.data;
 }
 
-/// Everything that the passes share. Arrays are held by the caller.
+/// Offsets of packed rows: (B + 1), rising from 0 to n_rows.
+TensorView<const std::int64_t> offsets_arg(const char* name, const py::object& object, std::size_t n_rows) {
+    const auto offsets = tensor_arg<std::int64_t>(name, object, 1);
+    if (offsets.size() == 0) throw ValueError(std::string(name) + " must begin with 0, but is empty");
+    const auto at = [&](std::size_t b) { return std::string(name) + "[" + std::to_string(b) + "]"; };
+    if (offsets.data[0] != 0) throw ValueError(at(0) + " must be 0, got " + std::to_string(offsets.data[0]));
+    for (std::size_t b = 1; b < offsets.size(); ++b)
+        if (offsets.data[b] < offsets.data[b - 1])
+            throw ValueError(std::string(name) + " must not fall, but " + at(b) + " is " +
+                             std::to_string(offsets.data[b]) + " after " + std::to_string(offsets.data[b - 1]));
+    const std::int64_t end = offsets.data[offsets.size() - 1];
+    if (static_cast<std::size_t>(end) != n_rows)
+        throw ValueError(std::string(name) + " must end with the number of rows, " + std::to_string(n_rows) + ", got " +
+                         std::to_string(end));
+    return offsets;
+}
+
+/// Everything that the passes share. Arrays are held by the caller. With offsets q, k and v have a batch of one: packed
+/// rows.
 struct Arguments {
     Attention attention;
     Shape query_shape, key_shape, value_shape, out_shape, score_shape;
 
     Arguments(const py::object& q, const py::object& k, const py::object& v, const py::object& bias,
-              const py::object& lengths, float scale, bool causal, float dropout) {
+              const py::object& lengths, const py::object& offsets, const py::object& key_offsets, float scale,
+              bool causal, float dropout) {
         const auto Q = strided_arg<float>("q", q, 4), K = strided_arg<float>("k", k, 4),
                    V = strided_arg<float>("v", v, 4);
         query_shape = Q.shape, key_shape = K.shape, value_shape = V.shape;
@@ -84,46 +103,83 @@ struct Arguments {
                 attention.bias.strides[axis] = B.shape[axis] == 1 ? 0 : B.strides[axis];
         }
         attention.lengths = lengths_arg(lengths, attention.batch, attention.n_keys);
+        if (offsets.is_none() != key_offsets.is_none())
+            throw ValueError("offsets and key_offsets must both be given, or none");
+        if (!offsets.is_none()) set_packed(offsets, key_offsets);
+    }
+
+    void set_packed(const py::object& offsets, const py::object& key_offsets) {
+        if (attention.bias.data || attention.lengths) throw ValueError("packed rows take neither a bias nor lengths");
+        if (attention.batch != 1)
+            throw ValueError("packed rows must have a batch of 1, got shape " + shape_text(query_shape));
+        const auto queries = offsets_arg("offsets", offsets, attention.n_queries),
+                   keys = offsets_arg("key_offsets", key_offsets, attention.n_keys);
+        if (queries.size() != keys.size())
+            throw ValueError("offsets of " + std::to_string(queries.size() - 1) + " sequences do not go with " +
+                             "key_offsets of " + std::to_string(keys.size() - 1));
+        attention.query_offsets = queries.data, attention.key_offsets = keys.data;
+        attention.batch = queries.size() - 1;
+        attention.q.batch_stride = attention.k.batch_stride = attention.v.batch_stride = 0;
+    }
+
+    /// Rows of all sequences lie in one matrix of each head.
+    template <class T>
+    HeadsView<T> rows(HeadsView<T> x) const {
+        if (attention.query_offsets) x.batch_stride = 0;
+        return x;
+    }
+
+    /// Of the weights: packed ones are those of all sequences, one after the other.
+    Shape weights_shape() const {
+        if (!attention.query_offsets) return score_shape;
+        std::int64_t pairs = 0;
+        for (std::size_t b = 0; b < attention.batch; ++b)
+            pairs += (attention.query_offsets[b + 1] - attention.query_offsets[b]) *
+                     (attention.key_offsets[b + 1] - attention.key_offsets[b]);
+        return {attention.heads * static_cast<std::size_t>(pairs)};
     }
 
     Shape sums_shape() const { return {2, out_shape[0], out_shape[1], out_shape[2]}; }
 };
 
 py::array_t<float> py_attention(py::object q, py::object k, py::object v, py::object out, py::object bias,
-                                py::object lengths, float scale, bool causal, float dropout, std::uint64_t seed,
-                                int n_threads) {
-    const Arguments args(q, k, v, bias, lengths, scale, causal, dropout);
-    const HeadsView<float> O = heads("out", strided_output_arg<float>("out", out, args.out_shape));
+                                py::object lengths, py::object offsets, py::object key_offsets, float scale,
+                                bool causal, float dropout, std::uint64_t seed, int n_threads) {
+    const Arguments args(q, k, v, bias, lengths, offsets, key_offsets, scale, causal, dropout);
+    const auto O = args.rows(heads("out", strided_output_arg<float>("out", out, args.out_shape)));
     return computed(args.sums_shape(), n_threads, seed,
                     [&](const RunContext& ctx, float* sums) { attention(ctx, args.attention, O, sums); });
 }
 
 py::object py_attention_backward(py::object q, py::object k, py::object v, py::object out, py::object log_sums,
                                  py::object dout, py::object dq, py::object dk, py::object dv, py::object bias,
-                                 py::object lengths, float scale, bool causal, float dropout, std::uint64_t seed,
-                                 bool needs_dscores, int n_threads) {
-    const Arguments args(q, k, v, bias, lengths, scale, causal, dropout);
+                                 py::object lengths, py::object offsets, py::object key_offsets, float scale,
+                                 bool causal, float dropout, std::uint64_t seed, bool needs_dscores, int n_threads) {
+    const Arguments args(q, k, v, bias, lengths, offsets, key_offsets, scale, causal, dropout);
+    if (args.attention.query_offsets && needs_dscores)
+        throw ValueError("packed rows have no gradient with respect to scores");
     const auto O = strided_arg<float>("out", out, 4), dO = strided_arg<float>("dout", dout, 4);
     check_shape("out", O.shape, args.out_shape);
     check_shape("dout", dO.shape, args.out_shape);
     const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
     AttentionGradients gradients;
-    gradients.dq = optional_heads("dq", dq, args.query_shape);
-    gradients.dk = optional_heads("dk", dk, args.key_shape);
-    gradients.dv = optional_heads("dv", dv, args.value_shape);
+    gradients.dq = args.rows(optional_heads("dq", dq, args.query_shape));
+    gradients.dk = args.rows(optional_heads("dk", dk, args.key_shape));
+    gradients.dv = args.rows(optional_heads("dv", dv, args.value_shape));
     OptionalArray<> dscores(needs_dscores, args.score_shape);
     gradients.dscores = dscores.data;
-    const HeadsView<const float> o = heads("out", O), d_o = heads("dout", dO);
+    const auto o = args.rows(heads("out", O)), d_o = args.rows(heads("dout", dO));
     run(n_threads, seed,
         [&](const RunContext& ctx) { attention_backward(ctx, args.attention, o, sums.data, d_o, gradients); });
     return std::move(dscores.object);
 }
 
 py::array_t<float> py_attention_weights(py::object q, py::object k, py::object v, py::object log_sums, py::object bias,
-                                        py::object lengths, float scale, bool causal, int n_threads) {
-    const Arguments args(q, k, v, bias, lengths, scale, causal, 0);
+                                        py::object lengths, py::object offsets, py::object key_offsets, float scale,
+                                        bool causal, int n_threads) {
+    const Arguments args(q, k, v, bias, lengths, offsets, key_offsets, scale, causal, 0);
     const auto sums = tensor_arg<float>("log_sums", log_sums, args.sums_shape());
-    return computed(args.score_shape, n_threads,
+    return computed(args.weights_shape(), n_threads,
                     [&](const RunContext& ctx, float* to) { attention_weights(ctx, args.attention, sums.data, to); });
 }
 
@@ -189,12 +245,15 @@ py::tuple py_pair_attention_backward(const std::string& score, py::object a, py:
 void register_nn_attention(py::module_& m) {
     using py::arg;
     m.def("attention", &py_attention, arg("q"), arg("k"), arg("v"), arg("out"), arg("bias"), arg("lengths"),
-          py::kw_only(), arg("scale"), arg("causal"), arg("dropout"), arg("seed"), arg("n_threads"));
+          arg("offsets"), arg("key_offsets"), py::kw_only(), arg("scale"), arg("causal"), arg("dropout"), arg("seed"),
+          arg("n_threads"));
     m.def("attention_backward", &py_attention_backward, arg("q"), arg("k"), arg("v"), arg("out"), arg("log_sums"),
-          arg("dout"), arg("dq"), arg("dk"), arg("dv"), arg("bias"), arg("lengths"), py::kw_only(), arg("scale"),
-          arg("causal"), arg("dropout"), arg("seed"), arg("needs_dscores"), arg("n_threads"));
+          arg("dout"), arg("dq"), arg("dk"), arg("dv"), arg("bias"), arg("lengths"), arg("offsets"), arg("key_offsets"),
+          py::kw_only(), arg("scale"), arg("causal"), arg("dropout"), arg("seed"), arg("needs_dscores"),
+          arg("n_threads"));
     m.def("attention_weights", &py_attention_weights, arg("q"), arg("k"), arg("v"), arg("log_sums"), arg("bias"),
-          arg("lengths"), py::kw_only(), arg("scale"), arg("causal"), arg("n_threads"));
+          arg("lengths"), arg("offsets"), arg("key_offsets"), py::kw_only(), arg("scale"), arg("causal"),
+          arg("n_threads"));
     m.def("pair_attention", &py_pair_attention, arg("score"), arg("a"), arg("c"), arg("w"), arg("v"), arg("bias"),
           arg("lengths"), py::kw_only(), arg("n_threads"));
     m.def("pair_attention_backward", &py_pair_attention_backward, arg("score"), arg("a"), arg("c"), arg("w"), arg("v"),

@@ -13,7 +13,10 @@
 // sum run down the tile without any exchange between lanes, and the tile is a factor of the next product as it is.
 // Every entry is summed in an order that depends on the shapes alone: same bits for any number of threads.
 //
-// Left out on purpose: keys shared by several heads, gradients of gradients.
+// Sequences of different lengths may be padded (B, H, T, D) with `lengths`, or packed: rows of all sequences one after
+// the other, and offsets. Packed ones cost nothing but their own pairs, and a sequence has the same bits in any batch.
+//
+// Left out on purpose: keys shared by several heads, gradients of gradients, a bias of packed rows.
 #pragma once
 
 #include "core/context.hpp"
@@ -46,18 +49,21 @@ struct BiasView {
 
 struct Attention {
     std::size_t batch = 0, heads = 0;
-    std::size_t n_queries = 0, n_keys = 0;
+    std::size_t n_queries = 0, n_keys = 0;  // of a sequence; of all sequences together where they are packed
     std::size_t depth = 0, value_depth = 0; // D of queries and keys, Dv of values
     HeadsView<const float> q, k, v;         // (B, H, Tq, D), (B, H, Tk, D), (B, H, Tk, Dv)
     BiasView bias;                          // optional
     const std::int64_t* lengths = nullptr;  // (B) in [0, Tk]: keys from there on are hidden; optional
+    // (B + 1), both or none: packed rows, of which [offsets[b], offsets[b + 1]) are sequence b. They rise from 0 to
+    // n_queries and n_keys; batch strides are 0, there is neither a bias nor `lengths`.
+    const std::int64_t *query_offsets = nullptr, *key_offsets = nullptr;
     float scale = 1;
     bool causal = false; // query t sees the keys 0 .. t
     float dropout = 0;   // in [0, 1), rounded to a multiple of 2^-16; drawn by ctx.seed
 };
 
-/// out (B, H, Tq, Dv); log_sums (2, B, H, Tq) or nullptr: maximum of each row and logarithm of its sum, 0 and infinity
-/// for a row all of whose keys are hidden: its output is 0.
+/// out (B, H, Tq, Dv); log_sums (2, B, H, Tq), packed: (2, and for each sequence (H, Tq)), or nullptr: maximum of each
+/// row and logarithm of its sum, 0 and infinity for a row all of whose keys are hidden: its output is 0.
 void attention(const RunContext& ctx, const Attention& a, HeadsView<float> out, float* log_sums);
 
 /// What is not asked for has data nullptr.
@@ -70,7 +76,7 @@ struct AttentionGradients {
 void attention_backward(const RunContext& ctx, const Attention& a, HeadsView<const float> out, const float* log_sums,
                         HeadsView<const float> dout, const AttentionGradients& gradients);
 
-/// weights (B, H, Tq, Tk) in C order: P, without dropout. For pictures.
+/// weights (B, H, Tq, Tk) in C order, packed: for each sequence (H, Tq, Tk): P, without dropout. For pictures.
 void attention_weights(const RunContext& ctx, const Attention& a, const float* log_sums, float* weights);
 
 } // namespace mlcore::nn

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 using namespace mlcore;
@@ -192,6 +193,58 @@ TEST(bits_do_not_depend_on_the_threads) {
     CHECK(one.dk == three.dk);
     CHECK(one.dv == three.dv);
     one.check(c);
+}
+
+TEST(packed_sequences_have_the_bits_of_each_alone) {
+    // Rows of all sequences one after the other; heads side by side in a row. One is so long that its keys are cut.
+    constexpr std::size_t n_heads = 2, depth = 8, width = n_heads * depth;
+    const std::vector<std::int64_t> queries{0, 5, 5, 6, 50, 2150}, keys{0, 7, 10, 10, 140, 2240};
+    const std::size_t n_queries = 2150, n_keys = 2240;
+    const Values q = normal(n_queries * width, 0), k = normal(n_keys * width, 1), v = normal(n_keys * width, 2),
+                 dout = normal(n_queries * width, 3);
+    const auto view = [](auto* data) {
+        return HeadsView<std::remove_pointer_t<decltype(data)>>{data, 0, depth, width};
+    };
+    struct Found {
+        Values out, log_sums, dq, dk, dv;
+    };
+    const auto solve = [&](std::size_t first, std::size_t last, int n_threads) {
+        std::vector<std::int64_t> of_queries, of_keys;
+        for (std::size_t b = first; b <= last; ++b) {
+            of_queries.push_back(queries[b] - queries[first]);
+            of_keys.push_back(keys[b] - keys[first]);
+        }
+        const auto q_begin = static_cast<std::size_t>(queries[first]) * width,
+                   k_begin = static_cast<std::size_t>(keys[first]) * width;
+        Attention a;
+        a.batch = last - first, a.heads = n_heads, a.depth = a.value_depth = depth;
+        a.n_queries = static_cast<std::size_t>(of_queries.back()), a.n_keys = static_cast<std::size_t>(of_keys.back());
+        a.query_offsets = of_queries.data(), a.key_offsets = of_keys.data();
+        a.q = view(q.data() + q_begin), a.k = view(k.data() + k_begin), a.v = view(v.data() + k_begin);
+        a.scale = 0.4F, a.causal = true;
+        Found f{Values(a.n_queries * width, NAN), Values(2 * n_heads * a.n_queries, NAN),
+                Values(a.n_queries * width, NAN), Values(a.n_keys * width, NAN), Values(a.n_keys * width, NAN)};
+        const StandaloneRun run(n_threads);
+        attention(run.context, a, view(f.out.data()), f.log_sums.data());
+        attention_backward(run.context, a, view(static_cast<const float*>(f.out.data())), f.log_sums.data(),
+                           view(dout.data() + q_begin), {view(f.dq.data()), view(f.dk.data()), view(f.dv.data()), {}});
+        return f;
+    };
+    const auto part = [](const Values& all, std::int64_t begin, std::int64_t end) {
+        return Values(all.begin() + begin * static_cast<std::int64_t>(width),
+                      all.begin() + end * static_cast<std::int64_t>(width));
+    };
+    const Found together = solve(0, 5, 3);
+    for (std::size_t b = 0; b < 5; ++b) {
+        const Found alone = solve(b, b + 1, 1);
+        CHECK(part(together.out, queries[b], queries[b + 1]) == alone.out);
+        CHECK(part(together.dq, queries[b], queries[b + 1]) == alone.dq);
+        CHECK(part(together.dk, keys[b], keys[b + 1]) == alone.dk);
+        CHECK(part(together.dv, keys[b], keys[b + 1]) == alone.dv);
+        for (const float x : alone.dq) CHECK(std::isfinite(x));
+    }
+    CHECK_CLOSE(together.out[0], v[0], 1e-6); // the first query sees one key
+    for (std::size_t d = 0; d < width; ++d) CHECK_EQUAL(together.out[5 * width + d], 0.0F); // one without any
 }
 
 TEST(weights_add_up) {

@@ -16,7 +16,7 @@ from mlcore.nn.functional._activation import (
     softplus,
     tanh,
 )
-from mlcore.nn.functional._attention import scaled_dot_product_attention
+from mlcore.nn.functional._attention import packed_attention, scaled_dot_product_attention
 from mlcore.nn.functional._batch_norm import batch_norm
 from mlcore.nn.functional._binary_cross_entropy import binary_cross_entropy
 from mlcore.nn.functional._convolution import conv1d, conv2d
@@ -93,6 +93,7 @@ __all__ = [
     "mish",
     "mse_loss",
     "nll_loss",
+    "packed_attention",
     "pad",
     "prelu",
     "relu",

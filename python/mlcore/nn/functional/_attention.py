@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
+from mlcore.nn.functional._offsets import checked_offsets, positions_in
 from mlcore.nn.functional._position import rotated
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record, sum_over
 
@@ -98,28 +99,37 @@ def scaled_dot_product_attention(
 
 
 def packed_attention(
-    projected: Sequence[Tensor],
+    projected: Sequence[Tensor | Array],
     num_heads: int,
     attn_mask: Tensor | NDArray[Any] | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    scale: float | None = None,
     *,
     lengths: Any = None,
+    offsets: Any = None,
+    key_offsets: Any = None,
     need_weights: bool = False,
     batch_first: bool = True,
     rotary: bool = False,
-) -> tuple[Tensor, Array | None]:
+) -> tuple[Tensor, Any]:
     """Attention of all heads on projections that lie side by side, read and written in place.
 
     Parameters
     ----------
     projected : sequence of Tensor
         One, (B, T, 3 E): queries, keys, values; or two, (B, Tq, E) and (B, Tk, 2 E); or three, (B, Tq, E) and
-        (B, Tk, E) twice. Each E is cut into `num_heads` heads. Without the axis B: a batch of one.
+        (B, Tk, E) twice. Each E is cut into `num_heads` heads. Without the axis B: a batch of one, or packed rows.
     num_heads : int
         H.
-    attn_mask, dropout_p, is_causal, lengths, need_weights
+    attn_mask, dropout_p, is_causal, scale, lengths, need_weights
         As in :func:`scaled_dot_product_attention`; the mask broadcasts to (B, H, Tq, Tk).
+    offsets : array of int (B + 1,), optional
+        Sequences of different lengths, packed: `projected` have shapes (N, 3 E), or (Nq, E) and (Nk, 2 E), and
+        sequence b is rows ``offsets[b]`` to ``offsets[b + 1]``, from 0 to N. Each attends to itself alone, and has the
+        same bits in any batch. A sequence may be empty. There is neither `attn_mask` nor `lengths` then.
+    key_offsets : array of int (B + 1,), optional
+        Of the keys; `offsets` unless given.
     batch_first : bool, default=True
         False: the axes are (T, B, ...).
     rotary : bool, default=False
@@ -129,10 +139,20 @@ def packed_attention(
     -------
     Tensor (B, Tq, E)
         Heads side by side.
-    ndarray (B, H, Tq, Tk) or None
+    ndarray (B, H, Tq, Tk), list of ndarray (H, Tq, Tk) where rows are packed, or None
         The weights.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not go together.
+    ValueError
+        If offsets do not rise from 0 to the number of rows.
+    TypeError
+        For other dtypes.
     """
-    n_parts = {1: (3,), 2: (1, 2), 3: (1, 1, 1)}[len(projected)]
+    inputs = [as_tensor(x) for x in projected]
+    n_parts = _checked_parts(inputs, num_heads)
     to_heads = (0, 2, 1, 3) if batch_first else (1, 2, 0, 3)  # from the axes of the input, heads, vectors
 
     def split(array: Array, n: int) -> list[Array]:
@@ -144,34 +164,71 @@ def packed_attention(
         parts = [[None] * n if x is None else split(x, n) for x, n in zip(arrays, n_parts, strict=True)]
         return [part for piece in parts for part in piece]
 
-    q, k, v = (x for t, n in zip(projected, n_parts, strict=True) for x in split(np.ascontiguousarray(t.data), n))
+    q, k, v = (x for t, n in zip(inputs, n_parts, strict=True) for x in split(np.ascontiguousarray(t.data), n))
+    packed = _checked_packing(inputs, q, k, attn_mask, lengths, offsets, key_offsets)
     if q.shape[0] != k.shape[0] or k.shape[:3] != v.shape[:3]:
-        shapes = " and ".join(str(t.shape) for t in projected)
+        shapes = " and ".join(str(t.shape) for t in inputs)
         raise ShapeError(f"projections of shapes {shapes} do not go together")
-    attn_mask = _operands_and_mask(*projected, attn_mask)[-1]
+    attn_mask = _operands_and_mask(*inputs, attn_mask)[-1]
     mask = None if attn_mask is None else Mask(attn_mask, (*q.shape[:3], k.shape[2]))
-    parents = [*projected] if mask is None or mask.tensor is None else [*projected, mask.tensor]
+    parents = [*inputs] if mask is None or mask.tensor is None else [*inputs, mask.tensor]
+    places = [None, None] if packed is None or not rotary else [positions_in(x) for x in packed]
     if rotary:
-        q, k = rotated(q), rotated(k)
-    pass_ = _Pass(q, k, v, mask, lengths, dropout_p, is_causal, None)
-    out = core.nn.empty((*projected[0].shape[:-1], num_heads * v.shape[3]))
+        q, k = rotated(q, places[0]), rotated(k, places[1])
+    pass_ = _Pass(q, k, v, mask, lengths, dropout_p, is_causal, scale, packed)
+    out = core.nn.empty((*inputs[0].shape[:-1], num_heads * v.shape[3]))
     log_sums = pass_.forward(split(out, 1)[0])
 
     def backward(dout: Array) -> Gradients:
-        gradients = [core.nn.empty(t.shape) if t.requires_grad else None for t in projected]
-        needs_mask = len(parents) > len(projected) and parents[-1].requires_grad
+        gradients = [core.nn.empty(t.shape) if t.requires_grad else None for t in inputs]
+        needs_mask = len(parents) > len(inputs) and parents[-1].requires_grad
         dout = split(np.ascontiguousarray(dout), 1)[0]
         heads = split_all(gradients)
         dscores = pass_.backward(split(out, 1)[0], log_sums, dout, heads, needs_mask)
-        for head in heads[:2] if rotary else ():
+        for head, place in zip(heads[:2], places, strict=True) if rotary else ():
             if head is not None:
-                head[...] = rotated(head, back=True)
-        if len(parents) > len(projected):
+                head[...] = rotated(head, place, back=True)
+        if len(parents) > len(inputs):
             gradients.append(mask.gradient(dscores) if needs_mask and mask is not None else None)
         return gradients
 
     result = record("multi-head attention", out, parents, backward, saved=parents, output_saved=True)
     return result, pass_.weights(log_sums) if need_weights else None
+
+
+def _checked_parts(projected: Sequence[Tensor], num_heads: int) -> tuple[int, ...]:
+    """How many of queries, keys and values each of the projections holds."""
+    shapes = " and ".join(str(t.shape) for t in projected)
+    if not 1 <= len(projected) <= 3:
+        raise ValueError(f"projected must be one, two or three tensors, got {len(projected)}")
+    n_parts = {1: (3,), 2: (1, 2), 3: (1, 1, 1)}[len(projected)]
+    fit = all(t.ndim in (2, 3) and t.ndim == projected[0].ndim for t in projected) and num_heads >= 1
+    if not fit or any(t.shape[-1] % (n * num_heads) for t, n in zip(projected, n_parts, strict=True)):
+        raise ShapeError(f"projections of shapes {shapes} do not hold {num_heads} heads of {n_parts} parts")
+    for t in projected:
+        if t.dtype != np.float32:
+            raise TypeError(f"projections must be float32, got {t.dtype}")
+    return n_parts
+
+
+def _checked_packing(
+    projected: Sequence[Tensor], q: Array, k: Array, attn_mask: Any, lengths: Any, offsets: Any, key_offsets: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Offsets of queries and of keys; None where nothing is packed."""
+    if offsets is None and key_offsets is None:
+        return None
+    if offsets is None:
+        raise ValueError("key_offsets need offsets")
+    if attn_mask is not None or lengths is not None:
+        raise ValueError("packed rows take neither a mask nor lengths: each sequence sees its own keys")
+    if any(t.ndim != 2 for t in projected):
+        shapes = " and ".join(str(t.shape) for t in projected)
+        raise ShapeError(f"packed rows have two axes, got projections of shapes {shapes}")
+    of_queries = checked_offsets(offsets, q.shape[2])
+    of_keys = checked_offsets(offsets if key_offsets is None else key_offsets, k.shape[2], "key_offsets")
+    if of_queries.shape != of_keys.shape:
+        raise ShapeError(f"offsets of {len(of_queries) - 1} sequences and key_offsets of {len(of_keys) - 1}")
+    return of_queries, of_keys
 
 
 def _operands_and_mask(*values: Any) -> tuple[Any, ...]:
@@ -266,12 +323,14 @@ class _Pass:
         dropout_p: float,
         is_causal: bool,
         scale: float | None,
+        packed: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     ) -> None:
         if not 0 <= dropout_p < 1:
             raise ValueError(f"dropout_p must be in [0, 1), got {dropout_p}")
         self.qkv = (q, k, v)
         bias = None if mask is None else mask.heads()
-        self.hidden = (bias, checked_lengths(lengths, q.shape[0], k.shape[2]))
+        self.packed = packed
+        self.hidden = (bias, checked_lengths(lengths, q.shape[0], k.shape[2]), *(packed or (None, None)))
         self.options: dict[str, Any] = {
             "scale": 1 / math.sqrt(max(q.shape[3], 1)) if scale is None else float(scale),
             "causal": bool(is_causal),
@@ -295,9 +354,22 @@ class _Pass:
         options = {**self.options, **self.dropout, "needs_dscores": needs_dscores, "n_threads": n_threads()}
         return core.nn.attention_backward(q, k, v, out, log_sums, dout, dq, dk, dv, *self.hidden, **options)
 
-    def weights(self, log_sums: Array) -> Array:
-        """(B, H, Tq, Tk)."""
-        return core.nn.attention_weights(*self.qkv, log_sums, *self.hidden, **self.options, n_threads=n_threads())
+    def weights(self, log_sums: Array) -> Any:
+        """(B, H, Tq, Tk), or a list of (H, Tq, Tk)."""
+        found = core.nn.attention_weights(*self.qkv, log_sums, *self.hidden, **self.options, n_threads=n_threads())
+        if self.packed is None:
+            return found
+        heads = self.qkv[0].shape[1]
+        n_queries, n_keys = (np.diff(offsets) for offsets in self.packed)
+        ends = np.cumsum(heads * n_queries * n_keys)
+        return (
+            [
+                part.reshape(heads, i, j)
+                for part, i, j in zip(np.split(found, ends[:-1]), n_queries, n_keys, strict=True)
+            ]
+            if len(ends)
+            else []
+        )
 
 
 def _heads(x: Array, any_strides: bool = False) -> Array:

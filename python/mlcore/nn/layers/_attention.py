@@ -96,7 +96,9 @@ class MultiheadAttention(Module):
         is_causal: bool = False,
         *,
         lengths: Any = None,
-    ) -> tuple[Tensor, Tensor | None]:
+        offsets: Any = None,
+        key_offsets: Any = None,
+    ) -> tuple[Tensor, Any]:
         """Attend.
 
         Parameters
@@ -121,13 +123,17 @@ class MultiheadAttention(Module):
             Query t sees the keys 0 .. t; no mask is needed for it.
         lengths : array of int (B,), optional
             Numbers of keys that are not padding.
+        offsets, key_offsets : array of int (B + 1,), optional
+            Packed sequences: query (Nq, E) and key (Nk, kdim) hold the rows of all sequences one after the other, and
+            sequence b is rows ``offsets[b]`` to ``offsets[b + 1]``. Those of the keys are those of the queries unless
+            given. There is no mask then, and no padding: nothing is computed for it.
 
         Returns
         -------
         Tensor like query
             What was found.
         Tensor (B, Tq, Tk), (B, H, Tq, Tk) without averaging, or None
-            The weights.
+            The weights; of packed sequences a list of (Tq, Tk) or (H, Tq, Tk).
         """
         same_keys, same = key is value, query is key and key is value
         q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
@@ -143,10 +149,14 @@ class MultiheadAttention(Module):
             self.dropout if self.training else 0.0,
             is_causal,
             lengths=lengths,
+            offsets=offsets,
+            key_offsets=key_offsets,
             need_weights=need_weights,
             batch_first=self.batch_first,
             rotary=self.rotary,
         )
+        if isinstance(weights, list):  # of packed sequences
+            return self.out_proj(found), [Tensor(w.mean(axis=0) if average_attn_weights else w) for w in weights]
         if weights is not None:
             weights = weights.mean(axis=1) if average_attn_weights else weights
             weights = weights[0] if q.ndim == 2 else weights
