@@ -33,9 +33,7 @@ struct Layer {
             sum += static_cast<double>(x[k]) * static_cast<double>(weight[j * n_in + k]);
         return sum;
     }
-    Projection packed(const RunContext& ctx) const {
-        return {ctx, row_major(weight.data(), n_out, n_in), bias.data()};
-    }
+    Projection packed(const RunContext& ctx) const { return {ctx, row_major(weight.data(), n_out, n_in), bias.data()}; }
 };
 
 } // namespace
