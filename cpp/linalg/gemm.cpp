@@ -22,6 +22,13 @@ std::size_t panel_offset(std::size_t k, std::size_t n_k, std::size_t panel, std:
     return (k * panels + panel * n_k) * tile_cols;
 }
 
+/// Rows of each tile but the last where m rows are cut: as few tiles as can be, of like height, because a tile of one
+/// or two rows takes as long as one of four.
+std::size_t tile_height(std::size_t m) {
+    const std::size_t tiles = (m + tile_rows - 1) / tile_rows;
+    return (m + tiles - 1) / tiles;
+}
+
 /// bias, residual and activation for a finished tile of C whose first entry is (row, col).
 void finish(const Epilogue& e, MatrixView<float> C, std::size_t row, std::size_t col, std::size_t m, std::size_t n) {
     const bool keeps = e.pre_activation != nullptr;
@@ -49,11 +56,21 @@ struct Result {
     void add(std::size_t row, std::size_t m, std::size_t panel_number, const float* block, const float* panel,
              std::size_t k, std::size_t terms, std::size_t n_k) const {
         const std::size_t col = panel_number * tile_cols, width = std::min(tile_cols, C.cols - col);
-        for (std::size_t i = 0; i < m; i += tile_rows) {
-            const std::size_t height = std::min(tile_rows, m - i);
+        const std::size_t step = tile_height(m);
+        for (std::size_t i = 0; i < m; i += step) {
+            const std::size_t height = std::min(step, m - i);
             tile(height, width, block + i * terms, panel, terms, &C(row + i, col), accumulate || k > 0);
             if (k + terms == n_k) finish(epilogue, C, row + i, col, height, width);
         }
+    }
+
+    /// The same for panels_at_once(m) panels, one `panel_step` after the other in memory, all of them whole.
+    void add_wide(std::size_t row, std::size_t m, std::size_t panel_number, const float* block, const float* panel,
+                  std::size_t panel_step, std::size_t k, std::size_t terms, std::size_t n_k) const {
+        const std::size_t col = panel_number * tile_cols;
+        wide_tile_kernel(m)(block, panel, panel_step, terms, &C(row, col), static_cast<std::size_t>(C.row_stride),
+                            accumulate || k > 0);
+        if (k + terms == n_k) finish(epilogue, C, row, col, m, panels_at_once(m) * tile_cols);
     }
 
     void tile(std::size_t height, std::size_t width, const float* a, const float* panel, std::size_t terms, float* c,
@@ -75,8 +92,9 @@ struct Result {
 /// Rows [row, row + m) of A and terms [k, k + terms), as panels one after another.
 void pack_rows(MatrixView<const float> A, std::size_t row, std::size_t m, std::size_t k, std::size_t terms,
                float* block) {
-    for (std::size_t i = 0; i < m; i += tile_rows) {
-        const std::size_t height = std::min(tile_rows, m - i);
+    const std::size_t step = tile_height(m);
+    for (std::size_t i = 0; i < m; i += step) {
+        const std::size_t height = std::min(step, m - i);
         pack_panel(A, row + i, height, k, terms, block + i * terms, height);
     }
 }
@@ -121,6 +139,7 @@ bool trivial(const Result& result, std::size_t n_k) {
 
 void multiply(const RunContext& ctx, MatrixView<const float> A, const PackedMatrix& B, const Result& result) {
     const std::size_t m = A.rows, n_k = A.cols, columns = n_panels(B.cols());
+    const std::size_t whole = B.cols() / tile_cols; // panels without columns that are missing
     const double work = 2.0 * static_cast<double>(m) * static_cast<double>(n_k * columns * tile_cols) / flops_per_ns;
     const auto threads = static_cast<std::size_t>(threads_for(ctx, work));
     // Blocks of rows, several a thread; columns are cut as well where there are too few rows for that.
@@ -137,11 +156,17 @@ void multiply(const RunContext& ctx, MatrixView<const float> A, const PackedMatr
     parallel_tasks(ctx, n_tasks, ns, [&](std::size_t task, int thread) {
         const std::size_t row = task / column_blocks * block, part = task % column_blocks;
         const std::size_t height = std::min(block, m - row), end = columns * (part + 1) / column_blocks;
+        const std::size_t at_once = height > tile_rows ? 1 : panels_at_once(height);
         float* rows = blocks.data() + static_cast<std::size_t>(thread) * room;
         for (std::size_t k = 0; k < n_k; k += depth) {
             const std::size_t terms = std::min(depth, n_k - k);
             pack_rows(A, row, height, k, terms, rows);
-            for (std::size_t p = columns * part / column_blocks; p < end; ++p)
+            std::size_t p = columns * part / column_blocks;
+            if (at_once > 1)
+                for (; p + at_once <= std::min(end, whole); p += at_once)
+                    result.add_wide(row, height, p, rows, B.data() + panel_offset(k, terms, p, columns),
+                                    terms * tile_cols, k, terms, n_k);
+            for (; p < end; ++p)
                 result.add(row, height, p, rows, B.data() + panel_offset(k, terms, p, columns), k, terms, n_k);
         }
     });

@@ -62,6 +62,54 @@ void multiply_tile(const T* a, const T* b, std::size_t n_k, T* c, std::size_t st
 using TileKernel = void (*)(const float* a, const float* b, std::size_t n_k, float* c, std::size_t stride,
                             bool accumulate);
 
+/// Panels of B that tiles of m rows take side by side: a tile of few rows has few sums, which would wait for each
+/// other.
+inline constexpr std::size_t panels_at_once(std::size_t m) { return std::clamp<std::size_t>(tile_rows / m, 1, 4); }
+
+/// C (M, P panels wide), as multiply_tile for each of P panels of B, which are `panel_step` apart.
+template <std::size_t M, std::size_t P = panels_at_once(M)>
+void multiply_wide_tile(const float* a, const float* b, std::size_t panel_step, std::size_t n_k, float* c,
+                        std::size_t stride, bool accumulate) {
+    using simd::Floats, simd::lanes;
+    constexpr std::size_t ahead = 16; // steps
+    Floats sums[M][2 * P];
+#pragma GCC unroll 14
+    for (std::size_t i = 0; i < M; ++i)
+#pragma GCC unroll 8
+        for (std::size_t j = 0; j < 2 * P; ++j)
+            sums[i][j] = accumulate ? simd::load(c + i * stride + j * lanes) : Floats{};
+    for (std::size_t k = 0; k < n_k; ++k, a += M, b += tile_cols) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < P; ++p) {
+            const float* terms = b + p * panel_step;
+            __builtin_prefetch(terms + ahead * tile_cols);
+            __builtin_prefetch(terms + ahead * tile_cols + lanes);
+            const Floats left = simd::load(terms), right = simd::load(terms + lanes);
+#pragma GCC unroll 14
+            for (std::size_t i = 0; i < M; ++i) {
+                const Floats x = simd::broadcast(a[i]);
+                sums[i][2 * p] = simd::fma(x, left, sums[i][2 * p]);
+                sums[i][2 * p + 1] = simd::fma(x, right, sums[i][2 * p + 1]);
+            }
+        }
+    }
+#pragma GCC unroll 14
+    for (std::size_t i = 0; i < M; ++i)
+#pragma GCC unroll 8
+        for (std::size_t j = 0; j < 2 * P; ++j) simd::store(c + i * stride + j * lanes, sums[i][j]);
+}
+
+using WideTileKernel = void (*)(const float* a, const float* b, std::size_t panel_step, std::size_t n_k, float* c,
+                                std::size_t stride, bool accumulate);
+
+/// The kernel for a panel of m rows and panels_at_once(m) panels of columns, 1 <= m <= tile_rows / 2.
+inline WideTileKernel wide_tile_kernel(std::size_t m) {
+    static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::array<WideTileKernel, tile_rows / 2>{&multiply_wide_tile<I + 1>...};
+    }(std::make_index_sequence<tile_rows / 2>{});
+    return kernels[m - 1];
+}
+
 /// The kernel for a panel of m rows, 1 <= m <= tile_rows.
 inline TileKernel tile_kernel(std::size_t m) {
     static constexpr auto kernels = []<std::size_t... I>(std::index_sequence<I...>) {

@@ -58,7 +58,7 @@ void check_product(std::size_t m, std::size_t k, std::size_t n, bool a_rows, boo
 TEST(shapes_around_borders) {
     for (const std::size_t m : {1, 3, 14, 15, 29, 130})
         for (const std::size_t k : {1, 7, 384, 400})
-            for (const std::size_t n : {1, 16, 31, 33, 70}) check_product(m, k, n, true, true, 1);
+            for (const std::size_t n : {1, 16, 31, 33, 70, 300}) check_product(m, k, n, true, true, 1);
 }
 
 TEST(layouts) {

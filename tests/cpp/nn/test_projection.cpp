@@ -41,7 +41,7 @@ struct Layer {
 TEST(values) {
     StandaloneRun run(2);
     for (const std::size_t m : {1, 2, 5, 17, 40})
-        for (const auto& [in, out] : {std::pair{1, 1}, {7, 33}, {384, 70}, {400, 96}}) {
+        for (const auto& [in, out] : {std::pair{1, 1}, {7, 33}, {384, 70}, {400, 96}, {50, 300}}) {
             const Layer layer(static_cast<std::size_t>(in), static_cast<std::size_t>(out));
             const auto x = random_values(m * layer.n_in, 3), residual = random_values(m * layer.n_out, 4);
             std::vector<float> plain(m * layer.n_out), full(m * layer.n_out), in_place = residual;
