@@ -91,7 +91,7 @@ from mlcore.nn.tensor import (
     stack,
     where,
 )
-from mlcore.nn.training._averaging import EMA, SWA
+from mlcore.nn.training._averaging import EMA, SWA, CheckpointAverage
 from mlcore.nn.training._batches import ArrayBatches
 from mlcore.nn.training._gradient_flow import GradientFlowWarning, NonFiniteError
 from mlcore.nn.training._history import History
@@ -117,6 +117,7 @@ __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "CheckpointAverage",
     "CircularPad1d",
     "CircularPad2d",
     "ConstantPad1d",

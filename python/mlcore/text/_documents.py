@@ -45,7 +45,7 @@ def batches(documents: Any, who: str, prepare: Prepare, *, is_plain: bool) -> It
     """
     check_documents(documents, who)
     position = 0
-    for part in _parts(documents):
+    for part in parts(documents):
         if is_plain and isinstance(part, list) and set(map(type, part)) <= {str}:
             if part:
                 yield part
@@ -100,7 +100,7 @@ def no_text(who: str, position: int, document: Any, expected: str = "a str or by
     )
 
 
-def _parts(documents: Any) -> Iterator[Iterable[Any]]:
+def parts(documents: Any) -> Iterator[Iterable[Any]]:
     """Return documents that are objects already as one list, others as slices, and what is no sequence as it is."""
     if isinstance(documents, list | tuple):
         yield list(documents) if isinstance(documents, tuple) else documents

@@ -117,6 +117,56 @@ class SWA(WeightAverage):
             self._add(model, 1 / (self.n_averaged + 1))
 
 
+class CheckpointAverage(WeightAverage):
+    """Mean of the weights at the ends of the last epochs (as of the last checkpoints by Vaswani et al., 2017).
+
+    Parameters
+    ----------
+    n_last : int, default=5
+        Epochs; their weights are kept in memory.
+    """
+
+    _state_spec: ClassVar[Spec] = {
+        **WeightAverage._state_spec,
+        "kept": ListOf(ListOf(ArrayEntry("f4", is_finite=True))),
+    }
+
+    def __init__(self, n_last: int = 5) -> None:
+        super().__init__()
+        if n_last < 1:
+            raise ValueError(f"n_last of CheckpointAverage must be >= 1, got {n_last}")
+        self.n_last = n_last
+        self.kept: list[list[Array]] = []  # the oldest first
+
+    def start(self, model: Module) -> None:
+        """Start again, with the weights of `model`."""
+        super().start(model)
+        self.kept = []
+
+    def after_epoch(self, model: Module, epoch: int) -> None:  # noqa: ARG002
+        """Put the weights in the place of the oldest ones."""
+        self.kept = [*self.kept, [p.data.copy() for p in model.parameters()]][-self.n_last :]
+        self.values = [values.copy() for values in self.kept[0]]
+        targets = [values.reshape(-1) for values in self.values]
+        for i, weights in enumerate(self.kept[1:], 2):
+            core.nn.blend(targets, [values.reshape(-1) for values in weights], weight=1 / i, n_threads=n_threads())
+        self.n_averaged += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of the average and of what it is made of."""
+        return {**super().state_dict(), "kept": [[values.copy() for values in weights] for weights in self.kept]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load what :meth:`state_dict` returned. Raises ValueError if it is not that."""
+        super().load_state_dict(state)
+        if len(state["kept"]) > self.n_last or any(
+            [values.shape for values in weights] != [values.shape for values in self.values]
+            for weights in state["kept"]
+        ):
+            raise ValueError(f"kept must hold the weights of {self.n_last} epochs at most, each like the average")
+        self.kept = [[np.array(values, np.float32, order="C") for values in weights] for weights in state["kept"]]
+
+
 def has_running_statistics(model: Module) -> bool:
     """Whether batch norms keep statistics that belong to the weights."""
     return any("running_mean" in module._buffers for module in model.modules())

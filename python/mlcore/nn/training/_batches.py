@@ -6,7 +6,7 @@ different lengths come as lists of arrays and are padded to the longest of their
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mlcore.nn.tensor import Tensor
 
 Batch = tuple[Any, ...] | dict[str, Any]
 
-_POOL = 50  # batches of rows that are sorted by length together: enough for like lengths, few enough for chance
+POOL = 50  # batches of rows that are sorted by length together: enough for like lengths, few enough for chance
 
 
 class Ragged:
@@ -128,7 +128,7 @@ class ArrayBatches:
         rows = rng.permutation(self.n_rows) if self.shuffle else np.arange(self.n_rows)
         size = self.batch_size
         if self.lengths is not None:
-            pool = _POOL * size if self.shuffle else self.n_rows
+            pool = POOL * size if self.shuffle else self.n_rows
             pools = [rows[i : i + pool] for i in range(0, self.n_rows, pool)]
             rows = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in pools])
         batches = [rows[i : i + size] for i in range(0, self.n_rows, size)][: len(self)]
@@ -174,12 +174,20 @@ class IterableBatches:
             yield batch if isinstance(batch, tuple | dict) else tuple(batch) if isinstance(batch, list) else (batch,)
 
 
-Source = ArrayBatches | IterableBatches
+@runtime_checkable
+class Source(Protocol):
+    """What a trainer takes batches from."""
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch, 0 if it is not known."""
+
+    def epoch(self, number: int, seed: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from the `start`-th on; the same seed gives the same ones."""
 
 
 def source_of(data: Any, target: Any = None, **options: Any) -> Source:
     """Return the batches of `data`: arrays, with `options` of :class:`ArrayBatches`, or what yields batches."""
-    if isinstance(data, ArrayBatches | IterableBatches):
+    if isinstance(data, Source):
         return data
     is_list_of_batches = isinstance(data, list) and len(data) > 0 and isinstance(data[0], tuple | dict)
     if isinstance(data, np.ndarray | Tensor | tuple | Mapping) or (isinstance(data, list) and not is_list_of_batches):

@@ -145,6 +145,10 @@ class EpochState:
             part = value if weight is None else weight * value if weight else 0.0  # a mean over nothing may be NaN
             self.sums[name] = self.sums.get(name, 0.0) + part
 
+    def n_units(self, unit: str) -> int:
+        """Return how much has been done: batches ("it"), or what the loss is a mean over."""
+        return self.n_batches if unit == "it" else round(self.weights.get("loss", 0.0))
+
     def means(self) -> dict[str, float]:
         """Return each metric of all batches so far, as if they had been one; the mean over nothing is 0."""
         return {name: total / (self.weights.get(name, 1.0) or 1.0) for name, total in self.sums.items()}

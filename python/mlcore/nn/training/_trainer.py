@@ -67,6 +67,10 @@ class Trainer(RunState):
     step : callable or None, default=None
         ``step(model, batch)`` returns the loss (or ``(mean, number)``), in the place of `loss`: for language models and
         all else that is not inputs and target. It serves validation too (``model.training`` is False then).
+    validate : callable or None, default=None
+        ``validate(model)`` returns further metrics of each epoch by name, each with the prefix "validation_": for what
+        is no loss and no metric of outputs, such as a score of what a network writes. The network evaluates then, and
+        nothing is recorded.
     carry : bool, default=False
         Then it is ``step(model, batch, state)`` and returns ``(loss, state)``, or ``(mean, state, number)``: truncated
         back-propagation through time.
@@ -129,6 +133,7 @@ class Trainer(RunState):
         accumulate: int = 1,
         metrics: Any = None,
         step: Callable[..., Any] | None = None,
+        validate: Callable[[Any], Mapping[str, float]] | None = None,
         carry: bool = False,
         augment: Callable[[Batch, np.random.Generator], Batch] | None = None,
         monitor: str | None = None,
@@ -156,7 +161,7 @@ class Trainer(RunState):
         self.model, self._step = model, Step(model, loss, metrics, step, carry)
         if not isinstance(optimizer, Optimizer):
             optimizer = (AdamW if optimizer is None else optimizer)(model.parameters())
-        self.optimizer, self.average = optimizer, average
+        self.optimizer, self.average, self._validate = optimizer, average, validate
         self._make_schedule, self.schedule_every = schedule, schedule_every
         self.schedule: Schedule | None = None
         self.max_epochs, self.accumulate, self.augment = int(max_epochs), int(accumulate), augment
@@ -203,14 +208,14 @@ class Trainer(RunState):
             raise ValueError(f"metrics {', '.join(self._step.scores)} are computed from validation data: pass X_val")
         with self._threads(), random_stream(self.generator):
             self._prepare(train, resume=resume)
-            n_batches = len(train)
-            total = (n_batches * self.max_epochs or None) if self.verbose == 1 else self.max_epochs
-            with Progress(total, self.verbose, self.name) as progress:
+            unit, n_units = getattr(train, "unit", "it"), getattr(train, "n_units", len(train))
+            total = (n_units * self.max_epochs or None) if self.verbose == 1 else self.max_epochs
+            with Progress(total, self.verbose, self.name, unit=unit) as progress:
                 if self.verbose == 1:
-                    progress.update(self.epoch * n_batches + self._epoch_state.n_batches)
+                    progress.update(self.epoch * n_units + self._epoch_state.n_units(unit))
                 while self.epoch < self.max_epochs and not self._best.should_stop:
                     self._train_epoch(train, progress)
-                    self._end_epoch(validation, progress)
+                    self._end_epoch(validation, progress, unit)
             self._finish(train)
         return self
 
@@ -247,7 +252,7 @@ class Trainer(RunState):
         if epoch_state.seed is None:
             epoch_state.seed = self.generator.next_seed()
         self._forget_gradients()
-        pending = Accumulated()
+        pending, unit = Accumulated(), getattr(train, "unit", "it")
         keeps = self._best.patience is not None and self.average is None
         last_step = (len(train) - 1) // self.accumulate * self.accumulate if keeps else -1
         for batch in train.epoch(self.epoch, epoch_state.seed, epoch_state.n_batches):
@@ -255,10 +260,11 @@ class Trainer(RunState):
                 epoch_state.trained_with = dict(self.model.state_dict())
             if self.augment is not None:
                 batch = self.augment(batch, self.generator.numpy())
+            n_units = epoch_state.n_units(unit)
             self._forward_and_backward(batch, pending)
             epoch_state.n_batches += 1
             if self.verbose == 1:
-                progress.update(1, **epoch_state.means())
+                progress.update(epoch_state.n_units(unit) - n_units, **epoch_state.means())
             if pending.n_batches == self.accumulate:
                 self._move(pending)
                 epoch_state.seconds += time.perf_counter() - started
@@ -311,13 +317,17 @@ class Trainer(RunState):
         self.model.zero_grad()
         self.optimizer.zero_grad()
 
-    def _end_epoch(self, validation: Source | None, progress: Progress) -> None:
+    def _end_epoch(self, validation: Source | None, progress: Progress, unit: str) -> None:
+        n_units, seconds = self._epoch_state.n_units(unit), self._epoch_state.seconds
         if self.average is not None:
             self.average.after_epoch(self.model, self.epoch)
-        metrics = {**self._epoch_state.means(), "seconds": self._epoch_state.seconds}
+        metrics = {**self._epoch_state.means(), "seconds": seconds}
         with nullcontext() if self.average is None else self.average.applied(self.model):
             if validation is not None:
                 metrics |= {f"validation_{name}": value for name, value in self._evaluate(validation).items()}
+            if self._validate is not None:
+                with evaluating(self.model):
+                    metrics |= self._validate(self.model)
             metrics["learning_rate"] = self._epoch_state.rate
             flow, metrics["gradient_norm"] = self._flow.end_epoch()
             self._best.update(self.epoch, metrics, self.model, self._epoch_state.trained_with)
@@ -331,7 +341,8 @@ class Trainer(RunState):
         self.epoch += 1
         self._epoch_state = EpochState()
         if self.verbose >= 2:
-            progress.update(1, **metrics)
+            rate = {} if unit == "it" else {f"{unit.strip()} a second": n_units / max(seconds, 1e-9)}
+            progress.update(1, **metrics, **rate)
         if self.checkpoint is not None:
             self._save()
 

@@ -1,0 +1,307 @@
+"""The networks of TransformerSeq2Seq and TransformerLM (Vaswani et al., "Attention is all you need", NIPS 2017).
+
+Sequences are packed: all rows go through the products at once, attention and positions take the offsets. Left out on
+purpose: relative positions but for rotary ones, and cross-attention in layers of another number than the encoder's.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.nn import functional as F
+from mlcore.nn import init
+from mlcore.nn.layers._dropout import Dropout
+from mlcore.nn.layers._embedding import Embedding
+from mlcore.nn.layers._module import Parameter
+from mlcore.nn.layers._norm import LayerNorm
+from mlcore.nn.layers._transformer import (
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
+from mlcore.nn.tensor import Tensor, no_grad
+from mlcore.seq._network import SequenceNetwork, inputs_and_labels
+from mlcore.seq._packed import Packed
+
+POSITIONS = ("sinusoidal", "learned", "rotary")
+
+
+class _Transformer(SequenceNetwork):
+    """What both networks share: embeddings with positions, and the output layer.
+
+    Parameters
+    ----------
+    n_tokens : int
+        V, tokens of the target vocabulary.
+    d_model : int
+        Features of each position.
+    n_heads : int
+        Divides `d_model`.
+    n_layers : int
+        Blocks; of the encoder and of the decoder, where there are both.
+    dim_feedforward : int
+        Features between the two linear layers of a block.
+    dropout : float
+        Of embeddings, attention weights and the outputs of each part.
+    norm_first : bool
+        Whether layer norm comes before each part; there is one more at the end then.
+    positions : {"sinusoidal", "learned", "rotary"}
+        Added to the embeddings (the first two), or rotations of queries and keys of self-attention.
+    max_positions : int
+        Rows of the table of learned positions; no limit for the others.
+    tied_embeddings : bool
+        Whether the output layer has the weights of the embedding.
+    label_smoothing : float
+        Share of the probability that labels spread over all tokens, while training.
+    never : tuple of int
+        Tokens that :meth:`decoder` never writes.
+
+    Attributes
+    ----------
+    embedding : Embedding (V, d_model)
+        Drawn from N(0, 1 / d_model), and multiplied by sqrt(d_model) where it is looked up.
+    output_bias : Parameter (V,)
+        Of the logits, zeros.
+    output_weight : Parameter (V, d_model) or None
+        None: that of the embedding.
+    position_table : Parameter (max_positions, d_model) or None
+        Learned positions, drawn from N(0, 0.02^2).
+    """
+
+    def __init__(
+        self,
+        n_tokens: int,
+        *,
+        d_model: int = 256,
+        n_heads: int = 4,
+        n_layers: int = 4,
+        dim_feedforward: int = 1024,
+        dropout: float = 0.1,
+        norm_first: bool = False,
+        positions: str = "sinusoidal",
+        max_positions: int = 1024,
+        tied_embeddings: bool = True,
+        label_smoothing: float = 0.0,
+        never: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__()
+        if positions not in POSITIONS:
+            raise ValueError(f"positions must be 'sinusoidal', 'learned' or 'rotary', got {positions!r}")
+        self.n_tokens, self.d_model, self.n_heads, self.n_layers = n_tokens, d_model, n_heads, n_layers
+        self.norm_first, self.positions, self.max_positions = norm_first, positions, max_positions
+        self.label_smoothing, self.never = label_smoothing, tuple(never)
+        self._layer_options = {
+            "d_model": d_model,
+            "nhead": n_heads,
+            "dim_feedforward": dim_feedforward,
+            "dropout": dropout,
+            "norm_first": norm_first,
+            "rotary": positions == "rotary",
+        }
+        self.embedding = _embedding(n_tokens, d_model)
+        self.output_bias = Parameter(np.zeros(n_tokens, np.float32))
+        weight = None if tied_embeddings else _embedding(n_tokens, d_model).weight
+        self.register_parameter("output_weight", weight)
+        table = Parameter(np.empty((max_positions, d_model), np.float32)) if positions == "learned" else None
+        self.register_parameter("position_table", table)
+        if table is not None:
+            init.normal_(table, std=0.02)
+        self.dropout = Dropout(dropout)
+        self._sinusoids = np.empty((0, d_model), np.float32)
+
+    def _final_norm(self) -> LayerNorm | None:
+        return LayerNorm(self.d_model) if self.norm_first else None
+
+    def _initialize(self) -> None:
+        """Draw the matrices of all layers as PyTorch's Transformer does: Xavier uniform."""
+        for name, parameter in self.named_parameters():
+            if "stack" in name and parameter.ndim > 1:
+                init.xavier_uniform_(parameter)
+
+    def _embedded(self, embedding: Embedding, packed: Packed) -> Tensor:
+        """Return the rows (N, d_model) of tokens at their positions."""
+        x = embedding(packed.ids) * math.sqrt(self.d_model)
+        if self.positions == "rotary":
+            return self.dropout(x)  # type: ignore[no-any-return]
+        places = np.arange(len(packed.ids)) - np.repeat(packed.offsets[:-1], packed.lengths)
+        longest = int(packed.lengths.max(initial=0))
+        if self.position_table is not None:
+            if longest > self.max_positions:
+                raise ValueError(f"there are {self.max_positions} learned positions, got a sequence of {longest}")
+            return self.dropout(x + F.embedding(places, self.position_table))  # type: ignore[no-any-return]
+        return self.dropout(x + Tensor(self._sinusoid_table(longest)[places]))  # type: ignore[no-any-return]
+
+    def _sinusoid_table(self, n_positions: int) -> NDArray[np.float32]:
+        if n_positions > len(self._sinusoids):
+            self._sinusoids = F._position.sinusoids(max(n_positions, 2 * len(self._sinusoids)), self.d_model)
+        return self._sinusoids
+
+    def _output_weight(self) -> Parameter:
+        return self.embedding.weight if self.output_weight is None else self.output_weight
+
+    def _hidden(self, source: Packed | None, target_inputs: Packed) -> Tensor:
+        """Return what the output layer reads, rows (N, d_model)."""
+        raise NotImplementedError
+
+    def loss(self, source: Packed | None, target: Packed) -> tuple[Tensor, int]:
+        """Return the mean cross-entropy over the tokens that are to be written, and their number.
+
+        Parameters
+        ----------
+        source : Packed or None
+            Sequences to read.
+        target : Packed
+            Sequences to write, from the begin on. Label smoothing is for training alone.
+
+        Returns
+        -------
+        loss : Tensor with one entry
+        n_tokens : int
+        """
+        inputs, labels = inputs_and_labels(target)
+        smoothing = self.label_smoothing if self.training else 0.0
+        hidden = self._hidden(source, inputs)
+        loss = F.linear_cross_entropy(
+            hidden, self._output_weight(), labels, self.output_bias, label_smoothing=smoothing
+        )
+        return loss, len(labels)
+
+    def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
+        """Return the logits (N, V) of the token after each of the `target_inputs`."""
+        return F.linear(self._hidden(source, target_inputs), self._output_weight(), self.output_bias)
+
+    def start_at(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
+        """Let the output begin with the logarithms of the frequencies (V,) of the tokens."""
+        with no_grad():
+            self.output_bias.copy_(log_frequencies.astype(np.float32))
+
+    def _last_norm(self) -> LayerNorm:
+        """Return the layer norm whose output the output layer reads."""
+        raise NotImplementedError
+
+    def write_frequencies(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
+        """Become the network that gives each token its frequency, whatever it reads: the best of those that know nothing."""
+        self.start_at(log_frequencies)
+        with no_grad():
+            for parameter in self._last_norm().parameters():
+                parameter.zero_()
+
+
+class TransformerNetwork(_Transformer):
+    """Encoder and decoder.
+
+    Parameters
+    ----------
+    n_tokens : int
+        V, tokens of the target vocabulary.
+    n_source_tokens : int or None, default=None
+        Tokens of the source vocabulary; None: source and target have one vocabulary and one embedding.
+    **options
+        Those of the base class: d_model, n_heads, n_layers, dim_feedforward, dropout, norm_first, positions,
+        max_positions, tied_embeddings, label_smoothing, never.
+
+    Attributes
+    ----------
+    embedding, source_embedding : Embedding
+        The second is None where they are one.
+    encoder_stack : TransformerEncoder
+    decoder_stack : TransformerDecoder
+    """
+
+    def __init__(self, n_tokens: int, n_source_tokens: int | None = None, **options: Any) -> None:
+        super().__init__(n_tokens, **options)
+        self.source_embedding = None if n_source_tokens is None else _embedding(n_source_tokens, self.d_model)
+        options = self._layer_options
+        self.encoder_stack = TransformerEncoder(TransformerEncoderLayer(**options), self.n_layers, self._final_norm())
+        self.decoder_stack = TransformerDecoder(TransformerDecoderLayer(**options), self.n_layers, self._final_norm())
+        self._initialize()
+
+    def encode(self, source: Packed) -> Tensor:
+        """Return what the encoder makes of sources: rows (N, d_model)."""
+        embedding = self.embedding if self.source_embedding is None else self.source_embedding
+        found: Tensor = self.encoder_stack(self._embedded(embedding, source), offsets=source.offsets)
+        return found
+
+    def _hidden(self, source: Packed | None, target_inputs: Packed) -> Tensor:
+        assert source is not None
+        found: Tensor = self.decoder_stack(
+            self._embedded(self.embedding, target_inputs),
+            self.encode(source),
+            tgt_is_causal=True,
+            offsets=target_inputs.offsets,
+            memory_offsets=source.offsets,
+        )
+        return found
+
+    def _last_norm(self) -> LayerNorm:
+        return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm3  # type: ignore[no-any-return]
+
+    def attention(self, source: Packed, target: Packed) -> list[NDArray[np.float32]]:
+        """Return how the last layer of the decoder looked at the sources, the mean of its heads.
+
+        Parameters
+        ----------
+        source, target : Packed
+            As :meth:`loss` takes them.
+
+        Returns
+        -------
+        list of arrays (tokens written, tokens read)
+            Rows sum to 1. The end is a token on both sides.
+        """
+        look = self.decoder_stack.layers[-1].multihead_attn
+        seen: list[tuple[Tensor, Tensor]] = []
+        remove = look.register_forward_hook(lambda _, inputs, __: seen.append(inputs[:2]))
+        inputs = inputs_and_labels(target)[0]
+        try:
+            with no_grad():
+                self._hidden(source, inputs)
+        finally:
+            remove()
+        ((queries, keys),) = seen
+        found = []
+        with no_grad():
+            for b in range(len(source.offsets) - 1):
+                rows = queries[int(inputs.offsets[b]) : int(inputs.offsets[b + 1])]
+                read = keys[int(source.offsets[b]) : int(source.offsets[b + 1])]
+                found.append(look(rows, read, read, need_weights=True)[1].data)
+        return found
+
+
+class TransformerLMNetwork(_Transformer):
+    """A decoder without a source: each token sees those before it.
+
+    Parameters
+    ----------
+    n_tokens : int
+        V.
+    **options
+        As those of :class:`TransformerNetwork`.
+
+    Attributes
+    ----------
+    decoder_stack : TransformerEncoder
+        Its layers have self-attention alone, which is causal here.
+    """
+
+    def __init__(self, n_tokens: int, **options: Any) -> None:
+        super().__init__(n_tokens, **options)
+        layer = TransformerEncoderLayer(**self._layer_options)
+        self.decoder_stack = TransformerEncoder(layer, self.n_layers, self._final_norm())
+        self._initialize()
+
+    def _hidden(self, source: Packed | None, target_inputs: Packed) -> Tensor:  # noqa: ARG002
+        x = self._embedded(self.embedding, target_inputs)
+        return self.decoder_stack(x, is_causal=True, offsets=target_inputs.offsets)  # type: ignore[no-any-return]
+
+    def _last_norm(self) -> LayerNorm:
+        return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm2  # type: ignore[no-any-return]
+
+
+def _embedding(n_tokens: int, d_model: int) -> Embedding:
+    embedding = Embedding(n_tokens, d_model)
+    init.normal_(embedding.weight, std=d_model**-0.5)
+    return embedding
