@@ -8,6 +8,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -52,6 +53,55 @@ py::array_t<float> py_unpack(py::object packed, py::object lengths, std::size_t 
                                    batch_first ? width : rows * width, 1};
     run(n_threads, 0, [&](const RunContext& ctx) { unpack_sequences(ctx, layout, P.data, F, view, n_steps); });
     return x;
+}
+
+/// Sequences one after the other, and the same rows step by step: what both of them are called with.
+struct PackedCall {
+    TensorView<const float> rows;
+    TensorView<const std::int64_t> offsets;
+    std::vector<std::int64_t> lengths;
+
+    PackedCall(const char* name, py::handle rows_arg, py::handle offsets_arg)
+        : rows(tensor_arg<float>(name, rows_arg, 2)), offsets(tensor_arg<std::int64_t>("offsets", offsets_arg, 1)) {
+        const auto N = static_cast<std::int64_t>(rows.shape[0]);
+        const std::int64_t* first = offsets.data;
+        const std::size_t n = offsets.shape[0];
+        if (n < 2 || first[0] != 0 || first[n - 1] != N)
+            throw ValueError("offsets of sequences must go from 0 to the number of rows, " + std::to_string(N));
+        for (std::size_t b = 0; b + 1 < n; ++b) {
+            if (first[b + 1] <= first[b] || first[b + 1] > N) // so that no difference overflows
+                throw ValueError("offsets of sequences must grow, each by at least one step");
+            lengths.push_back(first[b + 1] - first[b]);
+        }
+    }
+
+    SequenceLayout layout() const {
+        const auto longest = static_cast<std::size_t>(*std::max_element(lengths.begin(), lengths.end()));
+        return SequenceLayout(lengths.size(), longest, lengths);
+    }
+    std::size_t n_features() const { return rows.shape[1]; }
+    template <class T>
+    SequenceView<T> view(T* data) const {
+        return {data, 0, static_cast<std::ptrdiff_t>(n_features()), 1, offsets.data};
+    }
+};
+
+/// Rows (N, F), sequence by sequence, in the order of the recurrent kernels, step by step.
+py::array_t<float> py_rows_to_steps(py::object rows, py::object offsets, int n_threads) {
+    const PackedCall call("rows", rows, offsets);
+    const SequenceLayout layout = call.layout();
+    return computed({layout.n_rows(), call.n_features()}, n_threads, [&](const RunContext& ctx, float* out) {
+        pack_sequences(ctx, layout, call.view(call.rows.data), call.n_features(), out);
+    });
+}
+
+/// The reverse.
+py::array_t<float> py_steps_to_rows(py::object steps, py::object offsets, int n_threads) {
+    const PackedCall call("steps", steps, offsets);
+    const SequenceLayout layout = call.layout();
+    return computed({layout.n_rows(), call.n_features()}, n_threads, [&](const RunContext& ctx, float* out) {
+        unpack_sequences(ctx, layout, call.rows.data, call.n_features(), call.view(out), layout.n_steps());
+    });
 }
 
 /// What forward and backward are called with alike. The views live as long as the Python objects.
@@ -153,6 +203,9 @@ void register_nn_recurrent(py::module_& m) {
     m.def("pack_sequences", &py_pack, py::arg("x"), py::arg("lengths"), py::kw_only(), py::arg("n_threads"));
     m.def("unpack_sequences", &py_unpack, py::arg("packed"), py::arg("lengths"), py::kw_only(), py::arg("n_batch"),
           py::arg("n_steps"), py::arg("batch_first"), py::arg("n_threads"));
+    m.def("rows_to_steps", &py_rows_to_steps, py::arg("rows"), py::arg("offsets"), py::kw_only(), py::arg("n_threads"));
+    m.def("steps_to_rows", &py_steps_to_rows, py::arg("steps"), py::arg("offsets"), py::kw_only(),
+          py::arg("n_threads"));
     m.def("recurrent_forward", &py_forward, py::arg("kind"), py::arg("x"), py::arg("h0"), py::arg("c0"),
           py::arg("weights"), py::arg("lengths"), py::kw_only(), py::arg("n_batch"), py::arg("n_steps"),
           py::arg("keep"), py::arg("n_threads"));

@@ -53,13 +53,10 @@ void unpack_sequences(const RunContext& ctx, const SequenceLayout& layout, const
     parallel_tasks(ctx, n_steps, ns, [&](std::size_t t, int) {
         const std::size_t active = t < layout.n_steps() ? layout.rows_of(t) : 0;
         const float* from = active > 0 ? packed + layout.first_row(t) * n_features : nullptr;
-        for (std::size_t j = 0; j < layout.n_batch(); ++j) {
-            float* to = x.at(layout.sequence(j), t);
-            if (j < active)
-                std::copy_n(from + j * n_features, n_features, to);
-            else
-                std::fill_n(to, n_features, 0.0f);
-        }
+        for (std::size_t j = 0; j < active; ++j)
+            std::copy_n(from + j * n_features, n_features, x.at(layout.sequence(j), t));
+        for (std::size_t j = active; j < layout.n_batch() && !x.offsets; ++j)
+            std::fill_n(x.at(layout.sequence(j), t), n_features, 0.0f);
     });
 }
 

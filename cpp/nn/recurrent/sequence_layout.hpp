@@ -37,14 +37,18 @@ class SequenceLayout {
     std::vector<std::size_t> order_, first_;
 };
 
-/// Entries (b, t, f) of a batch of sequences.
+/// Entries (b, t, f) of a batch of sequences: a tensor of any strides, or sequences one after the other, where sequence
+/// b begins at step offsets[b].
 template <class T>
 struct SequenceView {
     T* data;
     std::ptrdiff_t batch_stride, step_stride, feature_stride;
+    const std::int64_t* offsets = nullptr;
 
     T* at(std::size_t b, std::size_t t) const {
-        return data + static_cast<std::ptrdiff_t>(b) * batch_stride + static_cast<std::ptrdiff_t>(t) * step_stride;
+        const auto step = static_cast<std::ptrdiff_t>(t);
+        if (offsets) return data + (static_cast<std::ptrdiff_t>(offsets[b]) + step) * step_stride;
+        return data + static_cast<std::ptrdiff_t>(b) * batch_stride + step * step_stride;
     }
 };
 
@@ -52,8 +56,8 @@ struct SequenceView {
 void pack_sequences(const RunContext& ctx, const SequenceLayout& layout, SequenceView<const float> x,
                     std::size_t n_features, float* packed);
 
-/// x (B, n_steps, n_features) = packed (n_rows, n_features), and zeros after the end of each sequence; features of x
-/// side by side.
+/// x (B, n_steps, n_features) = packed (n_rows, n_features), and zeros after the end of each sequence, unless x has
+/// offsets; features of x side by side.
 void unpack_sequences(const RunContext& ctx, const SequenceLayout& layout, const float* packed, std::size_t n_features,
                       SequenceView<float> x, std::size_t n_steps);
 

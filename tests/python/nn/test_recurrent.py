@@ -296,3 +296,68 @@ def test_the_core_checks_what_it_is_given():
 def test_how_layers_look():
     assert repr(LSTM(3, 4, num_layers=2, batch_first=True)) == "LSTM(3, 4, num_layers=2, batch_first=True)"
     assert repr(RNN(3, 4, nonlinearity="relu")) == "RNN(3, 4, nonlinearity='relu')"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lengths", [[3, 1, 5, 5, 2], [4, 4, 4], [1, 1], [6]])
+def test_packed_sequences_have_the_bits_of_padded_ones(kind, lengths):
+    manual_seed(3)
+    module = layer(kind, 5, 20, num_layers=2, bidirectional=True, dropout=0.4)
+    B, T, N = len(lengths), max(lengths), sum(lengths)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    there = np.arange(T)[:, None] < np.array(lengths)
+    places = offsets[:-1] + np.arange(T)[:, None]  # of step t of sequence b among the rows
+    rows = draw(N, 5)
+    padded = np.zeros((T, B, 5), np.float32)
+    padded[there] = rows[places[there]]
+    states = [draw(4, B, 20, seed=i) for i in range(2 if kind == "lstm" else 1)]
+    dlast = [draw(4, B, 20, seed=i) for i in (4, 5)]
+    dy = draw(N, 40, seed=6)
+    dpadded = np.zeros((T, B, 40), np.float32)
+    dpadded[there] = dy[places[there]]
+    results = []
+    for x, d, options in ((padded, dpadded, {"lengths": lengths}), (rows, dy, {"offsets": offsets})):
+        manual_seed(8)  # the same dropout
+        inputs = [Tensor(a, requires_grad=True) for a in (x, *states)]
+        hx = tuple(inputs[1:])
+        output, last = module(inputs[0], hx if len(hx) == 2 else hx[0], **options)
+        last = last if isinstance(last, tuple) else (last,)
+        module.zero_grad()
+        output.backward(d, retain_graph=True)
+        for state, gradient in zip(last, dlast, strict=False):
+            state.backward(gradient, retain_graph=True)
+        results.append(
+            [output.data, inputs[0].grad, *(t.data for t in last), *(t.grad for t in inputs[1:])]
+            + [w.grad for w in module.parameters()]
+        )
+    for i, (a, b) in enumerate(zip(*results, strict=True)):
+        expected = np.zeros_like(b) if i < 2 else a
+        if i < 2:
+            expected[places[there]] = a[there]
+        assert np.array_equal(expected, b)
+
+
+def test_packed_sequences_that_are_none():
+    module = GRU(3, 4)
+    x = draw(6, 3)
+    for offsets, error in (
+        ([0, 3, 3, 6], "sequence 1 holds no steps"),
+        ([0, 4, 2, 6], "offsets"),
+        ([0, 3, 7], "offsets"),
+        ([1, 6], "offsets"),
+        ([], "offsets"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            module(x, offsets=np.array(offsets, np.int64))
+    with pytest.raises(TypeError, match="offsets"):
+        module(x, offsets=[0.0, 6.0])
+    with pytest.raises(ShapeError, match="with offsets"):
+        module(x[None], offsets=[0, 6])
+    with pytest.raises(ValueError, match="no padding"):
+        module(x, offsets=[0, 6], lengths=[6])
+    output, last = module(x[:0], offsets=[0])
+    assert output.shape == (0, 4) and last.shape == (1, 0, 4)
+    for call in (core.nn.rows_to_steps, core.nn.steps_to_rows):
+        for offsets in ([0, 3], [0, 7], [0, 0, 6], [0, 9, 6], [6], [0, -1, 6]):
+            with pytest.raises(ValueError, match="offsets"):
+                call(x, np.array(offsets, np.int64), n_threads=1)

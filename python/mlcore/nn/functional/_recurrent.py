@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
+from mlcore.nn.functional._offsets import checked_offsets
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, grad_enabled, operands, record_many
 
 Weights = Sequence[Sequence[Tensor | Array | None]]  # W_ih, W_hh, b_ih, b_hh for each direction of each layer
@@ -26,12 +27,13 @@ def rnn(
     bidirectional: bool = False,
     batch_first: bool = False,
     lengths: Lengths = None,
+    offsets: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Compute ``h' = f(W_ih x + b_ih + W_hh h + b_hh)`` from step to step (Elman, 1990).
 
     Parameters
     ----------
-    input : Tensor (T, B, I), (B, T, I) with `batch_first`, or (T, I) for one sequence
+    input : Tensor (T, B, I), (B, T, I) with `batch_first`, or (T, I) for one sequence; (N, I) with `offsets`
         x.
     hx : Tensor (L D, B, H), (L D, H) for one sequence, or None
         h before the first step, for each layer and its D directions; None: zeros.
@@ -50,6 +52,9 @@ def rnn(
         Order of the axes of `input` and the output.
     lengths : (B,) integers in [1, T], optional
         Steps of each sequence, in any order. What lies beyond is neither read nor computed.
+    offsets : (B + 1,) integers, optional
+        The sequences are packed, one after the other: sequence b is ``input[offsets[b]:offsets[b + 1]]``, with at least
+        one step. States are then (L D, B, H).
 
     Returns
     -------
@@ -63,13 +68,13 @@ def rnn(
     ShapeError
         If the shapes do not go together.
     ValueError
-        If there are no sequences or no steps, or a length is out of range.
+        If there are no sequences or no steps, a length is out of range, or offsets do not go from 0 to N.
     """
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
     states = (hx,)
     output, h_n, _ = _run(
-        f"rnn_{nonlinearity}", input, states, weights, dropout * training, bidirectional, batch_first, lengths
+        f"rnn_{nonlinearity}", input, states, weights, dropout * training, bidirectional, batch_first, lengths, offsets
     )
     return output, h_n
 
@@ -84,6 +89,7 @@ def lstm(
     bidirectional: bool = False,
     batch_first: bool = False,
     lengths: Lengths = None,
+    offsets: Any = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """Long short-term memory (Hochreiter and Schmidhuber, 1997; forget gate: Gers, Schmidhuber and Cummins, 2000).
 
@@ -102,7 +108,9 @@ def lstm(
     if hx is not None and not (isinstance(hx, tuple | list) and len(hx) == 2):
         raise TypeError("hx of an LSTM is a pair (h, c)")
     states = (None, None) if hx is None else (hx[0], hx[1])
-    output, h_n, c_n = _run("lstm", input, states, weights, dropout * training, bidirectional, batch_first, lengths)
+    output, h_n, c_n = _run(
+        "lstm", input, states, weights, dropout * training, bidirectional, batch_first, lengths, offsets
+    )
     assert c_n is not None
     return output, (h_n, c_n)
 
@@ -117,6 +125,7 @@ def gru(
     bidirectional: bool = False,
     batch_first: bool = False,
     lengths: Lengths = None,
+    offsets: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Gated recurrent unit (Cho et al., 2014), with the reset gate after the product, as PyTorch has it.
 
@@ -126,7 +135,9 @@ def gru(
     Parameters, results and errors are those of :func:`rnn`.
     """
     states = (hx,)
-    output, h_n, _ = _run("gru", input, states, weights, dropout * training, bidirectional, batch_first, lengths)
+    output, h_n, _ = _run(
+        "gru", input, states, weights, dropout * training, bidirectional, batch_first, lengths, offsets
+    )
     return output, h_n
 
 
@@ -141,8 +152,8 @@ class _Layer(NamedTuple):
     seed: int  # of the dropout before it
 
 
-class _Batch:
-    """The sequences of a batch: how they lie in the tensors, and as packed rows (N, features)."""
+class _Padded:
+    """The sequences of a batch: how they lie in the tensors, and as the kernels' rows (N, features), step by step."""
 
     def __init__(self, x: Tensor, batch_first: bool, lengths: Lengths) -> None:
         if x.ndim not in (2, 3):
@@ -174,7 +185,7 @@ class _Batch:
         return None if (given == self.n_steps).all() else np.ascontiguousarray(given, np.int64)
 
     def pack(self, x: Array) -> Array:
-        """Return the packed rows of an array like the input."""
+        """Return the rows of an array like the input, step by step."""
         if self.as_given:
             return np.ascontiguousarray(x).reshape(self.n_batch * self.n_steps, x.shape[-1])
         by_sequence = x if self.batch_first else x[:, None].swapaxes(0, 1) if not self.batched else x.swapaxes(0, 1)
@@ -190,6 +201,36 @@ class _Batch:
                 rows, self.lengths, **self.sizes, batch_first=self.batch_first, n_threads=n_threads()
             )
         return rows.reshape(*sizes, rows.shape[-1])
+
+
+class _Packed:
+    """The same for sequences that lie one after the other."""
+
+    batched = True
+
+    def __init__(self, x: Tensor, offsets: Any, lengths: Lengths) -> None:
+        if lengths is not None:
+            raise ValueError("either lengths or offsets can be given: packed sequences have no padding")
+        if x.ndim != 2:
+            raise ShapeError(f"input has shape {x.shape}; expected (N, I) with offsets")
+        self.offsets = checked_offsets(offsets, len(x.data))
+        steps = np.diff(self.offsets)
+        self.n_batch = len(steps)
+        if self.n_batch and steps.min() == 0:
+            raise ValueError(f"sequence {int(steps.argmin())} holds no steps: a recurrent layer needs one at least")
+        self.n_steps = int(steps.max(initial=0))
+        self.lengths = None if (steps == self.n_steps).all() else steps
+        self.sizes: dict[str, Any] = {"n_batch": self.n_batch, "n_steps": self.n_steps}
+        self.as_given = self.n_batch == 1 or self.n_steps == 1
+
+    def pack(self, x: Array) -> Array:
+        """Return the rows of an array like the input, step by step."""
+        x = np.ascontiguousarray(x)
+        return x if self.as_given else core.nn.rows_to_steps(x, self.offsets, n_threads=n_threads())
+
+    def unpack(self, rows: Array) -> Array:
+        """Return an array like the input."""
+        return rows if self.as_given else core.nn.steps_to_rows(rows, self.offsets, n_threads=n_threads())
 
 
 def _check_weights(kind: str, weights: Weights, n_directions: int, n_features: int) -> list[list[Tensor | None]]:
@@ -237,12 +278,13 @@ def _run(
     bidirectional: bool,
     batch_first: bool,
     lengths: Lengths,
+    offsets: Any,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     flat = operands(input_, *states, *(w for part in weights for w in part))
     x, started = float_tensor(flat[0], "input"), flat[1 : len(states) + 1]
     given = iter(flat[len(states) + 1 :])
     weights = [[next(given) for _ in part] for part in weights]
-    batch = _Batch(x, batch_first, lengths)
+    batch: _Padded | _Packed = _Padded(x, batch_first, lengths) if offsets is None else _Packed(x, offsets, lengths)
     directions = 2 if bidirectional else 1
     parts = _check_weights(kind, weights, directions, x.shape[-1])
     n_layers, hidden = len(parts) // directions, parts[0][1].shape[1]  # type: ignore[union-attr]

@@ -57,13 +57,14 @@ class _Recurrent(Module):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return [[self._parameters.get(f"{name}_{suffix}") for name in names] for _, suffix in self._places()]
 
-    def _options(self, lengths: Any) -> dict[str, Any]:
+    def _options(self, lengths: Any, offsets: Any) -> dict[str, Any]:
         return {
             "dropout": self.dropout,
             "training": self.training,
             "bidirectional": self.bidirectional,
             "batch_first": self.batch_first,
             "lengths": lengths,
+            "offsets": offsets,
         }
 
     def extra_repr(self) -> str:
@@ -126,9 +127,9 @@ class RNN(_Recurrent):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         self.nonlinearity = nonlinearity
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None, offsets: Any = None) -> tuple[Tensor, Tensor]:
         """Return (output, h_n): see :func:`mlcore.nn.functional.rnn`."""
-        return rnn(input, hx, self._weights(), nonlinearity=self.nonlinearity, **self._options(lengths))
+        return rnn(input, hx, self._weights(), nonlinearity=self.nonlinearity, **self._options(lengths, offsets))
 
     def extra_repr(self) -> str:
         """Return sizes, and the options that are not the default."""
@@ -152,9 +153,11 @@ class LSTM(_Recurrent):
 
     n_blocks = 4
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, input: Any, hx: Any = None, lengths: Any = None, offsets: Any = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return (output, (h_n, c_n)): see :func:`mlcore.nn.functional.lstm`."""
-        return lstm(input, hx, self._weights(), **self._options(lengths))
+        return lstm(input, hx, self._weights(), **self._options(lengths, offsets))
 
 
 class GRU(_Recurrent):
@@ -165,6 +168,6 @@ class GRU(_Recurrent):
 
     n_blocks = 3
 
-    def forward(self, input: Any, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Tensor]:
+    def forward(self, input: Any, hx: Any = None, lengths: Any = None, offsets: Any = None) -> tuple[Tensor, Tensor]:
         """Return (output, h_n): see :func:`mlcore.nn.functional.gru`."""
-        return gru(input, hx, self._weights(), **self._options(lengths))
+        return gru(input, hx, self._weights(), **self._options(lengths, offsets))
