@@ -7,6 +7,7 @@ import numpy as np
 
 from mlcore.plotting._axes import new_axes
 from mlcore.plotting._history import history_of
+from mlcore.seq._attention import Attention
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +23,12 @@ def plot_attention(
 
     Parameters
     ----------
-    weights : Tensor or array of shape (Tq, Tk)
+    weights : Tensor, array of shape (Tq, Tk), or Attention
         What an attention layer returns with ``need_weights=True``, of one entry of the batch and one head (or the
-        average of the heads).
+        average of the heads); or what ``generate(..., return_attention=True)`` of a model of :mod:`mlcore.seq` returns
+        for one text, which knows its labels.
     queries, keys : sequence of length Tq and Tk, default=None
-        Labels, such as the words of two sentences. None: positions.
+        Labels, such as the words of two sentences. None: those of `weights` if it has some, else positions.
     ax : matplotlib Axes or None, default=None
         Where to draw; None: a new figure.
 
@@ -39,6 +41,10 @@ def plot_attention(
     ValueError
         If the weights are not a finite matrix, or there is not a label for each row and column.
     """
+    if isinstance(weights, Attention):
+        queries = weights.queries if queries is None else queries
+        keys = weights.keys if keys is None else keys
+        weights = weights.weights
     values = np.asarray(weights, dtype=np.float64)
     if values.ndim != 2 or values.size == 0:
         raise ValueError(

@@ -5,6 +5,7 @@ import pytest
 
 from mlcore.nn import History, MultiheadAttention, NeuralClassifier
 from mlcore.plotting import plot_attention, plot_gradient_flow
+from mlcore.seq._attention import Attention
 
 
 def test_weights_of_a_layer():
@@ -17,6 +18,17 @@ def test_weights_of_a_layer():
     assert [label.get_text() for label in ax.get_xticklabels()] == words
     ax.figure.canvas.draw()
     assert plot_attention(weights.data[:, :2], ax=ax) is ax
+
+
+def test_weights_of_a_translation_know_their_tokens():
+    weights = np.random.default_rng(0).dirichlet(np.ones(3), 2).astype(np.float32)
+    attention = Attention(weights, ["Haus", "</s>"], ["the", "house", "</s>"])
+    ax = plot_attention(attention)
+    np.testing.assert_allclose(ax.images[0].get_array(), weights)
+    assert [label.get_text() for label in ax.get_yticklabels()] == attention.queries
+    assert [label.get_text() for label in ax.get_xticklabels()] == attention.keys
+    others = plot_attention(attention, keys=["das", "Haus", "."])
+    assert [label.get_text() for label in others.get_xticklabels()] == ["das", "Haus", "."]
 
 
 @pytest.mark.parametrize(
