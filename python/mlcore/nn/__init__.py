@@ -79,6 +79,7 @@ from mlcore.nn.layers._recurrent import GRU, LSTM, RNN
 from mlcore.nn.layers._serialization import load_weights, save_weights
 from mlcore.nn.layers._summary import summary
 from mlcore.nn.layers._transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from mlcore.nn.layers._transformer_stacks import Transformer, TransformerDecoder, TransformerEncoder
 from mlcore.nn.layers._transposed_convolution import ConvTranspose1d, ConvTranspose2d
 from mlcore.nn.tensor import (
     ShapeError,
@@ -182,7 +183,10 @@ __all__ = [
     "Tanh",
     "Tensor",
     "Trainer",
+    "Transformer",
+    "TransformerDecoder",
     "TransformerDecoderLayer",
+    "TransformerEncoder",
     "TransformerEncoderLayer",
     "ZeroPad1d",
     "ZeroPad2d",

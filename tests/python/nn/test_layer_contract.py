@@ -79,6 +79,16 @@ LAYERS = {
         draw(2, 7, 4),
         draw(2, 5, 4),
     ),
+    "TransformerEncoder": (
+        lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, **BATCH_FIRST), 2, nn.LayerNorm(4)),
+        draw(2, 7, 4),
+    ),
+    "TransformerDecoder": (
+        lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 8, **BATCH_FIRST, rotary=True), 2),
+        draw(2, 7, 4),
+        draw(2, 5, 4),
+    ),
+    "Transformer": (lambda: nn.Transformer(4, 2, 1, 2, 8, **BATCH_FIRST), draw(2, 7, 4), draw(2, 5, 4)),
     **{cls.__name__: (cls, ROWS, CLASSES) for cls in (nn.CrossEntropyLoss, nn.FocalLoss)},
     "NLLLoss": (nn.NLLLoss, np.log(shares(5, 4)), CLASSES),
     **{cls.__name__: (cls, ROWS, draw(5, 4, seed=1)) for cls in (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss)},

@@ -2,17 +2,33 @@
 
 With `norm_first` a sublayer f acts as x + f(norm(x)) (Xiong et al., 2020: trains without warm-up), else as
 norm(x + f(x)), as in the paper.
+
+Sequences of different lengths may be padded, with masks as PyTorch's, or packed: the rows of all of them one after the
+other, and offsets. All but attention runs over rows, so that packed ones cost no padding anywhere.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.nn.functional._offsets import checked_offsets
 from mlcore.nn.layers._attention import MultiheadAttention
 from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module
 from mlcore.nn.layers._norm import LayerNorm
-from mlcore.nn.tensor import Tensor, as_tensor
+from mlcore.nn.tensor import ShapeError, Tensor, as_tensor
+
+
+def packed_rows(name: str, offsets: Any, rows: Tensor) -> NDArray[np.int64] | None:
+    """Return checked offsets of packed rows; None where there are none."""
+    if offsets is None:
+        return None
+    if rows.ndim != 2:
+        raise ShapeError(f"{name} with offsets must have shape (rows, d_model), got {rows.shape}")
+    return checked_offsets(offsets, len(rows.data), f"offsets of {name}")
 
 
 class _Sublayers(Module):
@@ -26,18 +42,24 @@ class _Sublayers(Module):
         nhead: int,
         dim_feedforward: int = 2048,
         dropout: float = 0.1,
-        activation: str = "relu",
+        activation: str | Callable[[Tensor], Tensor] = "relu",
         layer_norm_eps: float = 1e-5,
         batch_first: bool = False,
         norm_first: bool = False,
         bias: bool = True,
+        *,
+        rotary: bool = False,
     ) -> None:
         super().__init__()
         self.d_model, self.nhead, self.norm_first = d_model, nhead, norm_first
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first)
+        self.self_attn = MultiheadAttention(
+            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, rotary=rotary
+        )
         if self._has_memory:  # here for PyTorch's order of parameters
             self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, activation=activation)
+        fused = activation if isinstance(activation, str) else "identity"
+        self.activation = None if isinstance(activation, str) else activation
+        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, activation=fused)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias)
         self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
@@ -52,19 +74,30 @@ class _Sublayers(Module):
         return x
 
     def _attention(
-        self, attention: Module, memory: Tensor | None, mask: Any, padding: Any, is_causal: bool
+        self,
+        attention: Module,
+        memory: Tensor | None,
+        mask: Any,
+        padding: Any,
+        is_causal: bool,
+        offsets: Any,
+        key_offsets: Any = None,
     ) -> Callable[[Tensor], Tensor]:
         """Return attention to `memory`, or to the input itself, as a function of the input."""
+        packing = {"offsets": offsets, "key_offsets": key_offsets}
 
         def attend(x: Tensor) -> Tensor:
             keys = x if memory is None else memory
-            found: Tensor = attention(x, keys, keys, padding, False, mask, is_causal=is_causal)[0]
+            found: Tensor = attention(x, keys, keys, padding, False, mask, is_causal=is_causal, **packing)[0]
             return found
 
         return attend
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.linear1(x)))  # type: ignore[no-any-return]
+        hidden = self.linear1(x)
+        if self.activation is not None:
+            hidden = self.activation(hidden)
+        return self.linear2(self.dropout(hidden))  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the sizes."""
@@ -84,8 +117,8 @@ class TransformerEncoderLayer(_Sublayers):
         Features between the two linear layers.
     dropout : float, default=0.1
         Of the attention weights, after the activation and at the end of both parts.
-    activation : str, default="relu"
-        As in :class:`Linear`; "gelu" in most later models.
+    activation : str or callable, default="relu"
+        As in :class:`Linear`, "gelu" in most later models; or a function of a tensor, which is not fused.
     layer_norm_eps : float, default=1e-5
     batch_first : bool, default=False
         Whether tensors are (batch, time, d_model); else (time, batch, d_model).
@@ -93,10 +126,18 @@ class TransformerEncoderLayer(_Sublayers):
         Whether layer norm comes before each part instead of after the residual.
     bias : bool, default=True
         Whether linear layers and norms have one.
+    rotary : bool, default=False
+        Whether self-attention rotates queries and keys by their positions: :class:`MultiheadAttention`.
     """
 
     def forward(
-        self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
+        self,
+        src: Any,
+        src_mask: Any = None,
+        src_key_padding_mask: Any = None,
+        is_causal: bool = False,
+        *,
+        offsets: Any = None,
     ) -> Tensor:
         """Apply to (batch, time, d_model), or as `batch_first` says.
 
@@ -110,9 +151,14 @@ class TransformerEncoderLayer(_Sublayers):
             As `key_padding_mask` of :class:`MultiheadAttention`.
         is_causal : bool, default=False
             Whether a position sees only those up to itself.
+        offsets : array of int (batch + 1,), optional
+            Packed sequences: `src` is (rows, d_model), all sequences one after the other, and sequence b is rows
+            ``offsets[b]`` to ``offsets[b + 1]``. There are no masks then.
         """
-        attend = self._attention(self.self_attn, None, src_mask, src_key_padding_mask, is_causal)
-        return self._through(as_tensor(src), (self.norm1, attend), (self.norm2, self._feed_forward))
+        src = as_tensor(src)
+        offsets = packed_rows("src", offsets, src)
+        attend = self._attention(self.self_attn, None, src_mask, src_key_padding_mask, is_causal, offsets)
+        return self._through(src, (self.norm1, attend), (self.norm2, self._feed_forward))
 
 
 class TransformerDecoderLayer(_Sublayers):
@@ -120,8 +166,8 @@ class TransformerDecoderLayer(_Sublayers):
 
     Parameters
     ----------
-    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias
-        As in :class:`TransformerEncoderLayer`.
+    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, rotary
+        As in :class:`TransformerEncoderLayer`; positions rotate self-attention alone.
     """
 
     _has_memory = True
@@ -136,13 +182,27 @@ class TransformerDecoderLayer(_Sublayers):
         memory_key_padding_mask: Any = None,
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
+        *,
+        offsets: Any = None,
+        memory_offsets: Any = None,
     ) -> Tensor:
         """Apply to `tgt` (batch, time, d_model) and `memory` (batch, source time, d_model), or as `batch_first` says.
 
-        The masks are those of :class:`MultiheadAttention`, for the two attentions.
+        The masks are those of :class:`MultiheadAttention`, for the two attentions. With `offsets` (batch + 1,) and
+        `memory_offsets` both are packed: (rows, d_model), as in :class:`TransformerEncoderLayer`.
         """
-        attend = self._attention(self.self_attn, None, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        tgt, memory = as_tensor(tgt), as_tensor(memory)
+        if (offsets is None) != (memory_offsets is None):
+            raise ValueError("offsets and memory_offsets go together: both are packed, or none is")
+        offsets, memory_offsets = packed_rows("tgt", offsets, tgt), packed_rows("memory", memory_offsets, memory)
+        attend = self._attention(self.self_attn, None, tgt_mask, tgt_key_padding_mask, tgt_is_causal, offsets)
         look = self._attention(
-            self.multihead_attn, as_tensor(memory), memory_mask, memory_key_padding_mask, memory_is_causal
+            self.multihead_attn,
+            memory,
+            memory_mask,
+            memory_key_padding_mask,
+            memory_is_causal,
+            offsets,
+            memory_offsets,
         )
-        return self._through(as_tensor(tgt), (self.norm1, attend), (self.norm2, look), (self.norm3, self._feed_forward))
+        return self._through(tgt, (self.norm1, attend), (self.norm2, look), (self.norm3, self._feed_forward))
