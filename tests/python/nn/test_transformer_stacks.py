@@ -66,6 +66,47 @@ def test_packed_is_padded(norm_first, rotary):
         assert_close(got, parameter.grad, 2e-5)
 
 
+# of PyTorch 2.13 with these weights: an output row, the gradient of a row of src, that of a row of a weight
+FROZEN = {
+    False: [
+        [0.3480074, 0.7189243, -0.6982626, -0.1448793, 0.0241326, 2.5223982, 0.7216021, -0.1345264],
+        [-0.0054112, -0.0066202, -0.0125218, 0.0160706, -0.0050424, -0.0333506, -0.0177879, 0.0456595],
+        [0.0030934, 0.0274529, -0.0166504, -0.0628746, -0.0021107, 0.0134366, 0.107386, -0.0163689],
+    ],
+    True: [
+        [1.1169454, 0.5313197, -1.945017, 0.821843, 0.1901438, 1.139226, 0.9652923, -0.0359627],
+        [0.3142773, -0.0710247, 0.0107335, 0.2897864, -0.6251668, -0.2613957, 0.5623406, -0.2195506],
+        [-0.3460652, 0.3900408, 0.0751474, -0.0945562, 0.0541535, -0.3675672, -0.0749675, 0.0516326],
+    ],
+}
+
+
+@pytest.mark.parametrize("rows", ["padded", "packed"])
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_frozen_numbers(norm_first, rows):
+    model = nn.Transformer(8, 2, 2, 2, 16, 0.0, "gelu", batch_first=True, norm_first=norm_first)
+    with nn.no_grad():
+        for i, (name, parameter) in enumerate(model.named_parameters()):
+            is_scale = "norm" in name and "weight" in name
+            parameter.copy_(draw(*parameter.shape, seed=i) * np.float32(0.4) + np.float32(is_scale))
+    src, tgt, dout = draw(2, 5, 8), draw(2, 3, 8, seed=1), draw(2, 3, 8, seed=2)
+    if rows == "padded":
+        x = nn.Tensor(src, requires_grad=True)
+        masks = {"src_key_padding_mask": padding([5, 2]), "memory_key_padding_mask": padding([5, 2])}
+        out = model(x, tgt, tgt_mask=model.generate_square_subsequent_mask(3), **masks)
+        out.backward(dout)
+        row, gradient = out.data[1, 2], x.grad[1, 0]
+    else:
+        x = nn.Tensor(packed(src, [5, 2]), requires_grad=True)
+        offsets = {"src_offsets": [0, 5, 7], "tgt_offsets": [0, 3, 6]}
+        out = model(x, tgt.reshape(6, 8), tgt_is_causal=True, **offsets)
+        out.backward(dout.reshape(6, 8))
+        row, gradient = out.data[5], x.grad[5]
+    weight = model.decoder.layers[0].multihead_attn.in_proj_weight
+    for got, wanted in zip((row, gradient, weight.grad[20]), FROZEN[norm_first], strict=True):
+        assert_close(got, wanted)
+
+
 def test_a_sequence_has_the_same_bits_in_any_batch():
     model = transformer().eval()
     src, tgt = draw(sum(SOURCE), 16), draw(sum(TARGET), 16, seed=1)
