@@ -2,6 +2,7 @@
 #include "bindings/nn/nn.hpp"
 
 #include "bindings/module.hpp"
+#include "bindings/nn/heads.hpp"
 #include "bindings/nn/tensor_args.hpp"
 #include "bindings/run_guard.hpp"
 #include "core/choice.hpp"
@@ -17,15 +18,6 @@ namespace {
 
 using namespace bindings;
 using namespace nn;
-
-/// The last axis must be contiguous: a kernel reads vectors of it.
-template <class T>
-HeadsView<T> heads(const char* name, const StridedView<T>& x) {
-    if (x.strides[3] != 1 && x.shape[3] > 1 && n_entries(x.shape) > 0)
-        throw ValueError(std::string(name) + " of shape " + shape_text(x.shape) +
-                         " must be contiguous along its last axis");
-    return {x.data, x.strides[0], x.strides[1], x.strides[2]};
-}
 
 HeadsView<float> optional_heads(const char* name, const py::object& object, const Shape& shape) {
     if (object.is_none()) return {};
@@ -52,23 +44,6 @@ const std::int64_t* lengths_arg(const py::object& object, std::size_t batch, std
             throw ValueError("lengths[" + std::to_string(b) + "] is " + std::to_string(lengths.data[b]) +
                              ", but there are " + std::to_string(n_keys) + " keys");
     return lengths.data;
-}
-
-/// Offsets of packed rows: (B + 1), rising from 0 to n_rows.
-TensorView<const std::int64_t> offsets_arg(const char* name, const py::object& object, std::size_t n_rows) {
-    const auto offsets = tensor_arg<std::int64_t>(name, object, 1);
-    if (offsets.size() == 0) throw ValueError(std::string(name) + " must begin with 0, but is empty");
-    const auto at = [&](std::size_t b) { return std::string(name) + "[" + std::to_string(b) + "]"; };
-    if (offsets.data[0] != 0) throw ValueError(at(0) + " must be 0, got " + std::to_string(offsets.data[0]));
-    for (std::size_t b = 1; b < offsets.size(); ++b)
-        if (offsets.data[b] < offsets.data[b - 1])
-            throw ValueError(std::string(name) + " must not fall, but " + at(b) + " is " +
-                             std::to_string(offsets.data[b]) + " after " + std::to_string(offsets.data[b - 1]));
-    const std::int64_t end = offsets.data[offsets.size() - 1];
-    if (static_cast<std::size_t>(end) != n_rows)
-        throw ValueError(std::string(name) + " must end with the number of rows, " + std::to_string(n_rows) + ", got " +
-                         std::to_string(end));
-    return offsets;
 }
 
 /// Everything that the passes share. Arrays are held by the caller. With offsets q, k and v have a batch of one: packed

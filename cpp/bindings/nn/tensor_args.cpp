@@ -108,6 +108,22 @@ StridedView<T> strided_output_arg(const char* name, py::handle object, const Sha
     return {static_cast<T*>(array.mutable_data()), shape, strides_of<T>(name, array)};
 }
 
+TensorView<const std::int64_t> offsets_arg(const char* name, py::handle object, std::size_t n_rows) {
+    const auto offsets = tensor_arg<std::int64_t>(name, object, 1);
+    if (offsets.size() == 0) throw ValueError(std::string(name) + " must begin with 0, but is empty");
+    const auto at = [&](std::size_t b) { return std::string(name) + "[" + std::to_string(b) + "]"; };
+    if (offsets.data[0] != 0) throw ValueError(at(0) + " must be 0, got " + std::to_string(offsets.data[0]));
+    for (std::size_t b = 1; b < offsets.size(); ++b)
+        if (offsets.data[b] < offsets.data[b - 1])
+            throw ValueError(std::string(name) + " must not fall, but " + at(b) + " is " +
+                             std::to_string(offsets.data[b]) + " after " + std::to_string(offsets.data[b - 1]));
+    const std::int64_t end = offsets.data[offsets.size() - 1];
+    if (static_cast<std::size_t>(end) != n_rows)
+        throw ValueError(std::string(name) + " must end with the number of rows, " + std::to_string(n_rows) + ", got " +
+                         std::to_string(end));
+    return offsets;
+}
+
 template <class T>
 py::array_t<T> pooled_array(const Shape& shape) {
     const std::vector<py::ssize_t> sizes(shape.begin(), shape.end());

@@ -47,6 +47,9 @@ TensorView<const T> tensor_arg(const char* name, py::handle object, const Shape&
 template <class T = float>
 TensorView<const T> optional_tensor_arg(const char* name, py::handle object, const Shape& shape);
 
+/// Offsets of packed sequences: int64 (B + 1), rising from 0 to n_rows.
+TensorView<const std::int64_t> offsets_arg(const char* name, py::handle object, std::size_t n_rows);
+
 /// An array that is written to: C-ordered, writeable, with just this shape.
 template <class T = float>
 TensorView<T> output_arg(const char* name, py::handle object, const Shape& shape);

@@ -118,6 +118,21 @@ def pair_attention_backward(
     n_threads: int,
 ) -> tuple[Floats | None, Floats | None, Floats | None, Floats | None, Floats]: ...
 
+# ---- positions (nn/positions.cpp) ----
+
+def add_positions(x: Floats, table: Floats, offsets: NDArray[np.int64], *, scale: float, n_threads: int) -> Floats: ...
+def position_gradients(dy: Floats, offsets: NDArray[np.int64], *, n_positions: int, n_threads: int) -> Floats: ...
+def rotate(
+    x: Floats,
+    cosines: Floats,
+    sines: Floats,
+    places: NDArray[np.int64] | None,
+    out: Floats,
+    *,
+    back: bool,
+    n_threads: int,
+) -> None: ...
+
 # ---- recurrent layers (nn/recurrent.cpp) ----
 
 def pack_sequences(x: Floats, lengths: NDArray[np.int64] | None, *, n_threads: int) -> Floats: ...

@@ -47,7 +47,7 @@ from mlcore.nn.functional._pooling import (
     max_pool1d,
     max_pool2d,
 )
-from mlcore.nn.functional._position import rotary_embedding, sinusoids
+from mlcore.nn.functional._position import add_positions, rotary_embedding, sinusoids
 from mlcore.nn.functional._recurrent import gru, lstm, rnn
 from mlcore.nn.functional._softmax import log_softmax, logsumexp, softmax
 from mlcore.nn.functional._transposed_convolution import conv_transpose1d, conv_transpose2d
@@ -57,6 +57,7 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "add_positions",
     "additive_attention",
     "avg_pool1d",
     "avg_pool2d",

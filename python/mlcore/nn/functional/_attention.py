@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
 from mlcore.nn.functional._offsets import checked_offsets, positions_in
-from mlcore.nn.functional._position import rotated
+from mlcore.nn.functional._position import Rotations
 from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, as_tensor, operands, record, sum_over
 
 
@@ -172,9 +172,9 @@ def packed_attention(
     attn_mask = _operands_and_mask(*inputs, attn_mask)[-1]
     mask = None if attn_mask is None else Mask(attn_mask, (*q.shape[:3], k.shape[2]))
     parents = [*inputs] if mask is None or mask.tensor is None else [*inputs, mask.tensor]
-    places = [None, None] if packed is None or not rotary else [positions_in(x) for x in packed]
+    rotations = _rotations(q, k, packed) if rotary else []
     if rotary:
-        q, k = rotated(q, places[0]), rotated(k, places[1])
+        q, k = (turn.turned(x) for turn, x in zip(rotations, (q, k), strict=True))
     pass_ = _Pass(q, k, v, mask, lengths, dropout_p, is_causal, scale, packed)
     out = core.nn.empty((*inputs[0].shape[:-1], num_heads * v.shape[3]))
     log_sums = pass_.forward(split(out, 1)[0])
@@ -185,15 +185,24 @@ def packed_attention(
         dout = split(np.ascontiguousarray(dout), 1)[0]
         heads = split_all(gradients)
         dscores = pass_.backward(split(out, 1)[0], log_sums, dout, heads, needs_mask)
-        for head, place in zip(heads[:2], places, strict=True) if rotary else ():
+        for turn, head in zip(rotations, heads, strict=False):
             if head is not None:
-                head[...] = rotated(head, place, back=True)
+                turn.turned(head, back=True, out=head)
         if len(parents) > len(inputs):
             gradients.append(mask.gradient(dscores) if needs_mask and mask is not None else None)
         return gradients
 
     result = record("multi-head attention", out, parents, backward, saved=parents, output_saved=True)
     return result, pass_.weights(log_sums) if need_weights else None
+
+
+def _rotations(q: Array, k: Array, packed: tuple[NDArray[np.int64], NDArray[np.int64]] | None) -> list[Rotations]:
+    """Of queries and of keys (B, H, T, D)."""
+    if packed is None:
+        return [Rotations(x.shape[2], x.shape[3]) for x in (q, k)]
+    places = [positions_in(packed[0])]
+    places.append(places[0] if packed[1] is packed[0] else positions_in(packed[1]))
+    return [Rotations(x.shape[2], x.shape[3], place) for x, place in zip((q, k), places, strict=True)]
 
 
 def _checked_parts(projected: Sequence[Tensor], num_heads: int) -> tuple[int, ...]:
@@ -225,7 +234,7 @@ def _checked_packing(
         shapes = " and ".join(str(t.shape) for t in projected)
         raise ShapeError(f"packed rows have two axes, got projections of shapes {shapes}")
     of_queries = checked_offsets(offsets, q.shape[2])
-    of_keys = checked_offsets(offsets if key_offsets is None else key_offsets, k.shape[2], "key_offsets")
+    of_keys = checked_offsets(of_queries if key_offsets is None else key_offsets, k.shape[2], "key_offsets")
     if of_queries.shape != of_keys.shape:
         raise ShapeError(f"offsets of {len(of_queries) - 1} sequences and key_offsets of {len(of_keys) - 1}")
     return of_queries, of_keys
