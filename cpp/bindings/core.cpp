@@ -9,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "core/random.hpp"
 #include "core/vecmath.hpp"
+#include "linalg/int8/product.hpp"
 
 #include <chrono>
 #include <new>
@@ -43,6 +44,7 @@ py::dict build_info() {
     py::dict info;
     info["version"] = MLCORE_VERSION;
     info["isa_level"] = isa_level();
+    info["int8"] = linalg::int8_kernel_name();
     info["available_cpus"] = available_cpus();
     info["openmp"] = thread_runtime();
 #if defined(__clang__)

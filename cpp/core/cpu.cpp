@@ -13,6 +13,9 @@
 #ifdef __linux__
 #include <sched.h>
 #endif
+#ifdef __AVX2__
+#include <cpuid.h>
+#endif
 
 namespace mlcore {
 namespace {
@@ -97,6 +100,20 @@ double recent_quota() {
 } // namespace
 
 const char* isa_level() { return MLCORE_ISA_LEVEL; }
+
+bool cpu_has_vnni() {
+    // Asked of the CPU itself: compilers learned the names late. That the system saves the registers is known: the
+    // level needs them.
+#if defined(__AVX512F__)
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c >> 11 & 1) != 0;
+#elif defined(__AVX2__)
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+#else
+    return false;
+#endif
+}
 
 int available_cpus() {
     const int cpus = std::max(1, affinity_cpus());

@@ -17,4 +17,8 @@ double cgroup_cpu_quota(const std::string& membership_file = "/proc/self/cgroup"
 /// The ISA level that this copy of the core is compiled for.
 const char* isa_level();
 
+/// Whether this CPU multiplies vectors of bytes, as wide as those of the level, into 32-bit sums: AVX512-VNNI for v4,
+/// AVX-VNNI for v3.
+bool cpu_has_vnni();
+
 } // namespace mlcore

@@ -41,8 +41,10 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     -------
     dict or None
         With ``mode="dict"``: ``mlcore`` (version), ``isa_level`` (loaded), ``isa_levels_built``, ``isa_level_cpu``
-        (the highest that the CPU supports), ``available_cpus``, ``openmp``, ``compiler``, and the versions of Python
-        and of the packages below mlcore.
+        (the highest that the CPU supports), ``int8`` (what products of 8-bit integers are made with: "plain",
+        "avx_vnni" or "avx512_vnni"; the environment variable ``MLCORE_INT8=plain`` leaves out the special
+        instructions), ``available_cpus``, ``openmp``, ``compiler``, and the versions of Python and of the packages
+        below mlcore.
 
     Raises
     ------

@@ -93,10 +93,17 @@ def test_show_config_dict():
     assert config["isa_level"] in config["isa_levels_built"]
     assert config["isa_level_cpu"] == _native.CPU_LEVEL
     assert config["available_cpus"] >= 1
+    assert config["int8"] in ("plain", "avx_vnni", "avx512_vnni")
     assert config["numpy"] == np.__version__
     for key in ("compiler", "openmp", "scipy", "scikit-learn"):
         assert config[key], key
     json.dumps(config)
+
+
+def test_int8_without_special_instructions(run_python):
+    code = "import mlcore; print(mlcore.show_config('dict')['int8'])"
+    assert run_python(code, env={"MLCORE_INT8": "plain"}).stdout.strip() == "plain"
+    assert "MLCORE_INT8 must be 'plain' or unset, got 'fast'" in run_python(code, env={"MLCORE_INT8": "fast"}).stderr
 
 
 def test_show_config_prints_what_the_dict_holds(capsys):

@@ -1,20 +1,39 @@
 #include "nn/inference/projection.hpp"
 
+#include "core/error.hpp"
+
 namespace mlcore::nn {
 
-Projection::Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias)
-    : weight_(ctx, linalg::transposed(weight)) {
+Projection::Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias, bool quantize) {
+    if (quantize)
+        weight_ = linalg::Int8Matrix(ctx, linalg::transposed(weight));
+    else
+        weight_ = linalg::PackedMatrix(ctx, linalg::transposed(weight));
     if (bias) bias_.assign(bias, bias + weight.rows);
+}
+
+std::size_t Projection::n_in() const noexcept {
+    const auto* integers = std::get_if<linalg::Int8Matrix>(&weight_);
+    return integers ? integers->rows() : std::get_if<linalg::PackedMatrix>(&weight_)->rows();
+}
+
+std::size_t Projection::n_out() const noexcept {
+    const auto* integers = std::get_if<linalg::Int8Matrix>(&weight_);
+    return integers ? integers->cols() : std::get_if<linalg::PackedMatrix>(&weight_)->cols();
 }
 
 void Projection::apply(const RunContext& ctx, MatrixView<const float> x, MatrixView<float> y,
                        linalg::Activation activation, MatrixView<const float> residual) const {
+    MLCORE_CHECK(x.rows_contiguous(), "rows must be contiguous");
     linalg::Epilogue epilogue;
     epilogue.bias = bias_.empty() ? nullptr : bias_.data();
+    epilogue.residual = residual;
     epilogue.activation = activation;
+    if (const auto* integers = std::get_if<linalg::Int8Matrix>(&weight_))
+        return linalg::gemm(ctx, x, *integers, y, epilogue);
     const bool in_place = residual.data != nullptr && residual.data == y.data; // the sums then start from it
-    if (!in_place) epilogue.residual = residual;
-    linalg::gemm(ctx, x, weight_, y, in_place, epilogue);
+    if (in_place) epilogue.residual = {};
+    linalg::gemm(ctx, x, *std::get_if<linalg::PackedMatrix>(&weight_), y, in_place, epilogue);
 }
 
 } // namespace mlcore::nn

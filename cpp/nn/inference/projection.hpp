@@ -1,12 +1,15 @@
-// A linear layer made for predictions: y = activation(x W^T + b + residual), its weight packed once.
+// A linear layer made for predictions: y = activation(x W^T + b + residual), its weight packed once, in float32 or as
+// 8-bit integers with a scale an output (linalg/int8/product.hpp), which takes a quarter of the memory and of the time.
 #pragma once
 
 #include "core/context.hpp"
 #include "core/view.hpp"
 #include "linalg/activation.hpp"
 #include "linalg/gemm.hpp"
+#include "linalg/int8/product.hpp"
 
 #include <cstddef>
+#include <variant>
 #include <vector>
 
 namespace mlcore::nn {
@@ -14,22 +17,26 @@ namespace mlcore::nn {
 class Projection {
   public:
     Projection() = default;
-    /// weight (out, in), any strides; bias (out) or nullptr. Both are copied.
-    Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias = nullptr);
+    /// weight (out, in), any strides; bias (out) or nullptr. Both are copied. quantize: the weight is kept as 8-bit
+    /// integers; the bias stays as it is.
+    Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias = nullptr,
+               bool quantize = false);
 
-    std::size_t n_in() const noexcept { return weight_.rows(); }
-    std::size_t n_out() const noexcept { return weight_.cols(); }
+    std::size_t n_in() const noexcept;
+    std::size_t n_out() const noexcept;
+    bool quantized() const noexcept { return std::holds_alternative<linalg::Int8Matrix>(weight_); }
 
-    /// x (m, in), y (m, out) = activation(x W^T + b + residual). Rows of y are contiguous, of any distance; residual is
-    /// like y, may be y, or is absent (data nullptr). x must not overlap y. A row of y has the same bits whatever the
-    /// other rows are, for any number of threads. Inside a parallel loop it runs on the thread that calls it.
+    /// x (m, in), y (m, out) = activation(x W^T + b + residual). Rows of x and y are contiguous, of any distance;
+    /// residual is like y, may be y, or is absent (data nullptr). x must not overlap y. A row of y has the same bits
+    /// whatever the other rows are, for any number of threads. Inside a parallel loop it runs on the thread that calls
+    /// it. Where the weight is quantised, a row of x that holds a NaN or an infinity gives a row of NaN.
     void apply(const RunContext& ctx, MatrixView<const float> x, MatrixView<float> y,
                linalg::Activation activation = linalg::Activation::identity,
                MatrixView<const float> residual = {}) const;
 
   private:
-    linalg::PackedMatrix weight_; // W^T
-    std::vector<float> bias_;     // empty without one
+    std::variant<linalg::PackedMatrix, linalg::Int8Matrix> weight_; // W^T
+    std::vector<float> bias_;                                       // empty without one
 };
 
 } // namespace mlcore::nn

@@ -95,3 +95,29 @@ TEST(bits_do_not_depend_on_threads_or_other_rows) {
             CHECK(std::equal(some.data(), some.data() + rows * 300, all.data() + first * 300));
         }
 }
+
+TEST(quantized) {
+    StandaloneRun run(2);
+    const Layer layer(384, 70);
+    const Projection projection(run.context, row_major(layer.weight.data(), 70, 384), layer.bias.data(), true);
+    CHECK(projection.quantized() && !layer.packed(run.context).quantized());
+    CHECK_EQUAL(projection.n_in(), std::size_t{384});
+    CHECK_EQUAL(projection.n_out(), std::size_t{70});
+    for (const std::size_t m : {1, 5, 40}) {
+        const auto x = random_values(m * 384, 3), residual = random_values(m * 70, 4);
+        std::vector<float> y(m * 70), in_place = residual;
+        const auto rows = row_major(x.data(), m, 384);
+        projection.apply(run.context, rows, row_major(y.data(), m, 70), Activation::relu,
+                         row_major(residual.data(), m, 70));
+        const auto out = row_major(in_place.data(), m, 70);
+        projection.apply(run.context, rows, out, Activation::relu, out);
+        CHECK(y == in_place);
+        // Each factor is rounded by up to half of 1/127 of its largest entry, 0.5: the error of a sum of 384 products
+        // of numbers of variance 1/12 has a standard deviation of some 0.009.
+        for (std::size_t i = 0; i < m; ++i)
+            for (std::size_t j = 0; j < 70; ++j) {
+                const double z = layer(x.data() + i * 384, j) + static_cast<double>(residual[i * 70 + j]);
+                CHECK_CLOSE(static_cast<double>(y[i * 70 + j]), std::max(z, 0.0), 0.06);
+            }
+    }
+}

@@ -1,0 +1,58 @@
+// Products of 16-bit integers, for processors (and levels) without VNNI.
+#include "core/simd.hpp"
+#include "linalg/int8/tile.hpp"
+
+#ifdef __SSE4_1__
+#include <immintrin.h>
+#endif
+
+namespace mlcore::linalg::int8 {
+namespace {
+
+struct Isa {
+    static constexpr std::size_t lanes = simd::lanes, terms = 2;
+    using Vector = simd::Integers; // __m512i and its like may alias anything, and would stay in memory
+    static Vector left(std::int32_t word) { return word - Vector{}; }
+#if defined(__AVX512BW__)
+    static Vector right(const std::int8_t* bytes) {
+        return (Vector)_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)));
+    }
+    static Vector add(Vector sum, Vector left, Vector right) {
+        return sum + (Vector)_mm512_madd_epi16((__m512i)left, (__m512i)right);
+    }
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+    static Vector right(const std::int8_t* bytes) {
+        return (Vector)_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
+    }
+    static Vector add(Vector sum, Vector left, Vector right) {
+        return sum + (Vector)_mm256_madd_epi16((__m256i)left, (__m256i)right);
+    }
+#elif defined(__SSE4_1__) && !defined(__AVX__)
+    static Vector right(const std::int8_t* bytes) { return (Vector)_mm_cvtepi8_epi16(_mm_loadu_si64(bytes)); }
+    static Vector add(Vector sum, Vector left, Vector right) {
+        return sum + (Vector)_mm_madd_epi16((__m128i)left, (__m128i)right);
+    }
+#else
+    using Pairs [[gnu::vector_size(2 * lanes * sizeof(std::int16_t))]] = std::int16_t;
+    using Bytes [[gnu::vector_size(2 * lanes)]] = std::int8_t;
+    static Vector right(const std::int8_t* bytes) {
+        Bytes v;
+        __builtin_memcpy(&v, bytes, sizeof v);
+        return (Vector) __builtin_convertvector(v, Pairs);
+    }
+    static Vector add(Vector sum, Vector left, Vector right) {
+        const auto l = (Pairs)left, r = (Pairs)right;
+        for (std::size_t i = 0; i < lanes; ++i) sum[i] += l[2 * i] * r[2 * i] + l[2 * i + 1] * r[2 * i + 1];
+        return sum;
+    }
+#endif
+};
+
+constexpr std::size_t rows = simd::lanes == 16 ? 14 : simd::lanes == 8 ? 6 : 4;
+constexpr Tiles<Isa, rows> tiles;
+
+} // namespace
+
+const Kernel plain{"plain", Isa::terms, 0, rows, 2 * Isa::lanes, tiles.narrow, tiles.wide};
+
+} // namespace mlcore::linalg::int8
