@@ -46,6 +46,25 @@ template <std::size_t I = 0, std::size_t N>
     return (x >= 0 ? Floats{} + 1 : e) / (e + 1);
 }
 
+/// By e^(-2 |x|) - 1, which keeps all digits near 0; as simd::exp_negative otherwise.
+[[gnu::always_inline]] inline Floats tanh(Floats x) {
+    constexpr float rounder = 0x1.8p23f;
+    const Floats size = vf::abs(x), y = -2 * (size > 10 ? Floats{} + 10 : size);
+    const Floats shifted = simd::fma(y, simd::broadcast(0x1.715476p0f), simd::broadcast(rounder));
+    const Floats n = shifted - rounder;
+    const Floats r = simd::fma(n, simd::broadcast(-0x1.7f7d1cp-20f), simd::fma(n, simd::broadcast(-0x1.62e4p-1f), y));
+    const Floats r2 = r * r;
+    const Floats high = simd::fma(r2, simd::broadcast(0x1.6d98f8p-10f),
+                                  simd::fma(r, simd::broadcast(0x1.1227fp-7f), simd::broadcast(0x1.555486p-5f)));
+    const Floats low = simd::fma(r, simd::broadcast(0x1.5554bp-3f), simd::broadcast(0x1p-1f));
+    const Floats p = simd::fma(r2, simd::fma(r2, high, low), r); // e^r - 1
+    const Floats power = (Floats)(((Integers)shifted + 127) << 23);
+    const Floats expm1 = simd::fma(power, p, power - 1);
+    const Floats result = -expm1 / (expm1 + 2);
+    const Integers sign = (Integers)x & static_cast<int>(0x80000000u);
+    return (Floats)((Integers)result | sign);
+}
+
 /// e^x - 1 for x <= 0, all digits kept for small x.
 [[gnu::always_inline]] inline Floats expm1_negative(Floats x) {
     constexpr std::array c{1.0f, 1 / 2.0f, 1 / 6.0f, 1 / 24.0f, 1 / 120.0f, 1 / 720.0f, 1 / 5040.0f, 1 / 40320.0f};

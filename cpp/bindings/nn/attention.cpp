@@ -5,9 +5,7 @@
 #include "bindings/nn/heads.hpp"
 #include "bindings/nn/tensor_args.hpp"
 #include "bindings/run_guard.hpp"
-#include "core/choice.hpp"
 #include "nn/attention/attention.hpp"
-#include "nn/attention/pair_attention.hpp"
 
 #include <pybind11/stl.h>
 
@@ -158,63 +156,6 @@ py::array_t<float> py_attention_weights(py::object q, py::object k, py::object v
                     [&](const RunContext& ctx, float* to) { attention_weights(ctx, args.attention, sums.data, to); });
 }
 
-/// Additive scores or those of kernel regression. Arrays are held by the caller.
-struct PairArguments {
-    PairAttention pair;
-    Shape key_shape, query_shape, value_shape, score_shape, out_shape;
-
-    PairArguments(const std::string& score, const py::object& a, const py::object& c, const py::object& w,
-                  const py::object& v, const py::object& bias, const py::object& lengths) {
-        const auto A = tensor_arg<float>("a", a, 3), C = tensor_arg<float>("c", c, 3), V = tensor_arg<float>("v", v, 3);
-        check_shape("c", C.shape, {A.shape[0], C.shape[1], A.shape[2]});
-        check_shape("v", V.shape, {A.shape[0], C.shape[1], V.shape[2]});
-        query_shape = A.shape, key_shape = C.shape, value_shape = V.shape;
-        score_shape = {A.shape[0], A.shape[1], C.shape[1]}, out_shape = {A.shape[0], A.shape[1], V.shape[2]};
-        pair.score =
-            choose<PairScore>("score", score, {{"additive", PairScore::additive}, {"distance", PairScore::distance}});
-        pair.batch = A.shape[0], pair.n_queries = A.shape[1], pair.n_keys = C.shape[1];
-        pair.features = A.shape[2], pair.value_depth = V.shape[2];
-        pair.a = A.data, pair.c = C.data, pair.values = V.data;
-        pair.w = tensor_arg<float>("w", w, Shape{pair.features}).data;
-        if (!bias.is_none()) {
-            const auto B = strided_arg<float>("bias", bias, 3);
-            check_broadcast(B.shape, score_shape);
-            pair.bias = B.data;
-            for (std::size_t axis = 0; axis < 3; ++axis)
-                pair.bias_strides[axis] = B.shape[axis] == 1 ? 0 : B.strides[axis];
-        }
-        pair.lengths = lengths_arg(lengths, pair.batch, pair.n_keys);
-    }
-};
-
-py::tuple py_pair_attention(const std::string& score, py::object a, py::object c, py::object w, py::object v,
-                            py::object bias, py::object lengths, int n_threads) {
-    const PairArguments args(score, a, c, w, v, bias, lengths);
-    auto weights = pooled_array<float>(args.score_shape), out = pooled_array<float>(args.out_shape);
-    float *P = weights.mutable_data(), *O = out.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) { pair_attention(ctx, args.pair, P, O); });
-    return py::make_tuple(std::move(out), std::move(weights));
-}
-
-py::tuple py_pair_attention_backward(const std::string& score, py::object a, py::object c, py::object w, py::object v,
-                                     py::object bias, py::object lengths, py::object weights, py::object out,
-                                     py::object dout, std::vector<bool> needs, int n_threads) {
-    const PairArguments args(score, a, c, w, v, bias, lengths);
-    const auto P = tensor_arg<float>("weights", weights, args.score_shape);
-    const auto O = tensor_arg<float>("out", out, args.out_shape), dO = tensor_arg<float>("dout", dout, args.out_shape);
-    if (needs.size() != 4) throw ValueError("needs must have 4 entries: of a, c, w and v");
-    auto dscores = pooled_array<float>(args.score_shape);
-    PairGradients gradients;
-    OptionalArray<> da(needs[0], args.query_shape), dc(needs[1], args.key_shape), dw(needs[2], {args.pair.features}),
-        dvalues(needs[3], args.value_shape);
-    gradients.da = da.data, gradients.dc = dc.data, gradients.dw = dw.data, gradients.dvalues = dvalues.data;
-    float* dS = dscores.mutable_data();
-    run(n_threads, 0, [&](const RunContext& ctx) {
-        pair_attention_backward(ctx, args.pair, P.data, O.data, dO.data, dS, gradients);
-    });
-    return py::make_tuple(da.object, dc.object, dw.object, dvalues.object, std::move(dscores));
-}
-
 } // namespace
 
 void register_nn_attention(py::module_& m) {
@@ -228,11 +169,6 @@ void register_nn_attention(py::module_& m) {
           arg("n_threads"));
     m.def("attention_weights", &py_attention_weights, arg("q"), arg("k"), arg("v"), arg("log_sums"), arg("bias"),
           arg("lengths"), arg("offsets"), arg("key_offsets"), py::kw_only(), arg("scale"), arg("causal"),
-          arg("n_threads"));
-    m.def("pair_attention", &py_pair_attention, arg("score"), arg("a"), arg("c"), arg("w"), arg("v"), arg("bias"),
-          arg("lengths"), py::kw_only(), arg("n_threads"));
-    m.def("pair_attention_backward", &py_pair_attention_backward, arg("score"), arg("a"), arg("c"), arg("w"), arg("v"),
-          arg("bias"), arg("lengths"), arg("weights"), arg("out"), arg("dout"), py::kw_only(), arg("needs"),
           arg("n_threads"));
 }
 

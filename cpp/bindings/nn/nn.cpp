@@ -86,6 +86,7 @@ void register_nn(py::module_& parent) {
     register_nn_elementwise(m);
     register_nn_inference(m);
     register_nn_optim(m);
+    register_nn_pair_attention(m);
     register_nn_positions(m);
     register_nn_recurrent(m);
     register_nn_search(m);

@@ -10,6 +10,7 @@ void register_nn_convolution(pybind11::module_& m);
 void register_nn_elementwise(pybind11::module_& m);
 void register_nn_inference(pybind11::module_& m);
 void register_nn_optim(pybind11::module_& m);
+void register_nn_pair_attention(pybind11::module_& m);
 void register_nn_positions(pybind11::module_& m);
 void register_nn_recurrent(pybind11::module_& m);
 void register_nn_search(pybind11::module_& m);

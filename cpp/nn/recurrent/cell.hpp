@@ -19,32 +19,6 @@
 
 namespace mlcore::nn {
 
-namespace recurrent_detail {
-
-using simd::Floats, simd::lanes;
-
-/// By e^(-2 |x|) - 1, which keeps all digits near 0; as simd::exp_negative otherwise.
-[[gnu::always_inline]] inline Floats tanh(Floats x) {
-    using simd::Integers;
-    constexpr float rounder = 0x1.8p23f;
-    const Floats size = vf::abs(x), y = -2 * (size > 10 ? Floats{} + 10 : size);
-    const Floats shifted = simd::fma(y, simd::broadcast(0x1.715476p0f), simd::broadcast(rounder));
-    const Floats n = shifted - rounder;
-    const Floats r = simd::fma(n, simd::broadcast(-0x1.7f7d1cp-20f), simd::fma(n, simd::broadcast(-0x1.62e4p-1f), y));
-    const Floats r2 = r * r;
-    const Floats high = simd::fma(r2, simd::broadcast(0x1.6d98f8p-10f),
-                                  simd::fma(r, simd::broadcast(0x1.1227fp-7f), simd::broadcast(0x1.555486p-5f)));
-    const Floats low = simd::fma(r, simd::broadcast(0x1.5554bp-3f), simd::broadcast(0x1p-1f));
-    const Floats p = simd::fma(r2, simd::fma(r2, high, low), r); // e^r - 1
-    const Floats power = (Floats)(((Integers)shifted + 127) << 23);
-    const Floats expm1 = simd::fma(power, p, power - 1);
-    const Floats result = -expm1 / (expm1 + 2);
-    const Integers sign = (Integers)x & static_cast<int>(0x80000000u);
-    return (Floats)((Integers)result | sign);
-}
-
-} // namespace recurrent_detail
-
 /// What one row has for one block of units in a step. Gate blocks lie H apart in `gates` and `dgates`.
 struct CellRow {
     std::size_t n_units, H;
@@ -82,7 +56,7 @@ struct RnnCell {
     [[gnu::always_inline]] static void forward(const CellRow& row) {
         for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
             const auto z = load_count(row.gates + j, count) + load_count(row.z + j, count);
-            const auto h = relu ? vf::max(simd::Floats{}, z) : recurrent_detail::tanh(z);
+            const auto h = relu ? vf::max(simd::Floats{}, z) : vf::tanh(z);
             store_count(row.h + j, h, count);
             store_count(row.y + j, h, count);
         });
@@ -109,9 +83,9 @@ struct LstmCell {
                 return load_count(row.gates + p * row.H + j, count) + load_count(row.z + p * row.z_step + j, count);
             };
             const auto i = vf::sigmoid(z(0)), f = vf::sigmoid(z(1));
-            const auto g = recurrent_detail::tanh(z(2)), o = vf::sigmoid(z(3));
+            const auto g = vf::tanh(z(2)), o = vf::sigmoid(z(3));
             const auto c = simd::fma(f, load_count(row.c + j, count), i * g);
-            const auto h = o * recurrent_detail::tanh(c);
+            const auto h = o * vf::tanh(c);
             store_count(row.gates + j, i, count);
             store_count(row.gates + row.H + j, f, count);
             store_count(row.gates + 2 * row.H + j, g, count);
@@ -126,7 +100,7 @@ struct LstmCell {
         for_vectors(0, row.n_units, [&](std::size_t j, auto count) {
             const auto gate = [&](std::size_t p) { return load_count(row.gates + p * row.H + j, count); };
             const auto i = gate(0), f = gate(1), g = gate(2), o = gate(3);
-            const auto tanh_c = recurrent_detail::tanh(load_count(row.cell + j, count));
+            const auto tanh_c = vf::tanh(load_count(row.cell + j, count));
             const auto dh = load_count(row.dh + j, count), c_before = load_count(row.previous_cell + j, count);
             const auto dc = simd::fma(dh * o, 1 - tanh_c * tanh_c, load_count(row.dc + j, count));
             const auto out = [&](std::size_t p, simd::Floats dz) {
@@ -156,7 +130,7 @@ struct GruCell {
             const auto z = [&](std::size_t p) { return load_count(row.z + p * row.z_step + j, count); };
             const auto r = vf::sigmoid(x(0) + z(0)), u = vf::sigmoid(x(1) + z(1));
             const auto p = z(2) + load_count(row.b_hn + j, count);
-            const auto n = recurrent_detail::tanh(simd::fma(r, p, x(2)));
+            const auto n = vf::tanh(simd::fma(r, p, x(2)));
             const auto h = simd::fma(u, load_count(row.h + j, count) - n, n);
             store_count(row.gates + j, r, count);
             store_count(row.gates + row.H + j, u, count);

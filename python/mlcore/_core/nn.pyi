@@ -91,14 +91,19 @@ def attention_weights(
     causal: bool,
     n_threads: int,
 ) -> Floats: ...
+
+# ---- attention whose weights are kept (nn/pair_attention.cpp) ----
+
 def pair_attention(
     score: str,
     a: Floats,
     c: Floats,
-    w: Floats,
+    w: Floats | None,
     v: Floats,
     bias: Floats | None,
     lengths: NDArray[np.int64] | None,
+    offsets: NDArray[np.int64] | None,
+    key_offsets: NDArray[np.int64] | None,
     *,
     n_threads: int,
 ) -> tuple[Floats, Floats]: ...
@@ -106,12 +111,13 @@ def pair_attention_backward(
     score: str,
     a: Floats,
     c: Floats,
-    w: Floats,
+    w: Floats | None,
     v: Floats,
     bias: Floats | None,
     lengths: NDArray[np.int64] | None,
+    offsets: NDArray[np.int64] | None,
+    key_offsets: NDArray[np.int64] | None,
     weights: Floats,
-    out: Floats,
     dout: Floats,
     *,
     needs: Sequence[bool],

@@ -56,7 +56,7 @@ void check_case(const Case& t) {
     Values da(t.a.size(), NAN), dc(t.c.size(), NAN), dw(t.features, NAN), dv(t.v.size(), NAN);
     const StandaloneRun run(2);
     pair_attention(run.context, p, weights.data(), out.data());
-    pair_attention_backward(run.context, p, weights.data(), out.data(), t.dout.data(), dscores.data(),
+    pair_attention_backward(run.context, p, weights.data(), t.dout.data(), dscores.data(),
                             {da.data(), dc.data(), dw.data(), dv.data()});
 
     std::vector<double> P(weights.size()), O(out.size()), dA(da.size()), dC(dc.size()), dW(dw.size()), dV(dv.size());

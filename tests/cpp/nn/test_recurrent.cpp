@@ -189,12 +189,12 @@ TEST(packing_there_and_back) {
 TEST(tanh_of_vectors) {
     double worst = 0;
     for (float x = -12; x < 12; x += 0.00123f) {
-        const float y = recurrent_detail::tanh(simd::broadcast(x))[0];
+        const float y = vf::tanh(simd::broadcast(x))[0];
         worst = std::max(worst, std::abs(static_cast<double>(y) / std::tanh(static_cast<double>(x)) - 1));
     }
     CHECK(worst < 4 * 0x1p-23);
     for (const float x : {0.0f, -0.0f, 1e-30f, 1e30f, -1e30f, INFINITY, -INFINITY, NAN})
-        CHECK_CLOSE(recurrent_detail::tanh(simd::broadcast(x))[0], std::tanh(x), 1e-37);
+        CHECK_CLOSE(vf::tanh(simd::broadcast(x))[0], std::tanh(x), 1e-37);
 }
 
 TEST(values_and_gradients_of_all_cells) {

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from mlcore._native import core
 from mlcore.nn._runtime import manual_seed, threads
-from mlcore.nn.functional._pair_attention import additive_attention, kernel_regression
+from mlcore.nn.functional._pair_attention import additive_attention, dot_attention, kernel_regression
 from mlcore.nn.layers._pair_attention import AdditiveAttention, NadarayaWatson
 from mlcore.nn.tensor import ShapeError, Tensor
 from twins.nn import assert_close, finite_difference_check
@@ -158,3 +159,97 @@ def test_bad_input(kind):
         NadarayaWatson("box")
     with pytest.raises(ValueError, match="width must be finite"):
         NadarayaWatson(width=float("nan"))
+
+
+QUERIES, KEYS = [0, 3, 3, 20, 21], [0, 5, 6, 6, 40]  # a sequence without queries, one without keys
+
+
+def packed_case(features=37, depth=9):
+    q, k, v = normal(21, features), normal(40, features, seed=1), normal(40, depth, seed=2)
+    return [q, k, v, normal(features, seed=3), normal(21, depth, seed=4)]
+
+
+def run_packed(score, q, k, v, w, dout, offsets, key_offsets):
+    inputs = [Tensor(x, requires_grad=True) for x in (q, k, v, w)]
+    called = inputs if score == "additive" else inputs[:3]
+    attend = additive_attention if score == "additive" else dot_attention
+    out, weights = attend(*called, offsets=offsets, key_offsets=key_offsets, need_weights=True)
+    out.backward(dout)
+    return [out.data, *(x.grad for x in called)], weights
+
+
+@pytest.mark.parametrize("score", ["additive", "dot"])
+def test_packed_sequences(score):
+    q, k, v, w, dout = packed_case()
+    got, weights = run_packed(score, q, k, v, w, dout, QUERIES, KEYS)
+    dw = np.zeros(len(w))
+    for b in range(4):
+        of_q, of_k = slice(*QUERIES[b : b + 2]), slice(*KEYS[b : b + 2])
+        wide = [x.astype(np.float64) for x in (q[of_q], k[of_k], v[of_k])]
+        d = dout[of_q].astype(np.float64)
+        assert weights[b].shape == (len(wide[0]), len(wide[1]))
+        if not weights[b].size:  # nobody is seen
+            assert not got[0][of_q].any()
+            assert not any(x[part].any() for x, part in zip(got[1:4], (of_q, of_k, of_k), strict=True))
+            continue
+        assert_close(weights[b].sum(axis=1), np.ones(len(wide[0])))
+        if score == "additive":
+            expected = [twin.additive_attention(*wide, w.astype(float))]
+            *more, part, _ = twin.additive_attention_backward(d, *wide, w.astype(float))
+            dw += part
+        else:
+            expected = [twin.attention(*wide, scale=1)]
+            more = twin.attention_backward(d, *wide, scale=1)[:3]
+        for ours, part, theirs in zip(got, (of_q, of_q, of_k, of_k), [*expected, *more], strict=False):
+            assert_close(ours[part], theirs)
+        alone, _ = run_packed(score, q[of_q], k[of_k], v[of_k], w, dout[of_q], [0, len(d)], [0, len(wide[1])])
+        for ours, part, other in zip(got, (of_q, of_q, of_k, of_k), alone, strict=False):
+            assert np.array_equal(ours[part], other)
+    if score == "additive":
+        assert_close(got[4], dw)
+
+
+@pytest.mark.parametrize("score", ["additive", "dot"])
+def test_packed_sequences_have_the_same_bits_for_any_number_of_threads(score):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 70, (2, 30))
+    offsets = [np.concatenate([[0], np.cumsum(n)]) for n in lengths]
+    q, k, v = normal(offsets[0][-1], 64), normal(offsets[1][-1], 64, seed=1), normal(offsets[1][-1], 20, seed=2)
+    results = []
+    for n in (1, 2, 3):
+        with threads(n):
+            results.append(run_packed(score, q, k, v, normal(64), normal(len(q), 20), *offsets)[0])
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_packed_sequences_that_are_none():
+    q, k, v, w, _ = packed_case()
+    for options, error, message in (
+        ({"offsets": [0, 21], "key_offsets": [0, 5, 40]}, ShapeError, "1 sequences and key_offsets of 2"),
+        ({"offsets": [0, 20], "key_offsets": [0, 40]}, ValueError, "offsets must end"),
+        ({"offsets": [0, 21], "key_offsets": [0, 41]}, ValueError, "key_offsets must end"),
+        ({"offsets": [0, 22, 21], "key_offsets": [0, 1, 40]}, ValueError, "rise"),
+        ({"offsets": [0.0, 21.0], "key_offsets": [0, 40]}, TypeError, "integers"),
+        ({"key_offsets": [0, 40]}, ValueError, "need offsets"),
+        ({"offsets": [0, 21], "key_offsets": [0, 40], "lengths": [3]}, ValueError, "no lengths"),
+    ):
+        with pytest.raises(error, match=message):
+            additive_attention(q, k, v, w, **options)
+    with pytest.raises(ShapeError, match="with offsets"):
+        dot_attention(q, k[:, 1:], v, offsets=[0, 21], key_offsets=[0, 40])
+    ends = [np.array(x, np.int64) for x in ([0, 21], [0, 40])]
+    call = core.nn.pair_attention
+    for wrong in ([0, 20], [0, 30, 21], [1, 21], [], [0, -1, 21]):
+        with pytest.raises(ValueError, match="rise from 0"):
+            call("dot", q, k, None, v, None, None, np.array(wrong, np.int64), ends[1], n_threads=1)
+    with pytest.raises(TypeError):
+        call("additive", q, k, None, v, None, None, *ends, n_threads=1)
+
+
+def test_layer_of_additive_attention_takes_packed_rows():
+    layer = AdditiveAttention(6, 5, 8)
+    q, k, v = normal(2, 3, 6), normal(2, 7, 5), normal(2, 7, 4)
+    packed = layer(*(x.reshape(-1, x.shape[-1]) for x in (q, k, v)), offsets=[0, 3, 6], key_offsets=[0, 7, 14])
+    np.testing.assert_array_equal(packed.data, layer(q, k, v).data.reshape(6, 4))

@@ -356,7 +356,7 @@ def test_packed_sequences_that_are_none():
     with pytest.raises(ValueError, match="no padding"):
         module(x, offsets=[0, 6], lengths=[6])
     output, last = module(x[:0], offsets=[0])
-    assert output.shape == (0, 4) and last.shape == (1, 0, 4)
+    assert (output.shape, last.shape) == ((0, 4), (1, 0, 4))
     for call in (core.nn.rows_to_steps, core.nn.steps_to_rows):
         for offsets in ([0, 3], [0, 7], [0, 0, 6], [0, 9, 6], [6], [0, -1, 6]):
             with pytest.raises(ValueError, match="offsets"):

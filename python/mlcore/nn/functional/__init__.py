@@ -36,7 +36,7 @@ from mlcore.nn.functional._losses import (
 )
 from mlcore.nn.functional._norm import layer_norm, rms_norm
 from mlcore.nn.functional._padding import pad
-from mlcore.nn.functional._pair_attention import additive_attention, kernel_regression
+from mlcore.nn.functional._pair_attention import additive_attention, dot_attention, kernel_regression
 from mlcore.nn.functional._pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -69,6 +69,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "cross_entropy",
+    "dot_attention",
     "dropout",
     "elu",
     "embedding",

@@ -25,9 +25,13 @@ class _PairAttention(Module):
         *,
         lengths: Any = None,
         need_weights: bool = False,
+        **packing: Any,
     ) -> Any:
-        """Average values. Arguments and results: :func:`mlcore.nn.functional.scaled_dot_product_attention`."""
-        return self._averages(query, key, value, attn_mask, lengths=lengths, need_weights=need_weights)
+        """Average values. Arguments and results: :func:`mlcore.nn.functional.scaled_dot_product_attention`.
+
+        :class:`AdditiveAttention` takes packed sequences as well, by `offsets` and `key_offsets`.
+        """
+        return self._averages(query, key, value, attn_mask, lengths=lengths, need_weights=need_weights, **packing)
 
 
 class AdditiveAttention(_PairAttention):
@@ -49,7 +53,9 @@ class AdditiveAttention(_PairAttention):
 
     Notes
     -----
-    `forward` takes `query` (B, Tq, query_size), `key` (B, Tk, key_size), `value` (B, Tk, Dv).
+    `forward` takes `query` (B, Tq, query_size), `key` (B, Tk, key_size), `value` (B, Tk, Dv); or packed rows (Nq,
+    query_size), (Nk, key_size), (Nk, Dv) with `offsets` (B + 1,) of the queries and `key_offsets` of the keys, those of
+    the queries unless given.
     """
 
     def __init__(self, query_size: int, key_size: int, hidden_size: int) -> None:
