@@ -100,12 +100,8 @@ def _token(token: Any, i: int, who: str) -> Token:
         if not -(2**63) <= token < 2**63:
             raise ValueError(f"tokens of {who} that are numbers must fit into 64 bits, got {token}")
         return int(token)
-    raise TypeError(
-        f"tokens of {who} must be str or int, got a value of type {type(token).__name__!r} in sequence {i}"
-    )
+    raise TypeError(f"tokens of {who} must be str or int, got a value of type {type(token).__name__!r} in sequence {i}")
 
 
 def _missing(who: str, i: int, value: Any, empty: str) -> ValueError:
-    return ValueError(
-        f"entry {i} of {who} is missing ({value}): leave such entries out, or put {empty} in their place"
-    )
+    return ValueError(f"entry {i} of {who} is missing ({value}): leave such entries out, or put {empty} in their place")

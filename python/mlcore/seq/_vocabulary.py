@@ -36,9 +36,7 @@ class Vocabulary:
             raise ValueError("a vocabulary must hold each token once")
 
     @classmethod
-    def learn(
-        cls, sequences: Iterable[Iterable[Token]], *, min_count: int = 1, max_vocab: int | None = None
-    ) -> Self:
+    def learn(cls, sequences: Iterable[Iterable[Token]], *, min_count: int = 1, max_vocab: int | None = None) -> Self:
         """Number the tokens of some sequences, the most frequent ones first, then in ascending order.
 
         Parameters
