@@ -91,6 +91,16 @@ class StateMixin:
     def _check_loaded(self, *, is_mapped: bool) -> None:
         """Raise ValueError where what was built from the state of a file, mapped or not, cannot serve every call."""
 
+    def _file_params(self) -> dict[str, Any]:
+        """Return the parameters as plain values, for a file."""
+        params: dict[str, Any] = self.get_params(deep=False)  # type: ignore[attr-defined]
+        return params
+
+    @classmethod
+    def _of_file_params(cls, params: dict[str, Any]) -> Self:
+        """Return an estimator with the parameters that `_file_params` returned."""
+        return cls(**params)
+
     def _get_state(self) -> dict[str, Any]:
         return {name: pack_csr(value) if sp.issparse(value) else value for name, value in vars(self).items()}
 

@@ -79,7 +79,7 @@ def save(estimator: StateMixin, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             f"save takes an estimator of one of the classes {known}; got {cls.__module__}.{cls.__qualname__}"
         )
-    params: dict[str, Any] = estimator.get_params(deep=False) if _has_params(cls) else {}  # type: ignore[attr-defined]
+    params = estimator._file_params() if _has_params(cls) else {}
     kept = set(estimator._fitted_attributes())
     state = {name: value for name, value in estimator._get_state().items() if name in kept}
     encode = Encoder(cls.__name__)
@@ -153,7 +153,7 @@ def load(path: str | os.PathLike[str], *, mmap_mode: str | None = None) -> Any:
         decode = Decoder(tensors)
         params = {key: decode(value) for key, value in header["params"].items()}
         state = {key: decode(value) for key, value in header["state"].items()}
-        estimator = cls(**params) if _has_params(cls) else cls.__new__(cls)
+        estimator = cls._of_file_params(params) if _has_params(cls) else cls.__new__(cls)
         _check(estimator, state)
         estimator._set_state(state)
         if state:

@@ -301,6 +301,56 @@ class TransformerLMNetwork(_Transformer):
         return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm2  # type: ignore[no-any-return]
 
 
+Shapes = dict[str, tuple[int, ...]]
+
+
+def transformer_shapes(
+    n_tokens: int,
+    n_source_tokens: int | None,
+    *,
+    has_encoder: bool,
+    d_model: int,
+    n_layers: int,
+    dim_feedforward: int,
+    norm_first: bool,
+    positions: str,
+    max_positions: int,
+    tied_embeddings: bool,
+) -> Shapes:
+    """Return the shapes in the state of a network of this file, without making it."""
+    d, f = d_model, dim_feedforward
+    shapes: Shapes = {"embedding.weight": (n_tokens, d), "output_bias": (n_tokens,)}
+    if not tied_embeddings:
+        shapes["output_weight"] = (n_tokens, d)
+    if positions == "learned":
+        shapes["position_table"] = (max_positions, d)
+    if n_source_tokens is not None:
+        shapes["source_embedding.weight"] = (n_source_tokens, d)
+    attention: Shapes = {
+        "in_proj_weight": (3 * d, d),
+        "in_proj_bias": (3 * d,),
+        "out_proj.weight": (d, d),
+        "out_proj.bias": (d,),
+    }
+    feed_forward: Shapes = {"linear1.weight": (f, d), "linear1.bias": (f,), "linear2.weight": (d, f), "linear2.bias": (d,)}
+    norm: Shapes = {"weight": (d,), "bias": (d,)}
+    block = {**_under("self_attn", attention), **feed_forward, **_under("norm1", norm), **_under("norm2", norm)}
+    blocks = {"decoder_stack": block}
+    if has_encoder:
+        blocks["encoder_stack"] = block
+        blocks["decoder_stack"] = {**block, **_under("multihead_attn", attention), **_under("norm3", norm)}
+    for stack, layer in blocks.items():
+        for i in range(n_layers):
+            shapes |= _under(f"{stack}.layers.{i}", layer)
+        if norm_first:
+            shapes |= _under(f"{stack}.norm", norm)
+    return shapes
+
+
+def _under(path: str, shapes: Shapes) -> Shapes:
+    return {f"{path}.{name}": shape for name, shape in shapes.items()}
+
+
 def _embedding(n_tokens: int, d_model: int) -> Embedding:
     embedding = Embedding(n_tokens, d_model)
     init.normal_(embedding.weight, std=d_model**-0.5)
