@@ -12,11 +12,11 @@ using simd::Floats, simd::lanes;
 
 constexpr std::size_t task_panels = 16; // panels of queries a task: keys are packed once for all of them
 
-/// Scores become weights relative to the running maximum. factors: by what earlier sums must be multiplied. Returns
-/// whether that is other than 1 for any query.
-bool update_softmax(float* tile, std::size_t n, float* maximum, float* sum, float* factors) {
-    bool changed = false;
-    for (std::size_t j = 0; j < panel; j += lanes) {
+/// Scores (n, cols) become weights relative to the running maximum. factors: by what earlier sums must be multiplied.
+/// Returns whether that is other than 1 for any query.
+bool update_softmax(float* tile, std::size_t n, std::size_t cols, float* maximum, float* sum, float* factors) {
+    simd::Integers changed{};
+    for (std::size_t j = 0; j < cols; j += lanes) {
         const Floats before = simd::load(maximum + j);
         Floats tops[4] = {before, before, before, before}; // four chains hide the latency of one
         std::size_t i = 0;
@@ -55,27 +55,30 @@ bool update_softmax(float* tile, std::size_t n, float* maximum, float* sum, floa
         simd::store(maximum + j, top);
         simd::store(sum + j, simd::load(sum + j) * factor + ((sums[0] + sums[1]) + (sums[2] + sums[3])));
         simd::store(factors + j, factor);
-        for (std::size_t l = 0; l < lanes; ++l) changed |= factors[j + l] != 1;
+        changed |= factor != 1;
     }
-    return changed;
+    int any = 0;
+    for (std::size_t l = 0; l < lanes; ++l) any |= changed[l];
+    return any != 0;
 }
 
 /// Outputs of some queries of one head at a time, with memory for up to `most` of them.
 class Forward {
   public:
     Forward(const Attention& a, std::uint64_t seed, std::size_t most)
-        : a_(a), seed_(seed), most_(n_panels(most) * panel), width_(padded(a.value_depth)), queries_(most_ * a.depth),
-          out_(most_ * width_), keys_(key_block * a.depth), values_(key_block * width_), tile_(key_block * panel),
-          maximum_(most_), sum_(most_), room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
+        : a_(a), seed_(seed), most_(n_panels(most) * panel), key_width_(padded(a.depth)), width_(padded(a.value_depth)),
+          queries_(most_ * a.depth), out_(most_ * width_), keys_(key_block * key_width_), values_(key_block * width_),
+          tile_(key_block * panel), maximum_(most_), sum_(most_),
+          room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
 
     /// The queries [first, first + n).
     void run(const Head& head, std::size_t first, std::size_t n, HeadsView<float> out, float* log_sums) {
         const std::size_t rows = n_panels(n) * panel;
-        std::fill_n(out_.data(), rows * width_, 0.0f);
         std::fill_n(maximum_.data(), rows, -infinity);
         std::fill_n(sum_.data(), rows, 0.0f);
-        pack_queries(head.query_row(a_.q, first), a_.q.row_stride, n, a_.depth, a_.scale, queries_.data());
+        pack_queries(head.query_row(a_.q, first), a_.q.row_stride, n, a_.depth, queries_.data());
         const std::size_t seen = visible(a_.causal, head.n_seen, 0, first + n - 1);
+        if (seen == 0) std::fill_n(out_.data(), n * width_, 0.0f);
         for (std::size_t k = 0; k < seen; k += key_block) keys(head, first, n, k, std::min(key_block, seen - k));
 
         for (std::size_t j = 0; j < n; ++j) {
@@ -94,32 +97,33 @@ class Forward {
   private:
     /// The queries [first, first + n_queries) and the keys [k, k + n).
     void keys(const Head& head, std::size_t first, std::size_t n_queries, std::size_t k, std::size_t n) {
-        pack_left(head.key_row(a_.k, k), a_.k.row_stride, n, a_.depth, keys_.data());
-        pack_rows(head.key_row(a_.v, k), a_.v.row_stride, n, n, a_.value_depth, 1, values_.data());
+        pack_rows(head.key_row(a_.k, k), a_.k.row_stride, n, a_.depth, a_.scale, keys_.data());
+        pack_rows(head.key_row(a_.v, k), a_.v.row_stride, n, a_.value_depth, 1, values_.data());
         float factors[panel];
         float* tile = tile_.data();
         for (std::size_t p = 0; p < n_queries; p += panel) {
-            const std::size_t query = first + p, here = std::min(panel, n_queries - p);
+            const std::size_t query = first + p, here = std::min(panel, n_queries - p), cols = tile_width(here);
             const std::size_t m = visible(a_.causal, n, k, query + here - 1);
             if (m == 0) continue;
-            left_product(m, n, keys_.data(), queries_.data() + p * a_.depth, a_.depth, tile);
-            if (a_.bias.data) add_bias(a_, a_.bias.head(head.b, head.h), k, m, query, tile, room_.data());
-            if (a_.causal) hide_later_keys(tile, m, k, query, -infinity);
+            scores_tile(m, cols, keys_.data(), key_width_, queries_.data() + p * a_.depth, a_.depth, tile);
+            if (a_.bias.data) add_bias(a_, a_.bias.head(head.b, head.h), k, m, query, cols, tile, room_.data());
+            if (a_.causal) hide_later_keys(tile, m, cols, k, query);
             float* out = out_.data() + p * width_;
-            if (update_softmax(tile, m, maximum_.data() + p, sum_.data() + p, factors))
+            const bool changed = update_softmax(tile, m, cols, maximum_.data() + p, sum_.data() + p, factors);
+            if (changed && k > 0)
                 for (std::size_t j = 0; j < here; ++j)
                     for (std::size_t d = 0; d < width_; ++d) out[j * width_ + d] *= factors[j];
             if (a_.dropout > 0) {
-                DropoutMask(seed_, head.stream, a_.dropout).fill(k, m, query, room_.data());
-                for (std::size_t t = 0; t < m * panel; ++t) tile[t] *= room_[t];
+                DropoutMask(seed_, head.stream, a_.dropout).fill(k, m, query, cols, room_.data());
+                multiply(tile, room_.data(), m, cols);
             }
-            product<1>(here, width_, tile, values_.data(), Terms{m, panel, width_}, out, width_, true);
+            product<1>(here, width_, tile, values_.data(), Terms{m, panel, width_}, out, width_, k > 0);
         }
     }
 
     const Attention& a_;
     std::uint64_t seed_;
-    std::size_t most_, width_;
+    std::size_t most_, key_width_, width_;
     Scratch<float> queries_, out_, keys_, values_, tile_, maximum_, sum_, room_;
 };
 
@@ -149,6 +153,7 @@ void attention_weights(const RunContext& ctx, const Attention& a, const float* l
     struct Room {
         Scratch<float> queries, keys, tile, bias;
     };
+    const std::size_t width = padded(a.depth);
     std::vector<std::size_t> begin(a.batch + 1); // of each sequence, in weights
     for (std::size_t b = 0; b < a.batch; ++b) {
         const Head head(a, b, 0);
@@ -160,13 +165,14 @@ void attention_weights(const RunContext& ctx, const Attention& a, const float* l
     tasks.run(
         ctx,
         [&] {
-            return Room{Scratch<float>(panel * a.depth), Scratch<float>(key_block * a.depth),
+            return Room{Scratch<float>(panel * a.depth), Scratch<float>(key_block * width),
                         Scratch<float>(key_block * panel), Scratch<float>(key_block * panel)};
         },
         [&](Room& room, const HeadTask& task) {
             const Head head(a, task.b, task.h);
             const std::size_t first = task.part * panel, n = std::min(panel, head.n_queries - first);
-            pack_queries(head.query_row(a.q, first), a.q.row_stride, n, a.depth, a.scale, room.queries.data());
+            const std::size_t cols = tile_width(n);
+            pack_queries(head.query_row(a.q, first), a.q.row_stride, n, a.depth, room.queries.data());
             float* rows = weights + begin[task.b] + (task.h * head.n_queries + first) * head.n_keys;
             std::fill_n(rows, n * head.n_keys, 0.0f);
             const float *tops = log_sums + head.statistics + first, *logs = tops + n_statistics(a);
@@ -174,10 +180,10 @@ void attention_weights(const RunContext& ctx, const Attention& a, const float* l
             for (std::size_t k = 0; k < seen; k += key_block) {
                 const std::size_t m = std::min(key_block, seen - k);
                 float* tile = room.tile.data();
-                pack_left(head.key_row(a.k, k), a.k.row_stride, m, a.depth, room.keys.data());
-                left_product(m, m, room.keys.data(), room.queries.data(), a.depth, tile);
-                if (a.bias.data) add_bias(a, a.bias.head(task.b, task.h), k, m, first, tile, room.bias.data());
-                if (a.causal) hide_later_keys(tile, m, k, first, -infinity);
+                pack_rows(head.key_row(a.k, k), a.k.row_stride, m, a.depth, a.scale, room.keys.data());
+                scores_tile(m, cols, room.keys.data(), width, room.queries.data(), a.depth, tile);
+                if (a.bias.data) add_bias(a, a.bias.head(task.b, task.h), k, m, first, cols, tile, room.bias.data());
+                if (a.causal) hide_later_keys(tile, m, cols, k, first);
                 for (std::size_t j = 0; j < n; ++j)
                     for (std::size_t i = 0; i < m; ++i)
                         rows[j * head.n_keys + k + i] = vm::exp_((tile[i * panel + j] - tops[j]) - logs[j]);

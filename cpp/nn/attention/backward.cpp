@@ -30,7 +30,7 @@ struct Gradients {
 void write_dq(const Attention& a, HeadsView<float> to, const Head& head, const float* dq) {
     if (!to.data) return;
     for (std::size_t j = 0; j < head.n_queries; ++j)
-        unpack_row(dq + j * padded(a.depth), a.depth, a.scale, head.query_row(to, j));
+        unpack_row(dq + j * padded(a.depth), a.depth, 1, head.query_row(to, j));
 }
 
 /// Gradients of some keys of one head at a time, with memory for up to `most` queries.
@@ -40,18 +40,19 @@ class Backward {
         : a_(a), g_(g), seed_(seed), most_(n_panels(most) * panel), width_(padded(a.depth)),
           value_width_(padded(a.value_depth)), queries_(most_ * a.depth), query_rows_(most_ * width_),
           douts_(most_ * a.value_depth), dout_rows_(most_ * value_width_), tops_(most_), log_sums_(most_),
-          deltas_(most_), dq_(most_ * width_), keys_(key_block * a.depth), key_rows_(key_block * width_),
-          values_(key_block * a.value_depth), dkeys_(key_block * width_), dvalues_(key_block * value_width_),
-          weights_(query_panels * key_block * panel), dscores_(query_panels * key_block * panel),
-          room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
+          deltas_(most_), dq_(most_ * width_), keys_(key_block * width_), values_(key_block * value_width_),
+          dkeys_(key_block * width_), dvalues_(key_block * value_width_), weights_(query_panels * key_block * panel),
+          dscores_(query_panels * key_block * panel), room_(a.bias.data || a.dropout > 0 ? key_block * panel : 0) {}
 
     /// The keys [first_key, last_key) and all queries. dq (panels * panel, width): the part of these keys, overwritten.
     void run(const Head& head, std::size_t first_key, std::size_t last_key, float* dq) {
         pack(head);
-        std::fill_n(dq, n_panels(head.n_queries) * panel * width_, 0.0f);
+        // What the first block of keys does not write: queries that see none of these keys.
+        const std::size_t before = first_key >= head.n_seen ? head.n_queries : a_.causal ? first_key : 0;
+        std::fill_n(dq, std::min(before, head.n_queries) * width_, 0.0f);
         for (std::size_t k = first_key; k < last_key; k += key_block) {
             const std::size_t n = std::min(key_block, last_key - k);
-            keys(head, k, n, k < head.n_seen ? std::min(n, head.n_seen - k) : 0, dq);
+            keys(head, k, n, k < head.n_seen ? std::min(n, head.n_seen - k) : 0, dq, k > first_key);
         }
     }
 
@@ -64,15 +65,16 @@ class Backward {
   private:
     /// What belongs to the queries, once for all keys.
     void pack(const Head& head) {
-        const std::size_t n = head.n_queries, rows = n_panels(n) * panel;
+        const std::size_t n = head.n_queries;
         const float *q = head.query_row(a_.q, 0), *dout = head.query_row(g_.dout, 0);
-        pack_queries(q, a_.q.row_stride, n, a_.depth, a_.scale, queries_.data());
-        pack_rows(q, a_.q.row_stride, n, rows, a_.depth, a_.scale, query_rows_.data());
-        pack_queries(dout, g_.dout.row_stride, n, a_.value_depth, 1, douts_.data());
-        pack_rows(dout, g_.dout.row_stride, n, rows, a_.value_depth, 1, dout_rows_.data());
+        pack_queries(q, a_.q.row_stride, n, a_.depth, queries_.data());
+        pack_rows(q, a_.q.row_stride, n, a_.depth, 1, query_rows_.data());
+        pack_queries(dout, g_.dout.row_stride, n, a_.value_depth, douts_.data());
+        pack_rows(dout, g_.dout.row_stride, n, a_.value_depth, 1, dout_rows_.data());
         std::copy_n(g_.log_sums + head.statistics, n, tops_.data());
         std::copy_n(g_.log_sums + n_statistics(a_) + head.statistics, n, log_sums_.data());
-        for (float* x : {tops_.data(), log_sums_.data(), deltas_.data()}) std::fill(x + n, x + rows, 0.0f);
+        for (float* x : {tops_.data(), log_sums_.data(), deltas_.data()})
+            std::fill(x + n, x + n_panels(n) * panel, 0.0f);
         for (std::size_t j = 0; j < n; ++j) {
             const float *o = head.query_row(g_.out, j), *d = dout_rows_.data() + j * value_width_;
             Floats sums{};
@@ -86,67 +88,82 @@ class Backward {
         }
     }
 
-    /// Keys [k, k + n), of which the first n_seen may be seen at all.
-    void keys(const Head& head, std::size_t k, std::size_t n, std::size_t n_seen, float* dq) {
-        std::fill_n(dkeys_.data(), n * width_, 0.0f);
-        std::fill_n(dvalues_.data(), n * value_width_, 0.0f);
+    /// Keys [k, k + n), of which the first n_seen may be seen at all. `accumulate`: their part is added to dq.
+    void keys(const Head& head, std::size_t k, std::size_t n, std::size_t n_seen, float* dq, bool accumulate) {
+        std::size_t written = 0; // of the gradients of these keys
         if (n_seen > 0) {
-            pack_left(head.key_row(a_.k, k), a_.k.row_stride, n_seen, a_.depth, keys_.data());
-            pack_rows(head.key_row(a_.k, k), a_.k.row_stride, n_seen, n_seen, a_.depth, 1, key_rows_.data());
-            pack_left(head.key_row(a_.v, k), a_.v.row_stride, n_seen, a_.value_depth, values_.data());
+            pack_rows(head.key_row(a_.k, k), a_.k.row_stride, n_seen, a_.depth, a_.scale, keys_.data());
+            pack_rows(head.key_row(a_.v, k), a_.v.row_stride, n_seen, a_.value_depth, 1, values_.data());
             const std::size_t first = a_.causal ? k / panel : 0; // earlier queries see none of these keys
             const std::size_t panels = n_panels(head.n_queries);
             for (std::size_t p = first; p < panels; p += query_panels)
-                queries(head, k, n_seen, p, std::min(query_panels, panels - p), dq);
+                written = queries(head, k, n_seen, p, std::min(query_panels, panels - p), dq, accumulate, written);
         }
-        for (std::size_t i = 0; i < n; ++i) {
-            if (g_.to.dk.data) unpack_row(dkeys_.data() + i * width_, a_.depth, 1, head.key_row(g_.to.dk, k + i));
-            if (g_.to.dv.data)
-                unpack_row(dvalues_.data() + i * value_width_, a_.value_depth, 1, head.key_row(g_.to.dv, k + i));
-        }
+        const auto write = [&](HeadsView<float> to, const float* rows, std::size_t depth, float factor) {
+            if (!to.data) return;
+            for (std::size_t i = 0; i < written; ++i)
+                unpack_row(rows + i * padded(depth), depth, factor, head.key_row(to, k + i));
+            for (std::size_t i = written; i < n; ++i) std::fill_n(head.key_row(to, k + i), depth, 0.0f);
+        };
+        write(g_.to.dk, dkeys_.data(), a_.depth, a_.scale);
+        write(g_.to.dv, dvalues_.data(), a_.value_depth, 1);
     }
 
-    /// These keys and the panels [p, p + n_here) of queries.
-    void queries(const Head& head, std::size_t k, std::size_t n, std::size_t p, std::size_t n_here, float* dq) {
+    /// These keys and the panels [p, p + n_here) of queries. Gradients of the first `written` keys are added to, those
+    /// of others begin here. Returns for how many there are some now.
+    std::size_t queries(const Head& head, std::size_t k, std::size_t n, std::size_t p, std::size_t n_here, float* dq,
+                        bool accumulate, std::size_t written) {
         constexpr std::size_t tile_size = key_block * panel;
         const std::size_t most = rows_seen(head, k, n, p + n_here - 1);
-        if (most == 0) return;
+        if (most > written) { // rows that begin here
+            std::fill_n(dkeys_.data() + written * width_, (most - written) * width_, 0.0f);
+            std::fill_n(dvalues_.data() + written * value_width_, (most - written) * value_width_, 0.0f);
+        }
         for (std::size_t t = 0; t < n_here; ++t) {
             float *weights = &weights_[t * tile_size], *dscores = &dscores_[t * tile_size];
-            const std::size_t m = rows_seen(head, k, n, p + t);
-            scores(head, k, n, m, p + t, weights, dscores);
-            std::fill(weights + m * panel, weights + most * panel, 0.0f);
-            std::fill(dscores + m * panel, dscores + most * panel, 0.0f);
-            const std::size_t here = std::min(panel, head.n_queries - (p + t) * panel);
-            if (g_.to.dscores) keep_dscores(head, k, m, (p + t) * panel, here, dscores);
+            const std::size_t m = rows_seen(head, k, n, p + t), first = (p + t) * panel;
+            const std::size_t here = std::min(panel, head.n_queries - first);
+            scores(head, k, m, first, tile_width(here), weights, dscores);
+            if (t + 1 < n_here) { // the sums below run over all panels at once
+                std::fill(weights + m * panel, weights + most * panel, 0.0f);
+                std::fill(dscores + m * panel, dscores + most * panel, 0.0f);
+            }
+            if (g_.to.dscores) keep_dscores(head, k, m, first, here, dscores);
             if (g_.to.dq.data)
-                product<1>(here, width_, dscores, key_rows_.data(), Terms{m, panel, width_},
-                           dq + (p + t) * panel * width_, width_, true);
+                product<1>(here, width_, dscores, keys_.data(), Terms{m, panel, width_}, dq + first * width_, width_,
+                           accumulate);
         }
-        const Terms values{panel, 1, value_width_, n_here, tile_size}, keys{panel, 1, width_, n_here, tile_size};
-        if (g_.to.dv.data)
-            product<panel>(most, value_width_, weights_.data(), dout_rows_.data() + p * panel * value_width_, values,
-                           dvalues_.data(), value_width_, true);
-        if (g_.to.dk.data)
-            product<panel>(most, width_, dscores_.data(), query_rows_.data() + p * panel * width_, keys, dkeys_.data(),
-                           width_, true);
+        const auto add = [&](const float* tiles, const float* rows, std::size_t width, float* sums) {
+            // whole panels at once, what is left of the queries after them
+            const std::size_t n_queries = std::min(n_here * panel, head.n_queries - p * panel);
+            const std::size_t whole = n_queries / panel, rest = n_queries % panel;
+            if (whole > 0)
+                product<panel>(most, width, tiles, rows, Terms{panel, 1, width, panel, whole, tile_size}, sums, width,
+                               true);
+            if (rest > 0)
+                product<panel>(most, width, tiles + whole * tile_size, rows + whole * panel * width,
+                               Terms{rest, 1, width}, sums, width, true);
+        };
+        if (g_.to.dv.data) add(weights_.data(), &dout_rows_[p * panel * value_width_], value_width_, dvalues_.data());
+        if (g_.to.dk.data) add(dscores_.data(), &query_rows_[p * panel * width_], width_, dkeys_.data());
+        return std::max(most, written);
     }
 
     std::size_t rows_seen(const Head& head, std::size_t k, std::size_t n, std::size_t p) const {
         return visible(a_.causal, n, k, std::min((p + 1) * panel, head.n_queries) - 1);
     }
 
-    /// Tiles of P (after dropout) and dS for one panel: m of n keys.
-    void scores(const Head& head, std::size_t k, std::size_t n, std::size_t m, std::size_t p, float* weights,
-                float* dscores) {
-        const std::size_t first_query = p * panel;
-        left_product(m, n, keys_.data(), queries_.data() + p * panel * a_.depth, a_.depth, weights);
-        left_product(m, n, values_.data(), douts_.data() + p * panel * a_.value_depth, a_.value_depth, dscores);
-        if (a_.bias.data) add_bias(a_, a_.bias.head(head.b, head.h), k, m, first_query, weights, room_.data());
-        if (a_.causal) hide_later_keys(weights, m, k, first_query, -infinity);
+    /// Tiles (m, cols) of P (after dropout) and dS for one panel, that of first_query.
+    void scores(const Head& head, std::size_t k, std::size_t m, std::size_t first_query, std::size_t cols,
+                float* weights, float* dscores) {
+        scores_tile(m, cols, keys_.data(), width_, &queries_[first_query * a_.depth], a_.depth, weights);
+        scores_tile(m, cols, values_.data(), value_width_, &douts_[first_query * a_.value_depth], a_.value_depth,
+                    dscores);
+        if (a_.bias.data) add_bias(a_, a_.bias.head(head.b, head.h), k, m, first_query, cols, weights, room_.data());
+        if (a_.causal) hide_later_keys(weights, m, cols, k, first_query);
         const float *tops = &tops_[first_query], *log_sums = &log_sums_[first_query], *deltas = &deltas_[first_query];
-        if (a_.dropout > 0) DropoutMask(seed_, head.stream, a_.dropout).fill(k, m, first_query, room_.data());
-        for (std::size_t j = 0; j < panel; j += lanes) {
+        if (a_.dropout > 0) DropoutMask(seed_, head.stream, a_.dropout).fill(k, m, first_query, cols, room_.data());
+        for (std::size_t j = 0; j < cols; j += lanes) {
             const Floats top = simd::load(tops + j), log_sum = simd::load(log_sums + j), delta = simd::load(deltas + j);
             if (a_.dropout > 0)
                 for (std::size_t i = 0; i < m; ++i) {
@@ -178,7 +195,7 @@ class Backward {
     std::uint64_t seed_;
     std::size_t most_, width_, value_width_;
     Scratch<float> queries_, query_rows_, douts_, dout_rows_, tops_, log_sums_, deltas_, dq_; // of all queries
-    Scratch<float> keys_, key_rows_, values_, dkeys_, dvalues_;                               // of one block of keys
+    Scratch<float> keys_, values_, dkeys_, dvalues_;                                          // of one block of keys
     Scratch<float> weights_, dscores_, room_;                                                 // of a few tiles
 };
 

@@ -3,7 +3,8 @@
 
 namespace mlcore::nn::tiles {
 
-void DropoutMask::fill(std::size_t first_key, std::size_t n, std::size_t first_query, float* factors) const {
+void DropoutMask::fill(std::size_t first_key, std::size_t n, std::size_t first_query, std::size_t cols,
+                       float* factors) const {
     using simd::Integers;
     using simd::lanes, simd::Floats;
     const Floats kept = simd::broadcast(factor());
@@ -11,7 +12,7 @@ void DropoutMask::fill(std::size_t first_key, std::size_t n, std::size_t first_q
     WideWords even{};
     for (std::size_t l = 0; l < lanes / 2; ++l) even[l] = 2 * l;
     for (std::size_t i = 0; i < n; i += 8)
-        for (std::size_t j = 0; j < panel; j += lanes) {
+        for (std::size_t j = 0; j < cols; j += lanes) {
             const WideWords keys = (first_key + i) / 8 - WideWords{}, queries = even + (first_query + j);
             const WideBlock of_even = philox_blocks(seed_, head_, keys, queries);
             const WideBlock of_odd = philox_blocks(seed_, head_, keys, queries + 1);
