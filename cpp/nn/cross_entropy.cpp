@@ -18,11 +18,10 @@ using simd::Floats;
     return count == simd::lanes ? v : simd::first_lanes(count, v, Floats{});
 }
 
-/// What a row of logits is reduced to.
+/// What a row of logits is reduced to, with e_j = e^(x_j - m) and m the largest of x.
 struct Row {
-    float most;     // of x
     double log_sum; // of e
-    double sum;     // of e_j
+    double sum;     // of e
 };
 
 /// Where the loss and the gradient of one row come from.
@@ -52,23 +51,25 @@ class RowLoss {
 
   private:
     /// e goes to the place of the gradient, which is to be scaled from there while it is in cache.
-    Row exponentials(const float* x, float* e) const {
-        const float most = row_max(x, p_.n);
+    Row exponentials(const float* x, float most, float* e) const {
         const double sum = e ? sum_exp(x, p_.n, most,
                                        [=](std::size_t j, Floats v, std::size_t count) {
                                            store_count(e + j, v, count);
                                            return v;
                                        })
                              : sum_exp(x, p_.n, most, [](std::size_t, Floats v, std::size_t) { return v; });
-        return {most, std::log(sum), sum};
+        return {std::log(sum), sum};
     }
 
     double against_class(const float* x, std::size_t t, float factor, float* gradient) const {
-        const Row row = exponentials(x, gradient);
+        const float most = row_max(x, p_.n);
+        const double below = static_cast<double>(most) - static_cast<double>(x[t]);
+        const double all_below = smoothing_ > 0 ? weighted_below(x, most) : 0;
+        const Row row = exponentials(x, most, gradient); // which may lie where x has been
         const float w = p_.class_weight ? p_.class_weight[t] : 1.0f;
-        const double minus_log_p = row.log_sum + (static_cast<double>(row.most) - static_cast<double>(x[t]));
+        const double minus_log_p = row.log_sum + below;
         double loss = (1 - static_cast<double>(p_.label_smoothing)) * static_cast<double>(w) * minus_log_p;
-        if (smoothing_ > 0) loss += smoothing_loss(x, row);
+        if (smoothing_ > 0) loss += static_cast<double>(smoothing_) * (all_below + row.log_sum * weight_sum_);
         double slope = w; // sum_k q_k w_k
         if (p_.gamma > 0) {
             const double p = std::exp(-minus_log_p), rest = -std::expm1(-minus_log_p), gamma = p_.gamma;
@@ -90,15 +91,13 @@ class RowLoss {
         return loss;
     }
 
-    /// -sum_j (a / n) w_j log p_j
-    double smoothing_loss(const float* x, const Row& row) const {
-        // of w_j (m - x_j)
-        const double sum = row_sums<1>(p_.n, [&](std::size_t j, std::size_t count) {
-            Floats below = row.most - load_count(x + j, count);
+    /// sum_j w_j (m - x_j)
+    double weighted_below(const float* x, float most) const {
+        return row_sums<1>(p_.n, [&](std::size_t j, std::size_t count) {
+            Floats below = most - load_count(x + j, count);
             if (p_.class_weight) below *= load_count(p_.class_weight + j, count);
             return std::array{first_of(count, below)};
         })[0];
-        return static_cast<double>(smoothing_) * (sum + row.log_sum * weight_sum_);
     }
 
     void subtract_smoothing(float* gradient, float scale, float shift) const {
@@ -111,7 +110,7 @@ class RowLoss {
     }
 
     double against_distribution(const float* x, const float* target, float factor, float* gradient) const {
-        const Row row = exponentials(x, gradient);
+        const float most = row_max(x, p_.n);
         const float keep = 1 - p_.label_smoothing;
         const auto qw = [&](std::size_t j, std::size_t count) {
             const Floats q = keep * load_count(target + j, count) + smoothing_;
@@ -120,8 +119,9 @@ class RowLoss {
         // sum_j q_j w_j, sum_j q_j w_j (m - x_j)
         const auto [total, below] = row_sums<2>(p_.n, [&](std::size_t j, std::size_t count) {
             const Floats q = qw(j, count);
-            return std::array{q, first_of(count, q * (row.most - load_count(x + j, count)))};
+            return std::array{q, first_of(count, q * (most - load_count(x + j, count)))};
         });
+        const Row row = exponentials(x, most, gradient); // which may lie where x has been
         if (gradient) {
             const auto scale = static_cast<float>(static_cast<double>(factor) * total / row.sum);
             for_vectors(0, p_.n, [&](std::size_t j, std::size_t count) {

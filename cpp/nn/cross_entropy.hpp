@@ -34,7 +34,7 @@ void check_targets(const CrossEntropy& problem);
 double total_weight(const RunContext& ctx, const CrossEntropy& problem);
 
 /// Returns the sum of the losses. Either output may be nullptr: loss (m), and the gradient (m, n) times `factor`, and
-/// times row_factor (m) where given.
+/// times row_factor (m) where given. The gradient may take the place of the logits.
 double cross_entropy(const RunContext& ctx, const CrossEntropy& problem, float factor, const float* row_factor,
                      float* loss, float* gradient);
 

@@ -329,6 +329,21 @@ def cross_entropy(
     with_gradient: bool,
     n_threads: int,
 ) -> tuple[Floats, Floats | None]: ...
+def linear_cross_entropy(
+    x: Floats,
+    weight: Floats,
+    bias: Floats | None,
+    target: Ids,
+    *,
+    row_factor: Floats | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str,
+    want_input: bool,
+    want_weight: bool,
+    want_bias: bool,
+    n_threads: int,
+) -> tuple[Floats, Floats | None, Floats | None, Floats | None]: ...
 def pointwise_loss(
     x: Floats,
     target: Floats,

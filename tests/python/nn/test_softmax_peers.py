@@ -9,6 +9,7 @@ import pytest
 from mlcore.nn.functional import _cross_entropy as classes
 from mlcore.nn.functional import _losses as losses
 from mlcore.nn.functional import _softmax
+from mlcore.nn.functional._linear_cross_entropy import linear_cross_entropy
 from mlcore.nn.layers._activation import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._norm import LayerNorm, RMSNorm
@@ -38,6 +39,23 @@ def compare(ours, theirs, *inputs, tolerance=1e-5):
     assert_close(y.data, z.detach().numpy(), tolerance)
     for ours_, theirs_ in zip(a, b, strict=True):
         assert_close(ours_.grad, theirs_.grad.numpy(), tolerance)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_linear_cross_entropy(reduction, smoothing):
+    rng = np.random.default_rng(0)
+    x, w, b, target = normal(300, 32), normal(7100, 32), normal(7100), rng.integers(0, 7100, 300)
+    target[rng.random(300) < 0.2] = -100
+    options = {"reduction": reduction, "label_smoothing": smoothing}
+    compare(
+        lambda x, w, b: linear_cross_entropy(x, w, target, b, **options),
+        lambda x, w, b: TF.cross_entropy(TF.linear(x, w, b), torch.tensor(target), **options),
+        x,
+        w,
+        b,
+        tolerance=3e-5,  # sums of 7,100 terms
+    )
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1])

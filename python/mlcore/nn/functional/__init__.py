@@ -25,6 +25,7 @@ from mlcore.nn.functional._dropout import dropout, gaussian_noise
 from mlcore.nn.functional._embedding import embedding
 from mlcore.nn.functional._group_norm import group_norm, instance_norm
 from mlcore.nn.functional._linear import linear
+from mlcore.nn.functional._linear_cross_entropy import linear_cross_entropy
 from mlcore.nn.functional._losses import (
     binary_cross_entropy_with_logits,
     huber_loss,
@@ -87,6 +88,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "linear_cross_entropy",
     "log_softmax",
     "logsumexp",
     "lstm",

@@ -47,6 +47,16 @@ def cross_entropy_backward(dy, x, q, w):
     return [dy[:, None] * (softmax(x) * (q * w).sum(-1, keepdims=True) - q * w), None, None]
 
 
+def linear_cross_entropy(x, weight, bias, q):
+    """A loss a row: -sum_j q_j log p_j with p = softmax(x W^T + b)."""
+    return cross_entropy(x @ weight.T + bias, q, 1.0)
+
+
+def linear_cross_entropy_backward(dy, x, weight, bias, q):
+    dz = cross_entropy_backward(dy, x @ weight.T + bias, q, 1.0)[0]
+    return [dz @ weight, dz.T @ x, dz.sum(0), None]
+
+
 def focal(x, target, w, gamma):
     log_p = log_softmax(x)[np.arange(len(x)), target]
     return -w[target] * (1 - np.exp(log_p)) ** gamma * log_p
