@@ -23,6 +23,7 @@ RULES = [
     ("RMSprop", {"alpha": 0.9, "eps": 1e-4, "weight_decay": 0.1}),
     ("Adam", {}),
     ("Adam", {"betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
+    ("Adam", {"betas": (0.9, 0.98), "eps": 1e-9}),
     ("AdamW", {}),
     ("AdamW", {"betas": (0.8, 0.9), "weight_decay": 0.3}),
     ("SGD", {"momentum": 0.9, "weight_decay": 0.1, "maximize": True}),

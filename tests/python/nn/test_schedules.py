@@ -26,6 +26,7 @@ SCHEDULES = {
     "cyclic": lambda o: optim.CyclicLR(o, 0.1, 1.0, 3, 2, "triangular2"),
     "one_cycle": lambda o: optim.OneCycleLR(o, 1.0, 10),
     "one_cycle_linear": lambda o: optim.OneCycleLR(o, 1.0, 10, anneal_strategy="linear"),
+    "inverse_sqrt": lambda o: optim.InverseSqrtLR(o, 5),
     "warmup_cosine": lambda o: optim.warmup_cosine(o, 3, 10),
     "sequential": lambda o: optim.SequentialLR(o, [optim.ConstantLR(o, 0.1, 100), optim.StepLR(o, 2, 0.1)], [4]),
 }
@@ -44,6 +45,20 @@ def test_schedules_go_on_from_their_state(make_schedule):
         assert [g["betas"] for g in a.param_groups] == [g["betas"] for g in b.param_groups]
         first.step()
         second.step()
+
+
+def test_inverse_sqrt_is_the_schedule_of_the_paper():
+    """d^-0.5 min(s^-0.5, s w^-1.5) for steps s = 1, 2, ... (Vaswani et al., 2017, equation 3)."""
+    d, warmup = 128, 40
+    schedule = optim.InverseSqrtLR(optimizer_of((d * warmup) ** -0.5), warmup)
+    for step in range(1, 500):
+        expected = d**-0.5 * min(step**-0.5, step * warmup**-1.5)
+        assert schedule.get_last_lr() == pytest.approx([expected, 2 * expected], rel=1e-12)
+        schedule.step()
+    assert optim.InverseSqrtLR(optimizer_of(), 1).get_last_lr() == [0.1, 0.2]
+    for wrong in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="warmup_steps"):
+            optim.InverseSqrtLR(optimizer_of(), wrong)
 
 
 def test_a_group_that_is_added_goes_on_with_the_schedule():

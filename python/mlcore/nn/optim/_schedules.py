@@ -268,6 +268,32 @@ class CosineAnnealingLR(Schedule):
         return self.eta_min + (base_lr - self.eta_min) * (1 + math.cos(math.pi * n_steps / self.T_max)) / 2
 
 
+class InverseSqrtLR(Schedule):
+    """A line up to the base rate, then down with the root of the number of steps: the schedule of the Transformer.
+
+    Step number s = 1, 2, ... has ``min(s / warmup_steps, sqrt(warmup_steps / s))`` of the base rate, which is that of
+    step `warmup_steps`. Vaswani et al. ("Attention is all you need", 2017) take ``1 / sqrt(d_model warmup_steps)`` for
+    it.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        See :class:`Schedule`. Its learning rate is the highest.
+    warmup_steps : int
+        Steps on the way up, >= 1.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup_steps: int) -> None:
+        _check_count("warmup_steps", warmup_steps)
+        self.warmup_steps = warmup_steps
+        super().__init__(optimizer)
+
+    def rate(self, n_steps: int, base_lr: float) -> float:
+        """Return the learning rate after `n_steps` steps."""
+        step = n_steps + 1
+        return base_lr * min(step / self.warmup_steps, math.sqrt(self.warmup_steps / step))
+
+
 class LambdaLR(Schedule):
     """The base rate times any function of the number of steps.
 
