@@ -41,9 +41,8 @@ struct Isa {
         return (Vector) __builtin_convertvector(v, Pairs);
     }
     static Vector add(Vector sum, Vector left, Vector right) {
-        const auto l = (Pairs)left, r = (Pairs)right;
-        for (std::size_t i = 0; i < lanes; ++i) sum[i] += l[2 * i] * r[2 * i] + l[2 * i + 1] * r[2 * i + 1];
-        return sum;
+        const Vector even = (left << 16 >> 16) * (right << 16 >> 16), odd = (left >> 16) * (right >> 16);
+        return sum + even + odd;
     }
 #endif
 };
