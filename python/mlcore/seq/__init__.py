@@ -1,3 +1,18 @@
 """From one sequence to another: Seq2Seq, Transformer and language models as estimators."""
 
-__all__: list[str] = []
+from mlcore.seq._attention import Attention
+from mlcore.seq._language_model import TransformerLM
+from mlcore.seq._network import SequenceNetwork
+from mlcore.seq._packed import Packed
+from mlcore.seq._transformer import TransformerSeq2Seq
+from mlcore.seq._transformer_network import TransformerLMNetwork, TransformerNetwork
+
+__all__ = [
+    "Attention",
+    "Packed",
+    "SequenceNetwork",
+    "TransformerLM",
+    "TransformerLMNetwork",
+    "TransformerNetwork",
+    "TransformerSeq2Seq",
+]

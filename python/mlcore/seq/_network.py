@@ -62,6 +62,14 @@ class SequenceNetwork(Module):
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
         raise NotImplementedError(f"{type(self).__name__} must define forward")
 
+    def start_at(self, log_frequencies: NDArray[np.float64]) -> None:
+        """Let the output begin with the logarithms of the frequencies (V,) of the tokens, before training."""
+        raise NotImplementedError(f"{type(self).__name__} must define start_at")
+
+    def write_frequencies(self, log_frequencies: NDArray[np.float64]) -> None:
+        """Become the network that gives each token its frequency whatever it reads: the best that knows nothing."""
+        raise NotImplementedError(f"{type(self).__name__} must define write_frequencies")
+
     def decoder(self, quantize: bool = False) -> Any:
         """Return a decoder without a tape, with the weights of now: what a search asks for one token after the other.
 

@@ -200,6 +200,8 @@ def splitter_of(tokenizer: Any, *, lowercase: bool) -> Splitter:
         return Sequences()
     if tokenizer == "word":
         return Texts(split_words, join_words, lowercase=lowercase)
+    if tokenizer == "char":
+        return Texts(list, "".join, lowercase=lowercase)
     if isinstance(tokenizer, SubwordTokenizer):
         return Subwords(tokenizer, lowercase=lowercase)
     if is_subword_tokenizer(tokenizer):

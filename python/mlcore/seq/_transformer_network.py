@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._native import core
 from mlcore.nn import functional as F
 from mlcore.nn import init
+from mlcore.nn._runtime import n_threads
+from mlcore.nn.functional._position import sinusoids
 from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._module import Parameter
 from mlcore.nn.layers._norm import LayerNorm
-from mlcore.nn.layers._transformer import (
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
+from mlcore.nn.layers._transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from mlcore.nn.layers._transformer_stacks import TransformerDecoder, TransformerEncoder
 from mlcore.nn.tensor import Tensor, no_grad
+from mlcore.nn.training._steps import evaluating
 from mlcore.seq._network import SequenceNetwork, inputs_and_labels
 from mlcore.seq._packed import Packed
 
@@ -136,7 +136,7 @@ class _Transformer(SequenceNetwork):
 
     def _sinusoid_table(self, n_positions: int) -> NDArray[np.float32]:
         if n_positions > len(self._sinusoids):
-            self._sinusoids = F._position.sinusoids(max(n_positions, 2 * len(self._sinusoids)), self.d_model)
+            self._sinusoids = sinusoids(max(n_positions, 2 * len(self._sinusoids)), self.d_model)
         return self._sinusoids
 
     def _output_weight(self) -> Parameter:
@@ -169,11 +169,20 @@ class _Transformer(SequenceNetwork):
         )
         return loss, len(labels)
 
+    def negative_log_likelihoods(self, target: Packed, source: Packed | None = None) -> NDArray[np.float64]:
+        """Return the sum of -log p over the tokens of each target, shape (B,)."""
+        inputs, labels = inputs_and_labels(target)
+        with evaluating(self):
+            losses = F.linear_cross_entropy(
+                self._hidden(source, inputs), self._output_weight(), labels, self.output_bias, reduction="none"
+            ).data.astype(np.float64)
+        return np.add.reduceat(losses, inputs.offsets[:-1])  # type: ignore[no-any-return]
+
     def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
         return F.linear(self._hidden(source, target_inputs), self._output_weight(), self.output_bias)
 
-    def start_at(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
+    def start_at(self, log_frequencies: NDArray[np.float64]) -> None:
         """Let the output begin with the logarithms of the frequencies (V,) of the tokens."""
         with no_grad():
             self.output_bias.copy_(log_frequencies.astype(np.float32))
@@ -182,7 +191,40 @@ class _Transformer(SequenceNetwork):
         """Return the layer norm whose output the output layer reads."""
         raise NotImplementedError
 
-    def write_frequencies(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
+    def decoder(self, quantize: bool = False) -> Any:
+        """Return a decoder without a tape, with the weights of now.
+
+        Parameters
+        ----------
+        quantize : bool, default=False
+            Whether its weights are held as int8.
+
+        Returns
+        -------
+        mlcore.nn core object
+            A step model; :meth:`start` gives it what to write about.
+        """
+        stack = self.decoder_stack
+        norm = stack.norm
+        bias = self.output_bias.data.copy()
+        bias[list(self.never)] = -np.inf
+        positions = self.position_table.data if self.position_table is not None else self.positions
+        options = {"quantize": True} if quantize else {}
+        return core.nn.TransformerDecoder(
+            [{name: p.data for name, p in layer.named_parameters()} for layer in stack.layers],
+            self.embedding.weight.data,
+            self._output_weight().data,
+            n_heads=self.n_heads,
+            output_bias=bias,
+            embedding_scale=math.sqrt(self.d_model),
+            positions=positions,
+            final_norm=None if norm is None else (norm.weight.data, norm.bias.data),
+            norm_first=self.norm_first,
+            n_threads=n_threads(),
+            **options,
+        )
+
+    def write_frequencies(self, log_frequencies: NDArray[np.float64]) -> None:
         """Become the network that gives each token its frequency, whatever it reads: the best of those that know nothing."""
         self.start_at(log_frequencies)
         with no_grad():
@@ -238,6 +280,12 @@ class TransformerNetwork(_Transformer):
 
     def _last_norm(self) -> LayerNorm:
         return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm3  # type: ignore[no-any-return]
+
+    def start(self, decoder: Any, source: Packed) -> None:
+        """Encode the sources and hand what was found over to a decoder of :meth:`decoder`."""
+        with evaluating(self):
+            memory = self.encode(source).data
+        decoder.start(memory, source.offsets, n_threads=n_threads())
 
     def attention(self, source: Packed, target: Packed) -> list[NDArray[np.float32]]:
         """Return how the last layer of the decoder looked at the sources, the mean of its heads.
@@ -299,6 +347,10 @@ class TransformerLMNetwork(_Transformer):
 
     def _last_norm(self) -> LayerNorm:
         return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm2  # type: ignore[no-any-return]
+
+    def start(self, decoder: Any, source: Packed) -> None:
+        """Hand prompts over to a decoder of :meth:`decoder`: each begins with the begin token."""
+        decoder.start_prompts(source.ids, source.offsets, n_threads=n_threads())
 
 
 Shapes = dict[str, tuple[int, ...]]
