@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from mlcore._base import N_JOBS, effective_n_jobs
 from mlcore._validation import split_rows
@@ -19,7 +19,6 @@ from mlcore.nn.training._trainer import Trainer
 from mlcore.seq._generation import DecoderCache
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._state import SequenceState
-from mlcore.seq._tokens import is_subword_tokenizer
 from mlcore.seq._training import (
     Pairs,
     adam,
@@ -30,16 +29,6 @@ from mlcore.seq._training import (
     train_step,
     warm_up,
 )
-
-
-class _TokenizerObject:
-    """Constraint: an object of the package `tokenizers`, or a SubwordTokenizer."""
-
-    def is_satisfied_by(self, value: Any) -> bool:
-        return is_subword_tokenizer(value)
-
-    def __str__(self) -> str:
-        return "a SubwordTokenizer or a tokenizers.Tokenizer"
 
 
 def _count(most: int | None = None) -> Interval:
@@ -65,7 +54,7 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "checkpoint": [str, os.PathLike, None],
-        "tokenizer": [StrOptions({"word", "char", "bpe", "wordpiece"}), _TokenizerObject(), callable, None],
+        "tokenizer": [StrOptions({"word", "char", "bpe", "wordpiece"}), HasMethods(["encode_batch", "id_to_token"]), callable, None],
         "lowercase": ["boolean"],
         "min_count": [_count()],
         "max_vocab": [Interval(Integral, 5, None, closed="left"), None],
