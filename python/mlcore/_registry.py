@@ -34,7 +34,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "NeuralClassifier",
         "NeuralRegressor",
     ),
-    "seq": (),
+    "seq": (
+        "TransformerLM",
+        "TransformerSeq2Seq",
+    ),
     "svm": (
         "SVC",
         "SVR",

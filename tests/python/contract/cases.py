@@ -3,6 +3,7 @@
 A class without a case fails `test_cases.py`, which says so.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -63,6 +64,11 @@ def texts(n: int, seed: int = 0) -> list[str]:
     return [" ".join(words[i] for i in text) for text in chosen]
 
 
+def targets(sources: list[str]) -> list[str]:
+    """Each source from its end to its begin, in other words."""
+    return [", ".join(reversed(source.split())) for source in sources]
+
+
 def wide(n: int, d: int) -> Callable[[], tuple[Any, Any]]:
     """Columns that say nothing of a target of -1 and 1, so that no solver comes to an end soon."""
     return lambda: (rows(n, d), np.where(rows(n, 1, seed=1)[:, 0] > 0, 1, -1))
@@ -77,6 +83,9 @@ def typical(name: str, n: int = 200, seed: int = 0) -> tuple[Any, Any]:
     """Return X and y as the class `name` takes them, or vectors and None. Arrays are read-only: tests share them."""
     if kind(name) in ("texts", "documents"):
         return texts(n, seed), None
+    if kind(name) == "sequences":
+        sources = [text.split(" ", 5)[-1] for text in texts(n, seed)]
+        return sources, targets(sources) if takes_pairs(name) else None
     if kind(name) == "vectors":
         return case(name).make_vectors(rows(n, 16, seed)), None
     X = rows(n, seed=seed)
@@ -95,10 +104,19 @@ def make(name: str, **parameters: Any) -> Any:
     return cls(**{**seed, **case(name).quick, **parameters})
 
 
+def takes_pairs(name: str) -> bool:
+    """Whether a class of sequences is fitted to sources and targets."""
+    return "Y" in inspect.signature(getattr(mlcore, name).fit).parameters
+
+
 def kind(name: str) -> str:
-    """Return "classifier", "regressor", "texts" (a corpus), "documents", "vectors" or "rows" (without a target)."""
+    """Return what fit takes: "classifier", "regressor", "rows" (without a target), "texts" (a corpus), "documents",
+    "sequences" (texts, or pairs of them), "vectors".
+    """
     if case(name).make_vectors:
         return "vectors"
+    if CLASSES[name] == "mlcore.seq":
+        return "sequences"
     model = getattr(mlcore, name)(**case(name).quick)
     if is_classifier(model):
         return "classifier"
@@ -122,6 +140,10 @@ def case(name: str) -> Case:
 
 TREES = {"n_estimators": 3, "max_leaf_nodes": 6}
 NETWORK = {"hidden_layer_sizes": (64,), "batch_size": 500, "max_iter": 2}
+TRANSFORMER = {
+    **{"d_model": 32, "n_layers": 1, "dim_feedforward": 64},
+    **{"max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2},
+}
 NEVER = {"tol": 0.0, "max_iter": 10**9}
 HARD = {"C": 1e6, "tol": 1e-12}
 
@@ -149,6 +171,8 @@ CASES: dict[str, Case] = {
     "RidgeCV": Case({"alphas": [0.1, 1.0]}, 20_000, {}, wide(20_000, 500)),  # eigenvalues do not see Ctrl-C
     "NeuralClassifier": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
+    "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
+    "TransformerSeq2Seq": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
     "SVC": Case({}, 1500, HARD),
     "SVR": Case({}, 1500, HARD),
     "LinearSVC": Case({}, 8000, HARD | {"loss": "hinge", "max_iter": 10**9}, wide(4000, 700)),

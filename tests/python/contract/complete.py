@@ -28,7 +28,7 @@ _OPTIONS = {
 
 
 def is_of_texts(cls):
-    return cases.kind(cls.__name__) in ("texts", "documents")
+    return cases.kind(cls.__name__) in ("texts", "documents", "sequences")
 
 
 def data_of(cls):

@@ -50,7 +50,7 @@ class _Nonsense:
 
 def question(cls):
     """The method that is asked after a fit."""
-    return "predict" if hasattr(cls, "predict") else "transform"
+    return next(method for method in ("predict", "transform", "score_samples") if hasattr(cls, method))
 
 
 @each(lambda cls: needs_fit(cls()))
@@ -99,7 +99,7 @@ def test_weights_of_validation_rows(cls):
         refuses(ValueError, message, lambda w=weight: make(cls).fit(x, y, X_val=x, y_val=y, sample_weight_val=w))
 
 
-@takes("X_val")
+@takes("sample_weight_val")
 def test_validation_rows_that_are_not_complete(cls):
     x, y = data_of(cls)
     together = rf"X_val and y_val of {cls.__name__} must be given together, got only"
@@ -130,7 +130,7 @@ def test_labels_and_weights_of_classes(cls):
         refuses(ValueError, message, lambda o=options: make(cls, **o).fit(FRAME, LABELS))
 
 
-@each(lambda cls: cls().__sklearn_tags__().target_tags.required)
+@each(lambda cls: cls().__sklearn_tags__().target_tags.required and not is_of_texts(cls))
 def test_targets(cls):
     missing = rf"This {cls.__name__} estimator requires y to be passed, but the target y is None\."
     refuses(ValueError, missing, lambda: make(cls).fit(X, None))
