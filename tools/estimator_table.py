@@ -23,7 +23,16 @@ PARAMETERS = [
 ARGUMENTS = ["sample_weight", "X_val", "y_val", "sample_weight_val"]
 ITERATIONS = ["max_iter", "n_estimators", "epochs", "max_epochs"]
 METHODS = [
-    *("partial_fit", "predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "generate", "score"),
+    *(
+        "partial_fit",
+        "predict",
+        "predict_proba",
+        "predict_log_proba",
+        "decision_function",
+        "transform",
+        "generate",
+        "score",
+    ),
     *("sparsify", "densify"),
 ]
 ATTRIBUTES = [

@@ -54,7 +54,12 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "checkpoint": [str, os.PathLike, None],
-        "tokenizer": [StrOptions({"word", "char", "bpe", "wordpiece"}), HasMethods(["encode_batch", "id_to_token"]), callable, None],
+        "tokenizer": [
+            StrOptions({"word", "char", "bpe", "wordpiece"}),
+            HasMethods(["encode_batch", "id_to_token"]),
+            callable,
+            None,
+        ],
         "lowercase": ["boolean"],
         "min_count": [_count()],
         "max_vocab": [Interval(Integral, 5, None, closed="left"), None],
@@ -144,9 +149,7 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         self.module_, self.history_, self.n_iter_ = network, trainer.history, len(trainer.history)
         self.is_quantized_ = False
 
-    def _trainer(
-        self, network: SequenceNetwork, generator: Generator, validation: Any, entropy: float
-    ) -> Trainer:
+    def _trainer(self, network: SequenceNetwork, generator: Generator, validation: Any, entropy: float) -> Trainer:
         stops = validation is not None and self.early_stopping is not False
         metric = "loss" if validation is None else self._monitor()
         is_loss = metric == "loss"

@@ -154,5 +154,5 @@ class DecoderCache:
         key = (self.module_, versions, self.is_quantized_)
         cached = self.__dict__.pop("_cached_decoder", None)
         if cached is not None and cached[0][0] is self.module_ and cached[0][1:] == key[1:]:
-            return cached
+            return key, cached[1]
         return key, self.module_.decoder(quantize=self.is_quantized_)

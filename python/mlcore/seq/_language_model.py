@@ -433,7 +433,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
             batches = batches_of((None, pieces), _SCORED, shuffle=False)
             for rows in batches.order(0):
                 target = pieces.take(rows)
-                np.subtract.at(sums, owners[rows], self.module_.negative_log_likelihoods(target))  # type: ignore[operator]
+                np.subtract.at(sums, owners[rows], self.module_.negative_log_likelihoods(target))
         return sums, len(pieces.ids) - len(owners)
 
     def perplexity(self, X: Any) -> float:

@@ -107,11 +107,11 @@ class BasePairEstimator(BaseSequenceEstimator):
                 max_vocab=self.max_vocab,
                 share=self.share_vocabulary,
             )
-        _check_numbers(*ids, "X", "Y", name)
+        _check_numbers(ids[0], ids[1], "X", "Y", name)
         held_ids: list[list[list[int]]] = []
         if X_val is not None:
             held_ids = [self._source.encode(X_val, f"X_val of {name}"), self._target.encode(Y_val, f"Y_val of {name}")]
-            _check_numbers(*held_ids, "X_val", "Y_val", name)
+            _check_numbers(held_ids[0], held_ids[1], "X_val", "Y_val", name)
         pairs = self._pairs(ids, held_ids)
         generator = Generator(seed_from(self.random_state))
         kept, held = self._split(len(ids[0]), X_val is not None, generator.next_seed())

@@ -44,7 +44,8 @@ def log_frequencies(targets: Packed, n_tokens: int) -> NDArray[np.float64]:
     """
     counts = np.bincount(inputs_and_labels(targets)[1], minlength=n_tokens).astype(np.float64)
     counts += np.where(counts > 0, 1.0, 0.01)
-    return np.log(counts / counts.sum())  # type: ignore[no-any-return]
+    logs: NDArray[np.float64] = np.log(counts / counts.sum())
+    return logs
 
 
 def adam(parameters: Any, learning_rate: float, max_norm: float | None) -> optim.Optimizer:

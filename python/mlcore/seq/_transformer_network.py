@@ -93,7 +93,7 @@ class _Transformer(SequenceNetwork):
         self.n_tokens, self.d_model, self.n_heads, self.n_layers = n_tokens, d_model, n_heads, n_layers
         self.norm_first, self.positions, self.max_positions = norm_first, positions, max_positions
         self.label_smoothing, self.never = label_smoothing, tuple(never)
-        self._layer_options = {
+        self._layer_options: dict[str, Any] = {
             "d_model": d_model,
             "nhead": n_heads,
             "dim_feedforward": dim_feedforward,
@@ -123,16 +123,13 @@ class _Transformer(SequenceNetwork):
 
     def _embedded(self, embedding: Embedding, packed: Packed) -> Tensor:
         """Return the rows (N, d_model) of tokens at their positions."""
-        x = embedding(packed.ids) * math.sqrt(self.d_model)
+        x, scale = embedding(packed.ids), math.sqrt(self.d_model)
         if self.positions == "rotary":
-            return self.dropout(x)  # type: ignore[no-any-return]
-        places = np.arange(len(packed.ids)) - np.repeat(packed.offsets[:-1], packed.lengths)
-        longest = int(packed.lengths.max(initial=0))
-        if self.position_table is not None:
-            if longest > self.max_positions:
-                raise ValueError(f"there are {self.max_positions} learned positions, got a sequence of {longest}")
-            return self.dropout(x + F.embedding(places, self.position_table))  # type: ignore[no-any-return]
-        return self.dropout(x + Tensor(self._sinusoid_table(longest)[places]))  # type: ignore[no-any-return]
+            return self.dropout(x * scale)  # type: ignore[no-any-return]
+        table = self.position_table
+        if table is None:
+            table = self._sinusoid_table(int(packed.lengths.max(initial=0)))
+        return self.dropout(F.add_positions(x, table, offsets=packed.offsets, scale=scale))  # type: ignore[no-any-return]
 
     def _sinusoid_table(self, n_positions: int) -> NDArray[np.float32]:
         if n_positions > len(self._sinusoids):
@@ -176,7 +173,7 @@ class _Transformer(SequenceNetwork):
             losses = F.linear_cross_entropy(
                 self._hidden(source, inputs), self._output_weight(), labels, self.output_bias, reduction="none"
             ).data.astype(np.float64)
-        return np.add.reduceat(losses, inputs.offsets[:-1])  # type: ignore[no-any-return]
+        return np.add.reduceat(losses, inputs.offsets[:-1])
 
     def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
@@ -279,7 +276,9 @@ class TransformerNetwork(_Transformer):
         return found
 
     def _last_norm(self) -> LayerNorm:
-        return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm3  # type: ignore[no-any-return]
+        last = self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm3
+        assert isinstance(last, LayerNorm)
+        return last
 
     def start(self, decoder: Any, source: Packed) -> None:
         """Encode the sources and hand what was found over to a decoder of :meth:`decoder`."""
@@ -346,7 +345,9 @@ class TransformerLMNetwork(_Transformer):
         return self.decoder_stack(x, is_causal=True, offsets=target_inputs.offsets)  # type: ignore[no-any-return]
 
     def _last_norm(self) -> LayerNorm:
-        return self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm2  # type: ignore[no-any-return]
+        last = self.decoder_stack.norm if self.norm_first else self.decoder_stack.layers[-1].norm2
+        assert isinstance(last, LayerNorm)
+        return last
 
     def start(self, decoder: Any, source: Packed) -> None:
         """Hand prompts over to a decoder of :meth:`decoder`: each begins with the begin token."""
@@ -384,7 +385,12 @@ def transformer_shapes(
         "out_proj.weight": (d, d),
         "out_proj.bias": (d,),
     }
-    feed_forward: Shapes = {"linear1.weight": (f, d), "linear1.bias": (f,), "linear2.weight": (d, f), "linear2.bias": (d,)}
+    feed_forward: Shapes = {
+        "linear1.weight": (f, d),
+        "linear1.bias": (f,),
+        "linear2.weight": (d, f),
+        "linear2.bias": (d,),
+    }
     norm: Shapes = {"weight": (d,), "bias": (d,)}
     block = {**_under("self_attn", attention), **feed_forward, **_under("norm1", norm), **_under("norm2", norm)}
     blocks = {"decoder_stack": block}

@@ -140,9 +140,10 @@ def case(name: str) -> Case:
 
 TREES = {"n_estimators": 3, "max_leaf_nodes": 6}
 NETWORK = {"hidden_layer_sizes": (64,), "batch_size": 500, "max_iter": 2}
-TRANSFORMER = {
-    **{"d_model": 32, "n_layers": 1, "dim_feedforward": 64},
-    **{"max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2},
+TRANSFORMER = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64} | {
+    "max_epochs": 2,
+    "batch_tokens": 250,
+    "learning_rate": 1e-2,
 }
 NEVER = {"tol": 0.0, "max_iter": 10**9}
 HARD = {"C": 1e6, "tol": 1e-12}

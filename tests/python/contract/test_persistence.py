@@ -45,7 +45,9 @@ def by_mapped_file(model, path):
 
 
 ways = pytest.mark.parametrize("way", [by_pickle, by_joblib, by_copy, by_deepcopy, by_file, by_mapped_file])
-with_fit = pytest.mark.parametrize("name", names_of("classifier", "regressor", "rows", "texts", "documents", "sequences"))
+with_fit = pytest.mark.parametrize(
+    "name", names_of("classifier", "regressor", "rows", "texts", "documents", "sequences")
+)
 
 
 @cache
