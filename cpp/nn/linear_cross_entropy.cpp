@@ -31,14 +31,14 @@ CrossEntropy targets_of(const LinearCrossEntropy& problem) {
 /// The rows that count: which they are, and what belongs to those of a chunk, side by side.
 class UsedRows {
   public:
-    UsedRows(const LinearCrossEntropy& problem, const float* row_factor, std::size_t chunk)
-        : p_(problem), row_factor_(row_factor), rows_(problem.m) {
+    UsedRows(const LinearCrossEntropy& problem, const float* factors, std::size_t chunk)
+        : p_(problem), row_factor_(factors), rows_(problem.m) {
         for (std::size_t i = 0; i < p_.m; ++i)
             if (p_.target[i] != p_.ignore_index) rows_[n_++] = i;
         if (all()) return;
         x_ = Scratch<float>(chunk * p_.k);
         target_ = Scratch<std::int64_t>(chunk);
-        factor_ = Scratch<float>(row_factor ? chunk : 0);
+        factor_ = Scratch<float>(factors ? chunk : 0);
     }
 
     std::size_t size() const { return n_; }
