@@ -3,7 +3,9 @@
 #pragma once
 
 #include "core/context.hpp"
+#include "core/error.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,6 +30,26 @@ class StepModel {
     /// in the order of their sources. Writes logits (rows, V). A row has the same bits whatever the other rows are.
     virtual void step(const RunContext& ctx, std::span<const std::int32_t> parents,
                       std::span<const std::int32_t> tokens, float* logits) = 0;
+
+  private:
+    friend class ModelUse;
+    std::atomic<bool> in_use_{false};
+};
+
+/// For as long as it lives, nobody else starts or asks the model, which remembers what is written. Throws ValueError
+/// where somebody already does.
+class ModelUse {
+  public:
+    explicit ModelUse(StepModel& model) : model_(model) {
+        if (model_.in_use_.exchange(true, std::memory_order_acquire))
+            throw ValueError("the decoder is used by another thread: each needs a decoder of its own");
+    }
+    ~ModelUse() { model_.in_use_.store(false, std::memory_order_release); }
+    ModelUse(const ModelUse&) = delete;
+    ModelUse& operator=(const ModelUse&) = delete;
+
+  private:
+    StepModel& model_;
 };
 
 } // namespace mlcore::nn

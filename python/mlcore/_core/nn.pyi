@@ -359,3 +359,64 @@ def pointwise_loss(
     with_gradient: bool,
     n_threads: int,
 ) -> tuple[Floats, Floats | None]: ...
+
+# ---- networks without a tape (nn/inference.cpp, nn/transformer_decoder.cpp) ----
+
+class StepModel:
+    """A network that writes one token after the other."""
+
+    @property
+    def n_tokens(self) -> int: ...
+    @property
+    def n_sources(self) -> int: ...
+    def step(self, parents: NDArray[np.int32], tokens: NDArray[np.int32], *, n_threads: int) -> Floats: ...
+
+class TransformerDecoder(StepModel):
+    """The decoder of a Transformer, or a language model, without a tape."""
+
+    def __init__(
+        self,
+        layers: list[dict[str, Floats]],
+        embedding: Floats,
+        output_weight: Floats,
+        *,
+        n_heads: int,
+        output_bias: Floats | None = None,
+        embedding_scale: float = 1.0,
+        positions: Floats | str | None = None,
+        rotary_base: float = 10000.0,
+        final_norm: tuple[Floats | None, Floats | None] | None = None,
+        norm_first: bool = False,
+        activation: str = "relu",
+        epsilon: float = 1e-05,
+        quantize: bool = False,
+        n_threads: int,
+    ) -> None: ...
+    def start(self, memory: Floats, offsets: Ids, *, n_threads: int) -> None: ...
+    def start_prompts(self, ids: Ids, offsets: Ids, *, n_threads: int) -> None: ...
+    @property
+    def reads_memory(self) -> bool: ...
+    @property
+    def n_blocks_in_use(self) -> int: ...
+
+# ---- tokens written one after the other (nn/search.cpp) ----
+
+def search(
+    model: StepModel,
+    *,
+    begin: int | Ids,
+    end: int | None,
+    max_length: int | Ids,
+    min_length: int = 0,
+    length_penalty: float = 0.0,
+    method: str = "greedy",
+    beam_size: int = 5,
+    n_best: int = 1,
+    early_stopping: bool | str = False,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    keys: Ids | None = None,
+    seed: int = 0,
+    n_threads: int,
+) -> list[list[tuple[Ids, float, float]]]: ...
