@@ -19,7 +19,7 @@ py::array_t<float> step(StepModel& model, py::object parents, py::object tokens,
         if (token < 0 || static_cast<std::size_t>(token) >= model.n_tokens())
             throw ValueError("tokens must be in [0, " + std::to_string(model.n_tokens()) + "), got " +
                              std::to_string(token));
-    const ModelUse use(model);
+    const ModelUse use(model, ModelUse::Purpose::step);
     return computed({from.size(), model.n_tokens()}, n_threads,
                     [&](const RunContext& ctx, float* logits) { model.step(ctx, from, ids, logits); });
 }

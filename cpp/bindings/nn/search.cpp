@@ -53,7 +53,7 @@ py::list py_search(StepModel& model, py::object begin, py::object end, py::objec
                    double length_penalty, const std::string& method, std::size_t beam_size, std::size_t n_best,
                    py::object early_stopping, double temperature, std::size_t top_k, double top_p, py::object keys,
                    std::uint64_t seed, int n_threads) {
-    const ModelUse use(model);
+    const ModelUse use(model, ModelUse::Purpose::search);
     const std::size_t n_sources = model.n_sources();
     std::vector<std::int32_t> first;
     for (const std::int64_t token : for_each_source("begin", begin, n_sources)) first.push_back(token_id(token));

@@ -34,15 +34,24 @@ class StepModel {
   private:
     friend class ModelUse;
     std::atomic<bool> in_use_{false};
+    bool at_start_ = false; // nothing is written since the start
 };
 
-/// For as long as it lives, nobody else starts or asks the model, which remembers what is written. Throws ValueError
-/// where somebody already does.
+/// What is done with a model, which remembers what is written: for as long as it lives, nobody else does anything with
+/// it. Throws ValueError where somebody already does.
 class ModelUse {
   public:
-    explicit ModelUse(StepModel& model) : model_(model) {
+    enum class Purpose { start, step, search };
+
+    /// A search begins where nothing is written yet: it throws ValueError on a model that was not started since.
+    explicit ModelUse(StepModel& model, Purpose purpose = Purpose::start) : model_(model) {
         if (model_.in_use_.exchange(true, std::memory_order_acquire))
             throw ValueError("the decoder is used by another thread: each needs a decoder of its own");
+        if (purpose == Purpose::search && !model_.at_start_) {
+            model_.in_use_.store(false, std::memory_order_release);
+            throw ValueError("the decoder has written something since its start, or has none: start it again");
+        }
+        model_.at_start_ = purpose == Purpose::start;
     }
     ~ModelUse() { model_.in_use_.store(false, std::memory_order_release); }
     ModelUse(const ModelUse&) = delete;
