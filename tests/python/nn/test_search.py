@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlcore._native import core
-from support.decoders import D, V, both, decoder_options, packed, values
+from support.decoders import D, V, both, decoder_options, ending_options, packed, values
 from twins.nn.decoder import beam, best_of_all, greedy
 
 BEGIN, END = 2, 3
@@ -47,7 +47,7 @@ def test_greedy_search():
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_beam_search(k, length_penalty, early_stopping):
-    decoder, twin = both(n_layers=1, positions="sinusoidal", output_bias=values(V, seed=21) + (np.arange(V) == END))
+    decoder, twin = both(**ending_options(END))
     memories = started(decoder)
     options = {"length_penalty": length_penalty, "early_stopping": early_stopping}
     found = search(decoder, max_length=8, method="beam", beam_size=k, n_best=k, **options)

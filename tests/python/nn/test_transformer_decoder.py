@@ -7,6 +7,7 @@ from mlcore import nn
 from mlcore._native import core
 from support.decoders import D, V, both, decoder_options, layer_weights, packed, values
 
+
 def step(decoder, parents, tokens, n_threads=1):
     return decoder.step(np.array(parents, np.int32), np.array(tokens, np.int32), n_threads=n_threads)
 

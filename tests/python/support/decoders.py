@@ -41,3 +41,18 @@ def both(**options):
 
 def packed(*sequences):
     return np.concatenate(sequences), np.cumsum([0, *map(len, sequences)], dtype=np.int64)
+
+
+def ending_options(end, never=None, **options):
+    """As decoder_options, with positions and such weights that some texts end early and some late."""
+    bias = values(V, seed=21, scale=0.5)
+    bias[end] += 2
+    if never is not None:
+        bias[never] = -1e4
+    weight = values(V, D, seed=8, scale=0.2)
+    return {
+        "positions": "sinusoidal",
+        "embedding_scale": D**0.5,
+        "output_bias": bias,
+        "output_weight": weight,
+    } | options

@@ -141,9 +141,7 @@ def beam(next_log_p, begin, end, max_length, k, length_penalty=0.0, early_stoppi
                 finished.append((score(total, length, length_penalty), written, total))
         finished = sorted(finished, key=lambda f: -f[0])[:k]
         live = [
-            (total, [*live[i][1], token])
-            for (total, i, token), over in zip(candidates, ends, strict=True)
-            if not over
+            (total, [*live[i][1], token]) for (total, i, token), over in zip(candidates, ends, strict=True) if not over
         ][:k]
         if not live:
             break
