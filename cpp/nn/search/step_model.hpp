@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <span>
 
 namespace mlcore::nn {
@@ -44,21 +45,27 @@ class ModelUse {
     enum class Purpose { start, step, search };
 
     /// A search begins where nothing is written yet: it throws ValueError on a model that was not started since.
-    explicit ModelUse(StepModel& model, Purpose purpose = Purpose::start) : model_(model) {
+    explicit ModelUse(StepModel& model, Purpose purpose = Purpose::start)
+        : model_(model), starts_(purpose == Purpose::start) {
         if (model_.in_use_.exchange(true, std::memory_order_acquire))
             throw ValueError("the decoder is used by another thread: each needs a decoder of its own");
         if (purpose == Purpose::search && !model_.at_start_) {
             model_.in_use_.store(false, std::memory_order_release);
             throw ValueError("the decoder has written something since its start, or has none: start it again");
         }
-        model_.at_start_ = purpose == Purpose::start;
+        model_.at_start_ = false;
     }
-    ~ModelUse() { model_.in_use_.store(false, std::memory_order_release); }
+    ~ModelUse() {
+        model_.at_start_ = starts_ && std::uncaught_exceptions() == n_exceptions_; // not where the start has failed
+        model_.in_use_.store(false, std::memory_order_release);
+    }
     ModelUse(const ModelUse&) = delete;
     ModelUse& operator=(const ModelUse&) = delete;
 
   private:
     StepModel& model_;
+    const bool starts_;
+    const int n_exceptions_ = std::uncaught_exceptions();
 };
 
 } // namespace mlcore::nn

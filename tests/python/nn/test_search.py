@@ -7,6 +7,7 @@ import pytest
 
 from mlcore._native import core
 from support.decoders import D, V, both, decoder_options, ending_options, packed, values
+from support.process import in_child
 from twins.nn.decoder import beam, best_of_all, greedy
 
 BEGIN, END = 2, 3
@@ -215,7 +216,7 @@ def test_logits_that_are_no_distribution(options):
         search(with_bias([-np.inf] * 5), begin=0, end=None, **options)
     never = search(with_bias([-np.inf, 0.0, -np.inf, -np.inf]), begin=0, end=None, max_length=3, **options)
     assert all(ids.tolist() == [1, 1, 1] for ids, _, _ in never[0])
-    with pytest.raises(ValueError, match="NaN or infinite|shorter than min_length"):
+    with pytest.raises(ValueError, match=r"NaN or infinite|shorter than min_length"):
         search(with_bias([0.0, -np.inf, -np.inf]), begin=1, end=0, min_length=4, **options)
 
 
@@ -269,6 +270,14 @@ def test_a_search_needs_a_start():
         search(decoder)
 
 
+def test_a_start_that_fails_is_none():
+    decoder, _ = both(memory=False, positions=values(3, D))
+    with pytest.raises(ValueError, match="table of positions"):
+        decoder.start_prompts(np.arange(5), np.array([0, 5]), n_threads=1)
+    with pytest.raises(ValueError, match="start it again"):
+        search(decoder)
+
+
 def test_one_search_at_a_time():
     """Of threads that share a decoder one is answered, the others get an error, never each other's tokens."""
     decoder, _ = both(positions="sinusoidal")
@@ -293,3 +302,32 @@ def test_one_search_at_a_time():
         assert found == [expected]
         assert all("another thread" in f or "start it again" in f for f in outcomes if isinstance(f, str))
         outcomes.clear()
+
+
+def test_a_forked_child_searches():
+    decoder, _ = both(positions="rotary", n_heads=2)
+    lengths = [9, 3, 7] * 20
+    started(decoder, lengths, 2)
+    expected = plain(search(decoder, 2, method="beam"))
+
+    def work():
+        started(decoder, lengths, 2)
+        assert plain(search(decoder, 2, method="beam")) == expected
+
+    started(decoder, lengths, 2)  # what the parent has begun, the child has too
+    assert in_child(work) == 0, "see the child's error in stderr"
+    assert plain(search(decoder, 2, method="beam")) == expected
+
+
+def test_ctrl_c_ends_a_search(run_python):
+    code = """
+from nn import test_search as t
+from support.process import interrupted
+decoder, _ = t.both()
+t.started(decoder, [5] * 100)
+assert interrupted(lambda: t.search(decoder, 2, end=None, max_length=10**7)).wall < 5
+t.started(decoder)
+assert len(t.search(decoder)) == 4
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlcore._native import core
-from support.decoders import D, HEADS, HIDDEN, V, decoder_options, ending_options, packed, values
+from support.decoders import HEADS, HIDDEN, D, V, decoder_options, ending_options, packed, values
 
 PAD, BEGIN, END = 0, 2, 3
 LONGEST = 10

@@ -9,7 +9,7 @@ from twins.nn.attention import attention, softmax
 
 
 def sinusoids(n_positions, d):
-    """sin and cos at descending frequencies, side by side."""
+    """Sin and cos at descending frequencies, side by side."""
     angles = np.outer(np.arange(n_positions), 10000.0 ** (-np.arange(0, d, 2) / d))
     table = np.empty((n_positions, d))
     table[:, 0::2], table[:, 1::2] = np.sin(angles), np.cos(angles)[:, : d // 2]
@@ -124,7 +124,7 @@ def greedy(next_log_p, begin, end, max_length):
 
 
 def beam(next_log_p, begin, end, max_length, k, length_penalty=0.0, early_stopping=False):
-    """The finished hypotheses (score, tokens, log-probability), the best first: `early_stopping` as in transformers 5."""
+    """Finished hypotheses (score, tokens, log-probability), the best first; `early_stopping` as in transformers 5."""
     live, finished = [(0.0, [*begin])], []
     for length in range(1, max_length + 1):
         candidates = [
