@@ -120,7 +120,7 @@ class Backward {
             std::fill_n(dvalues_.data() + written * value_width_, (most - written) * value_width_, 0.0f);
         }
         for (std::size_t t = 0; t < n_here; ++t) {
-            float *weights = &weights_[t * tile_size], *dscores = &dscores_[t * tile_size];
+            float *weights = weights_.data() + t * tile_size, *dscores = dscores_.data() + t * tile_size;
             const std::size_t m = rows_seen(head, k, n, p + t), first = (p + t) * panel;
             const std::size_t here = std::min(panel, head.n_queries - first);
             scores(head, k, m, first, tile_width(here), weights, dscores);
@@ -144,8 +144,9 @@ class Backward {
                 product<panel>(most, width, tiles + whole * tile_size, rows + whole * panel * width,
                                Terms{rest, 1, width}, sums, width, true);
         };
-        if (g_.to.dv.data) add(weights_.data(), &dout_rows_[p * panel * value_width_], value_width_, dvalues_.data());
-        if (g_.to.dk.data) add(dscores_.data(), &query_rows_[p * panel * width_], width_, dkeys_.data());
+        if (g_.to.dv.data)
+            add(weights_.data(), dout_rows_.data() + p * panel * value_width_, value_width_, dvalues_.data());
+        if (g_.to.dk.data) add(dscores_.data(), query_rows_.data() + p * panel * width_, width_, dkeys_.data());
         return std::max(most, written);
     }
 
@@ -156,12 +157,13 @@ class Backward {
     /// Tiles (m, cols) of P (after dropout) and dS for one panel, that of first_query.
     void scores(const Head& head, std::size_t k, std::size_t m, std::size_t first_query, std::size_t cols,
                 float* weights, float* dscores) {
-        scores_tile(m, cols, keys_.data(), width_, &queries_[first_query * a_.depth], a_.depth, weights);
-        scores_tile(m, cols, values_.data(), value_width_, &douts_[first_query * a_.value_depth], a_.value_depth,
+        scores_tile(m, cols, keys_.data(), width_, queries_.data() + first_query * a_.depth, a_.depth, weights);
+        scores_tile(m, cols, values_.data(), value_width_, douts_.data() + first_query * a_.value_depth, a_.value_depth,
                     dscores);
         if (a_.bias.data) add_bias(a_, a_.bias.head(head.b, head.h), k, m, first_query, cols, weights, room_.data());
         if (a_.causal) hide_later_keys(weights, m, cols, k, first_query);
-        const float *tops = &tops_[first_query], *log_sums = &log_sums_[first_query], *deltas = &deltas_[first_query];
+        const float *tops = tops_.data() + first_query, *log_sums = log_sums_.data() + first_query,
+                    *deltas = deltas_.data() + first_query;
         if (a_.dropout > 0) DropoutMask(seed_, head.stream, a_.dropout).fill(k, m, first_query, cols, room_.data());
         for (std::size_t j = 0; j < cols; j += lanes) {
             const Floats top = simd::load(tops + j), log_sum = simd::load(log_sums + j), delta = simd::load(deltas + j);
