@@ -106,6 +106,10 @@ void entries(const Bench& bench, std::size_t n) {
           [&] { activate_backward(ctx, Activation::gelu, x.data(), t.data(), y.data(), n, 0); });
     bench("silu", 2 * size, [&] { activate(ctx, Activation::silu, x.data(), y.data(), n, 0); });
     bench("dropout", 2 * size, [&] { dropout(ctx, x.data(), nullptr, n, 0.1, 1, y.data()); });
+    std::vector<std::uint32_t> mask(mask_words(n));
+    bench("dropout that keeps its mask", 2 * size,
+          [&] { dropout(ctx, x.data(), nullptr, n, 0.1, 1, y.data(), mask.data()); });
+    bench("dropout backward", 2 * size, [&] { dropout_backward(ctx, x.data(), mask.data(), n, 0.1, y.data()); });
     bench("dropout + residual", 3 * size, [&] { dropout(ctx, x.data(), t.data(), n, 0.1, 1, y.data()); });
     bench("gaussian noise", 2 * size, [&] { gaussian_noise(ctx, x.data(), n, 0.1f, 1, y.data()); });
     PointwiseLoss problem;

@@ -7,12 +7,21 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 namespace mlcore::nn {
 namespace {
 
 using simd::Floats, simd::lanes;
 using Integers = simd::Integers;
+
+constexpr std::size_t vectors_of_group = random_group / lanes;
+
+/// A run of entries whose mask is one vector of words: bit v of lane l tells whether entry v lanes + l is kept.
+constexpr std::size_t run_length = 32 * lanes;
+static_assert(512 % run_length == 0); // of which a mask of any level holds a whole number
+
+float kept_scale(double p) { return p < 1 ? static_cast<float>(1 / (1 - p)) : 0.0f; }
 
 constexpr std::uint64_t dropout_stream = 0x64726f70, noise_stream = 0x6e6f6973;
 
@@ -38,13 +47,54 @@ void for_random_vectors(const RunContext& ctx, std::size_t n, double ns, std::ui
 } // namespace
 
 void dropout(const RunContext& ctx, const float* x, const float* residual, std::size_t n, double p, std::uint64_t seed,
-             float* y) {
+             float* y, std::uint32_t* mask) {
     // Kept are the words from the threshold on; with p = 1 none is, with p = 0 all are.
     const auto threshold = static_cast<std::uint32_t>(std::min(std::ldexp(p, 32), 4294967295.0));
-    const float scale = p < 1 ? static_cast<float>(1 / (1 - p)) : 0.0f;
-    for_random_vectors(ctx, n, 0.8, seed, dropout_stream, [=](Words words, std::size_t j, std::size_t count) {
-        const Floats kept = (Floats)((words >= threshold) & (Words)(load_count(x + j, count) * scale));
-        store_count(y + j, residual ? kept + load_count(residual + j, count) : kept, count);
+    const float scale = kept_scale(p);
+    const auto store = [=](std::size_t j, Words kept, auto count) {
+        const Floats v = (Floats)(kept & (Words)(load_count(x + j, count) * scale));
+        store_count(y + j, residual ? v + load_count(residual + j, count) : v, count);
+    };
+    parallel_tasks(ctx, mask_words(n) / lanes, 0.5 * run_length, [&](std::size_t run, int) {
+        const std::size_t begin = run * run_length;
+        Words bits{};
+        for (std::size_t group = 0; group < lanes && begin + group * random_group < n; ++group) {
+            const std::size_t first = begin + group * random_group;
+            const GroupWords words = group_words(seed, dropout_stream, first / random_group);
+            const Words at = Words{} + (1U << (group * vectors_of_group));
+#pragma GCC unroll 8
+            for (std::size_t v = 0; v < vectors_of_group; ++v) {
+                const Words kept = (Words)(words[v] >= threshold);
+                bits |= kept & (at << static_cast<std::uint32_t>(v));
+                const std::size_t j = first + v * lanes;
+                if (j + lanes <= n)
+                    store(j, kept, AllLanes{});
+                else if (j < n)
+                    store(j, kept, n - j);
+            }
+        }
+        if (mask) std::memcpy(mask + run * lanes, &bits, sizeof bits);
+    });
+}
+
+void dropout_backward(const RunContext& ctx, const float* dy, const std::uint32_t* mask, std::size_t n, double p,
+                      float* dx) {
+    const float scale = kept_scale(p);
+    parallel_tasks(ctx, mask_words(n) / lanes, 0.2 * run_length, [&](std::size_t run, int) {
+        Words bits;
+        std::memcpy(&bits, mask + run * lanes, sizeof bits);
+        const std::size_t begin = run * run_length;
+        const auto store = [&](std::size_t v, std::size_t j, auto count) {
+            const Words kept = (Words)((bits & (1U << v)) != 0);
+            store_count(dx + j, (Floats)(kept & (Words)(load_count(dy + j, count) * scale)), count);
+        };
+        if (begin + run_length <= n) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < 32; ++v) store(v, begin + v * lanes, AllLanes{});
+        } else {
+            for_vectors(begin, std::max(begin, n),
+                        [&](std::size_t j, std::size_t count) { store((j - begin) / lanes, j, count); });
+        }
     });
 }
 

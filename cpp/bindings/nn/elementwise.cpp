@@ -125,12 +125,39 @@ py::tuple py_layer_norm_backward(py::object x, py::object dy, py::object mean, p
     return py::make_tuple(std::move(dx.object), std::move(dw.object), std::move(db.object));
 }
 
+double checked_probability(double p) {
+    if (!(p >= 0 && p <= 1)) throw ValueError("p must be in [0, 1], got " + std::to_string(p));
+    return p;
+}
+
 py::array_t<float> py_dropout(py::object x, py::object residual, double p, std::uint64_t seed, int n_threads) {
     const auto X = any_array("x", x);
     const auto R = optional_tensor_arg<float>("residual", residual, X.shape);
-    if (!(p >= 0 && p <= 1)) throw ValueError("p must be in [0, 1], got " + std::to_string(p));
+    const double share = checked_probability(p);
     return computed(X.shape, n_threads,
-                    [&](const RunContext& ctx, float* y) { dropout(ctx, X.data, R.data, X.size(), p, seed, y); });
+                    [&](const RunContext& ctx, float* y) { dropout(ctx, X.data, R.data, X.size(), share, seed, y); });
+}
+
+/// Returns (y, the mask for dropout_backward).
+py::tuple py_dropout_with_mask(py::object x, py::object residual, double p, std::uint64_t seed, int n_threads) {
+    const auto X = any_array("x", x);
+    const auto R = optional_tensor_arg<float>("residual", residual, X.shape);
+    const double share = checked_probability(p);
+    auto mask = pooled_array<std::int32_t>({mask_words(X.size())});
+    auto* bits = reinterpret_cast<std::uint32_t*>(mask.mutable_data());
+    auto y = computed(X.shape, n_threads, [&](const RunContext& ctx, float* out) {
+        dropout(ctx, X.data, R.data, X.size(), share, seed, out, bits);
+    });
+    return py::make_tuple(std::move(y), std::move(mask));
+}
+
+py::array_t<float> py_dropout_backward(py::object dy, py::object mask, double p, int n_threads) {
+    const auto D = any_array("dy", dy);
+    const auto M = tensor_arg<std::int32_t>("mask", mask, Shape{mask_words(D.size())});
+    const double share = checked_probability(p);
+    return computed(D.shape, n_threads, [&](const RunContext& ctx, float* dx) {
+        dropout_backward(ctx, D.data, reinterpret_cast<const std::uint32_t*>(M.data), D.size(), share, dx);
+    });
 }
 
 py::array_t<float> py_gaussian_noise(py::object x, float std, std::uint64_t seed, int n_threads) {
@@ -191,6 +218,10 @@ void register_nn_elementwise(py::module_& m) {
           py::arg("weight"), py::kw_only(), py::arg("want_input"), py::arg("want_weight"), py::arg("want_bias"),
           py::arg("n_threads"));
     m.def("dropout", &py_dropout, py::arg("x"), py::arg("residual"), py::kw_only(), py::arg("p"), py::arg("seed"),
+          py::arg("n_threads"));
+    m.def("dropout_with_mask", &py_dropout_with_mask, py::arg("x"), py::arg("residual"), py::kw_only(), py::arg("p"),
+          py::arg("seed"), py::arg("n_threads"));
+    m.def("dropout_backward", &py_dropout_backward, py::arg("dy"), py::arg("mask"), py::kw_only(), py::arg("p"),
           py::arg("n_threads"));
     m.def("gaussian_noise", &py_gaussian_noise, py::arg("x"), py::kw_only(), py::arg("std"), py::arg("seed"),
           py::arg("n_threads"));

@@ -266,14 +266,17 @@ TEST(random_words_are_philox) {
 TEST(dropout_keeps_its_share) {
     StandaloneRun run(2);
     for (const std::size_t n : sizes) {
-        Array x(n), r(n, 1), y(n), plain(n);
+        Array x(n), r(n, 1), y(n), plain(n), again(n);
         dropout(run.context, x.data(), nullptr, n, 0.25, 9, plain.data());
-        dropout(run.context, x.data(), r.data(), n, 0.25, 9, y.data());
+        std::vector<std::uint32_t> mask(mask_words(n));
+        dropout(run.context, x.data(), r.data(), n, 0.25, 9, y.data(), mask.data());
+        dropout_backward(run.context, x.data(), mask.data(), n, 0.25, again.data());
         std::size_t dropped = 0;
         for (std::size_t i = 0; i < n; ++i) {
             dropped += plain[i] == 0;
             CHECK(plain[i] == 0 || std::abs(plain[i] - x[i] / 0.75f) < 1e-5f);
             CHECK_EQUAL(y[i], plain[i] + r[i]);
+            CHECK_EQUAL(again[i], plain[i]);
         }
         if (n > 4000) CHECK_CLOSE(static_cast<double>(dropped) / static_cast<double>(n), 0.25, 0.03);
         dropout(run.context, x.data(), nullptr, n, 1, 9, plain.data());

@@ -114,8 +114,14 @@ def test_dropout_draws_what_philox_does(n):
     for p in (0.0, 0.3, 0.5, 1.0):
         assert_close(core.nn.dropout(x, None, p=p, seed=seed, n_threads=2), twin.dropout(x, p, seed), 1e-6)
     r = normal(n, seed=3)
-    got = core.nn.dropout(x, r, p=0.3, seed=seed, n_threads=2)
+    got, mask = core.nn.dropout_with_mask(x, r, p=0.3, seed=seed, n_threads=2)
+    assert got.tobytes() == core.nn.dropout(x, r, p=0.3, seed=seed, n_threads=2).tobytes()
     assert_close(got, twin.dropout(x, 0.3, seed) + r, 1e-6)
+    for n_jobs in (1, 2):
+        dx = core.nn.dropout_backward(r, mask, p=0.3, n_threads=n_jobs)
+        assert dx.tobytes() == core.nn.dropout(r, None, p=0.3, seed=seed, n_threads=2).tobytes()
+    with pytest.raises(ValueError, match="mask"):
+        core.nn.dropout_backward(r, np.zeros(len(mask) + 16, np.int32), p=0.3, n_threads=1)
 
 
 def test_dropout_gradient_uses_the_same_draws():

@@ -1,10 +1,10 @@
-"""Dropout and Gaussian noise: what is drawn is a function of one seed a call, so nothing but the seed is kept."""
+"""Dropout and Gaussian noise: what is drawn is a function of one seed a call."""
 
 import numpy as np
 
 from mlcore._native import core
 from mlcore.nn._runtime import generator, n_threads
-from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, record
+from mlcore.nn.tensor import Array, Gradients, ShapeError, Tensor, float_tensor, grad_enabled, record
 
 
 def check_probability(p: float) -> None:
@@ -32,8 +32,8 @@ def dropout(
     Returns
     -------
     Tensor of the same shape
-        ``y_i = x_i k_i / (1 - p) + r_i``; ``dx_i = dy_i k_i / (1 - p)``, the k_i drawn again from the same seed,
-        whatever the number of threads.
+        ``y_i = x_i k_i / (1 - p) + r_i``; ``dx_i = dy_i k_i / (1 - p)``. The k_i are a function of one seed, whatever
+        the number of threads; they are kept for the gradient, a bit each.
 
     Raises
     ------
@@ -53,14 +53,19 @@ def dropout(
     seed = generator().next_seed() if drops else 0
     rate = p if drops else 0.0
     rest = None if r is None else np.asarray(r.data, order="C")
-    y = core.nn.dropout(np.asarray(x.data, order="C"), rest, p=rate, seed=seed, n_threads=n_threads())
+    rows, mask = np.asarray(x.data, order="C"), None
+    if drops and x.requires_grad and grad_enabled():
+        y, mask = core.nn.dropout_with_mask(rows, rest, p=rate, seed=seed, n_threads=n_threads())
+    else:
+        y = core.nn.dropout(rows, rest, p=rate, seed=seed, n_threads=n_threads())
+    # Not the tensors themselves, whose memory nobody else may need any more.
+    wanted = [t.requires_grad for t in (x, r) if t is not None]
 
     def backward(dy: Array) -> Gradients:
-        dx = None
-        if x.requires_grad:
-            d = np.asarray(dy, order="C")
-            dx = core.nn.dropout(d, None, p=rate, seed=seed, n_threads=n_threads()) if drops else d
-        return [dx] if r is None else [dx, dy if r.requires_grad else None]
+        dx = dy if wanted[0] else None
+        if mask is not None:
+            dx = core.nn.dropout_backward(np.asarray(dy, order="C"), mask, p=rate, n_threads=n_threads())
+        return [dx, dy if wanted[-1] else None][: len(wanted)]
 
     return record("dropout", y, [x] if r is None else [x, r], backward)
 
