@@ -32,6 +32,7 @@ void register_nn_inference(py::module_& m) {
         .def_property_readonly("n_sources", &StepModel::n_sources)
         .def("step", &step, py::arg("parents"), py::arg("tokens"), py::kw_only(), py::arg("n_threads"));
     register_nn_transformer_decoder(m);
+    register_nn_transformer_encoder(m);
 }
 
 } // namespace mlcore

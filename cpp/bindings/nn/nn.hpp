@@ -16,5 +16,6 @@ void register_nn_recurrent(pybind11::module_& m);
 void register_nn_search(pybind11::module_& m);
 void register_nn_softmax(pybind11::module_& m);
 void register_nn_transformer_decoder(pybind11::module_& m);
+void register_nn_transformer_encoder(pybind11::module_& m);
 
 } // namespace mlcore

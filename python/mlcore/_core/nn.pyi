@@ -388,6 +388,15 @@ class TransformerDecoder(StepModel):
         output_bias: Floats | None = None,
         embedding_scale: float = 1.0,
         positions: Floats | str | None = None,
+# ---- networks without a tape (nn/transformer_encoder.cpp) ----
+
+class TransformerEncoder:
+    def __init__(
+        self,
+        layers: list[dict[str, Floats]],
+        *,
+        n_heads: int,
+        rotary: bool = False,
         rotary_base: float = 10000.0,
         final_norm: tuple[Floats | None, Floats | None] | None = None,
         norm_first: bool = False,
@@ -424,3 +433,8 @@ def search(
     seed: int = 0,
     n_threads: int,
 ) -> list[list[tuple[Ids, float, float]]]: ...
+        epsilon: float = 1e-5,
+        quantize: bool = False,
+        n_threads: int,
+    ) -> None: ...
+    def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...

@@ -1,0 +1,60 @@
+#include "bindings/nn/layer_arrays.hpp"
+
+namespace mlcore::bindings {
+
+LayerArrays::LayerArrays(std::size_t number, py::handle arrays) : where_("layer " + std::to_string(number) + ": ") {
+    if (!py::isinstance<py::dict>(arrays)) throw TypeError("layers must be dicts of arrays, got " + describe(arrays));
+    arrays_ = py::reinterpret_borrow<py::dict>(arrays);
+}
+
+bool LayerArrays::has(const std::string& name) const { return arrays_.contains(name.c_str()) && !get(name).is_none(); }
+
+std::size_t LayerArrays::n_rows(const std::string& name) const {
+    return tensor_arg<float>((where_ + name).c_str(), get(name), 2).shape[0];
+}
+
+nn::LinearWeights LayerArrays::linear(const std::string& weight, const std::string& bias, std::size_t n_out,
+                                      std::size_t n_in) const {
+    nn::LinearWeights w;
+    const auto values = tensor_arg<float>((where_ + weight).c_str(), get(weight), Shape{n_out, n_in});
+    w.weight = row_major(values.data, n_out, n_in);
+    w.bias = vector(bias, n_out);
+    return w;
+}
+
+nn::NormWeights LayerArrays::norm(const std::string& name, std::size_t d) const {
+    return {vector(name + ".weight", d), vector(name + ".bias", d)};
+}
+
+const float* LayerArrays::vector(const std::string& name, std::size_t d) const {
+    return has(name) ? tensor_arg<float>((where_ + name).c_str(), get(name), Shape{d}).data : nullptr;
+}
+
+py::handle LayerArrays::get(const std::string& name) const {
+    if (!arrays_.contains(name.c_str())) throw ValueError(where_ + "there is no " + name);
+    return arrays_[name.c_str()];
+}
+
+bool read_final_norm(py::handle object, std::size_t d, nn::NormWeights& norm) {
+    if (object.is_none()) return false;
+    if (!py::isinstance<py::sequence>(object) || py::len(object) != 2)
+        throw TypeError("final_norm must be a pair of weight and bias or None, got " + describe(object));
+    const auto pair = py::reinterpret_borrow<py::sequence>(object);
+    norm = {optional_tensor_arg<float>("weight of final_norm", pair[0], Shape{d}).data,
+            optional_tensor_arg<float>("bias of final_norm", pair[1], Shape{d}).data};
+    return true;
+}
+
+std::span<const std::int64_t> offsets_arg(py::handle object, std::size_t n, std::int64_t least) {
+    const auto offsets = span_arg<std::int64_t>("offsets", object);
+    if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(n))
+        throw ValueError("offsets must begin with 0 and end with the number of rows, " + std::to_string(n));
+    for (std::size_t i = 1; i < offsets.size(); ++i)
+        if (offsets[i] < offsets[i - 1] || offsets[i] - offsets[i - 1] < least)
+            throw ValueError("sequence " + std::to_string(i - 1) + " must have " + std::to_string(least) +
+                             " rows or more, but its offsets are " + std::to_string(offsets[i - 1]) + " and " +
+                             std::to_string(offsets[i]));
+    return offsets;
+}
+
+} // namespace mlcore::bindings

@@ -1,0 +1,43 @@
+// Dicts of arrays, named as in the state_dict of a layer, as weights of the networks without a tape.
+#pragma once
+
+#include "bindings/nn/tensor_args.hpp"
+#include "nn/inference/layer_weights.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace mlcore::bindings {
+
+/// The arrays of one layer by their names. Views into them are valid while the dict holds them.
+class LayerArrays {
+  public:
+    /// Throws TypeError where `arrays` is no dict.
+    LayerArrays(std::size_t number, py::handle arrays);
+
+    bool has(const std::string& name) const;
+    std::size_t n_rows(const std::string& name) const;
+
+    /// weight (n_out, n_in) and, where there is one, bias (n_out). Throws ValueError and TypeError, which name the
+    /// array.
+    nn::LinearWeights linear(const std::string& weight, const std::string& bias, std::size_t n_out,
+                             std::size_t n_in) const;
+    /// name.weight and name.bias (d), each of which may be missing.
+    nn::NormWeights norm(const std::string& name, std::size_t d) const;
+
+  private:
+    const float* vector(const std::string& name, std::size_t d) const;
+    py::handle get(const std::string& name) const;
+    std::string where_;
+    py::dict arrays_;
+};
+
+/// None, or a pair of weight and bias (d), each of which may be None.
+bool read_final_norm(py::handle object, std::size_t d, nn::NormWeights& norm);
+
+/// offsets (S + 1) of n rows: from 0 to n, each sequence with `least` rows or more.
+std::span<const std::int64_t> offsets_arg(py::handle object, std::size_t n, std::int64_t least);
+
+} // namespace mlcore::bindings

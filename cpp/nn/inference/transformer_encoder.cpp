@@ -1,0 +1,173 @@
+#include "nn/inference/transformer_encoder.hpp"
+
+#include "core/error.hpp"
+#include "core/memory.hpp"
+#include "core/parallel.hpp"
+#include "nn/attention/attention.hpp"
+#include "nn/attention/positions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace mlcore::nn {
+namespace {
+
+constexpr std::size_t rows_of_part = 112; // their activations stay in a second-level cache
+constexpr double ns_a_weight = 0.02;      // of one row on one thread, for the estimate of what a part costs
+
+} // namespace
+
+/// Rotations of all positions up to the longest sequence.
+struct TransformerEncoder::Angles {
+    std::vector<float> cosines, sines; // (positions, depth / 2)
+    std::vector<std::int64_t> places;  // (N): the position of each row
+
+    Angles(const Sequences& sequences, std::size_t depth, double base) : places(sequences.n_rows()) {
+        const std::size_t half = depth / 2;
+        for (std::size_t p = 0; p < sequences.longest(); ++p)
+            for (std::size_t i = 0; i < half; ++i) { // the frequencies of functional/_position.py
+                const double power = -2.0 * static_cast<double>(i) / static_cast<double>(depth);
+                const double angle = static_cast<double>(p) * std::pow(base, power);
+                cosines.push_back(static_cast<float>(std::cos(angle)));
+                sines.push_back(static_cast<float>(std::sin(angle)));
+            }
+        for (std::size_t b = 0; b < sequences.n_sequences; ++b)
+            for (std::int64_t t = sequences.offsets[b]; t < sequences.offsets[b + 1]; ++t)
+                places[static_cast<std::size_t>(t)] = t - sequences.offsets[b];
+    }
+};
+
+/// Sequences that go through the layers together, and the memory that they are computed in.
+struct TransformerEncoder::Part {
+    std::size_t n = 0;                 // rows
+    std::vector<std::int64_t> offsets; // of its sequences, from 0
+    const Angles* angles = nullptr;
+    const std::int64_t* places = nullptr;
+    float *x = nullptr, *normed = nullptr, *mixed = nullptr; // (n, d)
+    float* wide = nullptr;                                   // (n, 3 d) or (n, hidden)
+    float* statistics = nullptr;                             // (2, n)
+};
+
+TransformerEncoder::TransformerEncoder(const RunContext& ctx, const EncoderWeights& w)
+    : d_(w.d), n_heads_(w.n_heads), norm_first_(w.norm_first), has_final_norm_(w.has_final_norm), rotary_(w.rotary),
+      rotary_base_(w.rotary_base), activation_(w.activation), final_norm_(w.final_norm, w.d, w.epsilon) {
+    MLCORE_CHECK(n_heads_ > 0 && d_ % n_heads_ == 0, "heads must divide the width");
+    layers_.reserve(w.layers.size());
+    for (const EncoderLayerWeights& from : w.layers) {
+        Layer& layer = layers_.emplace_back();
+        layer.self_in = make_projection(ctx, from.self_in, w.quantize);
+        layer.self_out = make_projection(ctx, from.self_out, w.quantize);
+        layer.linear1 = make_projection(ctx, from.linear1, w.quantize);
+        layer.linear2 = make_projection(ctx, from.linear2, w.quantize);
+        layer.norm1 = NormLayer(from.norm1, d_, w.epsilon);
+        layer.norm2 = NormLayer(from.norm2, d_, w.epsilon);
+        hidden_ = std::max(hidden_, layer.linear1.n_out());
+        n_weights_ += 4 * d_ * d_ + 2 * d_ * layer.linear1.n_out();
+    }
+}
+
+/// Where parts begin among the sequences, and the end: whole sequences, some 112 rows, or fewer where threads would
+/// have none.
+std::vector<std::size_t> TransformerEncoder::cut(const RunContext& ctx, std::span<const std::int64_t> offsets) const {
+    const std::size_t n_rows = static_cast<std::size_t>(offsets.back()), n = offsets.size() - 1;
+    const auto threads = static_cast<std::size_t>(ctx.n_threads);
+    const std::size_t wanted = std::min(rows_of_part, (n_rows + threads - 1) / threads);
+    std::vector<std::size_t> bounds{0};
+    for (std::size_t b = 0; b < n; ++b) {
+        const auto rows_before = static_cast<std::size_t>(offsets[b] - offsets[bounds.back()]);
+        const auto rows_with = static_cast<std::size_t>(offsets[b + 1] - offsets[bounds.back()]);
+        // The sequence begins a part where that brings the one before closer to what is wanted.
+        if (rows_before > 0 && rows_with > wanted && rows_with - wanted > wanted - std::min(wanted, rows_before))
+            bounds.push_back(b);
+    }
+    bounds.push_back(n);
+    return bounds;
+}
+
+void TransformerEncoder::apply(const RunContext& ctx, const float* x, std::span<const std::int64_t> offsets,
+                               float* y) const {
+    const Sequences sequences{offsets.data(), offsets.size() - 1};
+    const std::size_t n_rows = sequences.n_rows();
+    if (n_rows == 0) return;
+    const Angles angles(rotary_ ? sequences : Sequences{offsets.data(), 0}, d_ / n_heads_, rotary_base_);
+    const std::vector<std::size_t> bounds = cut(ctx, offsets);
+    const std::size_t n_parts = bounds.size() - 1, a_row = 2 * d_ + std::max(3 * d_, hidden_) + 2;
+    const auto run_part = [&](std::size_t p, int) {
+        const std::int64_t first = offsets[bounds[p]];
+        Part part;
+        for (std::size_t b = bounds[p]; b <= bounds[p + 1]; ++b) part.offsets.push_back(offsets[b] - first);
+        part.n = static_cast<std::size_t>(part.offsets.back());
+        part.angles = &angles;
+        part.places = rotary_ ? angles.places.data() + first : nullptr;
+        part.x = y + static_cast<std::size_t>(first) * d_;
+        std::copy_n(x + static_cast<std::size_t>(first) * d_, part.n * d_, part.x);
+        Scratch<float> room(part.n * a_row);
+        float* at = room.data();
+        const auto take = [&](std::size_t width) { return std::exchange(at, at + part.n * width); };
+        part.normed = take(d_);
+        part.mixed = take(d_);
+        part.wide = take(std::max(3 * d_, hidden_));
+        part.statistics = take(2);
+        run_layers(ctx, part);
+    };
+    // Parts of like size are dealt out; around a long sequence, threads would wait for the one that has it.
+    const std::size_t fair = n_rows / static_cast<std::size_t>(ctx.n_threads);
+    if (sequences.longest() > std::max(fair, rows_of_part) || n_parts < static_cast<std::size_t>(ctx.n_threads)) {
+        for (std::size_t p = 0; p < n_parts; ++p) run_part(p, 0);
+        return;
+    }
+    const double ns = ns_a_weight * static_cast<double>(n_weights_) * static_cast<double>(n_rows);
+    parallel_tasks(ctx, n_parts, ns / static_cast<double>(n_parts), run_part);
+}
+
+/// mixed = attention, from the queries, keys and values in `wide`.
+void TransformerEncoder::attend(const RunContext& ctx, const Part& part) const {
+    const std::size_t depth = d_ / n_heads_;
+    const auto heads = [&](auto* data, std::size_t row) {
+        using T = std::remove_pointer_t<decltype(data)>;
+        return HeadsView<T>{data, 0, static_cast<std::ptrdiff_t>(depth), static_cast<std::ptrdiff_t>(row)};
+    };
+    const float* fused = part.wide;
+    if (rotary_) { // queries and keys: as if there were twice as many heads
+        const Rotations rotations{part.angles->cosines.data(), part.angles->sines.data(), part.places};
+        rotate(ctx, rotations, 1, 2 * n_heads_, part.n, depth, heads(fused, 3 * d_), heads(part.wide, 3 * d_));
+    }
+    Attention a;
+    a.batch = part.offsets.size() - 1;
+    a.heads = n_heads_;
+    a.n_queries = a.n_keys = part.n;
+    a.depth = a.value_depth = depth;
+    a.q = heads(fused, 3 * d_);
+    a.k = heads(fused + d_, 3 * d_);
+    a.v = heads(fused + 2 * d_, 3 * d_);
+    a.query_offsets = a.key_offsets = part.offsets.data();
+    a.scale = 1 / std::sqrt(static_cast<float>(depth));
+    attention(ctx, a, heads(part.mixed, d_), nullptr);
+}
+
+void TransformerEncoder::run_layers(const RunContext& ctx, const Part& part) const {
+    const std::size_t n = part.n;
+    const MatrixView<float> X = row_major(part.x, n, d_);
+    /// x = x + f(norm(x)) or norm(x + f(x)): f(input) adds to x.
+    const auto sublayer = [&](const NormLayer& norm, auto&& f) {
+        if (norm_first_) norm.apply(ctx, part.x, n, part.normed, part.statistics);
+        f(row_major<const float>(norm_first_ ? part.normed : part.x, n, d_));
+        if (!norm_first_) norm.apply(ctx, part.x, n, part.x, part.statistics);
+    };
+    for (const Layer& layer : layers_) {
+        sublayer(layer.norm1, [&](MatrixView<const float> input) {
+            layer.self_in.apply(ctx, input, row_major(part.wide, n, 3 * d_));
+            attend(ctx, part);
+            layer.self_out.apply(ctx, row_major<const float>(part.mixed, n, d_), X, linalg::Activation::identity, X);
+        });
+        sublayer(layer.norm2, [&](MatrixView<const float> input) {
+            const MatrixView<float> hidden = row_major(part.wide, n, layer.linear1.n_out());
+            layer.linear1.apply(ctx, input, hidden, activation_);
+            layer.linear2.apply(ctx, hidden, X, linalg::Activation::identity, X);
+        });
+    }
+    if (has_final_norm_) final_norm_.apply(ctx, part.x, n, part.x, part.statistics);
+}
+
+} // namespace mlcore::nn
