@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from mlcore import nn
 from mlcore._native import core
 
