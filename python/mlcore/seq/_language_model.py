@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import effective_n_jobs, fitting, seed_from
 from mlcore.nn._runtime import Generator, threads
 from mlcore.nn.tensor import no_grad
-from mlcore.seq._base import BaseSequenceEstimator, rows_of
+from mlcore.seq._base import BaseSequenceEstimator
 from mlcore.seq._generation import Search
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._packed import Packed
@@ -97,7 +97,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
-        1: a progress bar with tokens per second and the loss; 2: a line an epoch through ``logging.getLogger("mlcore")``.
+        1: a progress bar with tokens per second and the loss; 2: a line an epoch through
+        ``logging.getLogger("mlcore")``.
 
     Attributes
     ----------
@@ -350,8 +351,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         top_p : float or None, default=None
             Of "sample": draw from the most probable tokens that together have this probability.
         early_stopping : bool or "never", default=False
-            When a beam search is done: True, as soon as there are `beam_size` finished hypotheses; False, when no better
-            one is likely; "never", when none is possible.
+            When a beam search is done: True, as soon as there are `beam_size` finished hypotheses; False, when no
+            better one is likely; "never", when none is possible.
         return_scores : bool, default=False
             Whether the scores are returned too.
         random_state : int, RandomState or None, default=None

@@ -211,8 +211,8 @@ class BasePairEstimator(BaseSequenceEstimator):
         top_p : float or None, default=None
             Of "sample": draw from the most probable tokens that together have this probability.
         early_stopping : bool or "never", default=False
-            When a beam search is done: True, as soon as there are `beam_size` finished hypotheses; False, when no better
-            one is likely; "never", when none is possible.
+            When a beam search is done: True, as soon as there are `beam_size` finished hypotheses; False, when no
+            better one is likely; "never", when none is possible.
         return_scores : bool, default=False
             Whether the scores are returned too.
         return_attention : bool, default=False

@@ -1,4 +1,4 @@
-"""Training of a network of sequences: batches by tokens, Adam with warm-up, what stops it, and what is safe at the end."""
+"""Training of a network of sequences: batches by tokens, Adam with warm-up, and a safe end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -79,7 +79,7 @@ def mean_loss(network: SequenceNetwork, batches: TokenBatches) -> float:
     total, n_tokens = 0.0, 0
     with no_grad():
         for batch in batches.epoch(0, 0):
-            loss, n = network.loss(*batch)  # type: ignore[misc]
+            loss, n = network.loss(*batch)
             total, n_tokens = total + n * float(loss.item()), n_tokens + n
     return total / max(n_tokens, 1)
 

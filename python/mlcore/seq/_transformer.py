@@ -164,7 +164,8 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
-        1: a progress bar with tokens per second and the loss; 2: a line an epoch through ``logging.getLogger("mlcore")``.
+        1: a progress bar with tokens per second and the loss; 2: a line an epoch through
+        ``logging.getLogger("mlcore")``.
 
     Attributes
     ----------

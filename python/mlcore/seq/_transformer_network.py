@@ -222,7 +222,7 @@ class _Transformer(SequenceNetwork):
         )
 
     def write_frequencies(self, log_frequencies: NDArray[np.float64]) -> None:
-        """Become the network that gives each token its frequency, whatever it reads: the best of those that know nothing."""
+        """Become the network that gives each token its frequency whatever it reads: the best that knows nothing."""
         self.start_at(log_frequencies)
         with no_grad():
             for parameter in self._last_norm().parameters():

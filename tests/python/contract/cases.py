@@ -110,8 +110,9 @@ def takes_pairs(name: str) -> bool:
 
 
 def kind(name: str) -> str:
-    """Return what fit takes: "classifier", "regressor", "rows" (without a target), "texts" (a corpus), "documents",
-    "sequences" (texts, or pairs of them), "vectors".
+    """Return what fit takes: "classifier", "regressor", "rows", "texts", "documents", "sequences" or "vectors".
+
+    "rows" are without a target, "texts" a corpus, "sequences" texts or pairs of them; "vectors" have no fit.
     """
     if case(name).make_vectors:
         return "vectors"
