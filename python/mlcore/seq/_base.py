@@ -30,6 +30,9 @@ from mlcore.seq._training import (
     warm_up,
 )
 
+_EPOCHS, _STEPS, _MOST_EPOCHS = 30, 600, 300
+"""Of a training that is chosen by itself: epochs, steps at least, and epochs at most that are done for their sake."""
+
 
 def _count(most: int | None = None) -> Interval:
     return Interval(Integral, 1, most, closed="left" if most is None else "both")
@@ -41,7 +44,7 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "max_epochs": [_count()],
+        "max_epochs": [_count(), None],
         "batch_tokens": [StrOptions({"auto"}), _count()],
         "accumulate": [_count()],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -68,7 +71,7 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         "n_jobs": [*N_JOBS],
         "verbose": ["verbose"],
     }
-    max_epochs: int
+    max_epochs: int | None
     batch_tokens: int | str
     accumulate: int
     learning_rate: float
@@ -139,9 +142,10 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
             else:
                 network.start_at(log_p)
             batches = batches_of(pairs, self.batch_tokens)
-            trainer = self._trainer(network, generator, validation, float(-log_p @ np.exp(log_p)))
+            n_epochs = self._n_epochs(-(-len(batches) // int(self.accumulate)))
+            trainer = self._trainer(network, generator, validation, n_epochs, float(-log_p @ np.exp(log_p)))
             trainer.history, trainer.epoch = history, len(history)
-            trainer.max_epochs = len(history) + int(self.max_epochs)
+            trainer.max_epochs = len(history) + n_epochs
             held = None if validation is None else batches_of(validation, self.batch_tokens, shuffle=False)
             trainer.fit(batches, X_val=held, resume=resume)
             most = max(1, batches.n_units // len(batches))
@@ -149,7 +153,9 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         self.module_, self.history_, self.n_iter_ = network, trainer.history, len(trainer.history)
         self.is_quantized_ = False
 
-    def _trainer(self, network: SequenceNetwork, generator: Generator, validation: Any, entropy: float) -> Trainer:
+    def _trainer(
+        self, network: SequenceNetwork, generator: Generator, validation: Any, n_epochs: int, entropy: float
+    ) -> Trainer:
         stops = validation is not None and self.early_stopping is not False
         metric = "loss" if validation is None else self._monitor()
         is_loss = metric == "loss"
@@ -157,24 +163,27 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
             network,
             step=train_step,
             optimizer=self._optimizer,
-            schedule=self._schedule_of_run,
+            # The steps of a run are those of former fits too.
+            schedule=lambda rule, n_steps: self._schedule(rule, n_steps * n_epochs // trainer.max_epochs),
             accumulate=int(self.accumulate),
             validate=None if is_loss else lambda module: self._validate(module, validation),
             monitor="loss" if validation is None else f"validation_{metric}",
             mode="min" if is_loss else "max",
             patience=int(self.n_iter_no_change) if stops else None,
             min_delta=float(self.tol) * (entropy if is_loss else 100.0),
-            average=average_of(self.average_last, int(self.max_epochs)),
+            average=average_of(self.average_last, n_epochs),
             checkpoint=self.checkpoint,
             verbose=int(self.verbose),
         )
         trainer.generator, trainer.name = generator, type(self).__name__
+        trainer._flow.warns = False
         return trainer
 
-    def _schedule_of_run(self, optimizer: optim.Optimizer, n_steps: int) -> optim.Schedule:
-        """Return the schedule of the epochs of this fit: `n_steps` counts those of former fits too."""
-        n_epochs = len(self.history_) + int(self.max_epochs) if self._continues() else int(self.max_epochs)
-        return self._schedule(optimizer, n_steps * int(self.max_epochs) // n_epochs)
+    def _n_epochs(self, n_steps: int) -> int:
+        """Return how many epochs of `n_steps` steps are to be done."""
+        if self.max_epochs is not None:
+            return int(self.max_epochs)
+        return min(max(_EPOCHS, -(-_STEPS // n_steps)), _MOST_EPOCHS)
 
     @property
     def loss_curve_(self) -> NDArray[np.float64]:

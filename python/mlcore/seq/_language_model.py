@@ -49,8 +49,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         Whether the output layer has the weights of the embedding.
     label_smoothing : float, default=0.0
         Share of the probability that is spread over all tokens while training, [0, 1). It makes perplexity worse.
-    max_epochs : int, default=30
-        Times to go through the texts.
+    max_epochs : int or None, default=None
+        Times to go through the texts. None: 30, of small data as many as make 600 steps, at most 300.
     batch_tokens : int or "auto", default="auto"
         Tokens of a batch. "auto": a fiftieth of all, from 64 to 4096.
     accumulate : int, default=1
@@ -64,7 +64,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         Gradients of all weights together are scaled down to this Euclidean norm at most; None: they are not.
     average_last : int or None, default=None
         The network at the end has the mean of the weights after each of the last so many epochs. None: a fifth of
-        `max_epochs`, at most 5. 1: no average.
+        all epochs, at most 5. 1: no average.
     early_stopping : bool or "auto", default="auto"
         Whether training stops when validation texts gain no more, and the weights of the best epoch are kept. "auto":
         where `X_val` is given. True: `validation_fraction` is set aside if it is not.
@@ -153,7 +153,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         positions: str = "rotary",
         tied_embeddings: bool = True,
         label_smoothing: float = 0.0,
-        max_epochs: int = 30,
+        max_epochs: int | None = None,
         batch_tokens: int | str = "auto",
         accumulate: int = 1,
         learning_rate: float = 1e-3,

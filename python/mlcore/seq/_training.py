@@ -1,5 +1,6 @@
 """Training of a network of sequences: batches by tokens, Adam with warm-up, and a safe end."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,8 @@ _SAMPLE = 8192
 """Tokens of the training that the network is compared with the frequencies on."""
 
 _NOISE = 0.1
-"""A loss that is above that of the frequencies by less than this share comes from data without anything to learn."""
+"""A loss that is above that of the frequencies by less than this share of log V comes from data without anything to
+learn, or from label smoothing."""
 
 
 def batches_of(pairs: Pairs, batch_tokens: int | str, *, shuffle: bool = True) -> TokenBatches:
@@ -98,7 +100,7 @@ def fall_back_to_frequencies(
     if end <= constant:
         return
     network.write_frequencies(log_p)
-    if not end <= constant + _NOISE * abs(constant):
+    if not end <= constant + _NOISE * math.log(len(log_p)):
         warn(
             f"{name} did not get below the loss of the frequencies of the tokens ({end:.4g} after training, "
             f"{constant:.4g} for those), and writes by them now. A smaller learning_rate or more warmup_steps may help",

@@ -101,8 +101,8 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
         Whether the output layer has the weights of the embedding of targets.
     label_smoothing : float, default=0.1
         Share of the probability that targets spread over all tokens while training, [0, 1).
-    max_epochs : int, default=30
-        Times to go through the pairs.
+    max_epochs : int or None, default=None
+        Times to go through the pairs. None: 30, of small data as many as make 600 steps, at most 300.
     batch_tokens : int or "auto", default="auto"
         Tokens of a batch: of each pair its longer side counts. "auto": a fiftieth of all, from 64 to 4096.
     accumulate : int, default=1
@@ -116,7 +116,7 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
         Gradients of all weights together are scaled down to this Euclidean norm at most; None: they are not.
     average_last : int or None, default=None
         The network at the end has the mean of the weights after each of the last so many epochs. None: a fifth of
-        `max_epochs`, at most 5. 1: no average.
+        all epochs, at most 5. 1: no average.
     early_stopping : bool or "auto", default="auto"
         Whether training stops when validation pairs gain no more, and the weights of the best epoch are kept. "auto":
         where `X_val` is given. True: `validation_fraction` is set aside if it is not.
@@ -219,7 +219,7 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
         positions: str = "sinusoidal",
         tied_embeddings: bool = True,
         label_smoothing: float = 0.1,
-        max_epochs: int = 30,
+        max_epochs: int | None = None,
         batch_tokens: int | str = "auto",
         accumulate: int = 1,
         learning_rate: float = 1e-3,

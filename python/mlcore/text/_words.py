@@ -2,9 +2,9 @@ r"""Texts as words and punctuation marks, and back: what networks that write tex
 
 A word is a run of letters, digits and their marks, with apostrophes and hyphens within it ("don't", "T-Shirt") and,
 between digits, points and commas ("3.5", "1,000"). Every other visible character is a punctuation mark, a token of its
-own, which keeps the space that stands before or after it: ``", "`` after a word, ``" ("`` before one. So tokens joined one
-after the other, with a space between two words, are the text again, up to white space: runs of it are one space, and
-there is none at the ends.
+own, which keeps the space that stands before or after it: ``", "`` after a word, ``" ("`` before one. So tokens joined
+one after the other, with a space between two words, are the text again, up to white space: runs of it are one space,
+and there is none at the ends.
 
 Left out on purpose: languages that are written without spaces, whose sentences are one word here; subwords serve them.
 """

@@ -156,5 +156,5 @@ def test_a_state_that_is_none(change, message):
 def test_a_state_of_subwords_that_is_none():
     state = learn([SOURCES], "bpe", share=False)[0][0].state_dict()
     for change in ({"tokenizer": None}, {"tokenizer": "{}"}, {"vocabulary": {"tokens": np.array([10**9])}}):
-        with pytest.raises(ValueError, match="tokenizer|numbers below"):
+        with pytest.raises(ValueError, match=r"tokenizer|numbers below"):
             Tokens.of_state(state | change, "bpe", lowercase=False)

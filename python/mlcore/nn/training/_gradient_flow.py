@@ -59,6 +59,7 @@ class GradientFlow:
         self.total = 0.0
         self.first: dict[str, float] = {}
         self._warned: set[str] = set()
+        self.warns = True  # estimators switch it off whose users cannot change the layers
 
     def add(self, parameters: Sequence[Parameter], squares: NDArray[np.float64], scale: float) -> None:
         """Count one step: sums of squares of the gradients of some of the parameters, which are still to be scaled."""
@@ -78,7 +79,7 @@ class GradientFlow:
         total = self.total / n
         self.sums[:], self.total, self.n_steps = 0.0, 0.0, 0
         self.first = self.first or (norms if total > 0 else {})
-        if is_telling:
+        if is_telling and self.warns:
             self._judge(norms)
         return norms, total
 
