@@ -142,7 +142,7 @@ class BasePairEstimator(BaseSequenceEstimator):
         source, target = validation
         search = Search(1, 1, 0.0, self._limit(), "greedy")
         n = len(source.offsets) - 1
-        found = write(network, network.decoder(), source, np.full(n, BEGIN), np.full(n, search.max_length + 1), search)
+        found = write(network, network.decoder(), source, np.full(n, BEGIN), np.full(n, search.max_length), search)
         bounds = target.offsets
         references = [target.ids[bounds[i] : bounds[i + 1]].tolist() for i in range(n)]
         return {"validation_bleu": self._bleu([written[0].ids for written in found], references)}
@@ -200,7 +200,7 @@ class BasePairEstimator(BaseSequenceEstimator):
             Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``, the end token counted:
             0 prefers short ones, the larger the longer. None: that of the estimator.
         max_length : int or None, default=None
-            Most tokens to write; None: twice those of the longest target of the training and 10 more, at most
+            Most tokens to write, the end among them; None: twice those of the longest target of the training and 10 more, at most
             `max_length` of the estimator.
         sampling : {"beam", "greedy", "sample"}, default="beam"
             Beam search; the most probable token at each step; tokens drawn by their probabilities.
@@ -226,7 +226,7 @@ class BasePairEstimator(BaseSequenceEstimator):
             With ``tokenizer=None`` lists of tokens in the place of str. A beam search can find fewer than `n_best`.
         scores : array of shape (n_sources,), or list of arrays with `n_best` above 1
             With `return_scores`: by which targets are compared; of "greedy" and "sample" the sum of log p, divided
-            likewise.
+            likewise. Probabilities are among the tokens that can be written: no marker but the end is.
         attention : list of Attention, or of lists of them with `n_best` above 1
             With `return_attention`: :func:`mlcore.plotting.plot_attention` draws each.
 
@@ -258,7 +258,7 @@ class BasePairEstimator(BaseSequenceEstimator):
         check_cut(n_cut, len(ids), int(self.max_length), "sources")
         n = len(ids)
         sources = pack_sources(ids)
-        found = self._write(sources, np.full(n, BEGIN), np.full(n, int(search.max_length) + 1), search)
+        found = self._write(sources, np.full(n, BEGIN), np.full(n, int(search.max_length)), search)
         results: list[Any] = [[[self._target.decode(w.ids) for w in written] for written in found]]
         if return_scores:
             results.append([np.array([w.score for w in written]) for written in found])

@@ -65,7 +65,8 @@ class SequenceState(StateMixin):
             raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
 
     def _tokens_of(self, state: dict[str, Any]) -> tuple[Tokens, Tokens]:
-        tokenizer, lowercase = state.get("tokenizer", self.tokenizer), state.get("lowercase", self.lowercase)
+        known = {**vars(self), **state}  # a pickle has the parameters in the state, a file has them set already
+        tokenizer, lowercase = known["tokenizer"], known["lowercase"]
         target = Tokens.of_state(state["_target"], tokenizer, lowercase=lowercase)
         if state["_source"] is None:
             return target, target

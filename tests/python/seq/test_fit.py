@@ -137,9 +137,9 @@ def test_it_never_ends_worse_than_the_frequencies_of_the_tokens(make):
     ],
 )
 def test_data_without_much_to_learn(sources, targets):
-    model = TransformerSeq2Seq(**SMALL, max_epochs=60).fit(sources, targets)
+    model = TransformerSeq2Seq(**SMALL, max_epochs=60, learning_rate=0.01).fit(sources, targets)
     assert np.isfinite(model.loss_curve_).all()
-    lm = TransformerLM(**SMALL, max_epochs=60).fit(targets)
+    lm = TransformerLM(**SMALL, max_epochs=60, learning_rate=0.01).fit(targets)
     assert np.isfinite(lm.perplexity(targets))
 
 
