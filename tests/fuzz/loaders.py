@@ -1,6 +1,7 @@
 """Loaders, and what a user does with what was loaded: none of it may fail."""
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ import scipy.sparse as sp
 
 import mlcore
 from mlcore.nn.layers._serialization import load_weights
+from mlcore.nn.training._gradient_flow import NonFiniteError
+from mlcore.seq._base import BaseSequenceEstimator
 
 from . import seeds
 from .mutations import Forgery, mutate_bytes, mutate_text
@@ -160,6 +163,8 @@ def use_model(model):
         _use_vectorizer(model)
     elif isinstance(model, mlcore.TfidfTransformer):
         _use_weights(model)
+    elif isinstance(model, BaseSequenceEstimator):
+        _use_sequences(model)
     elif isinstance(model, mlcore.Phrases):
         if hasattr(model, "phrases_"):
             model.transform(["the cat and the dog", ""])
@@ -293,6 +298,27 @@ def _use_word2vec(model):
         few = {"epochs": 1, "window": 2, "negative": 2, "vector_size": model.vectors_.shape[1], "max_vocab_size": None}
         model.set_params(**few).partial_fit([[*known, "new", "new"]] * 5)
         model.transform([known])
+
+
+def _use_sequences(model):
+    if not hasattr(model, "module_"):
+        return
+    texts = ["the cat", "", "never seen"] if model.tokenizer is not None else [[1, 2], []]
+    is_lm = isinstance(model, mlcore.TransformerLM)
+    most = min(3, model.max_length)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # texts that are longer than the max_length of a file
+        if is_lm:
+            assert len(model.score_samples(texts)) == len(texts)
+            model.generate(texts, n_best=2, max_length=most, temperature=2.0, random_state=0)
+        else:
+            model.set_params(beam_size=2)
+            model.generate(texts, n_best=2, max_length=most, return_scores=True)
+            model.generate(texts, sampling="greedy", max_length=most, return_attention=True)
+        if model.warm_start:
+            model.set_params(max_epochs=1, batch_tokens=1000, accumulate=1, average_last=1)
+            with contextlib.suppress(ValueError, NonFiniteError):  # parameters that do not fit, weights that are huge
+                model.fit(texts) if is_lm else model.fit(texts, texts)
 
 
 def _use_vectors(vectors):

@@ -84,6 +84,15 @@ def _made():
     yield ns.keyed_vectors_
     yield mlcore.KeyedVectors(["a", "b", "é"], [[1, 2], [3, 4], [5, 7]])
     yield mlcore.FastTextVectors(["ab", "bc"], np.eye(2), np.ones((4, 2)), min_n=2, max_n=3, counts=[2, 1])
+    network = {"d_model": 4, "n_heads": 2, "n_layers": 1, "dim_feedforward": 6, "max_epochs": 1, "random_state": 0}
+    yield mlcore.TransformerSeq2Seq(**network).fit(TEXTS, TEXTS[::-1])
+    yield (int8 := mlcore.TransformerSeq2Seq(**network, tokenizer="bpe", max_vocab=270).fit(TEXTS, TEXTS[::-1]))
+    int8.quantize()
+    yield int8
+    options = {"tokenizer": None, "positions": "learned", "norm_first": True, "tied_embeddings": False}
+    yield mlcore.TransformerSeq2Seq(**network, **options).fit([[1, 2], [3]], [["a"], ["b", "c"]])
+    yield mlcore.TransformerLM(**network, tokenizer="char", warm_start=True).fit(TEXTS)
+    yield mlcore.TransformerLM()
     yield mlcore.Phrases(min_count=1, threshold=0.1, connector_words=["and"]).fit(TEXTS)
 
 

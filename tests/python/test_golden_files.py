@@ -37,6 +37,8 @@ from mlcore import (
     RidgeCV,
     TfidfTransformer,
     TfidfVectorizer,
+    TransformerLM,
+    TransformerSeq2Seq,
     Word2Vec,
 )
 from mlcore._io import FORMAT_VERSION
@@ -247,6 +249,42 @@ def test_models_of_points(path):
     assert len(model.predict(POINTS @ POINTS.T if "precomputed" in path.stem else POINTS)) == 24
 
 
+# ---- sequences -------------------------------------------------------------------------------------------------------
+
+GERMAN = ["der Hund trinkt (Wasser).", "die Katze trinkt Milch", "", "ein Fuß, zwei Füße"]
+ENGLISH = ["the dog drinks (water).", "the cat drinks milk", "", "a foot, two feet"]
+
+
+def sequence_models():
+    small = {"d_model": 8, "n_heads": 2, "n_layers": 1, "dim_feedforward": 12, "max_epochs": 8, "batch_tokens": 10}
+    options = {**small, "learning_rate": 0.02, "random_state": 0}
+    yield "transformer", TransformerSeq2Seq(**options).fit(GERMAN, ENGLISH)
+    yield (
+        "transformer-ids",
+        TransformerSeq2Seq(
+            **options, tokenizer=None, positions="learned", norm_first=True, tied_embeddings=False, max_length=9
+        ).fit([[7, 3], [3], [9, 9, 7]], [[3, 7], [3], [7, 9, 9]]),
+    )
+    yield "lm", TransformerLM(**options, tokenizer="char", lowercase=True).fit(ENGLISH)
+
+
+def sequence_answer(model):
+    if isinstance(model, TransformerLM):
+        return model.score_samples(ENGLISH)
+    sources, targets = (GERMAN, ENGLISH) if model.tokenizer else ([[7, 3], [9]], [[3, 7], []])
+    pairs = model._pairs((model._source.encode(sources, "X"), model._target.encode(targets, "Y")))
+    return model.module_.negative_log_likelihoods(pairs[1], pairs[0])
+
+
+@golden_files("seq")
+def test_sequences(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(sequence_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-4)
+    begins = GERMAN if model.tokenizer else [[7, 3], [9]]
+    assert len(model.generate(begins, sampling="greedy")) == len(begins)
+    assert model.n_iter_ == 8
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
@@ -258,6 +296,7 @@ FAMILIES = {
     "svm": (svm_models, points_answer),
     "linear": (linear_models, points_answer),
     "neural": (neural_models, points_answer),
+    "seq": (sequence_models, sequence_answer),
 }
 
 

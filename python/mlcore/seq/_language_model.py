@@ -78,7 +78,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         Whether fit goes on with the network and the vocabulary of the last fit, for `max_epochs` more epochs, with a
         new optimizer and its warm-up.
     checkpoint : str, path or None, default=None
-        File to write after each epoch, for ``fit(..., resume=True)``.
+        File to write after each epoch, for ``fit(..., resume=True)``. :func:`mlcore.save` leaves it out.
     tokenizer : {"word", "char", "bpe", "wordpiece"}, SubwordTokenizer, tokenizers.Tokenizer, callable or None, \
             default="word"
         How texts become tokens: as of :class:`TransformerSeq2Seq`.

@@ -1,6 +1,5 @@
 """The state of an estimator of sequences: what pickle and files hold, and how the network is built again from it."""
 
-import os
 from typing import Any, ClassVar, Self
 
 from mlcore._base import StateMixin
@@ -99,8 +98,7 @@ class SequenceState(StateMixin):
 
     def _file_params(self) -> dict[str, Any]:
         params: dict[str, Any] = self.get_params(deep=False)  # type: ignore[attr-defined]
-        if isinstance(params.get("checkpoint"), os.PathLike):
-            params["checkpoint"] = os.fspath(params["checkpoint"])
+        params["checkpoint"] = None
         tokenizer = params["tokenizer"]
         if is_subword_tokenizer(tokenizer):
             subwords = tokenizer if isinstance(tokenizer, SubwordTokenizer) else SubwordTokenizer(tokenizer)
@@ -109,6 +107,7 @@ class SequenceState(StateMixin):
 
     @classmethod
     def _of_file_params(cls, params: dict[str, Any]) -> Self:
+        params = {**params, "checkpoint": None}  # a file of somebody else shall not say where to write to
         tokenizer = params.get("tokenizer")
         if isinstance(tokenizer, dict) and tokenizer.keys() == {_JSON} and isinstance(tokenizer[_JSON], str):
             params = {**params, "tokenizer": tokenizer_of_json(tokenizer[_JSON])}

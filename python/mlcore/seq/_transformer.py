@@ -132,7 +132,7 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
         Whether fit goes on with the network and the vocabularies of the last fit, for `max_epochs` more epochs, with a
         new optimizer and its warm-up.
     checkpoint : str, path or None, default=None
-        File to write after each epoch, for ``fit(..., resume=True)``.
+        File to write after each epoch, for ``fit(..., resume=True)``. :func:`mlcore.save` leaves it out.
     tokenizer : {"word", "char", "bpe", "wordpiece"}, SubwordTokenizer, tokenizers.Tokenizer, callable or None, \
             default="word"
         How texts become tokens. "word": words and punctuation marks, joined to readable text again. "char": letters.

@@ -1,4 +1,4 @@
-"""What TransformerSeq2Seq and TransformerLM write: exact copies of small tasks, the same in any batch, BLEU, attention."""
+"""What TransformerSeq2Seq and TransformerLM write: small tasks learned exactly, the same in any batch, attention."""
 
 import pickle
 from functools import cache
