@@ -89,6 +89,7 @@ void register_nn(py::module_& parent) {
     register_nn_pair_attention(m);
     register_nn_positions(m);
     register_nn_recurrent(m);
+    register_nn_recurrent_decoder(m);
     register_nn_search(m);
     register_nn_softmax(m);
 }

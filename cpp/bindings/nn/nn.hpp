@@ -13,6 +13,7 @@ void register_nn_optim(pybind11::module_& m);
 void register_nn_pair_attention(pybind11::module_& m);
 void register_nn_positions(pybind11::module_& m);
 void register_nn_recurrent(pybind11::module_& m);
+void register_nn_recurrent_decoder(pybind11::module_& m);
 void register_nn_search(pybind11::module_& m);
 void register_nn_softmax(pybind11::module_& m);
 void register_nn_transformer_decoder(pybind11::module_& m);

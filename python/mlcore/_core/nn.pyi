@@ -1,5 +1,6 @@
 # Submodule `nn` of every _core_<level> extension module.
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -438,3 +439,29 @@ def search(
         n_threads: int,
     ) -> None: ...
     def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
+
+# ---- recurrent decoder (nn/recurrent_decoder.cpp) ----
+
+class RecurrentDecoder(StepModel):
+    def __init__(
+        self,
+        cell: str,
+        layers: list[dict[str, Any]],
+        embedding: Floats,
+        output_weight: Floats,
+        output_bias: Floats | None = None,
+        *,
+        attention: str | None = None,
+        attention_arrays: dict[str, Any] | None = None,
+        input_feeding: bool = False,
+        n_threads: int,
+    ) -> None: ...
+    def start(
+        self,
+        h: Floats,
+        c: Floats | None,
+        memory: Floats | None,
+        offsets: NDArray[np.int64],
+        *,
+        n_threads: int,
+    ) -> None: ...

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._native import core
 from mlcore.nn import functional as F
 from mlcore.nn import init
-from mlcore.nn._runtime import generator
+from mlcore.nn._runtime import generator, n_threads
 from mlcore.nn.layers._containers import ModuleList
 from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.layers._embedding import Embedding
@@ -265,6 +266,35 @@ class RecurrentNetwork(SequenceNetwork):
         with no_grad():
             _, weights = self._hidden(source, inputs_and_labels(target)[0])
         return [np.concatenate(steps) for steps in weights]
+
+    def decoder(self, quantize: bool = False) -> Any:
+        """Return a decoder without a tape, with the weights of now: see :meth:`SequenceNetwork.decoder`."""
+        if quantize:
+            raise ValueError("a recurrent network has no decoder of int8 weights")
+        own = dict(self.decoder_stack.named_parameters())
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        layers = [{name: own[f"{name}_l{i}"].data for name in names} for i in range(self.n_layers)]
+        bias = self.output.bias.data.copy()
+        bias[list(self.never)] = -np.inf
+        attend = self.attend
+        return core.nn.RecurrentDecoder(
+            "rnn_tanh" if self.cell == "rnn" else self.cell,
+            layers,
+            self.embedding.weight.data,
+            self.output.weight.data,
+            bias,
+            attention=None if attend is None else attend.score,
+            attention_arrays=None if attend is None else {k: p.data for k, p in attend.named_parameters()},
+            input_feeding=self.input_feeding,
+            n_threads=n_threads(),
+        )
+
+    def start(self, decoder: Any, source: Packed) -> None:
+        """Encode the sources and hand what was found over to a decoder of :meth:`decoder`."""
+        with no_grad():
+            memory, offsets, states = self.encode(source)
+        h, c = (*(state.data for state in states), None)[:2]
+        decoder.start(h, c, None if self.attend is None else memory.data, offsets, n_threads=n_threads())
 
     def start_at(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
         """Let the output begin with the logarithms of the frequencies (V,) of the tokens."""
