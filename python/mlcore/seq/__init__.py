@@ -4,12 +4,16 @@ from mlcore.seq._attention import Attention
 from mlcore.seq._language_model import TransformerLM
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._packed import Packed
+from mlcore.seq._recurrent_network import RecurrentNetwork
+from mlcore.seq._seq2seq import Seq2Seq
 from mlcore.seq._transformer import TransformerSeq2Seq
 from mlcore.seq._transformer_network import TransformerLMNetwork, TransformerNetwork
 
 __all__ = [
     "Attention",
     "Packed",
+    "RecurrentNetwork",
+    "Seq2Seq",
     "SequenceNetwork",
     "TransformerLM",
     "TransformerLMNetwork",

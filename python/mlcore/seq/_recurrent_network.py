@@ -241,7 +241,9 @@ class RecurrentNetwork(SequenceNetwork):
         inputs, labels = inputs_and_labels(target)
         smoothing = self.label_smoothing if self.training else 0.0
         hidden, _ = self._hidden(source, inputs)
-        return F.cross_entropy(self.output(hidden), labels, label_smoothing=smoothing), len(labels)
+        output = self.output
+        loss = F.linear_cross_entropy(hidden, output.weight, labels, output.bias, label_smoothing=smoothing)
+        return loss, len(labels)
 
     def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
@@ -306,6 +308,50 @@ class RecurrentNetwork(SequenceNetwork):
         self.start_at(log_frequencies)
         with no_grad():
             self.output.weight.zero_()
+
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def recurrent_shapes(
+    n_tokens: int,
+    n_source_tokens: int | None,
+    *,
+    cell: str,
+    embedding_size: int,
+    hidden_size: int,
+    n_layers: int,
+    bidirectional: bool,
+    attention: str | None,
+    input_feeding: bool,
+) -> Shapes:
+    """Return the shapes in the state of a :class:`RecurrentNetwork`, without making it."""
+    E, H, D = embedding_size, hidden_size, 1 + bidirectional
+    rows = {"rnn": 1, "gru": 3, "lstm": 4}[cell] * H
+    shapes: Shapes = {"embedding.weight": (n_tokens, E), "output.weight": (n_tokens, H), "output.bias": (n_tokens,)}
+    if n_source_tokens is not None:
+        shapes["source_embedding.weight"] = (n_source_tokens, E)
+    for part, suffixes, first, above in (
+        ("encoder_stack", ("", "_reverse")[:D], E, D * H),
+        ("decoder_stack", ("",), E + (H if input_feeding else 0), H),
+    ):
+        for i in range(n_layers):
+            for suffix in suffixes:
+                name = f"l{i}{suffix}"
+                shapes[f"{part}.weight_ih_{name}"] = (rows, first if i == 0 else above)
+                shapes[f"{part}.weight_hh_{name}"] = (rows, H)
+                shapes[f"{part}.bias_ih_{name}"] = shapes[f"{part}.bias_hh_{name}"] = (rows,)
+    for i in range(n_layers * (2 if cell == "lstm" else 1)):
+        shapes[f"bridge.{i}.weight"], shapes[f"bridge.{i}.bias"] = (H, D * H), (H,)
+    if attention is None:
+        return shapes
+    M = H if attention == "dot" else D * H
+    shapes |= {"attend.state_proj.weight": (H, H), "attend.state_proj.bias": (H,), "attend.value_proj.weight": (H, M)}
+    if attention != "dot":
+        shapes["attend.key_proj.weight"] = (H, M)
+    if attention == "additive":
+        shapes |= {"attend.query_proj.weight": (H, H), "attend.weight": (H,)}
+    return shapes
 
 
 def _as_hx(states: States) -> Any:

@@ -146,6 +146,7 @@ TRANSFORMER = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64} | {
     "batch_tokens": 250,
     "learning_rate": 1e-2,
 }
+RECURRENT = {"embedding_size": 16, "hidden_size": 32, "max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2}
 NEVER = {"tol": 0.0, "max_iter": 10**9}
 HARD = {"C": 1e6, "tol": 1e-12}
 
@@ -173,6 +174,7 @@ CASES: dict[str, Case] = {
     "RidgeCV": Case({"alphas": [0.1, 1.0]}, 20_000, {}, wide(20_000, 500)),  # eigenvalues do not see Ctrl-C
     "NeuralClassifier": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
+    "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
     "TransformerSeq2Seq": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
     "SVC": Case({}, 1500, HARD),
