@@ -70,7 +70,8 @@ RecurrentDecoderWeights::Attention attention_weights(const std::string& score, c
 
 std::unique_ptr<RecurrentDecoder> make_decoder(const std::string& cell, const py::list& layers, py::object embedding,
                                                py::object output_weight, py::object output_bias, py::object attention,
-                                               py::object attention_arrays, bool input_feeding, int n_threads) {
+                                               py::object attention_arrays, bool input_feeding, bool quantize,
+                                               int n_threads) {
     RecurrentDecoderWeights w;
     w.cell = parse_recurrent_cell(cell);
     const auto E = tensor_arg<float>("embedding", embedding, 2),
@@ -85,6 +86,7 @@ std::unique_ptr<RecurrentDecoder> make_decoder(const std::string& cell, const py
     w.output = {row_major(tensor_arg<float>("output_weight", output_weight, Shape{V, H}).data, V, H),
                 optional_tensor_arg<float>("output_bias", output_bias, Shape{V}).data};
     w.input_feeding = input_feeding;
+    w.quantize = quantize;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const NamedArrays arrays("layer " + std::to_string(i), layers[i]);
         const std::size_t I = i > 0 ? H : E.shape[1] + (input_feeding ? H : 0);
@@ -139,7 +141,7 @@ void register_nn_recurrent_decoder(py::module_& m) {
         .def(py::init(&make_decoder), py::arg("cell"), py::arg("layers"), py::arg("embedding"),
              py::arg("output_weight"), py::arg("output_bias") = py::none(), py::kw_only(),
              py::arg("attention") = py::none(), py::arg("attention_arrays") = py::none(),
-             py::arg("input_feeding") = false, py::arg("n_threads"))
+             py::arg("input_feeding") = false, py::arg("quantize") = false, py::arg("n_threads"))
         .def("start", &start, py::arg("h"), py::arg("c"), py::arg("memory"), py::arg("offsets"), py::kw_only(),
              py::arg("n_threads"));
 }

@@ -41,6 +41,7 @@ struct RecurrentDecoderWeights {
     MatrixView<const float> embedding;    // (V, E)
     const Attention* attention = nullptr; // optional
     bool input_feeding = false;           // needs attention
+    bool quantize = false;                // weights of products as int8
     Linear output;                        // (V, H)
 };
 

@@ -454,6 +454,7 @@ class RecurrentDecoder(StepModel):
         attention: str | None = None,
         attention_arrays: dict[str, Any] | None = None,
         input_feeding: bool = False,
+        quantize: bool = False,
         n_threads: int,
     ) -> None: ...
     def start(

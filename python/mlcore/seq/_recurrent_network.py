@@ -271,8 +271,6 @@ class RecurrentNetwork(SequenceNetwork):
 
     def decoder(self, quantize: bool = False) -> Any:
         """Return a decoder without a tape, with the weights of now: see :meth:`SequenceNetwork.decoder`."""
-        if quantize:
-            raise ValueError("a recurrent network has no decoder of int8 weights")
         own = dict(self.decoder_stack.named_parameters())
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         layers = [{name: own[f"{name}_l{i}"].data for name in names} for i in range(self.n_layers)]
@@ -288,6 +286,7 @@ class RecurrentNetwork(SequenceNetwork):
             attention=None if attend is None else attend.score,
             attention_arrays=None if attend is None else {k: p.data for k, p in attend.named_parameters()},
             input_feeding=self.input_feeding,
+            quantize=quantize,
             n_threads=n_threads(),
         )
 
