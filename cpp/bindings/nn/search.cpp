@@ -68,7 +68,11 @@ py::list py_search(StepModel& model, py::object begin, py::object end, py::objec
     task.min_length = min_length;
     task.length_penalty = length_penalty;
     const BeamOptions beam{beam_size, n_best, early_stopping_arg(early_stopping)};
-    SamplingOptions sampling{.n_samples = n_best, .temperature = temperature, .top_k = top_k, .top_p = top_p};
+    SamplingOptions sampling;
+    sampling.n_samples = n_best;
+    sampling.temperature = temperature;
+    sampling.top_k = top_k;
+    sampling.top_p = top_p;
     std::vector<std::int64_t> numbers;
     if (keys.is_none())
         for (std::size_t s = 0; s < n_sources; ++s) numbers.push_back(static_cast<std::int64_t>(s));
