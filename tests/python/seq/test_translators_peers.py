@@ -12,8 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("ctranslate2")
 pytest.importorskip("transformers")
 
-from support import translators  # noqa: E402 (needs torch)
-
+translators = pytest.importorskip("support.translators")
 LENGTH = 16
 
 

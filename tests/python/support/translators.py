@@ -314,3 +314,63 @@ def marian_write(
         **options,
     )
     return [[i for i in row[1:] if i not in (PAD, END)] for row in found.tolist()]
+
+
+# ---- ours ----
+
+
+def mlcore_network(weights: Weights, shape: Shape, dropout: float = 0.0, label_smoothing: float = 0.0) -> Any:
+    """Return the network of `mlcore.seq.TransformerSeq2Seq`."""
+    from mlcore.seq._transformer_network import TransformerNetwork
+
+    if shape.activation != "relu":
+        raise ValueError("the network of TransformerSeq2Seq has relu between its linear layers")
+    network = TransformerNetwork(
+        shape.vocabulary,
+        d_model=shape.d_model,
+        n_heads=shape.n_heads,
+        n_layers=shape.n_layers,
+        dim_feedforward=shape.dim_feedforward,
+        dropout=dropout,
+        norm_first=shape.norm_first,
+        tied_embeddings=shape.tied,
+        label_smoothing=label_smoothing,
+    )
+    state = dict(weights)
+    state["output_bias"], state["output_weight"] = state.pop("output.bias"), state.pop("output.weight")
+    if shape.tied:
+        del state["output_weight"]
+    for name in [name for name in state if name.startswith(("encoder.", "decoder."))]:
+        side, rest = name.split(".", 1)
+        state[f"{side}_stack.{rest}"] = state.pop(name)
+    network.load_state_dict(state)
+    return network
+
+
+def mlcore_write(
+    network: Any,
+    decoder: Any,
+    sources: Sequence[Sequence[int]],
+    beam_size: int,
+    max_length: int,
+    length_penalty: float = 1.0,
+    **options: Any,
+) -> list[list[int]]:
+    """Return the ids that ours writes, without the end token; `decoder` is one of `network.decoder()`."""
+    from mlcore._native import core
+    from mlcore.nn._runtime import n_threads
+    from mlcore.seq._packed import Packed
+
+    network.start(decoder, Packed.of(sources))
+    found = core.nn.search(
+        decoder,
+        begin=BEGIN,
+        end=END,
+        max_length=max_length,
+        length_penalty=length_penalty,
+        method="beam" if beam_size > 1 else "greedy",
+        beam_size=beam_size,
+        n_threads=n_threads(),
+        **options,
+    )
+    return [hypotheses[0][0].tolist() for hypotheses in found]
