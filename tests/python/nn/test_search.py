@@ -325,7 +325,7 @@ from nn import test_search as t
 from support.process import interrupted
 decoder, _ = t.both()
 t.started(decoder, [5] * 100)
-assert interrupted(lambda: t.search(decoder, 2, end=None, max_length=10**7)).wall < 5
+assert interrupted(lambda: t.search(decoder, 2, end=None, max_length=10**7), 0.5).wall < 5
 t.started(decoder)
 assert len(t.search(decoder)) == 4
 """
