@@ -206,7 +206,6 @@ class _Transformer(SequenceNetwork):
         bias = self.output_bias.data.copy()
         bias[list(self.never)] = -np.inf
         positions = self.position_table.data if self.position_table is not None else self.positions
-        options = {"quantize": True} if quantize else {}
         return core.nn.TransformerDecoder(
             [{name: p.data for name, p in layer.named_parameters()} for layer in stack.layers],
             self.embedding.weight.data,
@@ -217,8 +216,8 @@ class _Transformer(SequenceNetwork):
             positions=positions,
             final_norm=None if norm is None else (norm.weight.data, norm.bias.data),
             norm_first=self.norm_first,
+            quantize=quantize,
             n_threads=n_threads(),
-            **options,
         )
 
     def write_frequencies(self, log_frequencies: NDArray[np.float64]) -> None:

@@ -100,10 +100,12 @@ def test_hypotheses_share_their_past():
     assert decoder.n_blocks_in_use == 0
 
 
+@pytest.mark.parametrize("quantize", [False, True])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_a_row_does_not_depend_on_the_others(n_threads):
+def test_a_row_does_not_depend_on_the_others(n_threads, quantize):
     """Neither on their number, nor on their lengths, nor on threads: the same bits."""
-    decoder = core.nn.TransformerDecoder(**decoder_options(positions="rotary", n_heads=2), n_threads=n_threads)
+    options = decoder_options(positions="rotary", n_heads=2)
+    decoder = core.nn.TransformerDecoder(**options, quantize=quantize, n_threads=n_threads)
     memories = [values(n, D, seed=n) for n in [3, 0, 17, 5, 1] * 9]
     tokens = np.random.default_rng(0).integers(0, V, (6, len(memories)))
     decoder.start(*packed(*memories), n_threads=n_threads)
@@ -128,6 +130,18 @@ def test_a_prompt_does_not_depend_on_the_others():
         for token in prompt:
             last = step(decoder, [0], [token])[0]
         np.testing.assert_array_equal(last, together[s])
+
+
+def test_weights_in_8_bits():
+    options = decoder_options(positions="sinusoidal")
+    exact, rounded = (core.nn.TransformerDecoder(**options, quantize=q, n_threads=1) for q in (False, True))
+    memory, offsets = packed(values(5, D), values(3, D, seed=1))
+    for decoder in (exact, rounded):
+        decoder.start(memory, offsets, n_threads=1)
+    for tokens in [[1, 2], [3, 4], [5, 6]]:
+        a, b = step(exact, [0, 1], tokens).ravel(), step(rounded, [0, 1], tokens).ravel()
+        assert np.abs(a - b).max() > 0
+        assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.999
 
 
 def test_a_decoder_starts_again():
