@@ -29,19 +29,28 @@ std::size_t tile_height(std::size_t m) {
     return (m + tiles - 1) / tiles;
 }
 
-/// bias, residual and activation for a finished tile of C whose first entry is (row, col).
+/// bias, residual and activation for a finished tile of C whose first entry is (row, col), in one pass over it.
 void finish(const Epilogue& e, MatrixView<float> C, std::size_t row, std::size_t col, std::size_t m, std::size_t n) {
-    const bool keeps = e.pre_activation != nullptr;
+    using simd::Floats, simd::lanes;
+    const bool keeps = e.pre_activation != nullptr, rectifies = e.activation == Activation::relu && !keeps;
+    const float* bias = e.bias ? e.bias + col : nullptr;
     for (std::size_t i = 0; i < m; ++i) {
         float* c = &C(row + i, col);
-        if (e.bias)
-            for (std::size_t j = 0; j < n; ++j) c[j] += e.bias[col + j];
-        if (e.residual.data) {
-            const float* r = &e.residual(row + i, col);
-            for (std::size_t j = 0; j < n; ++j) c[j] += r[j];
+        const float* residual = e.residual.data ? &e.residual(row + i, col) : nullptr;
+        const auto finished = [&](Floats v, auto&& read, std::size_t j) {
+            if (bias) v += read(bias + j);
+            if (residual) v += read(residual + j);
+            return rectifies ? (v < 0 ? Floats{} : v) : v; // NaN stays NaN
+        };
+        std::size_t j = 0;
+        if (bias || residual || rectifies) {
+            for (; j + lanes <= n; j += lanes)
+                simd::store(c + j, finished(simd::load(c + j), [](const float* p) { return simd::load(p); }, j));
+            const auto rest = [&](const float* p) { return simd::load_first(p, n - j); };
+            if (j < n) simd::store_first(c + j, finished(rest(c + j), rest, j), n - j);
         }
         if (keeps) std::memcpy(e.pre_activation + (row + i) * C.cols + col, c, n * sizeof(float));
-        if (e.activation != Activation::identity) activate(e.activation, c, c, n);
+        if (e.activation != Activation::identity && !rectifies) activate(e.activation, c, c, n);
     }
 }
 
