@@ -80,6 +80,7 @@ TEXT_ESTIMATORS = [
     for name in names_of("texts", "documents")
     for settings in TEXT_SETTINGS.get(name, [{}])
 ]
+SEQUENCE_ESTIMATORS = [getattr(mlcore, name)() for name in names_of("sequences")]  # their fit: tests/python/seq
 CHECKS_WITHOUT_DATA = [
     "check_estimator_cloneable",
     "check_estimator_tags_renamed",
@@ -107,14 +108,19 @@ def same(a, b):
     return a == b
 
 
-@text_estimators
+def estimators_without_tables(test):
+    every = [*TEXT_ESTIMATORS, *SEQUENCE_ESTIMATORS]
+    return pytest.mark.parametrize("estimator", every, ids=lambda estimator: type(estimator).__name__)(test)
+
+
+@estimators_without_tables
 @pytest.mark.parametrize("check", CHECKS_WITHOUT_DATA)
 def test_scikit_learn_contract_of_text_estimators(estimator, check):
     name = type(estimator).__name__
     getattr(estimator_checks, check)(name, clone(estimator))
 
 
-@text_estimators
+@estimators_without_tables
 def test_text_estimators_say_what_they_take(estimator):
     tags = estimator.__sklearn_tags__().input_tags
     assert tags.string

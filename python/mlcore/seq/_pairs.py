@@ -200,8 +200,8 @@ class BasePairEstimator(BaseSequenceEstimator):
             Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``, the end token counted:
             0 prefers short ones, the larger the longer. None: that of the estimator.
         max_length : int or None, default=None
-            Most tokens to write, the end among them; None: twice those of the longest target of the training and 10 more, at most
-            `max_length` of the estimator.
+            Most tokens to write, the end among them; None: twice those of the longest target of the training and 10
+            more, at most `max_length` of the estimator.
         sampling : {"beam", "greedy", "sample"}, default="beam"
             Beam search; the most probable token at each step; tokens drawn by their probabilities.
         temperature : float, default=1.0

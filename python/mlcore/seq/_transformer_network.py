@@ -308,13 +308,11 @@ class TransformerNetwork(_Transformer):
         finally:
             remove()
         ((queries, keys),) = seen
-        found = []
         with no_grad():
-            for b in range(len(source.offsets) - 1):
-                rows = queries[int(inputs.offsets[b]) : int(inputs.offsets[b + 1])]
-                read = keys[int(source.offsets[b]) : int(source.offsets[b + 1])]
-                found.append(look(rows, read, read, need_weights=True)[1].data)
-        return found
+            _, weights = look(
+                queries, keys, keys, need_weights=True, offsets=inputs.offsets, key_offsets=source.offsets
+            )
+        return [np.asarray(each.data) for each in weights]
 
 
 class TransformerLMNetwork(_Transformer):

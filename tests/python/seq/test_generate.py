@@ -21,6 +21,9 @@ DATES = [f"the {day} of {month}, {year}" for day in DAYS for month in MONTHS for
 SHORT = [f"{d}.{m}.{y}" for d in range(1, 5) for m in range(5, 9) for y in range(1990, 2000)]
 LINES = ["the cat drinks milk", "the dog drinks water", "the bird eats seeds", "a fish swims"] * 10
 
+FROZEN_LOSSES = [3.6115, 3.2372, 3.0868, 3.0269, 2.9785, 2.9177]
+FROZEN_BLEU = 35.3
+
 
 @cache
 def reverser():
@@ -163,6 +166,33 @@ def test_attention_is_drawn():
     assert plot_attention(attention[0]) is not None
     many = reverser().generate([[1, 2, 3]], n_best=2, return_attention=True)[1]
     np.testing.assert_allclose(many[0][0].weights, attention[0].weights, rtol=1e-4, atol=1e-6)
+
+
+def test_int8_writes_nearly_the_same(tmp_path):
+    model = pickle.loads(pickle.dumps(dates()))
+    report = model.quantize(DATES, SHORT)
+    assert report.keys() == {"agreement", "bleu_float32", "bleu_int8"}
+    assert report["agreement"] > 90
+    assert abs(report["bleu_int8"] - report["bleu_float32"]) < 10
+    assert model.is_quantized_
+    scores = model.generate(DATES[:9], return_scores=True)[1]
+    assert (scores != dates().generate(DATES[:9], return_scores=True)[1]).any()
+    mlcore.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(mlcore.load(tmp_path / "model").generate(DATES[:9], return_scores=True)[1], scores)
+    other = pickle.loads(pickle.dumps(lm()))
+    assert other.quantize(["", "the"])["agreement"] > 0.5
+    assert other.quantize() == {}
+    with pytest.raises(ValueError, match="needs X where Y is given"):
+        model.quantize(None, SHORT)
+
+
+def test_a_small_run_is_what_it_was():
+    """Frozen: other ISA levels round otherwise, which a few epochs do not blow up to more than this."""
+    model = TransformerSeq2Seq(**SMALL, max_epochs=6, batch_tokens=100).fit(DATES, SHORT)
+    np.testing.assert_allclose(model.loss_curve_, FROZEN_LOSSES, rtol=2e-3)
+    rng = np.random.default_rng(1)
+    new = [rng.integers(0, 6, n).tolist() for n in rng.integers(5, 8, 100)]  # longer than what it has learned from
+    assert abs(reverser().score(new, [ids[::-1] for ids in new]) - FROZEN_BLEU) < 5
 
 
 @pytest.mark.parametrize("make", [dates, lm])
