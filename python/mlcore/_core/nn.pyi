@@ -365,7 +365,7 @@ def pointwise_loss(
     n_threads: int,
 ) -> tuple[Floats, Floats | None]: ...
 
-# ---- networks without a tape (nn/inference.cpp, nn/transformer_decoder.cpp) ----
+# ---- networks without a tape (nn/inference.cpp, nn/transformer_decoder.cpp, nn/transformer_encoder.cpp) ----
 
 class StepModel:
     """A network that writes one token after the other."""
@@ -389,15 +389,6 @@ class TransformerDecoder(StepModel):
         output_bias: Floats | None = None,
         embedding_scale: float = 1.0,
         positions: Floats | str | None = None,
-# ---- networks without a tape (nn/transformer_encoder.cpp) ----
-
-class TransformerEncoder:
-    def __init__(
-        self,
-        layers: list[dict[str, Floats]],
-        *,
-        n_heads: int,
-        rotary: bool = False,
         rotary_base: float = 10000.0,
         final_norm: tuple[Floats | None, Floats | None] | None = None,
         norm_first: bool = False,
@@ -412,6 +403,23 @@ class TransformerEncoder:
     def reads_memory(self) -> bool: ...
     @property
     def n_blocks_in_use(self) -> int: ...
+
+class TransformerEncoder:
+    def __init__(
+        self,
+        layers: list[dict[str, Floats]],
+        *,
+        n_heads: int,
+        rotary: bool = False,
+        rotary_base: float = 10000.0,
+        final_norm: tuple[Floats | None, Floats | None] | None = None,
+        norm_first: bool = False,
+        activation: str = "relu",
+        epsilon: float = 1e-5,
+        quantize: bool = False,
+        n_threads: int,
+    ) -> None: ...
+    def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
 
 # ---- tokens written one after the other (nn/search.cpp) ----
 
@@ -434,11 +442,6 @@ def search(
     seed: int = 0,
     n_threads: int,
 ) -> list[list[tuple[Ids, float, float]]]: ...
-        epsilon: float = 1e-5,
-        quantize: bool = False,
-        n_threads: int,
-    ) -> None: ...
-    def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
 
 # ---- recurrent decoder (nn/recurrent_decoder.cpp) ----
 
