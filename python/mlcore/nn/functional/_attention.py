@@ -151,7 +151,7 @@ def packed_attention(
     TypeError
         For other dtypes.
     """
-    inputs = [as_tensor(x) for x in projected]
+    inputs: list[Tensor] = list(operands(*projected))
     n_parts = _checked_parts(inputs, num_heads)
     to_heads = (0, 2, 1, 3) if batch_first else (1, 2, 0, 3)  # from the axes of the input, heads, vectors
 
