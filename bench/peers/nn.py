@@ -21,7 +21,7 @@ from _bench import in_child, machine, memory_mb, parser, reset_peak, table
 from mlcore import nn
 from mlcore.nn import functional as F
 
-PARTS = ("linear", "softmax", "attention", "norm", "recurrent", "optimizer", "encoder", "memory")
+PARTS = ("linear", "softmax", "attention", "sentences", "norm", "recurrent", "optimizer", "encoder", "memory")
 
 Arrays = Sequence[Any]
 
@@ -135,6 +135,44 @@ def attention() -> Iterator[Workload]:
             )
             yield Workload(
                 f"attention{kind} {shape}, forward + backward", 1.5, train, train_peer, flops=14 * pairs * shape[3]
+            )
+
+
+def sentences() -> Iterator[Workload]:
+    """Attention of a batch of sentences: packed rows beside padding and a mask; all read one projection."""
+    n_heads, batch = 4, 160
+    for shortest, longest in ((20, 30), (5, 60)):
+        for depth in (32, 64):
+            lengths = np.random.default_rng(0).integers(shortest, longest + 1, batch)
+            offsets, width = np.concatenate([[0], np.cumsum(lengths)]), n_heads * depth
+            present = np.arange(longest) < lengths[:, None]
+            rows, g = draw(offsets[-1], 3 * width), draw(offsets[-1], width, seed=1)
+            padded = np.zeros((batch, longest, 3 * width), np.float32)
+            padded[present] = rows
+            mask, peer_g = torch.from_numpy(present), torch.zeros(batch, longest, width)
+            peer_g[mask] = torch.from_numpy(g)
+            x, y = leaf(rows), peer(padded)
+
+            def train(x: Any = x, g: Any = g, offsets: Any = offsets) -> Arrays:
+                x.grad = None
+                out = F.packed_attention([x], n_heads, offsets=offsets)[0]
+                out.backward(g)
+                return [out.data, x.grad]
+
+            def train_peer(y: Any = y, g: Any = peer_g, mask: Any = mask, depth: int = depth) -> Arrays:
+                y.grad = None
+                heads = [part.unflatten(-1, (n_heads, depth)).transpose(1, 2) for part in y.chunk(3, -1)]
+                out = torch.nn.functional.scaled_dot_product_attention(*heads, attn_mask=mask[:, None, None])
+                out = out.transpose(1, 2).flatten(2)
+                out.backward(g)
+                return [out.detach()[mask], y.grad[mask]]
+
+            yield Workload(
+                f"attention of {batch} sentences of {shortest} to {longest}, 4 heads of {depth}, forward + backward",
+                3,
+                train,
+                train_peer,
+                flops=14 * float((lengths**2).sum()) * width,
             )
 
 
