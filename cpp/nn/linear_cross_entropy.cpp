@@ -14,9 +14,9 @@ namespace {
 
 using linalg::gemm, linalg::PackedMatrix, linalg::transposed;
 
-/// Rows of a chunk: its logits take about 8 MiB. A chunk is never so small that going once over W costs more than the
-/// products.
-std::size_t chunk_rows(std::size_t n) { return std::max<std::size_t>((std::size_t{1} << 21) / n, 256); }
+/// Rows of a chunk: its logits take about 16 MiB. With 256 rows and more, going over W once a chunk costs little beside
+/// the products; twice as many are 4 % faster, for they share one packing of their gradients among more columns.
+std::size_t chunk_rows(std::size_t n) { return std::max<std::size_t>((std::size_t{1} << 22) / n, 256); }
 
 CrossEntropy targets_of(const LinearCrossEntropy& problem) {
     CrossEntropy targets;

