@@ -7,6 +7,7 @@ import pytest
 
 from mlcore.nn import optim
 from mlcore.nn.functional._cross_entropy import cross_entropy, nll_loss
+from mlcore.nn.functional._linear_cross_entropy import linear_cross_entropy
 from mlcore.nn.functional._losses import mse_loss
 from mlcore.nn.functional._softmax import log_softmax
 from mlcore.nn.layers._losses import CrossEntropyLoss, FocalLoss
@@ -23,6 +24,7 @@ def classes():
 
 def losses_with_weights_of_their_own():
     class_weight = np.float32([0.1, 3.0, 0.01])
+    class_vectors = np.float32([[1, 0.5, 0], [0, 1, -0.5], [-1, 0, 1]])
     return {
         "mean": cross_entropy,
         "class weights": CrossEntropyLoss(class_weight),
@@ -30,6 +32,7 @@ def losses_with_weights_of_their_own():
         "focal": FocalLoss(2.0, class_weight),
         "log-likelihood": lambda output, target: nll_loss(log_softmax(output, 1), target, class_weight),
         "terms": lambda output, target: 0.5 * cross_entropy(output, target, class_weight) + 0.25,
+        "output layer": lambda output, target: linear_cross_entropy(output, class_vectors, target, label_smoothing=0.1),
         "sum": CrossEntropyLoss(reduction="sum"),
         "own": lambda output, target: (
             cross_entropy(output, target, reduction="sum") * (1 / max((target != -100).sum(), 1)),
