@@ -1,5 +1,6 @@
 // Submodule `nn`: the decoder of a Transformer, from the arrays of a state_dict.
 #include "nn/inference/transformer_decoder.hpp"
+#include "bindings/nn/layer_arrays.hpp"
 #include "bindings/nn/nn.hpp"
 #include "bindings/nn/tensor_args.hpp"
 #include "bindings/run_guard.hpp"
@@ -15,49 +16,6 @@ namespace {
 
 using namespace bindings;
 using namespace nn;
-
-/// The arrays of one layer by their names.
-class LayerArrays {
-  public:
-    LayerArrays(std::size_t number, py::handle arrays) : where_("layer " + std::to_string(number) + ": ") {
-        if (!py::isinstance<py::dict>(arrays))
-            throw TypeError("layers must be dicts of arrays, got " + describe(arrays));
-        arrays_ = py::reinterpret_borrow<py::dict>(arrays);
-    }
-
-    bool has(const std::string& name) const { return arrays_.contains(name.c_str()) && !get(name).is_none(); }
-
-    std::size_t n_rows(const std::string& name) const { return tensor_arg<float>(named(name), get(name), 2).shape[0]; }
-
-    LinearWeights linear(const std::string& weight, const std::string& bias, std::size_t n_out,
-                         std::size_t n_in) const {
-        LinearWeights w;
-        w.weight = row_major(tensor_arg<float>(named(weight), get(weight), Shape{n_out, n_in}).data, n_out, n_in);
-        if (has(bias)) w.bias = tensor_arg<float>(named(bias), get(bias), Shape{n_out}).data;
-        return w;
-    }
-    NormWeights norm(const std::string& name, std::size_t d) const {
-        return {vector(name + ".weight", d), vector(name + ".bias", d)};
-    }
-
-  private:
-    const float* vector(const std::string& name, std::size_t d) const {
-        return has(name) ? tensor_arg<float>(named(name), get(name), Shape{d}).data : nullptr;
-    }
-    py::handle get(const std::string& name) const {
-        if (!arrays_.contains(name.c_str())) throw ValueError(where_ + "there is no " + name);
-        return arrays_[name.c_str()];
-    }
-    /// For messages; valid until the next call.
-    const char* named(const std::string& name) const {
-        name_ = where_ + name;
-        return name_.c_str();
-    }
-
-    std::string where_;
-    mutable std::string name_;
-    py::dict arrays_;
-};
 
 DecoderLayerWeights layer_weights(const LayerArrays& arrays, std::size_t d, bool reads_memory) {
     DecoderLayerWeights w;
@@ -132,28 +90,8 @@ std::unique_ptr<TransformerDecoder> make_decoder(const py::list& layers, py::obj
     }
     w.output.weight = row_major(tensor_arg<float>("output_weight", output_weight, Shape{V, d}).data, V, d);
     w.output.bias = optional_tensor_arg<float>("output_bias", output_bias, Shape{V}).data;
-    if (!final_norm.is_none()) {
-        if (!py::isinstance<py::sequence>(final_norm) || py::len(final_norm) != 2)
-            throw TypeError("final_norm must be a pair of weight and bias or None, got " + describe(final_norm));
-        const auto pair = py::reinterpret_borrow<py::sequence>(final_norm);
-        w.has_final_norm = true;
-        w.final_norm = {optional_tensor_arg<float>("weight of final_norm", pair[0], Shape{d}).data,
-                        optional_tensor_arg<float>("bias of final_norm", pair[1], Shape{d}).data};
-    }
+    w.has_final_norm = read_final_norm(final_norm, d, w.final_norm);
     return run(n_threads, 0, [&](const RunContext& ctx) { return std::make_unique<TransformerDecoder>(ctx, w); });
-}
-
-/// offsets (S + 1) of n rows: 0, never falling, at last n.
-std::span<const std::int64_t> offsets_arg(py::handle object, std::size_t n, std::int64_t least) {
-    const auto offsets = span_arg<std::int64_t>("offsets", object);
-    if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(n))
-        throw ValueError("offsets must begin with 0 and end with the number of rows, " + std::to_string(n));
-    for (std::size_t i = 1; i < offsets.size(); ++i)
-        if (offsets[i] < offsets[i - 1] || offsets[i] - offsets[i - 1] < least)
-            throw ValueError("sequence " + std::to_string(i - 1) + " must have " + std::to_string(least) +
-                             " rows or more, but its offsets are " + std::to_string(offsets[i - 1]) + " and " +
-                             std::to_string(offsets[i]));
-    return offsets;
 }
 
 void start(TransformerDecoder& decoder, py::object memory, py::object offsets, int n_threads) {

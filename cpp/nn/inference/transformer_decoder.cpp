@@ -3,7 +3,6 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "nn/inference/cached_attention.hpp"
-#include "nn/layer_norm.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -49,7 +48,7 @@ struct TransformerDecoder::Part {
     float *x, *normed, *mixed; // (n, d)
     float* wide;               // (n, 3 d) or (n, hidden)
     float* query;              // (n, width of the heads)
-    float *mean, *rstd;        // (n)
+    float* statistics;         // (2, n), of a norm
     float* scores;             // (threads, n_scores)
     std::size_t n_scores;
     float* logits; // (n, V) or nullptr
@@ -57,10 +56,9 @@ struct TransformerDecoder::Part {
 
 TransformerDecoder::TransformerDecoder(const RunContext& ctx, const DecoderWeights& w)
     : d_(w.embedding.cols), n_tokens_(w.output.weight.rows), n_heads_(w.n_heads), norm_first_(w.norm_first),
-      has_final_norm_(w.has_final_norm), activation_(w.activation), epsilon_(w.epsilon),
-      embedding_scale_(w.embedding_scale), positions_(w.positions), rotary_base_(w.rotary_base),
-      embedding_(w.embedding.rows * d_), final_norm_(copied(w.final_norm)),
-      output_(ctx, w.output.weight, w.output.bias, w.quantize) {
+      has_final_norm_(w.has_final_norm), activation_(w.activation), embedding_scale_(w.embedding_scale),
+      positions_(w.positions), rotary_base_(w.rotary_base), embedding_(w.embedding.rows * d_),
+      final_norm_(w.final_norm, d_, w.epsilon), output_(make_projection(ctx, w.output, w.quantize)) {
     MLCORE_CHECK(n_heads_ > 0 && d_ % n_heads_ == 0, "heads must divide the width");
     for (std::size_t i = 0; i < w.embedding.rows; ++i)
         for (std::size_t j = 0; j < d_; ++j) embedding_[i * d_ + j] = embedding_scale_ * w.embedding(i, j);
@@ -70,9 +68,7 @@ TransformerDecoder::TransformerDecoder(const RunContext& ctx, const DecoderWeigh
             for (std::size_t j = 0; j < d_; ++j) position_table_[i * d_ + j] = w.position_table(i, j);
     }
     n_weights_ = n_tokens_ * d_;
-    const auto packed = [&](const LinearWeights& linear) {
-        return Projection(ctx, linear.weight, linear.bias, w.quantize);
-    };
+    const auto packed = [&](const LinearWeights& linear) { return make_projection(ctx, linear, w.quantize); };
     layers_.reserve(w.layers.size());
     for (const DecoderLayerWeights& from : w.layers) {
         Layer& layer = layers_.emplace_back();
@@ -86,19 +82,12 @@ TransformerDecoder::TransformerDecoder(const RunContext& ctx, const DecoderWeigh
         }
         layer.linear1 = packed(from.linear1);
         layer.linear2 = packed(from.linear2);
-        for (const NormWeights& norm : from.norms) layer.norms.push_back(copied(norm));
+        for (const NormWeights& norm : from.norms) layer.norms.emplace_back(norm, d_, w.epsilon);
         MLCORE_CHECK(layer.norms.size() == (reads_memory_ ? 3u : 2u), "a layer has a norm for each of its parts");
         hidden_ = std::max(hidden_, from.linear1.weight.rows);
         n_weights_ += (reads_memory_ ? 6 : 4) * d_ * d_ + 2 * d_ * from.linear1.weight.rows;
     }
     cache_ = TokenCache(layers_.size(), layout(d_, n_heads_).token_floats());
-}
-
-TransformerDecoder::Norm TransformerDecoder::copied(const NormWeights& w) const {
-    Norm norm;
-    if (w.weight) norm.weight.assign(w.weight, w.weight + d_);
-    if (w.bias) norm.bias.assign(w.bias, w.bias + d_);
-    return norm;
 }
 
 // ---- what is written about ----
@@ -267,8 +256,7 @@ void TransformerDecoder::run_parts(const RunContext& ctx, std::span<const std::s
         part.mixed = take(d_);
         part.wide = take(wide);
         part.query = take(heads.width());
-        part.mean = take(1);
-        part.rstd = take(1);
+        part.statistics = take(2);
         part.scores = scores_.data() + static_cast<std::size_t>(thread) * n_scores;
         part.n_scores = n_scores;
         part.logits = logits ? logits + first * n_tokens_ : nullptr;
@@ -292,11 +280,6 @@ void TransformerDecoder::embed(const Part& part) const {
         const float* position = position_table_.data() + part.rows[i].position() * d_;
         for (std::size_t j = 0; j < d_; ++j) x[j] = row[j] + position[j];
     }
-}
-
-void TransformerDecoder::normalise(const RunContext& ctx, const Norm& w, const Part& part, float* y) const {
-    layer_norm(ctx, part.x, part.n, d_, epsilon_, w.weight.empty() ? nullptr : w.weight.data(),
-               w.bias.empty() ? nullptr : w.bias.data(), y, part.mean, part.rstd);
 }
 
 /// Entries i and i + depth / 2 of each head by the angles of a position; padded heads.
@@ -334,10 +317,10 @@ void TransformerDecoder::run_layers(const RunContext& ctx, const Part& part) {
     const std::size_t n = part.n;
     const MatrixView<float> X = row_major(part.x, n, d_);
     /// x = x + f(norm(x)) or norm(x + f(x)): f(input) adds to x.
-    const auto sublayer = [&](const Norm& w, auto&& f) {
-        if (norm_first_) normalise(ctx, w, part, part.normed);
+    const auto sublayer = [&](const NormLayer& w, auto&& f) {
+        if (norm_first_) w.apply(ctx, part.x, n, part.normed, part.statistics);
         f(row_major<const float>(norm_first_ ? part.normed : part.x, n, d_));
-        if (!norm_first_) normalise(ctx, w, part, part.x);
+        if (!norm_first_) w.apply(ctx, part.x, n, part.x, part.statistics);
     };
     const auto attend_all = [&](std::size_t tokens, auto&& attend_row) {
         const double ns = 0.05 * static_cast<double>(tokens * heads.token_floats());
@@ -388,7 +371,7 @@ void TransformerDecoder::run_layers(const RunContext& ctx, const Part& part) {
         });
     }
     if (!part.logits) return;
-    if (has_final_norm_) normalise(ctx, final_norm_, part, part.normed);
+    if (has_final_norm_) final_norm_.apply(ctx, part.x, n, part.normed, part.statistics);
     output_.apply(ctx, row_major<const float>(has_final_norm_ ? part.normed : part.x, n, d_),
                   row_major(part.logits, n, n_tokens_));
 }

@@ -14,6 +14,7 @@
 
 #include "core/memory.hpp"
 #include "linalg/activation.hpp"
+#include "nn/inference/layer_weights.hpp"
 #include "nn/inference/projection.hpp"
 #include "nn/inference/token_cache.hpp"
 #include "nn/search/step_model.hpp"
@@ -24,15 +25,6 @@
 #include <vector>
 
 namespace mlcore::nn {
-
-struct LinearWeights {
-    MatrixView<const float> weight; // (out, in)
-    const float* bias = nullptr;    // (out); optional
-};
-
-struct NormWeights {
-    const float *weight = nullptr, *bias = nullptr; // (d); optional
-};
 
 struct DecoderLayerWeights {
     LinearWeights self_in, self_out;   // (3 d, d): queries, keys, values; (d, d)
@@ -83,12 +75,9 @@ class TransformerDecoder final : public StepModel {
     std::size_t n_blocks_in_use() const { return cache_.n_blocks_in_use(); }
 
   private:
-    struct Norm {
-        std::vector<float> weight, bias;
-    };
     struct Layer {
         Projection self_in, self_out, cross_query, cross_memory, cross_out, linear1, linear2;
-        std::vector<Norm> norms;
+        std::vector<NormLayer> norms;
         Scratch<float> memory; // (N, token_floats): keys and values of what is read
     };
     /// A hypothesis as far as it is written.
@@ -110,8 +99,6 @@ class TransformerDecoder final : public StepModel {
     /// Rows that go through the layers together, and the memory that they are computed in.
     struct Part;
 
-    Norm copied(const NormWeights& weights) const;
-    void normalise(const RunContext& ctx, const Norm& weights, const Part& part, float* y) const;
     void start_sources(std::size_t n_sources);
     void make_lists(std::size_t n_rows, std::size_t longest);
     void know_positions(std::size_t n);
@@ -125,13 +112,13 @@ class TransformerDecoder final : public StepModel {
     std::size_t d_ = 0, n_tokens_ = 0, n_heads_ = 1, hidden_ = 0, n_weights_ = 0;
     bool norm_first_ = false, reads_memory_ = false, has_final_norm_ = false;
     linalg::Activation activation_ = linalg::Activation::relu;
-    float epsilon_ = 0, embedding_scale_ = 1;
+    float embedding_scale_ = 1;
     PositionKind positions_ = PositionKind::none;
     double rotary_base_ = 10000;
     std::vector<Layer> layers_;
     std::vector<float> embedding_;      // (V, d)
     std::vector<float> position_table_; // (positions, d), or of rotations (positions, depth): cosines, then sines
-    Norm final_norm_;
+    NormLayer final_norm_;
     Projection output_;
 
     std::size_t n_sources_ = 0;
