@@ -124,7 +124,7 @@ void start_prompts(TransformerDecoder& decoder, py::object ids, py::object offse
 } // namespace
 
 void register_nn_transformer_decoder(py::module_& m) {
-    py::class_<TransformerDecoder, StepModel>(m, "TransformerDecoder", py::is_final(),
+    py::class_<TransformerDecoder, StepModel>(m, "TransformerDecoder", py::is_final(), py::dynamic_attr(),
                                               "The decoder of a Transformer, or a language model, without a tape.")
         .def(py::init(&make_decoder), py::arg("layers"), py::arg("embedding"), py::arg("output_weight"), py::kw_only(),
              py::arg("n_heads"), py::arg("output_bias") = py::none(), py::arg("embedding_scale") = 1.0,

@@ -404,6 +404,25 @@ class TransformerDecoder(StepModel):
     @property
     def n_blocks_in_use(self) -> int: ...
 
+# ---- networks without a tape (nn/transformer_encoder.cpp) ----
+
+class TransformerEncoder:
+    def __init__(
+        self,
+        layers: list[dict[str, Floats]],
+        *,
+        n_heads: int,
+        rotary: bool = False,
+        rotary_base: float = 10000.0,
+        final_norm: tuple[Floats | None, Floats | None] | None = None,
+        norm_first: bool = False,
+        activation: str = "relu",
+        epsilon: float = 1e-05,
+        quantize: bool = False,
+        n_threads: int,
+    ) -> None: ...
+    def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
+
 class TransformerEncoder:
     def __init__(
         self,

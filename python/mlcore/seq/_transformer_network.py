@@ -259,9 +259,12 @@ class TransformerNetwork(_Transformer):
 
     def encode(self, source: Packed) -> Tensor:
         """Return what the encoder makes of sources: rows (N, d_model)."""
-        embedding = self.embedding if self.source_embedding is None else self.source_embedding
-        found: Tensor = self.encoder_stack(self._embedded(embedding, source), offsets=source.offsets)
+        rows = self._embedded(self._embedding_of_sources(), source)
+        found: Tensor = self.encoder_stack(rows, offsets=source.offsets)
         return found
+
+    def _embedding_of_sources(self) -> Embedding:
+        return self.embedding if self.source_embedding is None else self.source_embedding
 
     def _hidden(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         assert source is not None
@@ -279,10 +282,26 @@ class TransformerNetwork(_Transformer):
         assert isinstance(last, LayerNorm)
         return last
 
+    def decoder(self, quantize: bool = False) -> Any:
+        """Return a decoder without a tape, as the base class, and with it an encoder: its attribute ``encoder``."""
+        decoder = super().decoder(quantize)
+        stack, norm = self.encoder_stack, self.encoder_stack.norm
+        decoder.encoder = core.nn.TransformerEncoder(
+            [{name: p.data for name, p in layer.named_parameters()} for layer in stack.layers],
+            n_heads=self.n_heads,
+            rotary=self.positions == "rotary",
+            final_norm=None if norm is None else (norm.weight.data, norm.bias.data),
+            norm_first=self.norm_first,
+            quantize=quantize,
+            n_threads=n_threads(),
+        )
+        return decoder
+
     def start(self, decoder: Any, source: Packed) -> None:
         """Encode the sources and hand what was found over to a decoder of :meth:`decoder`."""
         with evaluating(self):
-            memory = self.encode(source).data
+            rows = self._embedded(self._embedding_of_sources(), source).data
+        memory = decoder.encoder(rows, source.offsets, n_threads=n_threads())
         decoder.start(memory, source.offsets, n_threads=n_threads())
 
     def attention(self, source: Packed, target: Packed) -> list[NDArray[np.float32]]:
