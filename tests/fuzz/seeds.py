@@ -93,6 +93,10 @@ def _made():
     yield mlcore.TransformerSeq2Seq(**network, **options).fit([[1, 2], [3]], [["a"], ["b", "c"]])
     yield mlcore.TransformerLM(**network, tokenizer="char", warm_start=True).fit(TEXTS)
     yield mlcore.TransformerLM()
+    recurrent = {"embedding_size": 3, "hidden_size": 4, "max_epochs": 1, "random_state": 0}
+    yield mlcore.Seq2Seq(**recurrent).fit(TEXTS, TEXTS[::-1])
+    options = {"cell": "gru", "attention": "dot", "n_layers": 2, "bidirectional": False, "input_feeding": True}
+    yield mlcore.Seq2Seq(**recurrent, **options, warm_start=True).fit(TEXTS, TEXTS[::-1])
     yield mlcore.Phrases(min_count=1, threshold=0.1, connector_words=["and"]).fit(TEXTS)
 
 

@@ -35,6 +35,7 @@ from mlcore import (
     Phrases,
     Ridge,
     RidgeCV,
+    Seq2Seq,
     TfidfTransformer,
     TfidfVectorizer,
     TransformerLM,
@@ -265,6 +266,10 @@ def sequence_models():
             **options, tokenizer=None, positions="learned", norm_first=True, tied_embeddings=False, max_length=9
         ).fit([[7, 3], [3], [9, 9, 7]], [[3, 7], [3], [7, 9, 9]]),
     )
+    recurrent = {"embedding_size": 6, "hidden_size": 8, "max_epochs": 8, "batch_tokens": 10, "random_state": 0}
+    yield "recurrent", Seq2Seq(**recurrent, learning_rate=0.02).fit(GERMAN, ENGLISH)
+    ids = {"tokenizer": None, "cell": "gru", "attention": "general", "n_layers": 2, "input_feeding": True}
+    yield "recurrent-ids", Seq2Seq(**recurrent, **ids).fit([[7, 3], [3], [9, 9, 7]], [[3, 7], [3], [7, 9, 9]])
     yield "lm", TransformerLM(**options, tokenizer="char", lowercase=True).fit(ENGLISH)
 
 

@@ -26,6 +26,7 @@ from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._recurrent import GRU, LSTM, RNN
 from mlcore.nn.tensor import Tensor, concatenate, no_grad, stack
+from mlcore.nn.training._steps import evaluating
 from mlcore.seq._network import SequenceNetwork, inputs_and_labels
 from mlcore.seq._packed import Packed
 from mlcore.seq._recurrent_attention import RecurrentAttention
@@ -245,6 +246,15 @@ class RecurrentNetwork(SequenceNetwork):
         loss = F.linear_cross_entropy(hidden, output.weight, labels, output.bias, label_smoothing=smoothing)
         return loss, len(labels)
 
+    def negative_log_likelihoods(self, target: Packed, source: Packed) -> NDArray[np.float64]:
+        """Return the sum of -log p over the tokens of each target, shape (B,)."""
+        inputs, labels = inputs_and_labels(target)
+        output = self.output
+        with evaluating(self):
+            hidden, _ = self._hidden(source, inputs)
+            losses = F.linear_cross_entropy(hidden, output.weight, labels, output.bias, reduction="none")
+        return np.add.reduceat(losses.data.astype(np.float64), inputs.offsets[:-1])
+
     def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
         assert source is not None
@@ -265,7 +275,7 @@ class RecurrentNetwork(SequenceNetwork):
         """
         if self.attend is None:
             raise ValueError("a network without attention has none to look at")
-        with no_grad():
+        with evaluating(self):
             _, weights = self._hidden(source, inputs_and_labels(target)[0])
         return [np.concatenate(steps) for steps in weights]
 
@@ -292,7 +302,7 @@ class RecurrentNetwork(SequenceNetwork):
 
     def start(self, decoder: Any, source: Packed) -> None:
         """Encode the sources and hand what was found over to a decoder of :meth:`decoder`."""
-        with no_grad():
+        with evaluating(self):
             memory, offsets, states = self.encode(source)
         h, c = (*(state.data for state in states), None)[:2]
         decoder.start(h, c, None if self.attend is None else memory.data, offsets, n_threads=n_threads())
