@@ -99,3 +99,20 @@ def test_beams_and_scores_are_those_of_transformers(marian_case, early_stopping,
             assert score == pytest.approx(expected, rel=1e-5, abs=1e-5)
             length = len(tokens) + (END in sequence)
             assert score == pytest.approx(log_probability / length**length_penalty, rel=1e-6)
+
+
+def test_int8_is_as_near_to_float32_as_ctranslate2s():
+    """Random weights write texts that a little noise changes; it must not be more than the peer's."""
+    case = Case(tied=False)
+    expected = case.ours()
+    decoder = case.network.decoder(quantize=True)
+    ours = translators.mlcore_write(case.network, decoder, case.sources, 1, LENGTH)
+    model = translators.ctranslate2_model(case.weights, case.shape, "int8", 1)
+    theirs = translators.ctranslate2_write(model, case.sources, 1, LENGTH)
+
+    def same_tokens(texts):
+        """Tokens up to the first that differs."""
+        pairs = zip(texts, expected, strict=True)
+        return sum(next((i for i, (a, b) in enumerate(zip(t, e, strict=False)) if a != b), len(e)) for t, e in pairs)
+
+    assert same_tokens(ours) >= 0.8 * same_tokens(theirs)
