@@ -423,23 +423,6 @@ class TransformerEncoder:
     ) -> None: ...
     def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
 
-class TransformerEncoder:
-    def __init__(
-        self,
-        layers: list[dict[str, Floats]],
-        *,
-        n_heads: int,
-        rotary: bool = False,
-        rotary_base: float = 10000.0,
-        final_norm: tuple[Floats | None, Floats | None] | None = None,
-        norm_first: bool = False,
-        activation: str = "relu",
-        epsilon: float = 1e-5,
-        quantize: bool = False,
-        n_threads: int,
-    ) -> None: ...
-    def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
-
 # ---- tokens written one after the other (nn/search.cpp) ----
 
 def search(
@@ -461,25 +444,6 @@ def search(
     seed: int = 0,
     n_threads: int,
 ) -> list[list[tuple[Ids, float, float]]]: ...
-
-# ---- networks without a tape (nn/transformer_encoder.cpp) ----
-
-class TransformerEncoder:
-    def __init__(
-        self,
-        layers: list[dict[str, Floats]],
-        *,
-        n_heads: int,
-        rotary: bool = False,
-        rotary_base: float = 10000.0,
-        final_norm: tuple[Floats | None, Floats | None] | None = None,
-        norm_first: bool = False,
-        activation: str = "relu",
-        epsilon: float = 1e-5,
-        quantize: bool = False,
-        n_threads: int,
-    ) -> None: ...
-    def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
 
 # ---- recurrent decoder (nn/recurrent_decoder.cpp) ----
 

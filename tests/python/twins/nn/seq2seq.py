@@ -1,4 +1,4 @@
-"""Twin of the recurrent network of Seq2Seq: logits of one pair at a time, step by step, in the precision of the weights.
+"""Twin of the recurrent network of Seq2Seq: logits of one pair at a time, step by step, in the weights' precision.
 
 `state` is a state_dict of NumPy arrays.
 """
