@@ -151,10 +151,11 @@ void multiply(const RunContext& ctx, MatrixView<const float> A, const PackedMatr
     const std::size_t whole = B.cols() / tile_cols; // panels without columns that are missing
     const double work = 2.0 * static_cast<double>(m) * static_cast<double>(n_k * columns * tile_cols) / flops_per_ns;
     const auto threads = static_cast<std::size_t>(threads_for(ctx, work));
-    // Blocks of rows, several a thread; columns are cut as well where there are too few rows for that.
+    // Blocks of rows, several a thread; columns are cut as well where there are too few rows for that, which packs each
+    // block again for every part: rather one block more than a cut.
     const std::size_t wanted = threads == 1 ? 1 : 4 * threads;
     const std::size_t tiles = (m + tile_rows - 1) / tile_rows;
-    std::size_t block = std::min(most_rows / tile_rows, std::max<std::size_t>((tiles + wanted - 1) / wanted, 4));
+    std::size_t block = std::min(most_rows / tile_rows, std::max<std::size_t>(tiles / wanted, 4));
     block = std::min(block, tiles) * tile_rows;
     const std::size_t row_blocks = (m + block - 1) / block;
     const std::size_t column_blocks = std::clamp<std::size_t>((wanted + row_blocks - 1) / row_blocks, 1, columns);
