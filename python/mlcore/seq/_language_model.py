@@ -129,7 +129,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
     --------
     >>> from mlcore import TransformerLM
     >>> texts = ["the cat drinks milk", "the dog drinks water", "the bird eats seeds"] * 20
-    >>> model = TransformerLM(d_model=32, n_layers=1, dim_feedforward=64, max_epochs=10, random_state=0).fit(texts)
+    >>> small = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64, "learning_rate": 5e-3, "random_state": 0}
+    >>> model = TransformerLM(**small, max_epochs=10).fit(texts)
     >>> model.generate(["the dog"], sampling="greedy")
     ['the dog drinks water']
     >>> model.perplexity(["the bird eats seeds"]) < model.perplexity(["seeds eats the bird"])

@@ -196,10 +196,10 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
     >>> from mlcore import TransformerSeq2Seq
     >>> days, months = ["first", "second", "third"], ["May", "June", "July"]
     >>> sources = [f"the {day} of {month}" for day in days for month in months]
-    >>> targets = [f"{d}.{m}." for d in (1, 2, 3) for m in (5, 6, 7)]
-    >>> model = TransformerSeq2Seq(d_model=32, n_layers=1, dim_feedforward=64, max_epochs=60, random_state=0)
-    >>> model.fit(sources, targets).predict(["the third of June"])
-    ['3.6.']
+    >>> targets = [f"{d}/{m}" for d in (1, 2, 3) for m in (5, 6, 7)]
+    >>> small = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64, "learning_rate": 5e-3, "random_state": 0}
+    >>> TransformerSeq2Seq(**small, max_epochs=60).fit(sources, targets).predict(["the third of June"])
+    ['3/6']
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -16,7 +16,7 @@ from mlcore.nn.layers._containers import Sequential
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor
-from mlcore.nn.training._averaging import EMA, SWA
+from mlcore.nn.training._averaging import EMA, SWA, CheckpointAverage
 from mlcore.nn.training._checkpoint import read_checkpoint, write_checkpoint
 from mlcore.nn.training._trainer import Trainer
 
@@ -90,15 +90,16 @@ def result(trainer):
         {},
         {"average": "ema", "accumulate": 2},
         {"average": "swa", "schedule": None},
+        {"average": "last"},
         {"patience": 2, "schedule_every": "epoch"},
         {"bucket_by_length": np.arange(100) % 7, "optimizer": lambda p: optim.SGD(p, 0.05, 0.9, nesterov=True)},
     ],
-    ids=["plain", "ema and accumulation", "swa", "early stopping", "buckets"],
+    ids=["plain", "ema and accumulation", "swa", "last epochs", "early stopping", "buckets"],
 )
 @pytest.mark.parametrize("kill_at", [1, 9, 34])
 def test_a_run_that_is_cut_goes_on_bit_for_bit(tmp_path, options, kill_at):
     def options_of_run():
-        average = {"ema": EMA(0.9), "swa": SWA(1)}.get(options.get("average"))
+        average = {"ema": EMA(0.9), "swa": SWA(1), "last": CheckpointAverage(2)}.get(options.get("average"))
         return options | {"average": average, "checkpoint_every": 2}
 
     expected = result(fit(make(tmp_path / "whole", **options_of_run())))

@@ -15,7 +15,7 @@ from mlcore.nn.layers._containers import Sequential
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._module import Module, Parameter
 from mlcore.nn.tensor import Tensor
-from mlcore.nn.training._averaging import EMA, SWA
+from mlcore.nn.training._averaging import EMA, SWA, CheckpointAverage
 from mlcore.nn.training._batches import ArrayBatches, IterableBatches, Ragged, source_of
 from mlcore.nn.training._gradient_flow import GradientFlowWarning, NonFiniteError
 from mlcore.nn.training._trainer import Trainer
@@ -209,7 +209,7 @@ def test_the_weights_that_come_back_are_those_of_the_best_training_loss(classes,
     assert weights(one.model) != weights(network())  # the step of the last epoch stays
 
 
-@pytest.mark.parametrize("make", [lambda: EMA(0.8), lambda: SWA(2)])
+@pytest.mark.parametrize("make", [lambda: EMA(0.8), lambda: SWA(2), lambda: CheckpointAverage(3)])
 def test_averages(classes, make):
     X, y = classes
     seen, after_epochs, average = [], [], make()
@@ -265,6 +265,33 @@ def test_averages_refuse_what_they_cannot_be():
         EMA(1.0)
     with pytest.raises(ValueError, match="start_epoch"):
         SWA(-1)
+    with pytest.raises(ValueError, match="n_last"):
+        CheckpointAverage(0)
+
+
+def test_further_metrics_can_stop_a_training(classes):
+    X, y = classes
+    asked = []
+
+    def validate(model):
+        assert not model.training
+        assert not model[0](X[:1]).requires_grad
+        asked.append(len(asked))
+        return {"validation_luck": -abs(len(asked) - 3)}  # best in the third epoch
+
+    trainer = Trainer(
+        network(),
+        cross_entropy,
+        validate=validate,
+        monitor="validation_luck",
+        mode="max",
+        patience=2,
+        max_epochs=20,
+        random_state=0,
+    ).fit(X, y)
+    assert len(trainer.history) == len(asked) == 5
+    assert trainer.history.best_epoch == 2
+    np.testing.assert_array_equal(trainer.history["validation_luck"], [-2, -1, 0, -1, -2])
 
 
 # ---- steps of one's own ----------------------------------------------------------------------------------------------

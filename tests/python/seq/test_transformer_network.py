@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mlcore import nn
+from mlcore._native import core
 from mlcore.nn import functional as F
 from mlcore.seq import Packed, TransformerLMNetwork, TransformerNetwork
 from mlcore.seq._network import inputs_and_labels
@@ -103,6 +104,22 @@ def test_it_can_become_the_frequencies_of_tokens(options):
         network.eval().write_frequencies(log_p)
         logits = network(source, inputs_and_labels(TARGET)[0]).data
         np.testing.assert_allclose(logits, np.tile(log_p, (len(logits), 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", KINDS)
+def test_it_starts_its_decoder_with_and_without_a_tape(options):
+    network, found = make(**options), []
+    for has_tape in (True, False):
+        decoder = network.decoder()
+        if has_tape:
+            with nn.no_grad():
+                decoder.start(network.encode(SOURCE).data, SOURCE.offsets, n_threads=1)
+        else:
+            network.start(decoder, SOURCE)
+        found.append(core.nn.search(decoder, begin=2, end=3, max_length=8, n_threads=1))
+    for (one,), (other,) in zip(*found, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_allclose(one[2], other[2], rtol=1e-4)
 
 
 def test_what_it_refuses():
