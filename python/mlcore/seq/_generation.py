@@ -19,10 +19,13 @@ _ROWS = 256
 _READ = 8192
 """Tokens that are read at once."""
 
-_POSITIVE = [Interval(Integral, 1, None, closed="left")]
+BEAM_SIZE = Interval(Integral, 1, 10_000, closed="both")
+"""What a beam may be: a larger one is an oversight, which would take all memory there is."""
+
+_POSITIVE = [Interval(Integral, 1, 2**31 - 2, closed="both")]
 _CONSTRAINTS: dict[str, list[Any]] = {
     "n_best": _POSITIVE,
-    "beam_size": _POSITIVE,
+    "beam_size": [BEAM_SIZE],
     "length_penalty": [Interval(Real, None, None, closed="neither")],
     "max_length": _POSITIVE,
     "sampling": [StrOptions({"greedy", "beam", "sample"})],

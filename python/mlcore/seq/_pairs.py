@@ -1,7 +1,7 @@
 """What estimators from one sequence to another share: fit to pairs, predictions, BLEU, attention to look at."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from mlcore.metrics import corpus_bleu
 from mlcore.nn._runtime import Generator, threads
 from mlcore.seq._attention import Attention
 from mlcore.seq._base import BaseSequenceEstimator, rows_of
-from mlcore.seq._generation import Search, Written, write
+from mlcore.seq._generation import BEAM_SIZE, Search, Written, write
 from mlcore.seq._inputs import read_sequences, read_texts
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._tokens import learn_tokens, pack_sources, pack_targets
@@ -28,7 +28,7 @@ class BasePairEstimator(BaseSequenceEstimator):
         **BaseSequenceEstimator._parameter_constraints,
         "scoring": [StrOptions({"loss", "bleu"})],
         "share_vocabulary": ["boolean", None],
-        "beam_size": [Interval(Integral, 1, None, closed="left")],
+        "beam_size": [BEAM_SIZE],
         "length_penalty": [Interval(Real, None, None, closed="neither")],
     }
     scoring: str
@@ -195,7 +195,7 @@ class BasePairEstimator(BaseSequenceEstimator):
         n_best : int, default=1
             Targets for each source, the best first; at most `beam_size` in a beam search, samples in sampling.
         beam_size : int or None, default=None
-            Hypotheses that are kept at each step; None: that of the estimator.
+            Hypotheses that are kept at each step, at most 10,000; None: that of the estimator.
         length_penalty : float or None, default=None
             Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``, the end token counted:
             0 prefers short ones, the larger the longer. None: that of the estimator.

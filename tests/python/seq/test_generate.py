@@ -237,6 +237,7 @@ def test_validation_by_bleu(scoring):
         ({"n_best": 2, "sampling": "greedy"}, "greedy search finds one text"),
         ({"sampling": "best"}, "The 'sampling' parameter of generate of TransformerSeq2Seq must be"),
         ({"beam_size": 0}, "The 'beam_size' parameter"),
+        ({"beam_size": 10**30}, "The 'beam_size' parameter"),
         ({"temperature": 0.0}, "The 'temperature' parameter"),
         ({"top_p": 0.0}, "The 'top_p' parameter"),
         ({"top_k": -1}, "The 'top_k' parameter"),
