@@ -133,7 +133,8 @@ BleuScore bleu_score(std::span<const std::int64_t> statistics, const BleuOptions
     double sum = 0; // of logarithms; that of 0 is a large negative number, so that the score becomes 0
     for (std::size_t n = 0; n < effective_order; ++n)
         sum += result.precisions[n] == 0 ? -9999999999.0 : std::log(result.precisions[n]);
-    result.score = result.brevity_penalty * std::exp(sum / static_cast<double>(effective_order));
+    // Of a perfect text exp(log 100) is rounded to a little more than 100.
+    result.score = std::min(100.0, result.brevity_penalty * std::exp(sum / static_cast<double>(effective_order)));
     return result;
 }
 

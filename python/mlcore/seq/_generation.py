@@ -54,6 +54,10 @@ class Search(NamedTuple):
         """Raise ValueError where one is out of range, or they do not go together."""
         options = self._asdict()
         validate_parameter_constraints(_CONSTRAINTS, {name: options[name] for name in _CONSTRAINTS}, who)
+        if self.sampling != "sample" and (self.temperature, self.top_k, self.top_p) != (1.0, None, None):
+            raise ValueError(
+                f"temperature, top_k and top_p say how to draw: they need sampling='sample', got {self.sampling!r}"
+            )
         if self.sampling == "greedy" and self.n_best > 1:
             raise ValueError(f"greedy search finds one text, not n_best={self.n_best}: sampling='beam' finds more")
         if self.sampling == "beam" and self.n_best > self.beam_size:

@@ -239,6 +239,8 @@ def test_validation_by_bleu(scoring):
         ({"beam_size": 0}, "The 'beam_size' parameter"),
         ({"beam_size": 10**30}, "The 'beam_size' parameter"),
         ({"temperature": 0.0}, "The 'temperature' parameter"),
+        ({"temperature": 0.5}, "they need sampling='sample', got 'beam'"),
+        ({"top_p": 0.5, "sampling": "greedy"}, "they need sampling='sample', got 'greedy'"),
         ({"top_p": 0.0}, "The 'top_p' parameter"),
         ({"top_k": -1}, "The 'top_k' parameter"),
         ({"max_length": 0}, "The 'max_length' parameter"),

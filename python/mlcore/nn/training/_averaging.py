@@ -40,6 +40,9 @@ class WeightAverage:
     def after_epoch(self, model: Module, epoch: int) -> None:
         """Called at the end of each epoch, which count from 0."""
 
+    def _bring_up_to_date(self) -> None:
+        """Compute `values`, where that was put off until they are asked for."""
+
     def _add(self, model: Module, weight: float) -> None:
         sources = [p.data.reshape(-1) for p in model.parameters()]
         targets = [values.reshape(-1) for values in self.values]
@@ -59,12 +62,14 @@ class WeightAverage:
         """Exchange the average and the weights of the network; nothing if there is no average yet."""
         if self.n_averaged == 0:
             return
+        self._bring_up_to_date()
         for i, p in enumerate(model.parameters()):
             p.data, self.values[i] = self.values[i], p.data
             p._version.n_changes += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the average."""
+        self._bring_up_to_date()
         return {"n_averaged": self.n_averaged, "values": [values.copy() for values in self.values]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -137,20 +142,32 @@ class CheckpointAverage(WeightAverage):
             raise ValueError(f"n_last of CheckpointAverage must be >= 1, got {n_last}")
         self.n_last = n_last
         self.kept: list[list[Array]] = []  # the oldest first
+        self._is_stale = False  # whether `values` are older than `kept`
 
     def start(self, model: Module) -> None:
         """Start again, with the weights of `model`."""
         super().start(model)
-        self.kept = []
+        self.kept, self._is_stale = [], False
 
     def after_epoch(self, model: Module, epoch: int) -> None:  # noqa: ARG002
         """Put the weights in the place of the oldest ones."""
-        self.kept = [*self.kept, [p.data.copy() for p in model.parameters()]][-self.n_last :]
+        parameters = list(model.parameters())
+        is_full = len(self.kept) == self.n_last
+        weights = self.kept.pop(0) if is_full else [np.empty_like(p.data) for p in parameters]
+        for values, p in zip(weights, parameters, strict=True):
+            np.copyto(values, p.data)
+        self.kept.append(weights)
+        self.n_averaged, self._is_stale = self.n_averaged + 1, True
+
+    def _bring_up_to_date(self) -> None:
+        # Not after each epoch: of little data an epoch takes less time than the average.
+        if not self._is_stale:
+            return
         self.values = [values.copy() for values in self.kept[0]]
         targets = [values.reshape(-1) for values in self.values]
         for i, weights in enumerate(self.kept[1:], 2):
             core.nn.blend(targets, [values.reshape(-1) for values in weights], weight=1 / i, n_threads=n_threads())
-        self.n_averaged += 1
+        self._is_stale = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the average and of what it is made of."""
@@ -165,6 +182,7 @@ class CheckpointAverage(WeightAverage):
         ):
             raise ValueError(f"kept must hold the weights of {self.n_last} epochs at most, each like the average")
         self.kept = [[np.array(values, np.float32, order="C") for values in weights] for weights in state["kept"]]
+        self._is_stale = False
 
 
 def has_running_statistics(model: Module) -> bool:
