@@ -87,7 +87,7 @@ class Trainer(RunState):
         ones that are in it. None: no early stopping, the last weights stay.
     min_delta : float, default=0.0
         What counts as an improvement.
-    average : EMA, SWA or None, default=None
+    average : EMA, SWA, CheckpointAverage or None, default=None
         Average of the weights; validation is done with it, and the network has it at the end.
     checkpoint : path-like or None, default=None
         Where to write all that is needed to go on.
@@ -322,7 +322,8 @@ class Trainer(RunState):
         if self.average is not None:
             self.average.after_epoch(self.model, self.epoch)
         metrics = {**self._epoch_state.means(), "seconds": seconds}
-        with nullcontext() if self.average is None else self.average.applied(self.model):
+        looked_at = validation is not None or self._validate is not None or self._best.patience is not None
+        with self.average.applied(self.model) if self.average is not None and looked_at else nullcontext():
             if validation is not None:
                 metrics |= {f"validation_{name}": value for name, value in self._evaluate(validation).items()}
             if self._validate is not None:
