@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import effective_n_jobs, fitting, seed_from
+from mlcore._warnings import warn
 from mlcore.nn._runtime import Generator, threads
 from mlcore.nn.tensor import no_grad
 from mlcore.seq._base import BaseSequenceEstimator
@@ -15,7 +16,7 @@ from mlcore.seq._generation import Search
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._packed import Packed
 from mlcore.seq._tokens import learn_tokens
-from mlcore.seq._training import batches_of, check_cut
+from mlcore.seq._training import batches_of
 from mlcore.seq._transformer import TRANSFORMER_CONSTRAINTS, TransformerParameters
 from mlcore.seq._transformer_network import Shapes, TransformerLMNetwork, transformer_shapes
 from mlcore.seq._vocabulary import BEGIN, END
@@ -95,7 +96,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the first weights, of dropout and of the order of the texts.
     n_jobs : int or None, default=None
-        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit, generate and scores. None and -1: all CPUs that this process may use. Results do not depend on
+        it.
     verbose : int, default=0
         1: a progress bar with tokens per second and the loss; 2: a line an epoch through
         ``logging.getLogger("mlcore")``.
@@ -332,17 +334,17 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         Parameters
         ----------
         X : as in `fit`, default=("",)
-            How texts begin; empty ones leave it all to the model. Of what leaves no room within `max_length` the last
-            tokens are read, with a warning.
+            Prompts: how texts begin; empty ones leave it all to the model. Of one that leaves no room within
+            `max_length` the last tokens are read, with a warning.
         n_best : int, default=1
-            Texts for each begin, the best first; at most `beam_size` in a beam search, samples in sampling.
+            Texts for each prompt, the best first; at most `beam_size` in a beam search, samples in sampling.
         beam_size : int, default=5
             Hypotheses that are kept at each step of a beam search.
         length_penalty : float, default=1.0
             Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``, the end token counted:
             0 prefers short ones, the larger the longer.
         max_length : int or None, default=None
-            Most tokens of a text, its begin included; None: `max_length` of the estimator, which is the most.
+            Most tokens of a text, its prompt included; None: `max_length` of the estimator, which is the most.
         sampling : {"sample", "greedy", "beam"}, default="sample"
             Tokens drawn by their probabilities; the most probable token at each step; beam search.
         temperature : float, default=1.0
@@ -362,7 +364,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         Returns
         -------
         texts : list of n_texts str, or of lists of str with `n_best` above 1
-            The begin and what follows. With ``tokenizer=None`` lists of tokens in the place of str.
+            The prompt and what follows. With ``tokenizer=None`` lists of tokens in the place of str.
         scores : array of shape (n_texts,), or list of arrays with `n_best` above 1
             With `return_scores`: of what follows the sum of log p, divided as `length_penalty` says.
 
@@ -394,7 +396,12 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         search.check(f"generate of {name}")
         ids = self._target.encode(X, f"X of {name}")
         n_long = sum(len(entry) >= longest for entry in ids)
-        check_cut(n_long, len(ids), longest - 1, "begins")
+        if n_long:
+            warn(
+                f"{n_long} of {len(ids)} prompts leave no room within max_length={longest} tokens: of each the last "
+                f"{longest - 1} are read",
+                UserWarning,
+            )
         read = [[BEGIN, *entry][-longest:] if len(entry) >= longest else [BEGIN, *entry] for entry in ids]
         begin = np.array([entry[-1] for entry in read], np.int64)
         rooms = np.array([max(1, longest + 1 - len(entry)) for entry in read], np.int64)

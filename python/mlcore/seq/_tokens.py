@@ -15,6 +15,7 @@ from mlcore._state import Dict, Nothing, OneOf, Spec, Text, check_entries
 from mlcore.seq._inputs import Token, read_sequences, read_texts
 from mlcore.seq._packed import Packed
 from mlcore.seq._vocabulary import BEGIN, END, MARKERS, Vocabulary
+from mlcore.text._subword_models import least_vocab_size
 from mlcore.text._subword_tokenizer import SubwordTokenizer
 from mlcore.text._words import join_words, split_words
 
@@ -242,7 +243,9 @@ def learn_tokens(
     if tokenizer in SUBWORDS:
         texts = [lowered(read_texts(column, name), lowercase) for column, name in zip(columns, names, strict=True)]
         groups = [texts] if share is not False else [[column] for column in texts]
-        size = MAX_SUBWORDS if max_vocab is None else max_vocab
+        size, least = MAX_SUBWORDS if max_vocab is None else max_vocab, least_vocab_size(tokenizer)
+        if size < least:
+            raise ValueError(f"max_vocab must be >= {least} with tokenizer={tokenizer!r}, got {size}")
         trained = [
             Subwords(
                 SubwordTokenizer.train(chain(*group), kind=tokenizer, vocab_size=size, min_frequency=min_count),
@@ -267,6 +270,9 @@ def learn_tokens(
         tokens = [Tokens(splitters[0], Vocabulary.learn(both, min_count=min_count, max_vocab=max_vocab))] * len(columns)
     else:
         tokens = [Tokens(splitter, vocabulary) for splitter, vocabulary in zip(splitters, learned, strict=True)]
+    for t, entries, name in zip(tokens, split, names, strict=True):
+        if not t.vocabulary.tokens and any(map(len, entries)):
+            raise ValueError(f"no token of {name} occurs min_count={min_count} times: all of them would be unknown")
     return tokens, [[t.vocabulary.encode(entry) for entry in entries] for t, entries in zip(tokens, split, strict=True)]
 
 

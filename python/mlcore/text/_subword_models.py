@@ -67,6 +67,11 @@ def of_vocabulary(path: Path, *, lowercase: bool, strip_accents: bool | None) ->
     return tokenizer
 
 
+def least_vocab_size(kind: str, n_markers: int = len(SPECIAL_TOKENS)) -> int:
+    """Return how many tokens a trained tokenizer has at least: the markers, and of "bpe" all bytes."""
+    return n_markers + (256 if kind == "bpe" else 0)
+
+
 def trained(
     texts: Iterator[str],
     kind: str,
@@ -83,7 +88,7 @@ def trained(
     check_count("vocab_size of train", vocab_size)
     check_count("min_frequency of train", min_frequency)
     markers = list(dict.fromkeys([*SPECIAL_TOKENS, *special_tokens]))
-    least = len(markers) + (256 if kind == "bpe" else 0)
+    least = least_vocab_size(kind, len(markers))
     if vocab_size < least:
         raise ValueError(f"vocab_size of train must be >= {least}, the markers and the bytes, got {vocab_size}")
     options: dict[str, Any] = {

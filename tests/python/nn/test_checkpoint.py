@@ -191,7 +191,7 @@ def test_another_run_is_refused(tmp_path):
     other = Trainer(Sequential(Linear(6, 3)), cross_entropy, checkpoint=path, schedule=lambda o, n: optim.StepLR(o, n))
     with pytest.raises(ValueError, match="missing"):
         other.fit(*data(), resume=True)
-    with pytest.raises(ValueError, match="needs a Trainer with a checkpoint"):
+    with pytest.raises(ValueError, match="resume=True needs a checkpoint"):
         Trainer(Noisy(), cross_entropy).fit(*data(), resume=True)
     with pytest.raises(ValueError, match="checkpoint_every needs a checkpoint"):
         Trainer(Noisy(), cross_entropy, checkpoint_every=1)

@@ -54,7 +54,7 @@ def test_a_fit_that_is_gone_on_with_is_the_same(make, tmp_path):
     resumed = make(max_epochs=4, average_last=2, warmup_steps=5, checkpoint=path).fit(*data, resume=True)
     np.testing.assert_array_equal(weights(resumed), weights(whole))
     np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
-    with pytest.raises(ValueError, match="needs a Trainer with a checkpoint"):
+    with pytest.raises(ValueError, match="resume=True needs a checkpoint"):
         make().fit(*data, resume=True)
 
 
@@ -188,7 +188,12 @@ def test_progress_is_told_in_tokens(caplog, capsys):
         (lambda: pairs(n_heads=3).fit(SOURCES, TARGETS), ValueError, "n_heads=3 of .* must divide d_model=16"),
         (lambda: pairs(n_heads=16, positions="rotary").fit(SOURCES, TARGETS), ValueError, "even number"),
         (lambda: pairs(tokenizer=None).fit(SOURCES, TARGETS), TypeError, "texts need a tokenizer"),
-        (lambda: pairs(tokenizer="bpe", max_vocab=50).fit(SOURCES, TARGETS), ValueError, "vocab_size of train"),
+        (
+            lambda: pairs(tokenizer="bpe", max_vocab=50).fit(SOURCES, TARGETS),
+            ValueError,
+            "max_vocab must be >= 261 with tokenizer='bpe'",
+        ),
+        (lambda: pairs(min_count=1000).fit(SOURCES, TARGETS), ValueError, "occurs min_count=1000 times"),
         (lambda: pairs(dropout=1.0).fit(SOURCES, TARGETS), ValueError, "The 'dropout' parameter"),
     ],
 )

@@ -142,7 +142,7 @@ def test_lengths():
     with pytest.warns(UserWarning, match="1 of 2 sources are longer than max_length=256"):
         assert len(model.predict([[1], [1] * 300])) == 2
     assert all(len(line.split()) <= 3 for line in lm().generate(["", "the", "the cat"], max_length=3))
-    with pytest.warns(UserWarning, match="1 of 1 begins are longer than max_length=2 tokens"):
+    with pytest.warns(UserWarning, match="1 of 1 prompts leave no room within max_length=3 tokens: of each the last 2"):
         lm().generate(["the cat drinks milk"], max_length=3)
 
 

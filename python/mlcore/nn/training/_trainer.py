@@ -230,7 +230,7 @@ class Trainer(RunState):
     def _prepare(self, train: Source, *, resume: bool) -> None:
         is_there = resume and self.checkpoint is not None and self.checkpoint.exists()
         if resume and self.checkpoint is None:
-            raise ValueError("resume=True needs a Trainer with a checkpoint")
+            raise ValueError("resume=True needs a checkpoint, the file to go on from: it is None")
         if self.schedule is None and self._make_schedule is not None:
             n_epoch = -(-len(train) // self.accumulate)
             if n_epoch == 0 and self.schedule_every == "step":
