@@ -98,6 +98,7 @@ void RecurrentDecoder::follow(std::span<const std::int32_t> parents) {
         if (i > 0 && next_sources_[i] < next_sources_[i - 1])
             throw ValueError("rows of a step must come in the order of their sources");
     }
+    n_rows_ = 0; // until the step is done: one that fails leaves states of no use
     const auto gather = [&](Matrix& from, Matrix& to) {
         to.resize(n);
         for (std::size_t i = 0; i < n; ++i)
@@ -110,7 +111,6 @@ void RecurrentDecoder::follow(std::span<const std::int32_t> parents) {
     }
     if (input_feeding_) gather(fed_, next_fed_);
     std::swap(sources_, next_sources_);
-    n_rows_ = n;
 }
 
 void RecurrentDecoder::make_room(std::size_t n_rows) {
@@ -170,6 +170,7 @@ void RecurrentDecoder::attend(const RunContext& ctx, MatrixView<const float> h, 
 
 void RecurrentDecoder::step(const RunContext& ctx, std::span<const std::int32_t> parents,
                             std::span<const std::int32_t> tokens, float* logits) {
+    MLCORE_CHECK(parents.size() == tokens.size(), "each row of a step has a parent and a token");
     const std::size_t n = parents.size();
     follow(parents);
     make_room(n);
@@ -188,6 +189,7 @@ void RecurrentDecoder::step(const RunContext& ctx, std::span<const std::int32_t>
         x = fed_.view(n);
     }
     output_.apply(ctx, x, row_major(logits, n, n_tokens()));
+    n_rows_ = n;
 }
 
 } // namespace mlcore::nn

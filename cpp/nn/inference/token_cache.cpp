@@ -29,8 +29,8 @@ std::int32_t TokenCache::add(std::size_t source, std::int32_t before) {
             MLCORE_CHECK(tokens_.size() + block_tokens <= std::numeric_limits<std::int32_t>::max(), "too many tokens");
             memory_.emplace_back(n_layers_ * block_tokens * token_floats_);
             tokens_.resize(tokens_.size() + block_tokens);
-            free_blocks_.push_back(blocks_.size());
-            blocks_.push_back({});
+            blocks_.push_back({}); // before its number is free: memory may end between the two
+            free_blocks_.push_back(blocks_.size() - 1);
         }
         open.push_back(free_blocks_.back());
         free_blocks_.pop_back();

@@ -93,11 +93,12 @@ TransformerDecoder::TransformerDecoder(const RunContext& ctx, const DecoderWeigh
 // ---- what is written about ----
 
 void TransformerDecoder::start_sources(std::size_t n_sources) {
+    hypotheses_.clear(); // until all is there
+    next_hypotheses_.clear();
     n_sources_ = n_sources;
     cache_.start(n_sources);
     list_room_ = 0;
-    hypotheses_.clear();
-    for (std::size_t s = 0; s < n_sources; ++s) hypotheses_.push_back({s, -1, 0});
+    for (std::size_t s = 0; s < n_sources; ++s) next_hypotheses_.push_back({s, -1, 0});
 }
 
 void TransformerDecoder::start(const RunContext& ctx, const float* memory, std::span<const std::int64_t> offsets) {
@@ -119,6 +120,7 @@ void TransformerDecoder::start(const RunContext& ctx, const float* memory, std::
             heads.pad(out + i * 2 * d_ + d_, 1, layer.memory.data() + i * step + heads.width());
         }
     }
+    hypotheses_.swap(next_hypotheses_);
 }
 
 void TransformerDecoder::start(const RunContext& ctx, std::span<const std::int32_t> tokens,
@@ -133,8 +135,8 @@ void TransformerDecoder::start(const RunContext& ctx, std::span<const std::int32
     rows_.clear();
     std::vector<std::size_t> bounds{0}; // of parts: whole sources, for a token sees all those before it
     for (std::size_t s = 0; s < n_sources_; ++s) {
-        Hypothesis& written = hypotheses_[s];
-        std::int32_t* list = lists_.data() + s * list_room_;
+        Hypothesis& written = next_hypotheses_[s];
+        std::int32_t* list = next_lists_.data() + s * list_room_;
         for (std::int64_t t = offsets[s]; t + 1 < offsets[s + 1]; ++t) {
             list[written.length++] = written.last = cache_.add(s, written.last);
             rows_.push_back({tokens[static_cast<std::size_t>(t)], s, list, written.length});
@@ -142,7 +144,9 @@ void TransformerDecoder::start(const RunContext& ctx, std::span<const std::int32
         if (rows_.size() - bounds.back() >= most_rows_of_part / 2) bounds.push_back(rows_.size());
     }
     if (bounds.back() != rows_.size()) bounds.push_back(rows_.size());
+    lists_.swap(next_lists_);
     if (!rows_.empty()) run_parts(ctx, bounds, nullptr);
+    hypotheses_.swap(next_hypotheses_);
 }
 
 // ---- a step ----
@@ -183,13 +187,14 @@ void TransformerDecoder::step(const RunContext& ctx, std::span<const std::int32_
         rows_.push_back({tokens[i], before.source, list, before.length + 1});
     }
     for (const Hypothesis& before : hypotheses_) cache_.release(before.last);
-    hypotheses_.swap(next_hypotheses_);
+    hypotheses_.clear(); // what follows a step that fails would read keys and values that are not there
     lists_.swap(next_lists_);
     if (rows_.empty()) return;
     std::vector<std::size_t> bounds{0};
     for (const std::size_t n = rows_of_part(ctx, rows_.size()); bounds.back() < rows_.size();)
         bounds.push_back(std::min(bounds.back() + n, rows_.size()));
     run_parts(ctx, bounds, logits);
+    hypotheses_.swap(next_hypotheses_);
 }
 
 /// Few rows are one part, whose products are shared by the threads; many are as many parts as there are threads, or a

@@ -29,6 +29,7 @@ class StepModel {
     /// One step of all hypotheses that go on. Row i continues row parents[i] of the step before, at the first step
     /// source parents[i], with tokens[i]; rows of the step before that are nobody's parent are forgotten. Rows come
     /// in the order of their sources. Writes logits (rows, V). A row has the same bits whatever the other rows are.
+    /// After a step that was not refused, but has failed on its way, the model must be started again.
     virtual void step(const RunContext& ctx, std::span<const std::int32_t> parents,
                       std::span<const std::int32_t> tokens, float* logits) = 0;
 

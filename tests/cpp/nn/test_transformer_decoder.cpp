@@ -144,4 +144,30 @@ TEST(a_table_of_positions_ends) {
     decoder.start(run.context, std::span(tokens).first(1), std::vector<std::int64_t>{0, 1});
     CHECK_THROWS(ValueError, write_alone(run.context, decoder, tokens));
     CHECK_THROWS(ValueError, decoder.start(run.context, tokens, std::vector<std::int64_t>{0, 4}));
+    CHECK_THROWS(ValueError, write_alone(run.context, decoder, {1})); // a start that fails is none
+}
+
+TEST(nothing_follows_a_start_or_a_step_that_was_interrupted) {
+    const StandaloneRun run;
+    StandaloneRun stopped;
+    stopped.stop.request();
+    const std::vector<std::int32_t> prompt{1, 2, 3};
+    const std::vector<std::int64_t> offsets{0, 3};
+    for (const bool reads : {false, true}) {
+        const Weights weights(8, 2, reads, PositionKind::sinusoidal, false);
+        const twin::Values memory = twin::normal(3 * 8, 5);
+        TransformerDecoder decoder(run.context, weights.w);
+        const auto start = [&](const RunContext& ctx) {
+            reads ? decoder.start(ctx, memory.data(), offsets) : decoder.start(ctx, prompt, offsets);
+        };
+        start(run.context);
+        const std::vector<float> expected = write_alone(run.context, decoder, {4, 5});
+        CHECK_THROWS(Interrupted, start(stopped.context));
+        CHECK_THROWS(ValueError, write_alone(run.context, decoder, {4}));
+        start(run.context);
+        CHECK_THROWS(Interrupted, write_alone(stopped.context, decoder, {4}));
+        CHECK_THROWS(ValueError, write_alone(run.context, decoder, {4}));
+        start(run.context);
+        CHECK(write_alone(run.context, decoder, {4, 5}) == expected);
+    }
 }
