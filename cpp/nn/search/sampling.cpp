@@ -158,14 +158,19 @@ Hypotheses sample(const RunContext& ctx, StepModel& model, const SearchTask& tas
         parallel_tasks(ctx, open.size(), 2 * row_ns(model.n_tokens()), [&](std::size_t i, int thread) {
             const Row& row = open[i];
             const std::span<float> logits = rows.logits(i);
-            const double log_sum = top_tokens(logits, {}).log_sum;
-            if (length < task.min_length && task.end >= 0) logits[static_cast<std::size_t>(task.end)] = minus_infinity;
+            const bool may_end = length >= task.min_length || task.end < 0;
+            TokenLogit top[2];
+            const TopTokens best = top_tokens(logits, std::span(top, may_end ? 0 : 2));
+            if (!may_end) {
+                if (best.count < 2 && top[0].token == task.end) throw ValueError(nothing_follows);
+                logits[static_cast<std::size_t>(task.end)] = minus_infinity;
+            }
             const Philox random(ctx.seed, static_cast<std::uint64_t>(options.keys[row.source]));
             for (std::size_t j = row.first; j < row.first + row.n; ++j) {
                 const double uniform = random.uniform((std::uint64_t{j} << 32) + static_cast<std::uint64_t>(length));
                 const std::int32_t token = samplers[static_cast<std::size_t>(thread)].draw(logits, uniform);
                 drawn[row.source * n_samples + j] = {
-                    token, static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum};
+                    token, static_cast<double>(logits[static_cast<std::size_t>(token)]) - best.log_sum};
             }
         });
         rows.clear();

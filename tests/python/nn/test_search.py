@@ -216,7 +216,7 @@ def test_logits_that_are_no_distribution(options):
         search(with_bias([-np.inf] * 5), begin=0, end=None, **options)
     never = search(with_bias([-np.inf, 0.0, -np.inf, -np.inf]), begin=0, end=None, max_length=3, **options)
     assert all(ids.tolist() == [1, 1, 1] for ids, _, _ in never[0])
-    with pytest.raises(ValueError, match=r"NaN or infinite|shorter than min_length"):
+    with pytest.raises(ValueError, match="shorter than min_length"):
         search(with_bias([0.0, -np.inf, -np.inf]), begin=1, end=0, min_length=4, **options)
 
 
