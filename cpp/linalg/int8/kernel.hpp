@@ -37,8 +37,8 @@ struct Kernel {
 };
 
 /// Panels that a tile of m rows takes side by side, if the largest has so many rows: a tile of few rows has few sums,
-/// which would wait for each other.
-constexpr std::size_t panels_at_once(std::size_t rows, std::size_t m) {
+/// which would wait for each other. static: each object has its own.
+static constexpr std::size_t panels_at_once(std::size_t rows, std::size_t m) {
     const std::size_t fit = rows / m;
     return fit > 4 ? 4 : fit < 1 ? 1 : fit;
 }

@@ -13,12 +13,6 @@ namespace mlcore::linalg::int8 {
 
 // By way of one variable: an array whose address is taken would stay in memory.
 template <class Vector>
-[[gnu::always_inline]] inline Vector load(const std::int32_t* from) {
-    Vector v;
-    __builtin_memcpy(&v, from, sizeof v);
-    return v;
-}
-template <class Vector>
 [[gnu::always_inline]] inline void store(std::int32_t* to, Vector v) {
     __builtin_memcpy(to, &v, sizeof v);
 }
