@@ -7,7 +7,6 @@
 #include "nn/elementwise.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace mlcore::nn {
 namespace {
@@ -52,7 +51,7 @@ class UsedRows {
         row_factor = all() && row_factor_ ? row_factor_ + begin : row_factor_ ? factor_.data() : nullptr;
         if (all()) return;
         for (std::size_t i = begin; i < end; ++i) {
-            std::memcpy(x_.data() + (i - begin) * p_.k, p_.x + rows_[i] * p_.k, p_.k * sizeof(float));
+            std::copy_n(p_.x + rows_[i] * p_.k, p_.k, x_.data() + (i - begin) * p_.k);
             target_[i - begin] = p_.target[rows_[i]];
             if (row_factor_) factor_[i - begin] = row_factor_[rows_[i]];
         }
@@ -118,8 +117,7 @@ double linear_cross_entropy(const RunContext& ctx, const LinearCrossEntropy& pro
             float* to = used.all() ? gradients.x + begin * k : dx.data();
             gemm(ctx, Z, to_x, row_major(to, m, k));
             if (!used.all())
-                for (std::size_t i = 0; i < m; ++i)
-                    std::memcpy(gradients.x + used[begin + i] * k, to + i * k, k * sizeof(float));
+                for (std::size_t i = 0; i < m; ++i) std::copy_n(to + i * k, k, gradients.x + used[begin + i] * k);
         }
         if (gradients.weight) gemm(ctx, transposed(Z), X, row_major(gradients.weight, n, k), true);
         if (gradients.bias) {
