@@ -171,10 +171,10 @@ inline void pack_queries(const float* rows, std::ptrdiff_t row_stride, std::size
 
 // ---- softmax ----
 
-/// e^x for x <= 0, 0 below -87; NaN stays NaN. A relative error of 2 ulp and of |x| 2^-26: scores are the sums of long
-/// products, less exact themselves. The change of base is part of the reduction: two multiply-adds in the place of two
-/// additions, so that a score needs no factor before its distance from the maximum is taken, by which the largest
-/// finite ones would overflow.
+/// e^x for x <= 0, 0 below -87; NaN stays NaN. A relative error of 2 ulp and of |x| 2^-26 (|x| 2^-24 without
+/// fused multiply-adds): scores are the sums of long products, less exact themselves. The change of base is part of the
+/// reduction: two multiply-adds in the place of two additions, so that a score needs no factor before its distance from
+/// the maximum is taken, by which the largest finite ones would overflow.
 [[gnu::always_inline]] inline simd::Floats exp_score(simd::Floats x) {
     using simd::Floats, simd::fma, simd::broadcast;
     using simd::Integers;
