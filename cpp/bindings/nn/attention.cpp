@@ -49,6 +49,7 @@ const std::int64_t* lengths_arg(const py::object& object, std::size_t batch, std
 struct Arguments {
     Attention attention;
     Shape query_shape, key_shape, value_shape, out_shape, score_shape;
+    std::int64_t n_pairs = 0; // of packed rows, in each head
 
     Arguments(const py::object& q, const py::object& k, const py::object& v, const py::object& bias,
               const py::object& lengths, const py::object& offsets, const py::object& key_offsets, float scale,
@@ -87,9 +88,7 @@ struct Arguments {
             throw ValueError("packed rows must have a batch of 1, got shape " + shape_text(query_shape));
         const auto queries = offsets_arg("offsets", offsets, attention.n_queries),
                    keys = offsets_arg("key_offsets", key_offsets, attention.n_keys);
-        if (queries.size() != keys.size())
-            throw ValueError("offsets of " + std::to_string(queries.size() - 1) + " sequences do not go with " +
-                             "key_offsets of " + std::to_string(keys.size() - 1));
+        n_pairs = pair_offsets(queries, keys).back();
         attention.query_offsets = queries.data, attention.key_offsets = keys.data;
         attention.batch = queries.size() - 1;
         attention.q.batch_stride = attention.k.batch_stride = attention.v.batch_stride = 0;
@@ -105,11 +104,9 @@ struct Arguments {
     /// Of the weights: packed ones are those of all sequences, one after the other.
     Shape weights_shape() const {
         if (!attention.query_offsets) return score_shape;
-        std::int64_t pairs = 0;
-        for (std::size_t b = 0; b < attention.batch; ++b)
-            pairs += (attention.query_offsets[b + 1] - attention.query_offsets[b]) *
-                     (attention.key_offsets[b + 1] - attention.key_offsets[b]);
-        return {attention.heads * static_cast<std::size_t>(pairs)};
+        std::int64_t n = 0;
+        if (__builtin_mul_overflow(n_pairs, attention.heads, &n)) throw ValueError("there are too many weights");
+        return {static_cast<std::size_t>(n)};
     }
 
     Shape sums_shape() const { return {2, out_shape[0], out_shape[1], out_shape[2]}; }

@@ -23,17 +23,6 @@ void check_shape(const char* name, const Shape& got, const Shape& expected) {
         throw ValueError(std::string(name) + " must have shape " + shape_text(expected) + ", got " + shape_text(got));
 }
 
-/// Offsets (B + 1) that rise from 0 to n_rows.
-TensorView<const std::int64_t> offsets_arg(const char* name, const py::object& object, std::size_t n_rows) {
-    const auto offsets = tensor_arg<std::int64_t>(name, object, 1);
-    const std::size_t n = offsets.shape[0];
-    bool rises = n > 0 && offsets.data[0] == 0 && offsets.data[n - 1] == static_cast<std::int64_t>(n_rows);
-    for (std::size_t b = 1; b < n; ++b) rises = rises && offsets.data[b] >= offsets.data[b - 1];
-    if (!rises)
-        throw ValueError(std::string(name) + " must rise from 0 to the number of rows, " + std::to_string(n_rows));
-    return offsets;
-}
-
 /// What both passes are called with. Arrays are held by the caller.
 struct PairArguments {
     PairAttention pair;
@@ -93,13 +82,9 @@ struct PairArguments {
         if (!bias.is_none() || !lengths.is_none()) throw ValueError("packed sequences take no bias and no lengths");
         const auto queries = offsets_arg("offsets", offsets, query_shape[0]),
                    keys = offsets_arg("key_offsets", key_offsets, key_shape[0]);
-        check_shape("key_offsets", keys.shape, queries.shape);
+        weight_offsets = pair_offsets(queries, keys);
         pair.batch = queries.shape[0] - 1;
         pair.query_offsets = queries.data, pair.key_offsets = keys.data;
-        weight_offsets = {0};
-        for (std::size_t b = 0; b < pair.batch; ++b)
-            weight_offsets.push_back(weight_offsets.back() +
-                                     (queries.data[b + 1] - queries.data[b]) * (keys.data[b + 1] - keys.data[b]));
         pair.weight_offsets = weight_offsets.data();
         weight_shape = {static_cast<std::size_t>(weight_offsets.back())};
     }

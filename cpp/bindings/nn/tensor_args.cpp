@@ -124,6 +124,23 @@ TensorView<const std::int64_t> offsets_arg(const char* name, py::handle object, 
     return offsets;
 }
 
+std::vector<std::int64_t> pair_offsets(const TensorView<const std::int64_t>& query_offsets,
+                                       const TensorView<const std::int64_t>& key_offsets) {
+    const std::int64_t *queries = query_offsets.data, *keys = key_offsets.data;
+    if (query_offsets.size() != key_offsets.size())
+        throw ValueError("offsets of " + std::to_string(query_offsets.size() - 1) +
+                         " sequences do not go with key_offsets of " + std::to_string(key_offsets.size() - 1));
+    std::vector<std::int64_t> first{0};
+    for (std::size_t b = 0; b + 1 < query_offsets.size(); ++b) {
+        std::int64_t pairs;
+        if (__builtin_mul_overflow(queries[b + 1] - queries[b], keys[b + 1] - keys[b], &pairs) ||
+            __builtin_add_overflow(first.back(), pairs, &pairs))
+            throw ValueError("there are too many pairs of a query and a key");
+        first.push_back(pairs);
+    }
+    return first;
+}
+
 template <class T>
 py::array_t<T> pooled_array(const Shape& shape) {
     const std::vector<py::ssize_t> sizes(shape.begin(), shape.end());

@@ -50,6 +50,11 @@ TensorView<const T> optional_tensor_arg(const char* name, py::handle object, con
 /// Offsets of packed sequences: int64 (B + 1), rising from 0 to n_rows.
 TensorView<const std::int64_t> offsets_arg(const char* name, py::handle object, std::size_t n_rows);
 
+/// Where the pairs (query, key) of each of some packed sequences begin among all pairs, and how many there are. Throws
+/// ValueError where 64 bits do not count them: rows without features take no memory, however many there are.
+std::vector<std::int64_t> pair_offsets(const TensorView<const std::int64_t>& query_offsets,
+                                       const TensorView<const std::int64_t>& key_offsets);
+
 /// An array that is written to: C-ordered, writeable, with just this shape.
 template <class T = float>
 TensorView<T> output_arg(const char* name, py::handle object, const Shape& shape);

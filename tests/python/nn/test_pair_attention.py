@@ -242,10 +242,13 @@ def test_packed_sequences_that_are_none():
     ends = [np.array(x, np.int64) for x in ([0, 21], [0, 40])]
     call = core.nn.pair_attention
     for wrong in ([0, 20], [0, 30, 21], [1, 21], [], [0, -1, 21]):
-        with pytest.raises(ValueError, match="rise from 0"):
+        with pytest.raises(ValueError, match=r"offsets(\[0\] must be 0| must (begin|not fall|end))"):
             call("dot", q, k, None, v, None, None, np.array(wrong, np.int64), ends[1], n_threads=1)
     with pytest.raises(TypeError):
         call("additive", q, k, None, v, None, None, *ends, n_threads=1)
+    many, none = np.array([0, 2**32], np.int64), np.zeros((2**32, 0), np.float32)  # takes no memory
+    with pytest.raises(ValueError, match="too many pairs"):
+        call("dot", none, none, None, none, None, None, many, many, n_threads=1)
 
 
 def test_layer_of_additive_attention_takes_packed_rows():
