@@ -4,7 +4,8 @@ namespace mlcore::bindings {
 
 LayerArrays::LayerArrays(std::size_t number, py::handle arrays) : where_("layer " + std::to_string(number) + ": ") {
     if (!py::isinstance<py::dict>(arrays)) throw TypeError("layers must be dicts of arrays, got " + describe(arrays));
-    arrays_ = py::reinterpret_borrow<py::dict>(arrays);
+    arrays_ = py::reinterpret_steal<py::dict>(PyDict_Copy(arrays.ptr()));
+    if (!arrays_) throw py::error_already_set();
 }
 
 bool LayerArrays::has(const std::string& name) const { return arrays_.contains(name.c_str()) && !get(name).is_none(); }

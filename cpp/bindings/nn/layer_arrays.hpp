@@ -11,7 +11,8 @@
 
 namespace mlcore::bindings {
 
-/// The arrays of one layer by their names. Views into them are valid while the dict holds them.
+/// The arrays of one layer by their names. Holds them: views into them are valid as long as it lives, whatever other
+/// threads do with the dict.
 class LayerArrays {
   public:
     /// Throws TypeError where `arrays` is no dict.

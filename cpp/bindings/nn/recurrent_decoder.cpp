@@ -17,13 +17,14 @@ using namespace bindings;
 using namespace nn;
 using Linear = RecurrentDecoderWeights::Linear;
 
-/// Arrays of a dict by their names, which messages call `what`.
+/// Arrays of a dict by their names, which messages call `what`. Holds them, whatever other threads do with the dict.
 class NamedArrays {
   public:
     NamedArrays(std::string what, py::handle arrays) : what_(std::move(what)) {
         if (!py::isinstance<py::dict>(arrays))
             throw TypeError(what_ + " must be a dict of arrays, got " + describe(arrays));
-        arrays_ = py::reinterpret_borrow<py::dict>(arrays);
+        arrays_ = py::reinterpret_steal<py::dict>(PyDict_Copy(arrays.ptr()));
+        if (!arrays_) throw py::error_already_set();
     }
 
     const float* get(const char* name, const Shape& shape) const {
@@ -87,8 +88,9 @@ std::unique_ptr<RecurrentDecoder> make_decoder(const std::string& cell, const py
                 optional_tensor_arg<float>("output_bias", output_bias, Shape{V}).data};
     w.input_feeding = input_feeding;
     w.quantize = quantize;
+    std::vector<NamedArrays> held;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-        const NamedArrays arrays("layer " + std::to_string(i), layers[i]);
+        const NamedArrays& arrays = held.emplace_back("layer " + std::to_string(i), layers[i]);
         const std::size_t I = i > 0 ? H : E.shape[1] + (input_feeding ? H : 0);
         w.layers.push_back({arrays.get("weight_ih", Shape{rows, I}), arrays.get("weight_hh", Shape{rows, H}),
                             arrays.find("bias_ih", Shape{rows}), arrays.find("bias_hh", Shape{rows})});
@@ -97,7 +99,8 @@ std::unique_ptr<RecurrentDecoder> make_decoder(const std::string& cell, const py
     }
     RecurrentDecoderWeights::Attention a;
     if (!attention.is_none()) {
-        a = attention_weights(attention.cast<std::string>(), NamedArrays("attention_arrays", attention_arrays), H);
+        a = attention_weights(attention.cast<std::string>(), held.emplace_back("attention_arrays", attention_arrays),
+                              H);
         w.attention = &a;
     } else if (input_feeding) {
         throw ValueError("input feeding feeds what attention has found: attention must not be None");
@@ -126,9 +129,7 @@ void start(RecurrentDecoder& decoder, py::object h, py::object c, py::object mem
     } else if (bounds.back() >= 0) {
         N = static_cast<std::size_t>(bounds.back());
     }
-    bool rises = bounds.front() == 0 && bounds.back() == static_cast<std::int64_t>(N);
-    for (std::size_t s = 1; s < bounds.size(); ++s) rises = rises && bounds[s] >= bounds[s - 1];
-    if (!rises) throw ValueError("offsets must rise from 0 to the number of rows, " + std::to_string(N));
+    static_cast<void>(offsets_arg("offsets", offsets, N));
     const ModelUse use(decoder);
     run(n_threads, 0, [&](const RunContext& ctx) { decoder.start(ctx, H0.data, C0.data, rows, bounds); });
 }

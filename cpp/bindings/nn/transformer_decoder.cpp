@@ -82,8 +82,9 @@ std::unique_ptr<TransformerDecoder> make_decoder(const py::list& layers, py::obj
     w.quantize = quantize;
     read_positions(positions, d, w);
     const bool reads_memory = LayerArrays(0, layers[0]).has("multihead_attn.in_proj_weight");
+    std::vector<LayerArrays> held;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-        const LayerArrays arrays(i, layers[i]);
+        const LayerArrays& arrays = held.emplace_back(i, layers[i]);
         if (arrays.has("multihead_attn.in_proj_weight") != reads_memory)
             throw ValueError("either all layers have multihead_attn, or none has it");
         w.layers.push_back(layer_weights(arrays, d, reads_memory));

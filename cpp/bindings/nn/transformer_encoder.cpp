@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace mlcore {
 namespace {
@@ -41,7 +42,9 @@ std::unique_ptr<TransformerEncoder> make_encoder(const py::list& layers, std::si
                          std::to_string(w.d / n_heads));
     if (!(rotary_base > 0 && std::isfinite(rotary_base))) throw ValueError("rotary_base must be above 0 and finite");
     if (!(epsilon >= 0 && std::isfinite(epsilon))) throw ValueError("epsilon must be at least 0 and finite");
-    for (std::size_t i = 0; i < layers.size(); ++i) w.layers.push_back(layer_weights({i, layers[i]}, w.d));
+    std::vector<LayerArrays> held;
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        w.layers.push_back(layer_weights(held.emplace_back(i, layers[i]), w.d));
     w.n_heads = n_heads;
     w.rotary = rotary;
     w.rotary_base = rotary_base;
