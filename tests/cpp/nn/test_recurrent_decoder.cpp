@@ -41,7 +41,7 @@ struct Network {
     RecurrentDecoderWeights::Attention a;
 
     const float* array(std::size_t n) {
-        arrays.push_back(twin::normal(n, arrays.size(), 0.4F));
+        arrays.push_back(twin::normal(n, arrays.size(), 0.2F)); // larger ones multiply what is rounded
         return arrays.back().data();
     }
     MatrixView<const float> matrix(std::size_t rows, std::size_t cols) {
