@@ -1,38 +1,54 @@
 #include "bindings/nn/layer_arrays.hpp"
 
+#include <utility>
+
 namespace mlcore::bindings {
 
-LayerArrays::LayerArrays(std::size_t number, py::handle arrays) : where_("layer " + std::to_string(number) + ": ") {
-    if (!py::isinstance<py::dict>(arrays)) throw TypeError("layers must be dicts of arrays, got " + describe(arrays));
+LayerArrays::LayerArrays(std::string what, py::handle arrays) : what_(std::move(what)) {
+    if (!py::isinstance<py::dict>(arrays))
+        throw TypeError(what_ + " must be a dict of arrays, got " + describe(arrays));
     arrays_ = py::reinterpret_steal<py::dict>(PyDict_Copy(arrays.ptr()));
     if (!arrays_) throw py::error_already_set();
 }
 
-bool LayerArrays::has(const std::string& name) const { return arrays_.contains(name.c_str()) && !get(name).is_none(); }
+LayerArrays::LayerArrays(std::size_t number, py::handle arrays)
+    : LayerArrays("layer " + std::to_string(number), arrays) {}
+
+bool LayerArrays::has(const std::string& name) const {
+    return arrays_.contains(name.c_str()) && !object(name).is_none();
+}
 
 std::size_t LayerArrays::n_rows(const std::string& name) const {
-    return tensor_arg<float>((where_ + name).c_str(), get(name), 2).shape[0];
+    return tensor_arg<float>(label(name).c_str(), object(name), 2).shape[0];
+}
+
+std::size_t LayerArrays::n_columns(const std::string& name) const {
+    return tensor_arg<float>(label(name).c_str(), object(name), 2).shape[1];
+}
+
+const float* LayerArrays::get(const std::string& name, const Shape& shape) const {
+    return tensor_arg<float>(label(name).c_str(), object(name), shape).data;
+}
+
+const float* LayerArrays::find(const std::string& name, const Shape& shape) const {
+    return has(name) ? get(name, shape) : nullptr;
+}
+
+MatrixView<const float> LayerArrays::matrix(const std::string& name, std::size_t rows, std::size_t cols) const {
+    return row_major(get(name, Shape{rows, cols}), rows, cols);
 }
 
 nn::LinearWeights LayerArrays::linear(const std::string& weight, const std::string& bias, std::size_t n_out,
                                       std::size_t n_in) const {
-    nn::LinearWeights w;
-    const auto values = tensor_arg<float>((where_ + weight).c_str(), get(weight), Shape{n_out, n_in});
-    w.weight = row_major(values.data, n_out, n_in);
-    w.bias = vector(bias, n_out);
-    return w;
+    return {matrix(weight, n_out, n_in), find(bias, Shape{n_out})};
 }
 
 nn::NormWeights LayerArrays::norm(const std::string& name, std::size_t d) const {
-    return {vector(name + ".weight", d), vector(name + ".bias", d)};
+    return {find(name + ".weight", Shape{d}), find(name + ".bias", Shape{d})};
 }
 
-const float* LayerArrays::vector(const std::string& name, std::size_t d) const {
-    return has(name) ? tensor_arg<float>((where_ + name).c_str(), get(name), Shape{d}).data : nullptr;
-}
-
-py::handle LayerArrays::get(const std::string& name) const {
-    if (!arrays_.contains(name.c_str())) throw ValueError(where_ + "there is no " + name);
+py::handle LayerArrays::object(const std::string& name) const {
+    if (!arrays_.contains(name.c_str())) throw ValueError(what_ + ": there is no " + name);
     return arrays_[name.c_str()];
 }
 

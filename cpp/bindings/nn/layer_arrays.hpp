@@ -15,23 +15,31 @@ namespace mlcore::bindings {
 /// threads do with the dict.
 class LayerArrays {
   public:
-    /// Throws TypeError where `arrays` is no dict.
+    /// what: how messages call it. Throws TypeError where `arrays` is no dict.
+    LayerArrays(std::string what, py::handle arrays);
     LayerArrays(std::size_t number, py::handle arrays);
 
     bool has(const std::string& name) const;
     std::size_t n_rows(const std::string& name) const;
+    std::size_t n_columns(const std::string& name) const;
 
-    /// weight (n_out, n_in) and, where there is one, bias (n_out). Throws ValueError and TypeError, which name the
-    /// array.
+    /// Throws ValueError and TypeError, which name the array, where it is not there or not of this shape.
+    const float* get(const std::string& name, const Shape& shape) const;
+    /// nullptr where it is not there, or None.
+    const float* find(const std::string& name, const Shape& shape) const;
+    MatrixView<const float> matrix(const std::string& name, std::size_t rows, std::size_t cols) const;
+
+    /// weight (n_out, n_in) and, where there is one, bias (n_out).
     nn::LinearWeights linear(const std::string& weight, const std::string& bias, std::size_t n_out,
                              std::size_t n_in) const;
     /// name.weight and name.bias (d), each of which may be missing.
     nn::NormWeights norm(const std::string& name, std::size_t d) const;
 
   private:
-    const float* vector(const std::string& name, std::size_t d) const;
-    py::handle get(const std::string& name) const;
-    std::string where_;
+    py::handle object(const std::string& name) const;
+    std::string label(const std::string& name) const { return what_ + ": " + name; }
+
+    std::string what_;
     py::dict arrays_;
 };
 

@@ -1,5 +1,6 @@
 // Submodule `nn`: the decoder of a recurrent network, from the arrays of a state_dict.
 #include "nn/inference/recurrent_decoder.hpp"
+#include "bindings/nn/layer_arrays.hpp"
 #include "bindings/nn/nn.hpp"
 #include "bindings/nn/tensor_args.hpp"
 #include "bindings/run_guard.hpp"
@@ -15,40 +16,8 @@ namespace {
 
 using namespace bindings;
 using namespace nn;
-using Linear = RecurrentDecoderWeights::Linear;
 
-/// Arrays of a dict by their names, which messages call `what`. Holds them, whatever other threads do with the dict.
-class NamedArrays {
-  public:
-    NamedArrays(std::string what, py::handle arrays) : what_(std::move(what)) {
-        if (!py::isinstance<py::dict>(arrays))
-            throw TypeError(what_ + " must be a dict of arrays, got " + describe(arrays));
-        arrays_ = py::reinterpret_steal<py::dict>(PyDict_Copy(arrays.ptr()));
-        if (!arrays_) throw py::error_already_set();
-    }
-
-    const float* get(const char* name, const Shape& shape) const {
-        if (!arrays_.contains(name)) throw ValueError(what_ + " has no " + name);
-        return tensor_arg<float>((what_ + ": " + name).c_str(), arrays_[name], shape).data;
-    }
-    /// nullptr where it is not there, or None.
-    const float* find(const char* name, const Shape& shape) const {
-        return arrays_.contains(name) && !arrays_[name].is_none() ? get(name, shape) : nullptr;
-    }
-    MatrixView<const float> matrix(const char* name, std::size_t rows, std::size_t cols) const {
-        return row_major(get(name, Shape{rows, cols}), rows, cols);
-    }
-    std::size_t n_columns(const char* name) const {
-        if (!arrays_.contains(name)) throw ValueError(what_ + " has no " + name);
-        return tensor_arg<float>((what_ + ": " + name).c_str(), arrays_[name], 2).shape[1];
-    }
-
-  private:
-    std::string what_;
-    py::dict arrays_;
-};
-
-RecurrentDecoderWeights::Attention attention_weights(const std::string& score, const NamedArrays& arrays,
+RecurrentDecoderWeights::Attention attention_weights(const std::string& score, const LayerArrays& arrays,
                                                      std::size_t H) {
     RecurrentDecoderWeights::Attention a;
     const std::size_t M = arrays.n_columns("value_proj.weight");
@@ -88,9 +57,9 @@ std::unique_ptr<RecurrentDecoder> make_decoder(const std::string& cell, const py
                 optional_tensor_arg<float>("output_bias", output_bias, Shape{V}).data};
     w.input_feeding = input_feeding;
     w.quantize = quantize;
-    std::vector<NamedArrays> held;
+    std::vector<LayerArrays> held;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-        const NamedArrays& arrays = held.emplace_back("layer " + std::to_string(i), layers[i]);
+        const LayerArrays& arrays = held.emplace_back(i, layers[i]);
         const std::size_t I = i > 0 ? H : E.shape[1] + (input_feeding ? H : 0);
         w.layers.push_back({arrays.get("weight_ih", Shape{rows, I}), arrays.get("weight_hh", Shape{rows, H}),
                             arrays.find("bias_ih", Shape{rows}), arrays.find("bias_hh", Shape{rows})});

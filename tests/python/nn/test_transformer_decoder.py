@@ -168,7 +168,7 @@ def with_layer(**changes):
         ({"n_heads": 5}, ValueError, "n_heads must divide the 24 features, got 5"),
         ({"n_heads": 0}, ValueError, "n_heads"),
         ({"layers": []}, ValueError, "a layer or more"),
-        ({"layers": [3]}, TypeError, "dicts"),
+        ({"layers": [3]}, TypeError, "layer 0 must be a dict"),
         (with_layer(**{"linear2.weight": None}), ValueError, "layer 1: there is no linear2.weight"),
         (with_layer(**{"linear2.weight": values(D, 7)}), ValueError, r"layer 1: linear2.weight.*\(24, 7\)"),
         (with_layer(**{"norm3.weight": values(D + 1)}), ValueError, "layer 1: norm3.weight"),

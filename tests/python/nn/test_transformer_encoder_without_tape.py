@@ -127,7 +127,7 @@ def test_arguments_are_checked():
 
     with pytest.raises(ValueError, match="an encoder needs a layer or more"):
         make([])
-    with pytest.raises(TypeError, match="layers must be dicts of arrays"):
+    with pytest.raises(TypeError, match="layer 0 must be a dict of arrays"):
         make([3])
     with pytest.raises(ValueError, match=r"layer 0: there is no linear1\.weight"):
         make([{name: array for name, array in layer.items() if name != "linear1.weight"}])
