@@ -13,12 +13,12 @@ from mlcore.nn._runtime import Generator, threads
 from mlcore.nn.tensor import no_grad
 from mlcore.seq._base import BaseSequenceEstimator
 from mlcore.seq._generation import Search
-from mlcore.seq._network import SequenceNetwork
+from mlcore.seq._network import SequenceNetwork, Shapes
 from mlcore.seq._packed import Packed
 from mlcore.seq._tokens import learn_tokens
 from mlcore.seq._training import batches_of
 from mlcore.seq._transformer import TRANSFORMER_CONSTRAINTS, TransformerParameters
-from mlcore.seq._transformer_network import Shapes, TransformerLMNetwork, transformer_shapes
+from mlcore.seq._transformer_network import TransformerLMNetwork, transformer_shapes
 from mlcore.seq._vocabulary import BEGIN, END
 
 _SCORED = 8192
@@ -499,23 +499,19 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
             float32 does.
         """
         check_is_fitted(self)
-        before, report = self.is_quantized_, {}
-        column = None if X is None else list(X)
+        if X is None:
+            self.is_quantized_ = True
+            return {}
+        before, prompts, written = self.is_quantized_, X if hasattr(X, "__len__") else list(X), []
         try:
-            written = []
             for is_quantized in (False, True):
                 self.is_quantized_ = is_quantized
-                if column is None:
-                    self._take_decoder()
-                else:
-                    texts = self.generate(column, sampling="greedy")
-                    written.append(self._target.encode(texts, "texts"))
-            if column is not None:
-                report["agreement"] = _share_of_common_begins(*written)
+                texts = self.generate(prompts, sampling="greedy")
+                written.append(self._target.encode(texts, "texts"))
         except BaseException:
             self.is_quantized_ = before
             raise
-        return report
+        return {"agreement": _share_of_common_begins(*written)}
 
     @property
     def vocabulary_(self) -> list[str]:

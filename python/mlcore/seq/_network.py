@@ -5,9 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.nn import init
+from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor
 from mlcore.seq._packed import Packed
+
+Shapes = dict[str, tuple[int, ...]]
+"""Of the arrays in the state of a network, by name."""
+
+
+def new_embedding(n_tokens: int, size: int) -> Embedding:
+    """Return the vectors (n_tokens, size) of tokens, drawn from N(0, 1 / size)."""
+    embedding = Embedding(n_tokens, size)
+    init.normal_(embedding.weight, std=size**-0.5)
+    return embedding
 
 
 def inputs_and_labels(target: Packed) -> tuple[Packed, NDArray[np.int64]]:

@@ -367,8 +367,6 @@ class BasePairEstimator(BaseSequenceEstimator):
                     _check_numbers(sources, references, "X", "Y", name)
                     report["bleu_float32"] = self._bleu_of(exact, references)
                     report["bleu_int8"] = self._bleu_of(found, references)
-            else:
-                self._take_decoder()
         except BaseException:
             self.is_quantized_ = before
             raise

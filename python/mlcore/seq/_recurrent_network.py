@@ -22,12 +22,11 @@ from mlcore.nn import init
 from mlcore.nn._runtime import generator, n_threads
 from mlcore.nn.layers._containers import ModuleList
 from mlcore.nn.layers._dropout import Dropout
-from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._linear import Linear
 from mlcore.nn.layers._recurrent import GRU, LSTM, RNN
 from mlcore.nn.tensor import Tensor, concatenate, no_grad, stack
 from mlcore.nn.training._steps import evaluating
-from mlcore.seq._network import SequenceNetwork, inputs_and_labels
+from mlcore.seq._network import SequenceNetwork, Shapes, inputs_and_labels, new_embedding
 from mlcore.seq._packed import Packed
 from mlcore.seq._recurrent_attention import RecurrentAttention
 
@@ -125,8 +124,8 @@ class RecurrentNetwork(SequenceNetwork):
         self.input_feeding, self.teacher_forcing = input_feeding, teacher_forcing
         self.label_smoothing, self.never = label_smoothing, tuple(never)
         self.sums_directions = attention == "dot" and bidirectional
-        self.embedding = _embedding(n_tokens, embedding_size)
-        self.source_embedding = None if n_source_tokens is None else _embedding(n_source_tokens, embedding_size)
+        self.embedding = new_embedding(n_tokens, embedding_size)
+        self.source_embedding = None if n_source_tokens is None else new_embedding(n_source_tokens, embedding_size)
         between = dropout if n_layers > 1 else 0.0
         directions = 1 + bidirectional
         self.encoder_stack = CELLS[cell](
@@ -319,9 +318,6 @@ class RecurrentNetwork(SequenceNetwork):
             self.output.weight.zero_()
 
 
-Shapes = dict[str, tuple[int, ...]]
-
-
 def recurrent_shapes(
     n_tokens: int,
     n_source_tokens: int | None,
@@ -365,9 +361,3 @@ def recurrent_shapes(
 
 def _as_hx(states: States) -> Any:
     return states if len(states) == 2 else states[0]
-
-
-def _embedding(n_tokens: int, embedding_size: int) -> Embedding:
-    embedding = Embedding(n_tokens, embedding_size)
-    init.normal_(embedding.weight, std=embedding_size**-0.5)
-    return embedding

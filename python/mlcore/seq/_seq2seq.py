@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from mlcore.seq._network import Shapes
 from mlcore.seq._pairs import BasePairEstimator
 from mlcore.seq._recurrent_attention import ATTENTIONS
-from mlcore.seq._recurrent_network import CELLS, RecurrentNetwork, Shapes, recurrent_shapes
+from mlcore.seq._recurrent_network import CELLS, RecurrentNetwork, recurrent_shapes
 from mlcore.seq._vocabulary import BEGIN, PAD, UNKNOWN
 
 

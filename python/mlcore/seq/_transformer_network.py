@@ -23,7 +23,7 @@ from mlcore.nn.layers._transformer import TransformerDecoderLayer, TransformerEn
 from mlcore.nn.layers._transformer_stacks import TransformerDecoder, TransformerEncoder
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._steps import evaluating
-from mlcore.seq._network import SequenceNetwork, inputs_and_labels
+from mlcore.seq._network import SequenceNetwork, Shapes, inputs_and_labels, new_embedding
 from mlcore.seq._packed import Packed
 
 POSITIONS = ("sinusoidal", "learned", "rotary")
@@ -101,9 +101,9 @@ class _Transformer(SequenceNetwork):
             "norm_first": norm_first,
             "rotary": positions == "rotary",
         }
-        self.embedding = _embedding(n_tokens, d_model)
+        self.embedding = new_embedding(n_tokens, d_model)
         self.output_bias = Parameter(np.zeros(n_tokens, np.float32))
-        weight = None if tied_embeddings else _embedding(n_tokens, d_model).weight
+        weight = None if tied_embeddings else new_embedding(n_tokens, d_model).weight
         self.register_parameter("output_weight", weight)
         table = Parameter(np.empty((max_positions, d_model), np.float32)) if positions == "learned" else None
         self.register_parameter("position_table", table)
@@ -251,7 +251,7 @@ class TransformerNetwork(_Transformer):
 
     def __init__(self, n_tokens: int, n_source_tokens: int | None = None, **options: Any) -> None:
         super().__init__(n_tokens, **options)
-        self.source_embedding = None if n_source_tokens is None else _embedding(n_source_tokens, self.d_model)
+        self.source_embedding = None if n_source_tokens is None else new_embedding(n_source_tokens, self.d_model)
         options = self._layer_options
         self.encoder_stack = TransformerEncoder(TransformerEncoderLayer(**options), self.n_layers, self._final_norm())
         self.decoder_stack = TransformerDecoder(TransformerDecoderLayer(**options), self.n_layers, self._final_norm())
@@ -370,9 +370,6 @@ class TransformerLMNetwork(_Transformer):
         decoder.start_prompts(source.ids, source.offsets, n_threads=n_threads())
 
 
-Shapes = dict[str, tuple[int, ...]]
-
-
 def transformer_shapes(
     n_tokens: int,
     n_source_tokens: int | None,
@@ -423,9 +420,3 @@ def transformer_shapes(
 
 def _under(path: str, shapes: Shapes) -> Shapes:
     return {f"{path}.{name}": shape for name, shape in shapes.items()}
-
-
-def _embedding(n_tokens: int, d_model: int) -> Embedding:
-    embedding = Embedding(n_tokens, d_model)
-    init.normal_(embedding.weight, std=d_model**-0.5)
-    return embedding

@@ -146,6 +146,12 @@ def test_lengths():
         lm().generate(["the cat drinks milk"], max_length=3)
 
 
+def test_quantize_takes_no_single_text():
+    with pytest.raises(ValueError, match="got one document"):
+        lm().quantize("the cat")
+    assert not lm().is_quantized_
+
+
 def test_unknown_words_alone():
     assert isinstance(dates().predict(["zzz yyy", "zzz", ""])[0], str)
     assert isinstance(lm().generate(["zzz"], sampling="greedy")[0], str)
