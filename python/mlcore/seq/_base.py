@@ -17,6 +17,7 @@ from mlcore.nn._runtime import Generator, random_stream, threads
 from mlcore.nn.training._history import History
 from mlcore.nn.training._trainer import Trainer
 from mlcore.seq._generation import DecoderCache
+from mlcore.seq._inputs import read_sequences, read_texts
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._state import SequenceState
 from mlcore.seq._training import (
@@ -191,6 +192,10 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         return self.history_["loss"]
 
     # ---- tokens ----
+
+    def _read(self, column: Any, who: str) -> list[Any]:
+        """Return texts, or sequences of tokens, of a column of users."""
+        return list(read_sequences(column, who) if self.tokenizer is None else read_texts(column, who))
 
     def _cut(self, ids: list[list[int]], most: int | None = None) -> tuple[list[list[int]], int]:
         """Cut entries that are longer than `max_length`; return how many are."""

@@ -20,11 +20,11 @@ _READ = 8192
 """Tokens that are read at once."""
 
 BEAM_SIZE = Interval(Integral, 1, 10_000, closed="both")
-"""What a beam may be: a larger one is an oversight, which would take all memory there is."""
+"""What a beam, and a number of samples, may be: a larger one is an oversight, which would take all memory there is."""
 
 _POSITIVE = [Interval(Integral, 1, 2**31 - 2, closed="both")]
 _CONSTRAINTS: dict[str, list[Any]] = {
-    "n_best": _POSITIVE,
+    "n_best": [BEAM_SIZE],
     "beam_size": [BEAM_SIZE],
     "length_penalty": [Interval(Real, None, None, closed="neither")],
     "max_length": _POSITIVE,

@@ -378,8 +378,6 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         check_is_fitted(self)
         name = type(self).__name__
         most = int(self.max_length)
-        if max_length is not None and max_length > most:
-            raise ValueError(f"max_length of generate must be at most {most}, what {name} was made for")
         longest = most if max_length is None else max_length
         search = Search(
             n_best,
@@ -394,6 +392,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
             random_state,
         )
         search.check(f"generate of {name}")
+        if longest > most:
+            raise ValueError(f"max_length of generate must be at most {most}, what {name} was made for")
         ids = self._target.encode(X, f"X of {name}")
         n_long = sum(len(entry) >= longest for entry in ids)
         if n_long:
@@ -502,7 +502,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         if X is None:
             self.is_quantized_ = True
             return {}
-        before, prompts, written = self.is_quantized_, X if hasattr(X, "__len__") else list(X), []
+        prompts = self._read(X, f"X of {type(self).__name__}")
+        before, written = self.is_quantized_, []
         try:
             for is_quantized in (False, True):
                 self.is_quantized_ = is_quantized

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.nn import init
+from mlcore.nn.functional._offsets import checked_offsets
 from mlcore.nn.layers._embedding import Embedding
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor
@@ -37,8 +38,8 @@ def inputs_and_labels(target: Packed) -> tuple[Packed, NDArray[np.int64]]:
     labels : int64 array (N - B,)
         For each of them the token that follows.
     """
-    ids, offsets = target
-    if len(offsets) > 1 and target.lengths.min() < 2:
+    ids, offsets = target.ids, checked_offsets(target.offsets, len(target.ids))
+    if len(offsets) > 1 and np.diff(offsets).min() < 2:
         raise ValueError("a target needs a begin and an end: two tokens or more")
     is_input, is_label = np.ones(len(ids), bool), np.ones(len(ids), bool)
     is_input[offsets[1:] - 1] = False

@@ -14,7 +14,6 @@ from mlcore.nn._runtime import Generator, threads
 from mlcore.seq._attention import Attention
 from mlcore.seq._base import BaseSequenceEstimator, rows_of
 from mlcore.seq._generation import BEAM_SIZE, Search, Written, write
-from mlcore.seq._inputs import read_sequences, read_texts
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._tokens import learn_tokens, pack_sources, pack_targets
 from mlcore.seq._training import Pairs, check_cut
@@ -239,8 +238,6 @@ class BasePairEstimator(BaseSequenceEstimator):
         """
         check_is_fitted(self)
         name = type(self).__name__
-        if max_length is not None and max_length > self._most_positions():
-            raise ValueError(f"max_length must be at most {self._most_positions()}, the learned positions")
         search = Search(
             n_best,
             int(self.beam_size) if beam_size is None else beam_size,
@@ -254,6 +251,8 @@ class BasePairEstimator(BaseSequenceEstimator):
             random_state,
         )
         search.check(f"generate of {name}")
+        if search.max_length > self._most_positions():
+            raise ValueError(f"max_length of generate must be at most {self._most_positions()}, got {max_length}")
         ids, n_cut = self._cut(self._source.encode(X, f"X of {name}"))
         check_cut(n_cut, len(ids), int(self.max_length), "sources")
         n = len(ids)
@@ -313,10 +312,6 @@ class BasePairEstimator(BaseSequenceEstimator):
         references, found = self._read(Y, f"Y of {name}"), self.predict(X)
         _check_numbers(found, references, "X", "Y", name)
         return self._bleu_of(found, references)
-
-    def _read(self, column: Any, who: str) -> list[Any]:
-        """Return texts, or sequences of tokens, of a column of users."""
-        return list(read_sequences(column, who) if self.tokenizer is None else read_texts(column, who))
 
     def _bleu(self, written: list[list[int]], references: list[list[int]]) -> float:
         """Return BLEU of ids."""

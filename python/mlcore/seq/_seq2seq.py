@@ -103,7 +103,7 @@ class Seq2Seq(BasePairEstimator):
         Whether sources and targets have one vocabulary and one embedding. None: where a tokenizer of subwords serves
         both, or half of the tokens of the smaller vocabulary are in the larger one.
     beam_size : int, default=5
-        Hypotheses that `predict` keeps at each step; 1 is greedy search.
+        Hypotheses that `predict` keeps at each step, at most 10,000; 1 is greedy search.
     length_penalty : float, default=1.0
         Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``: 0 prefers short ones, the
         larger the longer.

@@ -71,6 +71,10 @@ class SequenceState(StateMixin):
             return target, target
         return Tokens.of_state(state["_source"], tokenizer, lowercase=lowercase), target
 
+    def _clear_fitted(self) -> None:
+        super()._clear_fitted()
+        vars(self).pop("_cached_decoder", None)  # which has the former network
+
     def _get_state(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_cached_decoder"}
         if "module_" in state:

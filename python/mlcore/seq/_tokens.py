@@ -96,7 +96,13 @@ class Subwords:
 
     def split(self, items: Any, who: str) -> list[Sequence[Token]]:
         texts = lowered(read_texts(items, who), self._lowercase)
-        return [encoded.ids.tolist() for encoded in self.tokenizer.encode_batch(texts, add_special_tokens=False)]  # type: ignore[union-attr]
+        try:
+            found = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        except Exception as error:
+            if type(error) is not Exception:  # which the package raises itself
+                raise
+            raise ValueError(f"the tokenizer cannot cut {who}: {error!s:.200}") from error
+        return [encoded.ids.tolist() for encoded in found]  # type: ignore[union-attr]
 
     def join(self, tokens: list[Any]) -> str:
         return self.tokenizer.decode(tokens).strip()

@@ -14,6 +14,7 @@ from mlcore._native import core
 from mlcore.nn import functional as F
 from mlcore.nn import init
 from mlcore.nn._runtime import n_threads
+from mlcore.nn.functional._offsets import checked_offsets
 from mlcore.nn.functional._position import sinusoids
 from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.layers._embedding import Embedding
@@ -126,10 +127,10 @@ class _Transformer(SequenceNetwork):
         x, scale = embedding(packed.ids), math.sqrt(self.d_model)
         if self.positions == "rotary":
             return self.dropout(x * scale)  # type: ignore[no-any-return]
-        table = self.position_table
+        table, offsets = self.position_table, checked_offsets(packed.offsets, len(packed.ids))
         if table is None:
-            table = self._sinusoid_table(int(packed.lengths.max(initial=0)))
-        return self.dropout(F.add_positions(x, table, offsets=packed.offsets, scale=scale))  # type: ignore[no-any-return]
+            table = self._sinusoid_table(min(int(np.diff(offsets).max(initial=0)), len(packed.ids)))
+        return self.dropout(F.add_positions(x, table, offsets=offsets, scale=scale))  # type: ignore[no-any-return]
 
     def _sinusoid_table(self, n_positions: int) -> NDArray[np.float32]:
         if n_positions > len(self._sinusoids):

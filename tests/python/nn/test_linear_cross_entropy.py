@@ -221,6 +221,7 @@ def test_bad_input():
         with pytest.raises(ShapeError):
             F.linear_cross_entropy(*args)
     for args in (
+        (x, w, None),
         (x.astype(np.float64), w, target),
         (x, w.astype(np.float64), target),
         (x, w, target.astype(np.float32)),

@@ -151,6 +151,9 @@ def test_bad_input(kind):
         attend(q, k, v, normal(2))
     with pytest.raises(TypeError, match="float64"):
         attend(q, k, v.astype(np.float64), learned)
+    if kind == "additive":
+        with pytest.raises(TypeError, match="a Tensor holds float32"):
+            attend(q, k, v, None)
     with pytest.raises(ShapeError, match="attn_mask"):
         attend(q, k, v, learned, np.ones((4, 5), bool))
     with pytest.raises(ValueError, match=r"\[0, 6\]"):

@@ -45,6 +45,14 @@ def test_threads_do_not_change_the_weights(make):
     assert fingerprint(make(random_state=1).fit(*data)) not in found
 
 
+def test_a_fit_that_fails_leaves_nothing_of_the_former():
+    model = pairs().fit(SOURCES, TARGETS)
+    model.predict(SOURCES[:1])
+    with pytest.raises(ValueError, match="same number"):
+        model.fit(SOURCES, TARGETS[1:])
+    assert vars(model) == vars(pairs())
+
+
 @pytest.mark.parametrize("make", [pairs, texts])
 def test_a_fit_that_is_gone_on_with_is_the_same(make, tmp_path):
     data = (SOURCES, TARGETS) if make is pairs else (SOURCES,)

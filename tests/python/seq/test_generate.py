@@ -244,12 +244,15 @@ def test_validation_by_bleu(scoring):
         ({"sampling": "best"}, "The 'sampling' parameter of generate of TransformerSeq2Seq must be"),
         ({"beam_size": 0}, "The 'beam_size' parameter"),
         ({"beam_size": 10**30}, "The 'beam_size' parameter"),
+        ({"n_best": 2**30, "sampling": "sample"}, "The 'n_best' parameter"),
         ({"temperature": 0.0}, "The 'temperature' parameter"),
         ({"temperature": 0.5}, "they need sampling='sample', got 'beam'"),
         ({"top_p": 0.5, "sampling": "greedy"}, "they need sampling='sample', got 'greedy'"),
         ({"top_p": 0.0}, "The 'top_p' parameter"),
         ({"top_k": -1}, "The 'top_k' parameter"),
         ({"max_length": 0}, "The 'max_length' parameter"),
+        ({"max_length": "3"}, "The 'max_length' parameter"),
+        ({"max_length": 2**31}, "The 'max_length' parameter"),
         ({"early_stopping": "soon"}, "The 'early_stopping' parameter"),
     ],
 )
@@ -267,6 +270,10 @@ def test_what_else_is_refused():
         dates().score(DATES[:2], SHORT[:3])
     with pytest.raises(ValueError, match="max_length of generate must be at most 256"):
         lm().generate([""], max_length=257)
+    with pytest.raises(ValueError, match="The 'max_length' parameter"):
+        lm().generate([""], max_length="3")
+    with pytest.raises(ValueError, match="got one document, a str"):  # not its letters
+        lm().quantize("the first")
     with pytest.raises(TypeError, match="text 0 of X of TransformerSeq2Seq must be a str"):
         dates().predict([["a"]])
     with pytest.raises(ValueError, match="hold a text or more"):

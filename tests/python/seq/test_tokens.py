@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from mlcore import TransformerSeq2Seq
 from mlcore.seq._inputs import read_sequences, read_texts
 from mlcore.seq._tokens import Tokens, learn_tokens, pack_sources, pack_targets
 from mlcore.seq._vocabulary import BEGIN, END, UNKNOWN, Vocabulary
@@ -123,6 +124,7 @@ def test_what_is_no_column_of_texts(texts, error, message):
         ([[True]], TypeError, "got a value of type 'bool'"),
         ([[2**70]], ValueError, "64 bits"),
         ([3], TypeError, "must be a list of tokens"),
+        ([np.array(3)], TypeError, "must be a list of tokens"),
         (np.zeros((2, 2)), TypeError, "must be str or int"),
     ],
 )
@@ -158,3 +160,10 @@ def test_a_state_of_subwords_that_is_none():
     for change in ({"tokenizer": None}, {"tokenizer": "{}"}, {"vocabulary": {"tokens": np.array([10**9])}}):
         with pytest.raises(ValueError, match=r"tokenizer|numbers below"):
             Tokens.of_state(state | change, "bpe", lowercase=False)
+
+
+def test_a_tokenizer_that_fails():
+    tokenizers = pytest.importorskip("tokenizers")
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}))  # without a piece for unknown words
+    with pytest.raises(ValueError, match="the tokenizer cannot cut X of TransformerSeq2Seq: WordLevel error"):
+        TransformerSeq2Seq(tokenizer=words).fit(["b"], ["a"])

@@ -32,6 +32,9 @@ def test_inputs_and_labels():
     np.testing.assert_array_equal(labels, [7, 8, 3, 3])
     with pytest.raises(ValueError, match="two tokens or more"):
         inputs_and_labels(Packed.of([[2, 3], [2]]))
+    for offsets in ([0, 2**40], [1, 5], [0, 3]):
+        with pytest.raises(ValueError, match="offsets must"):
+            inputs_and_labels(Packed(np.full(5, 6), np.array(offsets)))
 
 
 @pytest.mark.parametrize("options", KINDS)
@@ -128,3 +131,7 @@ def test_what_it_refuses():
     network = make(positions="learned")
     with pytest.raises(ValueError, match=r"leaves \[0, 12\)"):
         network(SOURCE, Packed.of([np.full(13, 5)] * 3))
+    for offsets in ([0, 2**31, 2**40, 5], [0, 3, 1, 5], [0, 1, 2, 3]):  # before anything is as large as they say
+        lie = Packed(np.full(5, 6), np.array(offsets))
+        with pytest.raises(ValueError, match="offsets must"):
+            make().loss(lie, TARGET)

@@ -71,6 +71,8 @@ def linear_cross_entropy(
         raise ShapeError(f"weight of {op} of shape {w.shape} has no classes")
     if b is not None and float_tensor(b, f"bias of {op}").shape != w.shape[:1]:
         raise ShapeError(f"bias of {op} of shape {b.shape} does not fit weight of shape {w.shape}")
+    if t is None:
+        raise TypeError(f"target of {op} must be classes (int), got None")
     classes = without_gradient(op, "target", t)
     if classes.dtype.kind not in "iu":
         raise TypeError(f"target of {op} must be classes (int), got {classes.dtype}")

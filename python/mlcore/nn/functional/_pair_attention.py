@@ -50,10 +50,9 @@ def additive_attention(
     """
     query, key, value, w = operands(query, key, value, weight)
     q, k, v, packed = _queries_keys_values(query, key, value, attn_mask, lengths, offsets, key_offsets)
-    if w.shape != q.shape[-1:] or w.dtype != np.float32:
-        raise ShapeError(
-            f"weight of shape {w.shape} and {w.dtype} does not fit query of shape {q.shape}: (F,), float32"
-        )
+    w = float_tensor(w, "weight of additive_attention")
+    if w.shape != q.shape[-1:]:
+        raise ShapeError(f"weight of shape {w.shape} does not fit query of shape {q.shape}: expected (F,)")
 
     def gradients_of_w(dw: Array | None) -> list[Array | None]:
         return [dw]
