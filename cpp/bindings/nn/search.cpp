@@ -16,9 +16,20 @@ namespace {
 using namespace bindings;
 using namespace nn;
 
+std::int64_t int_arg(const std::string& name, py::handle object) {
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
+    if (PyErr_Occurred() != nullptr) {
+        PyErr_Clear();
+        throw TypeError(name + " must be an int, got " + describe(object));
+    }
+    if (overflow != 0) throw ValueError(name + " must fit into 64 bits, got " + describe(object));
+    return value;
+}
+
 /// An int for all sources, or an array of int64 with one for each.
 std::vector<std::int64_t> for_each_source(const char* name, py::handle object, std::size_t n_sources) {
-    if (py::isinstance<py::int_>(object)) return std::vector<std::int64_t>(n_sources, object.cast<std::int64_t>());
+    if (py::isinstance<py::int_>(object)) return std::vector<std::int64_t>(n_sources, int_arg(name, object));
     const auto values = span_arg<std::int64_t>(name, object, n_sources);
     return {values.begin(), values.end()};
 }
@@ -61,7 +72,7 @@ py::list py_search(StepModel& model, py::object begin, py::object end, py::objec
     SearchTask task;
     task.begin = first;
     if (!end.is_none()) {
-        task.end = token_id(end.cast<std::int64_t>());
+        task.end = token_id(int_arg("end", end));
         if (task.end < 0) throw ValueError("end must be a token of the vocabulary or None, got a negative number");
     }
     task.max_length = lengths;

@@ -251,6 +251,24 @@ def test_wrong_options(options, message):
         search(decoder, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"end": "3"}, TypeError, "end must be an int"),
+        ({"end": 3.0}, TypeError, "end must be an int"),
+        ({"end": 2**63}, ValueError, "end must fit into 64 bits"),
+        ({"begin": -(2**70)}, ValueError, "begin must fit into 64 bits"),
+    ],
+)
+def test_tokens_that_are_no_numbers(options, error, message):
+    decoder, _ = both()
+    started(decoder)
+    with pytest.raises(error, match=message):
+        search(decoder, **options)
+    started(decoder)
+    assert search(decoder, end=np.int64(END), max_length=2)
+
+
 def test_no_source():
     decoder, _ = both()
     for options in METHODS.values():
