@@ -96,8 +96,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the first weights, of dropout and of the order of the texts.
     n_jobs : int or None, default=None
-        Threads, in fit, generate and scores. None and -1: all CPUs that this process may use. Results do not depend on
-        it.
+        Threads, in fit and generate. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
         1: a progress bar with tokens per second and the loss; 2: a line an epoch through
         ``logging.getLogger("mlcore")``.
