@@ -249,8 +249,9 @@ def decode(options: Namespace) -> None:
             same = {name: equal_share(result, written["mlcore"]) for name, result in written.items()}
             # Rounding may decide between two tokens that are all but equally likely, and what follows is another text.
             assert min(same["CTranslate2 float32"], same["transformers"]) >= 0.95, (batch, how, same)
-            # Random weights find many tokens about as likely, so that int8 changes texts; about as few as the peer's.
-            assert batch == 1 or same["mlcore int8"] >= 0.9 * same["CTranslate2 int8"], (batch, how, same)
+            # Random weights find many tokens about as likely, so that int8 changes texts; about as few as the peer's:
+            # two standard deviations of the difference of two shares of 64 texts are .18.
+            assert batch == 1 or same["mlcore int8"] >= same["CTranslate2 int8"] - 0.18, (batch, how, same)
             rows += [[batch, how, name, rates[name], same[name]] for name in writers]
             factors += [
                 [batch, kind, ours, peer, rates[ours] / rates[peer], target]
