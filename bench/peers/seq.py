@@ -200,7 +200,12 @@ class Decoders:
         network = translators.mlcore_network(weights, self.shape).eval()
         self._ours = {q: (network, network.decoder(quantize=q)) for q in (False, True)}
         make = translators.ctranslate2_model
-        self._ctranslate2 = {kind: make(weights, self.shape, kind, self.threads) for kind in ("float32", "int8")}
+        # A batch goes faster through workers of one thread each, a part each, than through threads that share it.
+        self._ctranslate2 = {
+            (kind, is_batch): make(weights, self.shape, kind, *((1, self.threads) if is_batch else (self.threads, 1)))
+            for kind in ("float32", "int8")
+            for is_batch in (False, True)
+        }
         self._marian = translators.marian_model(weights, self.shape)
 
     def writers(self, sources: list[list[int]], beam: int, length: int) -> dict[str, Write]:
@@ -210,7 +215,8 @@ class Decoders:
             "mlcore int8": lambda: translators.mlcore_write(*self._ours[True], sources, beam, length),
             **{
                 f"CTranslate2 {kind}": lambda t=t: translators.ctranslate2_write(t, sources, beam, length)
-                for kind, t in self._ctranslate2.items()
+                for (kind, is_batch), t in self._ctranslate2.items()
+                if is_batch == (len(sources) > 1)
             },
             "transformers": lambda: translators.marian_write(self._marian, sources, beam, length, **marian),
         }

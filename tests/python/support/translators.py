@@ -163,7 +163,7 @@ def _set_feed_forward(spec: Any, weights: Weights, layer: str, norm: str) -> Non
     _set_norm(spec.layer_norm, weights, f"{layer}.{norm}")
 
 
-def ctranslate2_model(weights: Weights, shape: Shape, compute_type: str, threads: int) -> Any:
+def ctranslate2_model(weights: Weights, shape: Shape, compute_type: str, threads: int, workers: int = 1) -> Any:
     """Return a `ctranslate2.Translator`; token i is the string str(i), but for the special ones."""
     import ctranslate2
     from ctranslate2.specs import TransformerSpec
@@ -207,15 +207,19 @@ def ctranslate2_model(weights: Weights, shape: Shape, compute_type: str, threads
     spec.optimize(quantization=None if compute_type == "float32" else compute_type)
     with tempfile.TemporaryDirectory() as folder:
         spec.save(folder)
-        return ctranslate2.Translator(folder, "cpu", compute_type=compute_type, intra_threads=threads)
+        return ctranslate2.Translator(
+            folder, "cpu", compute_type=compute_type, inter_threads=workers, intra_threads=threads
+        )
 
 
 def ctranslate2_write(
     translator: Any, sources: Sequence[Sequence[int]], beam_size: int, max_length: int, length_penalty: float = 1.0
 ) -> list[list[int]]:
     """Return the ids that CTranslate2 writes, without the end token."""
+    n_workers = translator.num_translators
     results = translator.translate_batch(
         [[str(i) for i in source] for source in sources],
+        max_batch_size=-(-len(sources) // n_workers) if n_workers > 1 else 0,
         beam_size=beam_size,
         length_penalty=length_penalty,
         max_decoding_length=max_length,
