@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
-from mlcore.nn import functional as F
 from mlcore.nn import init
 from mlcore.nn._runtime import generator, n_threads
 from mlcore.nn.layers._containers import ModuleList
 from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.layers._linear import Linear
+from mlcore.nn.layers._module import Parameter
 from mlcore.nn.layers._recurrent import GRU, LSTM, RNN
 from mlcore.nn.tensor import Tensor, concatenate, no_grad, stack
 from mlcore.nn.training._steps import evaluating
@@ -159,7 +159,14 @@ class RecurrentNetwork(SequenceNetwork):
             states.append(stack([linear(by_layer[layer]) for layer, linear in enumerate(linears)]))
         return Encoded(rows, source.offsets, tuple(states))
 
-    def _hidden(self, source: Packed, inputs: Packed) -> tuple[Tensor, Weights]:
+    def _hidden(self, source: Packed | None, target_inputs: Packed) -> Tensor:
+        assert source is not None
+        return self._decoded(source, target_inputs)[0]
+
+    def _output_layer(self) -> tuple[Parameter, Parameter]:
+        return self.output.weight, self.output.bias
+
+    def _decoded(self, source: Packed, inputs: Packed) -> tuple[Tensor, Weights]:
         """Return what the output layer reads, rows (N, H), and how each target looked at its source."""
         if len(source.offsets) != len(inputs.offsets):
             raise ValueError(f"{len(source.offsets) - 1} sources for {len(inputs.offsets) - 1} targets")
@@ -222,42 +229,9 @@ class RecurrentNetwork(SequenceNetwork):
         logits[:, list(self.never)] = -np.inf
         return logits.argmax(axis=1)  # type: ignore[no-any-return]
 
-    def loss(self, source: Packed | None, target: Packed) -> tuple[Tensor, int]:
-        """Return the mean cross-entropy over the tokens that are to be written, and their number.
-
-        Parameters
-        ----------
-        source : Packed
-            Sequences to read, of one token or more.
-        target : Packed
-            Sequences to write, from the begin on. Label smoothing is for training alone.
-
-        Returns
-        -------
-        loss : Tensor with one entry
-        n_tokens : int
-        """
-        assert source is not None
-        inputs, labels = inputs_and_labels(target)
-        smoothing = self.label_smoothing if self.training else 0.0
-        hidden, _ = self._hidden(source, inputs)
-        output = self.output
-        loss = F.linear_cross_entropy(hidden, output.weight, labels, output.bias, label_smoothing=smoothing)
-        return loss, len(labels)
-
-    def negative_log_likelihoods(self, target: Packed, source: Packed) -> NDArray[np.float64]:
-        """Return the sum of -log p over the tokens of each target, shape (B,)."""
-        inputs, labels = inputs_and_labels(target)
-        output = self.output
-        with evaluating(self):
-            hidden, _ = self._hidden(source, inputs)
-            losses = F.linear_cross_entropy(hidden, output.weight, labels, output.bias, reduction="none")
-        return np.add.reduceat(losses.data.astype(np.float64), inputs.offsets[:-1])
-
     def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
-        assert source is not None
-        return self.output(self._hidden(source, target_inputs)[0])  # type: ignore[no-any-return]
+        return self.output(self._hidden(source, target_inputs))  # type: ignore[no-any-return]
 
     def attention(self, source: Packed, target: Packed) -> list[NDArray[np.float32]]:
         """Return how each target looked at its source.
@@ -275,7 +249,7 @@ class RecurrentNetwork(SequenceNetwork):
         if self.attend is None:
             raise ValueError("a network without attention has none to look at")
         with evaluating(self):
-            _, weights = self._hidden(source, inputs_and_labels(target)[0])
+            _, weights = self._decoded(source, inputs_and_labels(target)[0])
         return [np.concatenate(steps) for steps in weights]
 
     def decoder(self, quantize: bool = False) -> Any:
@@ -283,15 +257,13 @@ class RecurrentNetwork(SequenceNetwork):
         own = dict(self.decoder_stack.named_parameters())
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         layers = [{name: own[f"{name}_l{i}"].data for name in names} for i in range(self.n_layers)]
-        bias = self.output.bias.data.copy()
-        bias[list(self.never)] = -np.inf
         attend = self.attend
         return core.nn.RecurrentDecoder(
             "rnn_tanh" if self.cell == "rnn" else self.cell,
             layers,
             self.embedding.weight.data,
             self.output.weight.data,
-            bias,
+            self._writing_bias(),
             attention=None if attend is None else attend.score,
             attention_arrays=None if attend is None else {k: p.data for k, p in attend.named_parameters()},
             input_feeding=self.input_feeding,
@@ -306,12 +278,7 @@ class RecurrentNetwork(SequenceNetwork):
         h, c = (*(state.data for state in states), None)[:2]
         decoder.start(h, c, None if self.attend is None else memory.data, offsets, n_threads=n_threads())
 
-    def start_at(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
-        """Let the output begin with the logarithms of the frequencies (V,) of the tokens."""
-        with no_grad():
-            self.output.bias.copy_(log_frequencies.astype(np.float32))
-
-    def write_frequencies(self, log_frequencies: NDArray[np.floating[Any]]) -> None:
+    def write_frequencies(self, log_frequencies: NDArray[np.float64]) -> None:
         """Become the network that gives each token its frequency, whatever it reads."""
         self.start_at(log_frequencies)
         with no_grad():

@@ -137,53 +137,12 @@ class _Transformer(SequenceNetwork):
             self._sinusoids = sinusoids(max(n_positions, 2 * len(self._sinusoids)), self.d_model)
         return self._sinusoids
 
-    def _output_weight(self) -> Parameter:
-        return self.embedding.weight if self.output_weight is None else self.output_weight
-
-    def _hidden(self, source: Packed | None, target_inputs: Packed) -> Tensor:
-        """Return what the output layer reads, rows (N, d_model)."""
-        raise NotImplementedError
-
-    def loss(self, source: Packed | None, target: Packed) -> tuple[Tensor, int]:
-        """Return the mean cross-entropy over the tokens that are to be written, and their number.
-
-        Parameters
-        ----------
-        source : Packed or None
-            Sequences to read.
-        target : Packed
-            Sequences to write, from the begin on. Label smoothing is for training alone.
-
-        Returns
-        -------
-        loss : Tensor with one entry
-        n_tokens : int
-        """
-        inputs, labels = inputs_and_labels(target)
-        smoothing = self.label_smoothing if self.training else 0.0
-        hidden = self._hidden(source, inputs)
-        loss = F.linear_cross_entropy(
-            hidden, self._output_weight(), labels, self.output_bias, label_smoothing=smoothing
-        )
-        return loss, len(labels)
-
-    def negative_log_likelihoods(self, target: Packed, source: Packed | None = None) -> NDArray[np.float64]:
-        """Return the sum of -log p over the tokens of each target, shape (B,)."""
-        inputs, labels = inputs_and_labels(target)
-        with evaluating(self):
-            losses = F.linear_cross_entropy(
-                self._hidden(source, inputs), self._output_weight(), labels, self.output_bias, reduction="none"
-            ).data.astype(np.float64)
-        return np.add.reduceat(losses, inputs.offsets[:-1])
+    def _output_layer(self) -> tuple[Parameter, Parameter]:
+        return self.embedding.weight if self.output_weight is None else self.output_weight, self.output_bias
 
     def forward(self, source: Packed | None, target_inputs: Packed) -> Tensor:
         """Return the logits (N, V) of the token after each of the `target_inputs`."""
-        return F.linear(self._hidden(source, target_inputs), self._output_weight(), self.output_bias)
-
-    def start_at(self, log_frequencies: NDArray[np.float64]) -> None:
-        """Let the output begin with the logarithms of the frequencies (V,) of the tokens."""
-        with no_grad():
-            self.output_bias.copy_(log_frequencies.astype(np.float32))
+        return F.linear(self._hidden(source, target_inputs), *self._output_layer())
 
     def _last_norm(self) -> LayerNorm:
         """Return the layer norm whose output the output layer reads."""
@@ -204,15 +163,13 @@ class _Transformer(SequenceNetwork):
         """
         stack = self.decoder_stack
         norm = stack.norm
-        bias = self.output_bias.data.copy()
-        bias[list(self.never)] = -np.inf
         positions = self.position_table.data if self.position_table is not None else self.positions
         return core.nn.TransformerDecoder(
             [{name: p.data for name, p in layer.named_parameters()} for layer in stack.layers],
             self.embedding.weight.data,
-            self._output_weight().data,
+            self._output_layer()[0].data,
             n_heads=self.n_heads,
-            output_bias=bias,
+            output_bias=self._writing_bias(),
             embedding_scale=math.sqrt(self.d_model),
             positions=positions,
             final_norm=None if norm is None else (norm.weight.data, norm.bias.data),
