@@ -56,13 +56,14 @@ def texts(lengths: Sequence[int], seed: int) -> list[np.ndarray]:
     return [rng.integers(len(SPECIAL), V, n) for n in lengths]
 
 
-def batches(ragged: bool, n: int, length: int = LENGTH) -> list[Batch]:
-    """Return `n` batches; the ragged ones of like length, as if sorted within fifty of them."""
+def batches(ragged: bool, n: int, length: int = LENGTH, alike: bool = True) -> list[Batch]:
+    """Return `n` batches; the ragged ones of like length, as if sorted within fifty of them, or as they are drawn."""
     per_batch = max(N_TOKENS // length, 1)
     if ragged:
         per_batch = N_TOKENS // 15
         source, target = lengths_of_captions(50 * per_batch, 0)
-        order = np.lexsort((source, target)).reshape(50, per_batch)
+        order = np.lexsort((source, target)) if alike else np.arange(50 * per_batch)
+        order = order.reshape(50, per_batch)
         chosen = order[np.linspace(0, 49, n + 2).astype(int)[1:-1]]  # neither the shortest nor the longest alone
         sides = [(source[rows], target[rows]) for rows in chosen]
     else:
@@ -175,8 +176,13 @@ def train(options: Namespace) -> None:
 
 def lstm(options: Namespace) -> None:
     rows: list[list[Any]] = []
-    for kind, ragged, target in ((f"{N_TOKENS // LENGTH} x ({LENGTH} + {LENGTH})", False, 1.25), ("captions", True, 3)):
-        work = batches(ragged, options.batches)
+    kinds = (
+        (f"{N_TOKENS // LENGTH} x ({LENGTH} + {LENGTH})", False, True, 1.25),
+        ("captions of like length", True, True, 3),
+        ("captions as drawn", True, False, 3),
+    )
+    for kind, ragged, alike, target in kinds:
+        work = batches(ragged, options.batches, alike=alike)
         for attention in ("general", "additive"):
             name = f"LSTM, {attention} attention, {kind}"
             rows += compare_steps(name, lstm_pair(attention), work, target, options.repeats)
@@ -186,6 +192,13 @@ def lstm(options: Namespace) -> None:
 # ---- decoding ----
 
 Write = Callable[[], list[list[int]]]
+
+
+def fastest(ways: list[Write]) -> Write:
+    """Return the way that is fastest here: CTranslate2's threads share the work, or each has a part of the batch."""
+    for write in ways:
+        write()
+    return min(ways, key=lambda write: timed(write)[0])
 
 
 @dataclass
@@ -200,11 +213,9 @@ class Decoders:
         network = translators.mlcore_network(weights, self.shape).eval()
         self._ours = {q: (network, network.decoder(quantize=q)) for q in (False, True)}
         make = translators.ctranslate2_model
-        # A batch goes faster through workers of one thread each, a part each, than through threads that share it.
         self._ctranslate2 = {
-            (kind, is_batch): make(weights, self.shape, kind, *((1, self.threads) if is_batch else (self.threads, 1)))
+            kind: [make(weights, self.shape, kind, *ways) for ways in ((1, self.threads), (self.threads, 1))]
             for kind in ("float32", "int8")
-            for is_batch in (False, True)
         }
         self._marian = translators.marian_model(weights, self.shape)
 
@@ -214,9 +225,10 @@ class Decoders:
             "mlcore": lambda: translators.mlcore_write(*self._ours[False], sources, beam, length),
             "mlcore int8": lambda: translators.mlcore_write(*self._ours[True], sources, beam, length),
             **{
-                f"CTranslate2 {kind}": lambda t=t: translators.ctranslate2_write(t, sources, beam, length)
-                for (kind, is_batch), t in self._ctranslate2.items()
-                if is_batch == (len(sources) > 1)
+                f"CTranslate2 {kind}": fastest(
+                    [lambda t=t: translators.ctranslate2_write(t, sources, beam, length) for t in ways]
+                )
+                for kind, ways in self._ctranslate2.items()
             },
             "transformers": lambda: translators.marian_write(self._marian, sources, beam, length, **marian),
         }
@@ -323,10 +335,10 @@ def growth(options: Namespace) -> None:
     for grows, length, batch, beam in cases:
         sources = [ids.tolist() for ids in texts([length] * batch, 5)]
         writers = decoders.writers(sources, beam, length)
-        rates = []
-        for name in ("mlcore", "CTranslate2 float32"):
-            writers[name]()
-            rates.append(batch * length / timed(writers[name])[0])
+        both = {name: writers[name] for name in ("mlcore", "CTranslate2 float32")}
+        for write in both.values():
+            write()
+        rates = [batch * length / seconds for seconds, _ in medians(both, options.repeats).values()]
         rows.append([grows, length, batch, beam, *rates, rates[0] / rates[1]])
     columns = ["grows", "length", "batch", "beam", "mlcore tokens/s", "CTranslate2 tokens/s", "times CTranslate2"]
     table("decoding, d 256", columns, rows)

@@ -31,10 +31,12 @@ DATA = Path(os.environ.get("MLCORE_DATA", Path(__file__).parents[3] / "shared" /
 TESTS = ("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco")
 PAIRS = 29_000
 BATCH_TOKENS = 4096
-EPOCHS = 70
-"""Some 8,000 updates."""
-WARMUP, AVERAGED = 2000, 10
-"""Updates of the warm-up, and epochs of the mean."""
+EPOCHS = {"transformer": 70, "lstm": 25}
+"""Some 8,000 updates, and 2,900."""
+WARMUP = {"transformer": 2000, "lstm": 700}
+"""Updates of the warm-up."""
+AVERAGED = {"transformer": 10, "lstm": 5}
+"""Epochs of the mean."""
 
 
 def texts(part: str, language: str, cased: bool) -> list[str]:
@@ -85,10 +87,10 @@ def network(kind: str, epochs: int, checkpoint: Path, threads: int | None) -> An
         "share_vocabulary": True,
         "max_epochs": epochs,
         "batch_tokens": BATCH_TOKENS,
-        "warmup_steps": max(1, WARMUP * epochs // EPOCHS),
+        "warmup_steps": max(1, WARMUP[kind] * epochs // EPOCHS[kind]),
         "dropout": 0.3,
         "label_smoothing": 0.1,
-        "average_last": max(1, AVERAGED * epochs // EPOCHS),
+        "average_last": max(1, AVERAGED[kind] * epochs // EPOCHS[kind]),
         "early_stopping": False,
         "checkpoint": checkpoint,
         "random_state": 0,
@@ -123,10 +125,11 @@ def main() -> None:
     p.add_argument("kind", choices=["transformer", "lstm"])
     p.add_argument("--folder", type=Path, required=True, help="for the checkpoint, the log, the model and its figures")
     p.add_argument("--cased", action="store_true", help="learn from text as it is, not in lower case")
-    p.add_argument("--epochs", type=int, default=EPOCHS, help="fewer: a trial, with as much shorter a warm-up")
+    p.add_argument("--epochs", type=int, default=None, help="fewer: a trial, with as much shorter a warm-up")
     p.add_argument("--pairs", type=int, default=PAIRS, help="of the training set")
     p.add_argument("--threads", type=int, default=None, help="default: all CPUs")
     options = p.parse_args()
+    epochs = EPOCHS[options.kind] if options.epochs is None else options.epochs
     options.folder.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         level=logging.INFO,
@@ -135,11 +138,13 @@ def main() -> None:
     )
     X, Y = (texts("train", language, options.cased)[: options.pairs] for language in ("en", "de"))
     X_val, Y_val = (texts("val", language, options.cased) for language in ("en", "de"))
-    model = network(options.kind, options.epochs, options.folder / "checkpoint", options.threads)
+    model = network(options.kind, epochs, options.folder / "checkpoint", options.threads)
     start = time.perf_counter()
     model.fit(X, Y, X_val=X_val, Y_val=Y_val, resume=True)
     mlcore.save(model, options.folder / "model.safetensors")
     figures = {"fit, seconds": time.perf_counter() - start, "BLEU": evaluate(model, options.cased)}
+    model.quantize()
+    figures["BLEU by int8"] = evaluate(model, options.cased)
     (options.folder / "figures.json").write_text(json.dumps(figures, indent=2))
     print(json.dumps(figures, indent=2))
 

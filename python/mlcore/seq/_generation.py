@@ -58,10 +58,21 @@ class Search(NamedTuple):
             raise ValueError(
                 f"temperature, top_k and top_p say how to draw: they need sampling='sample', got {self.sampling!r}"
             )
+        if self.sampling != "beam" and self.early_stopping:
+            raise ValueError(f"early_stopping ends a beam search: it needs sampling='beam', got {self.sampling!r}")
         if self.sampling == "greedy" and self.n_best > 1:
             raise ValueError(f"greedy search finds one text, not n_best={self.n_best}: sampling='beam' finds more")
         if self.sampling == "beam" and self.n_best > self.beam_size:
             raise ValueError(f"n_best={self.n_best} must be at most beam_size={self.beam_size}")
+
+
+def beam_of(beam_size: int | None, default: int, sampling: str) -> int:
+    """Return how many hypotheses a search keeps; raise ValueError where it keeps none but is told how many."""
+    if beam_size is None:
+        return default
+    if sampling != "beam" and beam_size != 1:
+        raise ValueError(f"beam_size is of beam search: it needs sampling='beam', got {sampling!r}")
+    return beam_size
 
 
 class Written(NamedTuple):

@@ -1,6 +1,6 @@
 """What users pass to fit and ask about: columns of texts, or of sequences of tokens, as lists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,9 @@ def read_texts(texts: Any, who: str) -> list[str]:
     ValueError
         If `texts` is one text, one of them is missing, or holds half of a surrogate pair.
     TypeError
-        If they are no texts.
+        If they are no texts, or a set or dict.
     """
-    check_documents(texts, who)
+    _check_column(texts, who)
     found = []
     for i, text in enumerate(_items(texts)):
         if is_missing(text):
@@ -62,10 +62,10 @@ def read_sequences(sequences: Any, who: str) -> list[list[Token]]:
     ValueError
         If `sequences` is one text, or a sequence is missing.
     TypeError
-        If they are no such sequences.
+        If they are no such sequences, or a set or dict.
     """
     if not (isinstance(sequences, np.ndarray) and sequences.ndim == 2):
-        check_documents(sequences, who)
+        _check_column(sequences, who)
     kind: type | None = None
     found = []
     for i, sequence in enumerate(_items(sequences)):
@@ -83,6 +83,12 @@ def read_sequences(sequences: Any, who: str) -> list[list[Token]]:
         kind = next(iter(kinds), kind)
         found.append(tokens)
     return found
+
+
+def _check_column(column: Any, who: str) -> None:
+    check_documents(column, who)
+    if isinstance(column, Set | Mapping):  # a set has no order to tell which entries belong together
+        raise TypeError(f"{who} must be a list, a column or an iterable in order, got a {type(column).__name__}")
 
 
 def _items(values: Any) -> Iterator[Any]:

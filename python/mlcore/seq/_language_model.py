@@ -12,7 +12,7 @@ from mlcore._warnings import warn
 from mlcore.nn._runtime import Generator, threads
 from mlcore.nn.tensor import no_grad
 from mlcore.seq._base import BaseSequenceEstimator
-from mlcore.seq._generation import Search
+from mlcore.seq._generation import Search, beam_of
 from mlcore.seq._network import SequenceNetwork, Shapes
 from mlcore.seq._packed import Packed
 from mlcore.seq._tokens import learn_tokens
@@ -315,7 +315,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         X: Any = ("",),
         *,
         n_best: int = 1,
-        beam_size: int = 5,
+        beam_size: int | None = None,
         length_penalty: float = 1.0,
         max_length: int | None = None,
         sampling: str = "sample",
@@ -337,8 +337,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
             `max_length` the last tokens are read, with a warning.
         n_best : int, default=1
             Texts for each prompt, the best first; at most `beam_size` in a beam search, samples in sampling.
-        beam_size : int, default=5
-            Hypotheses that are kept at each step of a beam search.
+        beam_size : int or None, default=None
+            Hypotheses that a beam search keeps at each step, at most 10,000; None: 5.
         length_penalty : float, default=1.0
             Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``, the end token counted:
             0 prefers short ones, the larger the longer.
@@ -380,7 +380,7 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         longest = most if max_length is None else max_length
         search = Search(
             n_best,
-            beam_size,
+            beam_of(beam_size, 5, sampling),
             length_penalty,
             longest,
             sampling,

@@ -13,7 +13,7 @@ from mlcore.metrics import corpus_bleu
 from mlcore.nn._runtime import Generator, threads
 from mlcore.seq._attention import Attention
 from mlcore.seq._base import BaseSequenceEstimator, rows_of
-from mlcore.seq._generation import BEAM_SIZE, Search, Written, write
+from mlcore.seq._generation import BEAM_SIZE, Search, Written, beam_of, write
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._tokens import learn_tokens, pack_sources, pack_targets
 from mlcore.seq._training import Pairs, check_cut
@@ -194,7 +194,7 @@ class BasePairEstimator(BaseSequenceEstimator):
         n_best : int, default=1
             Targets for each source, the best first; at most `beam_size` in a beam search, samples in sampling.
         beam_size : int or None, default=None
-            Hypotheses that are kept at each step, at most 10,000; None: that of the estimator.
+            Hypotheses that a beam search keeps at each step, at most 10,000; None: that of the estimator.
         length_penalty : float or None, default=None
             Hypotheses are compared by the sum of log p divided by ``length ** length_penalty``, the end token counted:
             0 prefers short ones, the larger the longer. None: that of the estimator.
@@ -240,7 +240,7 @@ class BasePairEstimator(BaseSequenceEstimator):
         name = type(self).__name__
         search = Search(
             n_best,
-            int(self.beam_size) if beam_size is None else beam_size,
+            beam_of(beam_size, int(self.beam_size), sampling),
             float(self.length_penalty) if length_penalty is None else length_penalty,
             self._limit() if max_length is None else max_length,
             sampling,

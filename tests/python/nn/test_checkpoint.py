@@ -195,6 +195,8 @@ def test_another_run_is_refused(tmp_path):
         Trainer(Noisy(), cross_entropy).fit(*data(), resume=True)
     with pytest.raises(ValueError, match="checkpoint_every needs a checkpoint"):
         Trainer(Noisy(), cross_entropy, checkpoint_every=1)
+    with pytest.raises(FileNotFoundError, match=r"folder of checkpoint .*none.run does not exist"):  # before it trains
+        Trainer(Noisy(), cross_entropy, checkpoint=tmp_path / "none" / "run").fit(*data())
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):

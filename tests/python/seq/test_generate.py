@@ -253,6 +253,8 @@ def test_validation_by_bleu(scoring):
         ({"max_length": 0}, "The 'max_length' parameter"),
         ({"max_length": "3"}, "The 'max_length' parameter"),
         ({"max_length": 2**31}, "The 'max_length' parameter"),
+        ({"beam_size": 3, "sampling": "greedy"}, "it needs sampling='beam', got 'greedy'"),
+        ({"early_stopping": True, "sampling": "sample"}, "it needs sampling='beam', got 'sample'"),
         ({"early_stopping": "soon"}, "The 'early_stopping' parameter"),
     ],
 )
@@ -274,6 +276,10 @@ def test_what_else_is_refused():
         lm().generate([""], max_length="3")
     with pytest.raises(ValueError, match="got one document, a str"):  # not its letters
         lm().quantize("the first")
+    with pytest.raises(ValueError, match="it needs sampling='beam', got 'sample'"):
+        lm().generate([""], beam_size=3)
+    with pytest.raises(TypeError, match="got a set"):
+        dates().predict(set(DATES))
     with pytest.raises(TypeError, match="text 0 of X of TransformerSeq2Seq must be a str"):
         dates().predict([["a"]])
     with pytest.raises(ValueError, match="hold a text or more"):

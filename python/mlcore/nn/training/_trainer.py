@@ -231,6 +231,8 @@ class Trainer(RunState):
         is_there = resume and self.checkpoint is not None and self.checkpoint.exists()
         if resume and self.checkpoint is None:
             raise ValueError("resume=True needs a checkpoint, the file to go on from: it is None")
+        if self.checkpoint is not None and not self.checkpoint.parent.is_dir():  # not only after the first epoch
+            raise FileNotFoundError(f"the folder of checkpoint {self.checkpoint} does not exist")
         if self.schedule is None and self._make_schedule is not None:
             n_epoch = -(-len(train) // self.accumulate)
             if n_epoch == 0 and self.schedule_every == "step":
