@@ -1,0 +1,10 @@
+"""BERT (Devlin et al., 2019): pre-training, fine-tuning, and weights of Hugging Face's folders.
+
+Networks have the names of `transformers`; estimators, which read texts, are made of them.
+"""
+
+from mlcore.seq.bert._batch import BertBatch
+
+__all__ = [
+    "BertBatch",
+]
