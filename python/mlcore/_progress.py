@@ -23,23 +23,26 @@ class Progress:
         What is running, for example the class of the estimator.
     unit : str, default="it"
         What is counted, for the bar; large numbers of anything but iterations are shown as 12.3k.
+    begin : int, default=0
+        Iterations that were done before, by the run that this one goes on with.
     """
 
-    def __init__(self, total: int | None, verbose: int, name: str, *, unit: str = "it") -> None:
+    def __init__(self, total: int | None, verbose: int, name: str, *, unit: str = "it", begin: int = 0) -> None:
         self._total, self._verbose, self._name, self._unit = total, int(verbose), name, unit
-        self._done = 0
+        self._done = self._begin = begin
         self._bar: Any = None
 
     @property
     def done(self) -> int:
-        """Iterations counted so far."""
+        """Iterations counted so far, those of before too."""
         return self._done
 
     def __enter__(self) -> Self:
         if self._verbose == 1:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self._total, desc=self._name, unit=self._unit, unit_scale=self._unit != "it")
+            options = {"total": self._total, "initial": self._begin, "desc": self._name, "unit": self._unit}
+            self._bar = tqdm(unit_scale=self._unit != "it", **options)
         return self
 
     def __exit__(

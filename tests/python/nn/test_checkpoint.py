@@ -1,6 +1,8 @@
 """Checkpoints: a run that is killed goes on as if it had not been."""
 
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -180,6 +182,16 @@ def test_kill_and_resume(tmp_path):
     resumed = fit(make(path, checkpoint_every=50, max_epochs=60), resume=True)
     whole = fit(make(tmp_path / "whole", max_epochs=60))
     assert result(resumed) == result(whole)
+
+
+def test_what_a_resumed_run_shows(tmp_path, capsys, caplog):
+    fit(make(tmp_path / "run", max_epochs=2))
+    with caplog.at_level(logging.INFO, logger="mlcore"):
+        fit(make(tmp_path / "run", max_epochs=4, verbose=2), resume=True)
+    assert [record.getMessage().split("  ")[0] for record in caplog.records] == ["Noisy 3/4", "Noisy 4/4"]
+    fit(make(tmp_path / "run", max_epochs=5, verbose=1), resume=True)
+    done, total = re.findall(r"(\d+)/(\d+)", capsys.readouterr().err)[-1]
+    assert done == total
 
 
 def test_another_run_is_refused(tmp_path):

@@ -209,10 +209,10 @@ class Trainer(RunState):
         with self._threads(), random_stream(self.generator):
             self._prepare(train, resume=resume)
             unit, n_units = getattr(train, "unit", "it"), getattr(train, "n_units", len(train))
-            total = (n_units * self.max_epochs or None) if self.verbose == 1 else self.max_epochs
-            with Progress(total, self.verbose, self.name, unit=unit) as progress:
-                if self.verbose == 1:
-                    progress.update(self.epoch * n_units + self._epoch_state.n_units(unit))
+            is_bar = self.verbose == 1
+            total = (n_units * self.max_epochs or None) if is_bar else self.max_epochs
+            begin = self.epoch * n_units + self._epoch_state.n_units(unit) if is_bar else self.epoch
+            with Progress(total, self.verbose, self.name, unit=unit, begin=begin) as progress:
                 while self.epoch < self.max_epochs and not self._best.should_stop:
                     self._train_epoch(train, progress)
                     self._end_epoch(validation, progress, unit)
