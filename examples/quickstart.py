@@ -3,8 +3,10 @@
 A new family is one more function that fits, scores and returns its row, and draws into its part of the picture.
 """
 
+import random
 import re
 import time
+from datetime import date, timedelta
 from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path
@@ -19,10 +21,20 @@ from sklearn.model_selection import cross_val_predict, cross_val_score, train_te
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlcore import SVC, GBDTClassifier, LogisticRegression, LogisticRegressionCV, TfidfVectorizer, Word2Vec, nn
+from mlcore import (
+    SVC,
+    GBDTClassifier,
+    LogisticRegression,
+    LogisticRegressionCV,
+    TfidfVectorizer,
+    TransformerSeq2Seq,
+    Word2Vec,
+    nn,
+)
 from mlcore.datasets import load_flights
 from mlcore.metrics import accuracy_score, roc_auc_score
 from mlcore.plotting import (
+    plot_attention,
     plot_confusion_matrix,
     plot_decision_boundary,
     plot_embedding,
@@ -147,7 +159,25 @@ def network(ax):
     return Row("nn", "digits", f"{len(X):,} x 8 x 8", "convolution network", "accuracy", score, trivial)
 
 
-figure, axes = plt.subplots(2, 3, figsize=(18, 10), layout="constrained")
+def sequences(ax):
+    """Write the dates of 40 years as ISO 8601 has them, letter by letter."""
+    draw = random.Random(0)
+    days = [date(1990, 1, 1) + timedelta(i) for i in range(40 * 365)]
+    forms = ["%A, %d %B %Y", "%B %d, %Y", "%d %b %Y", "%m/%d/%Y"]
+    texts = [day.strftime(draw.choice(forms)) for day in days]
+    train, test, y_train, y_test = train_test_split(texts, [day.isoformat() for day in days], random_state=0)
+    sizes = {"d_model": 32, "n_layers": 2, "n_heads": 2, "dim_feedforward": 64}
+    steps = {"max_epochs": 4, "batch_tokens": 1000, "learning_rate": 0.01, "warmup_steps": 100}
+    model = TransformerSeq2Seq(**sizes, **steps, tokenizer="char", dropout=0.0, beam_size=1, random_state=0, verbose=1)
+    written = model.fit(train, y_train).predict(test)
+    _, attention = model.generate(test[:1], sampling="greedy", return_attention=True)
+    plot_attention(attention[0], ax=ax).set_title("seq: where it looked")
+    return Row(
+        "seq", "dates", f"{len(days):,} texts", "TransformerSeq2Seq", "exact", accuracy_score(y_test, written), 0
+    )
+
+
+figure, axes = plt.subplots(2, 4, figsize=(24, 10), layout="constrained")
 tour = {
     boosting: axes[0, 0],
     kernel_machines: axes[0, 1],
@@ -155,7 +185,9 @@ tour = {
     word_vectors: axes[1, 0],
     text_features: axes[1, 1],
     network: axes[1, 2],
+    sequences: axes[0, 3],
 }
+axes[1, 3].set_axis_off()
 lines = []
 for family, ax in tour.items():
     start = time.perf_counter()
