@@ -106,6 +106,8 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
     def _validate_params(self) -> None:
         super()._validate_params()
         self._check_network()
+        if self._continues():
+            self._check_unchanged()
 
     # ---- training ----
 
@@ -153,6 +155,7 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
             fall_back_to_frequencies(network, pairs, log_p, most, type(self).__name__)
         self.module_, self.history_, self.n_iter_ = network, trainer.history, len(trainer.history)
         self.is_quantized_ = False
+        self._remember_params()
 
     def _trainer(
         self, network: SequenceNetwork, generator: Generator, validation: Any, n_epochs: int, entropy: float

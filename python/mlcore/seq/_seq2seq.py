@@ -157,6 +157,10 @@ class Seq2Seq(BasePairEstimator):
     ['3.6.']
     """
 
+    _network_params: ClassVar[tuple[str, ...]] = (
+        *("cell", "embedding_size", "hidden_size", "n_layers"),
+        *("bidirectional", "attention", "input_feeding"),
+    )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BasePairEstimator._parameter_constraints,
         "cell": [StrOptions(set(CELLS))],

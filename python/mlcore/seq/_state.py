@@ -27,6 +27,8 @@ class SequenceState(StateMixin):
         "module_": MapOf(Array("f4", is_finite=True)),
         "is_quantized_": Flag(),
     }
+    _network_params: ClassVar[tuple[str, ...]] = ()
+    """Parameters that a network is made of, beside the weights."""
     tokenizer: Any
     lowercase: bool
     module_: SequenceNetwork
@@ -51,6 +53,19 @@ class SequenceState(StateMixin):
     def _network_of_tokens(self) -> SequenceNetwork:
         return self._make_network(len(self._target), None if self._source is self._target else len(self._source))
 
+    def _remember_params(self) -> None:
+        """Keep what the fitted network and its tokens were made of."""
+        self._made_with = {name: getattr(self, name) for name in (*self._network_params, "tokenizer", "lowercase")}
+
+    def _check_unchanged(self) -> None:
+        """Raise ValueError where the fitted network would be built again as another one."""
+        changed = [name for name, value in self._made_with.items() if getattr(self, name) != value]
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)} of {type(self).__name__} {'have' if len(changed) > 1 else 'has'} changed since "
+                "fit: fit anew, or set back what the network was made with"
+            )
+
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
         """Compare the shapes of the weights before any is built."""
         if state["n_iter_"] != len(state["history_"]["epochs"]):
@@ -73,11 +88,13 @@ class SequenceState(StateMixin):
 
     def _clear_fitted(self) -> None:
         super()._clear_fitted()
-        vars(self).pop("_cached_decoder", None)  # which has the former network
+        for name in ("_cached_decoder", "_made_with"):  # of the former network
+            vars(self).pop(name, None)
 
     def _get_state(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name != "_cached_decoder"}
+        state = {name: value for name, value in vars(self).items() if name not in {"_cached_decoder", "_made_with"}}
         if "module_" in state:
+            self._check_unchanged()
             state["module_"] = dict(self.module_.state_dict())
             state["history_"] = self.history_.state_dict()
             state["_source"] = None if self._source is self._target else self._source.state_dict()
@@ -97,6 +114,7 @@ class SequenceState(StateMixin):
         module.load_state_dict(weights)
         self.module_, self.history_ = module.eval(), History()
         self.history_.load_state_dict(history)
+        self._remember_params()
 
     # ---- parameters in files ----
 

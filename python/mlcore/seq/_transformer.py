@@ -28,6 +28,10 @@ TRANSFORMER_CONSTRAINTS: dict[str, list[Any]] = {
 class TransformerParameters:
     """The parameters of the network, as options of it."""
 
+    _network_params: ClassVar[tuple[str, ...]] = (
+        *("d_model", "n_heads", "n_layers", "dim_feedforward"),
+        *("norm_first", "positions", "tied_embeddings"),
+    )
     d_model: int
     n_heads: int
     n_layers: int

@@ -1,6 +1,7 @@
 """Training of TransformerSeq2Seq and TransformerLM: what stops it, goes on, and adds up."""
 
 import logging
+import pickle
 import warnings
 
 import numpy as np
@@ -116,9 +117,22 @@ def test_a_warm_start_goes_on():
     assert loss(model) < before
     assert model.source_vocabulary_ == words
     bits = fingerprint(model)
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="d_model of TransformerSeq2Seq has changed since fit"):
         model.set_params(d_model=32).fit(SOURCES, TARGETS)
     assert fingerprint(model) == bits
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_heads", 1), ("positions", "learned"), ("tokenizer", "char")])
+def test_what_the_network_is_made_of_stays_as_it_was(name, value):
+    """Weights fit other numbers of heads too, and mean something else there."""
+    model = texts(warm_start=True).fit(SOURCES)
+    former = getattr(model, name)
+    model.set_params(**{name: value})
+    for use in (pickle.dumps, lambda model: model.fit(SOURCES)):
+        with pytest.raises(ValueError, match=f"{name} of TransformerLM has changed since fit"):
+            use(model)
+    model.set_params(**{name: former}, learning_rate=0.5)
+    assert fingerprint(pickle.loads(pickle.dumps(model))) == fingerprint(model)
 
 
 @pytest.mark.parametrize("make", [pairs, texts])
