@@ -160,7 +160,8 @@ def write_tensors(file: IO[bytes], tensors: dict[str, NDArray[Any]], metadata: d
 def read_tensors(path: Path, *, is_mapped: bool) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
     """Return the texts and the arrays of a safetensors file, by name.
 
-    With `is_mapped` arrays are read-only views of the file instead of copies.
+    With `is_mapped` arrays are read-only views of the file instead of copies; bfloat16, which NumPy does not have, is
+    read as float32.
 
     Raises
     ------
@@ -190,13 +191,19 @@ def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
     for name, entry in header.items():
         if name == "__metadata__":
             continue
-        dtype, shape, (begin, end) = DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if kind not in DTYPES and kind != "BF16":
+            raise ValueError(f"tensor {name!r} has the type {kind!r:.20}, which is not read")
+        dtype = DTYPES["U16" if kind == "BF16" else kind]
         if not all(type(number) is int and number >= 0 for number in [*shape, begin, end]):
             raise ValueError(f"tensor {name!r} has no valid shape or place")
         if start + end > data.size or end - begin != math.prod(shape) * dtype.itemsize:
             raise ValueError(f"tensor {name!r} does not fit its place in the file")
         tensor = data[start + begin : start + end].view(dtype).reshape(shape)
-        tensors[name] = np.require(tensor, requirements="A")  # other writers may not align: then a copy
+        tensor = np.require(tensor, requirements="A")  # other writers may not align: then a copy
+        if kind == "BF16":  # the upper half of a float32
+            tensor = (tensor.astype(np.uint32) << 16).view(np.float32)
+        tensors[name] = tensor
     return tensors
 
 

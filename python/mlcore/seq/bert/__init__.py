@@ -4,7 +4,12 @@ Networks have the names of `transformers`; estimators, which read texts, are mad
 """
 
 from mlcore.seq.bert._batch import BertBatch
+from mlcore.seq.bert._config import BertConfig
+from mlcore.seq.bert._model import BertModel, BertOutput
 
 __all__ = [
     "BertBatch",
+    "BertConfig",
+    "BertModel",
+    "BertOutput",
 ]

@@ -1,0 +1,216 @@
+"""Sizes and options of a BERT network, under the keys of Hugging Face's `config.json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, Self
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""Names of `hidden_act`, and what :func:`mlcore.nn.functional.linear` calls them."""
+
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+
+_REFUSED: dict[str, tuple[Any, ...]] = {
+    "model_type": ("bert",),
+    "is_decoder": (False,),
+    "add_cross_attention": (False,),
+    "is_encoder_decoder": (False,),
+    "position_embedding_type": ("absolute",),
+}
+"""Keys that change what the network computes, and the values for which it computes what it should."""
+
+
+@dataclass(kw_only=True)
+class BertConfig:
+    """Sizes and options of BERT, as `transformers` names them; the defaults are those of BERT base, uncased.
+
+    Parameters
+    ----------
+    vocab_size : int, default=30522
+        Tokens.
+    hidden_size : int, default=768
+        Features of each token, d; a multiple of `num_attention_heads`.
+    num_hidden_layers : int, default=12
+    num_attention_heads : int, default=12
+    intermediate_size : int, default=3072
+        Features between the two products of the feed-forward part.
+    hidden_act : str, default="gelu"
+        Activation of the feed-forward part and of the head of the masked language model: "gelu" (exact), "gelu_new"
+        or "gelu_pytorch_tanh" (its approximation by tanh), "relu", "silu" or "swish", "tanh".
+    hidden_dropout_prob : float, default=0.1
+        Of embeddings and of the output of each part, [0, 1).
+    attention_probs_dropout_prob : float, default=0.1
+        Of the weights of attention, [0, 1).
+    max_position_embeddings : int, default=512
+        Longest sequence.
+    type_vocab_size : int, default=2
+        Segments.
+    initializer_range : float, default=0.02
+        Standard deviation of new weights.
+    layer_norm_eps : float, default=1e-12
+    pad_token_id : int or None, default=0
+        The token whose embedding is 0 at first and gets no gradient as an input.
+    classifier_dropout : float or None, default=None
+        Before `classifier`; None: `hidden_dropout_prob`.
+    tie_word_embeddings : bool, default=True
+        Whether the masked language model's output layer has the weights of the word embeddings.
+    num_labels : int or None, default=None
+        Classes, or numbers to predict; None: as many as `id2label` has, or 2.
+    id2label : dict of int to str, optional
+        Names of the classes; "LABEL_0", "LABEL_1" ... unless given.
+    problem_type : {"regression", "single_label_classification", "multi_label_classification"}, optional
+        Which loss :class:`BertForSequenceClassification` has; None: by the labels.
+    other : dict, optional
+        Further entries of a `config.json`, kept for :meth:`to_dict`. They change nothing here.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range; the message names it.
+    """
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int | None = 0
+    classifier_dropout: float | None = None
+    tie_word_embeddings: bool = True
+    num_labels: int | None = None
+    id2label: dict[int, str] | None = None
+    problem_type: str | None = None
+    other: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in _SIZES:
+            self._check(name, Integral, 1, _SIZES[name])
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+            if name != "classifier_dropout" or self.classifier_dropout is not None:
+                self._check(name, Real, 0, 1)
+                if getattr(self, name) == 1:
+                    raise ValueError(f"{name} of BertConfig must be less than 1")
+        self._check("initializer_range", Real, 0, 1e6)
+        self._check("layer_norm_eps", Real, 0, 1)
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"num_attention_heads={self.num_attention_heads} of BertConfig must divide hidden_size="
+                f"{self.hidden_size}"
+            )
+        if self.hidden_act not in ACTIVATIONS:
+            names = ", ".join(map(repr, ACTIVATIONS))
+            raise ValueError(f"hidden_act of BertConfig must be one of {names}, got {self.hidden_act!r}")
+        if self.pad_token_id is not None:
+            self._check("pad_token_id", Integral, 0, self.vocab_size - 1)
+        if not isinstance(self.tie_word_embeddings, bool):
+            raise ValueError(f"tie_word_embeddings of BertConfig must be a bool, got {self.tie_word_embeddings!r}")
+        if self.problem_type is not None and self.problem_type not in PROBLEM_TYPES:
+            names = ", ".join(map(repr, PROBLEM_TYPES))
+            raise ValueError(f"problem_type of BertConfig must be None or one of {names}, got {self.problem_type!r}")
+        self._read_labels()
+
+    def _check(self, name: str, kind: type, lowest: float, highest: float) -> None:
+        value: Any = getattr(self, name)
+        is_kind = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_kind or not lowest <= value <= highest:
+            what = "an int" if kind is Integral else "a number"
+            raise ValueError(f"{name} of BertConfig must be {what} in [{lowest}, {highest}], got {value!r}")
+
+    def _read_labels(self) -> None:
+        """Make `num_labels` and `id2label` agree; keys of JSON are texts."""
+        if self.id2label is None:
+            self.num_labels = 2 if self.num_labels is None else self.num_labels
+            self._check("num_labels", Integral, 1, 1 << 24)
+            self.id2label = {i: f"LABEL_{i}" for i in range(self.num_labels)}
+            return
+        labels = self.id2label
+        try:
+            self.id2label = {int(i): labels[i] for i in sorted(labels, key=int)}
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"id2label of BertConfig must be names by class number, got {labels!r:.200}") from error
+        n = len(self.id2label)
+        if (
+            list(self.id2label) != list(range(n))
+            or n == 0
+            or not all(isinstance(v, str) for v in self.id2label.values())
+        ):
+            raise ValueError(f"id2label of BertConfig must be names of classes 0, 1, ..., got {labels!r:.200}")
+        if self.num_labels is None:
+            self.num_labels = n
+        elif self.num_labels != n:
+            raise ValueError(f"num_labels={self.num_labels} of BertConfig does not fit the {n} names of id2label")
+
+    @property
+    def n_labels(self) -> int:
+        """Number of classes, or of numbers to predict."""
+        return len(self.id2label or ())
+
+    @property
+    def label2id(self) -> dict[str, int]:
+        """Numbers of the classes by their names."""
+        return {label: i for i, label in (self.id2label or {}).items()}
+
+    @property
+    def activation(self) -> str:
+        """`hidden_act`, as :func:`mlcore.nn.functional.linear` calls it."""
+        return ACTIVATIONS[self.hidden_act]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read the entries of a `config.json`.
+
+        Parameters
+        ----------
+        values : mapping
+            Keys that are unknown here are kept in `other`.
+
+        Raises
+        ------
+        ValueError
+            If a value is out of range, or asks for what is no BERT encoder: another `model_type`, a decoder, relative
+            positions.
+        """
+        for key, known in _REFUSED.items():
+            if key in values and values[key] not in (*known, None):
+                raise ValueError(f"{key} of a BERT encoder must be {known[0]!r}, got {values[key]!r}")
+        names = {f.name for f in fields(cls)} - {"other"}
+        given = {key: value for key, value in values.items() if key in names}
+        if given.get("id2label") is not None:
+            given.pop("num_labels", None)  # transformers counts id2label too
+        skipped = names | {"label2id", "model_type"}
+        return cls(**given, other={key: value for key, value in values.items() if key not in skipped})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entries of a `config.json` from which :meth:`from_dict`, or `transformers`, makes this again."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("other", "num_labels")}
+        values["id2label"] = {str(i): label for i, label in (self.id2label or {}).items()}
+        if values["problem_type"] is None:
+            del values["problem_type"]
+        return {**self.other, **values, "label2id": self.label2id, "model_type": "bert"}
+
+
+_SIZES = {
+    "vocab_size": 1 << 31,
+    "hidden_size": 1 << 20,
+    "num_hidden_layers": 1 << 12,
+    "num_attention_heads": 1 << 16,
+    "intermediate_size": 1 << 24,
+    "max_position_embeddings": 1 << 24,
+    "type_vocab_size": 1 << 16,
+}
+"""Largest values of the numbers that must be at least 1."""
