@@ -5,11 +5,31 @@ Networks have the names of `transformers`; estimators, which read texts, are mad
 
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._config import BertConfig
+from mlcore.seq.bert._heads import (
+    BertForQuestionAnswering,
+    BertForQuestionAnsweringOutput,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
 from mlcore.seq.bert._model import BertModel, BertOutput
+from mlcore.seq.bert._pretraining_heads import (
+    BertForMaskedLM,
+    BertForNextSentencePrediction,
+    BertForPreTraining,
+    BertForPreTrainingOutput,
+)
 
 __all__ = [
     "BertBatch",
     "BertConfig",
+    "BertForMaskedLM",
+    "BertForNextSentencePrediction",
+    "BertForPreTraining",
+    "BertForPreTrainingOutput",
+    "BertForQuestionAnswering",
+    "BertForQuestionAnsweringOutput",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
     "BertModel",
     "BertOutput",
 ]

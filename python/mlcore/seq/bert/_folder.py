@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,6 @@ class PretrainedModule(Module):
     ----------
     config : BertConfig
     """
-
-    _head: ClassVar[tuple[str, ...]] = ("pooler.",)  # parts, of `_PARTS`, that may be new
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()

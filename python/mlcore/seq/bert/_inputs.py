@@ -100,6 +100,34 @@ class BertInputs:
             return array
         return array.reshape(-1, *array.shape[2:])[self.rows]
 
+    def labels(self, name: str, values: Any) -> Ints:
+        """Return integers, one a token, in the form of `input_ids`, as (N,)."""
+        return self.of_tokens(name, _integers(name, values))
+
+    def checked_rows(self, name: str, rows: Any) -> Ints:
+        """Return numbers of tokens, or raise: TypeError, ShapeError, ValueError."""
+        numbers, n = _integers(name, rows), len(self.ids)
+        if numbers.ndim != 1:
+            raise ShapeError(f"{name} must have one axis, got shape {numbers.shape}")
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= n):
+            worst = int(numbers.min() if numbers.min() < 0 else numbers.max())
+            raise ValueError(f"{name} must be in [0, {n}), the number of tokens, got {worst}")
+        return numbers
+
+    def places(self) -> tuple[Ints, tuple[int, int]]:
+        """Return where each token is in a padded batch, counted row by row, and the shape of that batch.
+
+        It is the batch that was given, or one with padding on the right.
+        """
+        if self.rows is not None:
+            return self.rows, (self.shape[0], self.shape[1])
+        lengths = self.lengths
+        longest = int(lengths.max(initial=0))
+        return positions_in(self.offsets) + np.repeat(np.arange(len(lengths)) * longest, lengths), (
+            len(lengths),
+            longest,
+        )
+
     def padded(self, x: Tensor, fill: float = 0.0) -> Tensor:
         """Return rows (N, ...) in the form of `input_ids`: (N, ...), or (B, T, ...) with `fill` where no token is."""
         return x if self.rows is None else padded_rows(x, self.rows, self.shape, fill)

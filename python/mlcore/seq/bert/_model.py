@@ -86,7 +86,7 @@ class BertModel(PretrainedModule):
         """
         inputs = BertInputs(self.config, input_ids, token_type_ids, attention_mask, offsets, position_ids)
         hidden = self.hidden(inputs)
-        pooled = None if self.pooler is None else self.pooler(rows_of(hidden, inputs.firsts()))
+        pooled = None if self.pooler is None else self.pool(rows_of(hidden, inputs.firsts()))
         return BertOutput(inputs.padded(hidden), pooled)
 
     def hidden(self, inputs: BertInputs, rows: NDArray[np.int64] | None = None) -> Tensor:
@@ -98,6 +98,10 @@ class BertModel(PretrainedModule):
 
     def pooled(self, inputs: BertInputs) -> Tensor:
         """Return what the pooler makes of each sequence, (B, d); the last layer computes the first tokens alone."""
+        return self.pool(self.hidden(inputs, inputs.firsts()))
+
+    def pool(self, firsts: Tensor) -> Tensor:
+        """Apply the pooler to the vectors of first tokens (B, d)."""
         if self.pooler is None:
             raise ValueError("this BertModel has no pooler")
-        return self.pooler(self.hidden(inputs, inputs.firsts()))  # type: ignore[no-any-return]
+        return self.pooler(firsts)  # type: ignore[no-any-return]
