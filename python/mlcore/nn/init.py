@@ -1,6 +1,11 @@
 """Initial values of parameters, written in place; under PyTorch's names, from the random numbers of this context."""
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -8,19 +13,48 @@ from scipy.special import ndtr, ndtri
 from mlcore.nn._runtime import generator
 from mlcore.nn.tensor import Tensor, no_grad
 
+_is_skipped: ContextVar[bool] = ContextVar("mlcore.nn init skipped", default=False)
+_P = ParamSpec("_P")
 
+
+@contextmanager
+def skipped() -> Iterator[None]:
+    """Leave parameters without values within a ``with`` block: for networks that get all of them from elsewhere.
+
+    Nothing is drawn then. What is not written afterwards holds whatever was in memory.
+    """
+    token = _is_skipped.set(True)
+    try:
+        yield
+    finally:
+        _is_skipped.reset(token)
+
+
+def _unless_skipped(fill: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
+    @wraps(fill)
+    def filled(*args: _P.args, **options: _P.kwargs) -> Tensor:
+        if _is_skipped.get():
+            return args[0] if args else options["tensor"]  # type: ignore[return-value]
+        return fill(*args, **options)
+
+    return filled
+
+
+@_unless_skipped
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Fill with draws from [a, b)."""
     with no_grad():
         return tensor.copy_(generator().numpy().uniform(a, b, tensor.shape))
 
 
+@_unless_skipped
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Fill with normal draws."""
     with no_grad():
         return tensor.copy_(generator().numpy().normal(mean, std, tensor.shape))
 
 
+@_unless_skipped
 def constant_(tensor: Tensor, value: float) -> Tensor:
     """Fill with one value."""
     with no_grad():
@@ -67,6 +101,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0) -> Tensor:
     return normal_(tensor, 0.0, math.sqrt(2 / ((1 + a * a) * fans(tensor)[0])))
 
 
+@_unless_skipped
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
     """Fill with normal draws that fall in [a, b]; the others are drawn again.
 
@@ -96,6 +131,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
         return tensor.copy_(np.clip(mean + std * values, a, b))
 
 
+@_unless_skipped
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill with a random matrix whose rows are orthogonal (or its columns, if there are fewer), times `gain`.
 

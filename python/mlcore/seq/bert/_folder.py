@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._files import read_tensors, replacing, write_tensors
+from mlcore.nn import init
 from mlcore.nn.layers._module import Module
 from mlcore.seq.bert._config import BertConfig
 
@@ -90,7 +91,8 @@ class PretrainedModule(Module):
         if "num_labels" in config and "id2label" not in config:
             config["id2label"] = None
         try:
-            module = cls(BertConfig.from_dict({**values, **config}))
+            with init.skipped():
+                module = cls(BertConfig.from_dict({**values, **config}))
         except ValueError as error:
             raise ValueError(f"{place / CONFIG}: {error}") from error
         path, tensors = _read_weights(place)
@@ -159,6 +161,13 @@ class PretrainedModule(Module):
         if problems:
             raise ValueError(f"{path} does not fit {type(self).__name__}: {'; '.join(problems)}")
         self.load_state_dict(state, strict=False)
+        for name, parameter in self.named_parameters():
+            if name.removeprefix(_PREFIX) not in new or name.endswith("LayerNorm.weight"):
+                continue  # read, or 1
+            if parameter.ndim == 2:
+                init.normal_(parameter, std=self.config.initializer_range)
+            else:
+                init.zeros_(parameter)
 
 
 def _with_our_names(tensors: Tensors, is_tied: bool) -> Tensors:

@@ -24,7 +24,8 @@ from mlcore.seq.bert._inputs import BertInputs, rows_of
 
 def new_linear(config: BertConfig, n_inputs: int, n_outputs: int, activation: str = "identity") -> Linear:
     """Return a linear layer with weights drawn from N(0, initializer_range^2) and a bias of 0."""
-    layer = Linear(n_inputs, n_outputs, activation=activation)
+    with init.skipped():
+        layer = Linear(n_inputs, n_outputs, activation=activation)
     init.normal_(layer.weight, std=config.initializer_range)
     init.zeros_(layer.bias)
     return layer
@@ -32,7 +33,8 @@ def new_linear(config: BertConfig, n_inputs: int, n_outputs: int, activation: st
 
 def new_embedding(config: BertConfig, n: int, padding_idx: int | None = None) -> Embedding:
     """Return n vectors drawn from N(0, initializer_range^2); 0 at `padding_idx`."""
-    layer = Embedding(n, config.hidden_size, padding_idx)
+    with init.skipped():
+        layer = Embedding(n, config.hidden_size, padding_idx)
     init.normal_(layer.weight, std=config.initializer_range)
     if padding_idx is not None:
         with no_grad():
