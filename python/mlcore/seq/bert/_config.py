@@ -112,7 +112,7 @@ class BertConfig:
                 f"num_attention_heads={self.num_attention_heads} of BertConfig must divide hidden_size="
                 f"{self.hidden_size}"
             )
-        if self.hidden_act not in ACTIVATIONS:
+        if not isinstance(self.hidden_act, str) or self.hidden_act not in ACTIVATIONS:
             names = ", ".join(map(repr, ACTIVATIONS))
             raise ValueError(f"hidden_act of BertConfig must be one of {names}, got {self.hidden_act!r}")
         if self.pad_token_id is not None:

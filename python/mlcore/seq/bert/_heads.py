@@ -10,7 +10,7 @@ from mlcore.nn.tensor import ShapeError, Tensor
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._inputs import padded_rows
 from mlcore.seq.bert._layers import new_linear
-from mlcore.seq.bert._network import IGNORED, BertNetwork, InputOptions, as_labels
+from mlcore.seq.bert._network import IGNORED, BertNetwork, InputOptions, as_labels, labelled_rows
 
 
 class BertForQuestionAnsweringOutput(NamedTuple):
@@ -124,7 +124,7 @@ class BertForTokenClassification(BertNetwork):
         """
         inputs = self._inputs(input_ids, options)
         classes = inputs.labels("labels", labels)
-        rows = np.flatnonzero(classes != IGNORED)
+        rows = labelled_rows(classes)
         hidden = self.dropout(self.bert.hidden(inputs, rows))
         classifier = self.classifier
         return F.linear_cross_entropy(hidden, classifier.weight, classes[rows], classifier.bias, ignore_index=IGNORED)

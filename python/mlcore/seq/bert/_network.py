@@ -44,3 +44,9 @@ def as_labels(name: str, labels: Any) -> Ints:
     if values.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {values.dtype}")
     return values.astype(np.int64, copy=False)
+
+
+def labelled_rows(classes: Ints) -> Ints:
+    """Return the rows with a label; the first where none has one, whose loss is 0 then."""
+    rows = np.flatnonzero(classes != IGNORED)
+    return rows if len(rows) else np.arange(min(1, len(classes)))

@@ -11,7 +11,7 @@ from mlcore.nn.tensor import Tensor
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._inputs import Ints, rows_of
 from mlcore.seq.bert._layers import new_linear
-from mlcore.seq.bert._network import IGNORED, BertNetwork, InputOptions, as_labels
+from mlcore.seq.bert._network import IGNORED, BertNetwork, InputOptions, as_labels, labelled_rows
 
 
 class BertForPreTrainingOutput(NamedTuple):
@@ -130,7 +130,7 @@ class BertForPreTraining(_MaskedWords):
         """
         inputs = self._inputs(input_ids, options)
         classes = inputs.labels("labels", labels)
-        masked, firsts = np.flatnonzero(classes != IGNORED), inputs.firsts()
+        masked, firsts = labelled_rows(classes), inputs.firsts()
         needed = np.union1d(masked, firsts)
         hidden = self.bert.hidden(inputs, needed)
         pooled = self.bert.pool(rows_of(hidden, np.searchsorted(needed, firsts)))
@@ -189,7 +189,7 @@ class BertForMaskedLM(_MaskedWords):
         """
         inputs = self._inputs(input_ids, options)
         classes = inputs.labels("labels", labels)
-        masked = np.flatnonzero(classes != IGNORED)
+        masked = labelled_rows(classes)
         return self._words_loss(self.bert.hidden(inputs, masked), classes[masked])
 
 
