@@ -7,7 +7,7 @@ tied one name or both. All are read; nothing is downloaded, and no code of a fol
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mlcore._files import read_tensors, replacing, write_tensors
 from mlcore.nn import init
 from mlcore.nn.layers._module import Module
+from mlcore.nn.tensor import no_grad
 from mlcore.seq.bert._config import BertConfig
 
 CONFIG, WEIGHTS, INDEX, PICKLED = (
@@ -84,19 +85,35 @@ class PretrainedModule(Module):
             If a file is damaged, or its tensors are not those of the network: the message names what is missing,
             unexpected or of another shape.
         """
-        place = Path(folder)
-        if not place.is_dir():
-            raise FileNotFoundError(f"there is no folder {place}: weights are read from a folder, not downloaded")
-        values = _read_json(place / CONFIG)
-        if "num_labels" in config and "id2label" not in config:
-            config["id2label"] = None
+        return cls._read(Path(folder), lambda values, _: cls(values), new_head, config)
+
+    @classmethod
+    def _read(
+        cls,
+        folder: Path,
+        make: Callable[[BertConfig, Collection[str]], Self],
+        new_head: bool,
+        entries: dict[str, Any],
+    ) -> Self:
+        """Read a folder; `make` returns the network for a config and the names of the tensors that are there."""
+        if not folder.is_dir():
+            raise FileNotFoundError(f"there is no folder {folder}: weights are read from a folder, not downloaded")
+        values = _read_json(folder / CONFIG)
+        if "num_labels" in entries and "id2label" not in entries:
+            values.pop("id2label", None)
         try:
-            with init.skipped():
-                module = cls(BertConfig.from_dict({**values, **config}))
+            config = BertConfig.from_dict({**values, **entries})
         except ValueError as error:
-            raise ValueError(f"{place / CONFIG}: {error}") from error
-        path, tensors = _read_weights(place)
-        module._take(tensors, path, new_head)
+            raise ValueError(f"{folder / CONFIG}: {error}") from error
+        path, tensors = _read_weights(folder)
+        try:
+            given = _with_our_names(tensors, config.tie_word_embeddings)
+            _check_sizes(given, config)
+            with init.skipped():
+                module = make(config, given.keys())
+            module._take(given, new_head)
+        except ValueError as error:
+            raise ValueError(f"{path} does not fit {cls.__name__}: {error}") from error
         return module.eval()
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
@@ -128,46 +145,65 @@ class PretrainedModule(Module):
             tensors[f"{DECODER}bias"] = tensors[_BIAS]
         return tensors
 
-    def _take(self, tensors: Tensors, path: Path, new_head: bool) -> None:
-        """Load tensors of a file, or raise ValueError."""
-        own = {name.removeprefix(_PREFIX): name for name, _ in self.named_parameters()}
-        shapes = {name.removeprefix(_PREFIX): parameter.shape for name, parameter in self.named_parameters()}
-        try:
-            given = _with_our_names(tensors, self.config.tie_word_embeddings)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        problems, new = [], set()
+    def _take(self, given: Tensors, new_head: bool) -> None:
+        """Load tensors under the names of the encoder alone, or raise ValueError."""
+        own = {name.removeprefix(_PREFIX): parameter for name, parameter in self.named_parameters()}
+        new: set[str] = set()
         for part in _PARTS:
             names = [name for name in own if name.startswith(part)]
             if not names:  # of another kind of network
                 given = {name: tensor for name, tensor in given.items() if not name.startswith(part)}
-            elif new_head and any(name not in given or given[name].shape != shapes[name] for name in names):
+            elif new_head and any(name not in given or given[name].shape != own[name].shape for name in names):
                 new.update(names)
-        missing = [own[name] for name in own if name not in given and name not in new]
-        if missing:
-            is_head = all(name.startswith(_PARTS) for name in own if own[name] in missing)
-            hint = " (new_head=True makes new ones, add_pooling_layer=False does without a pooler)" if is_head else ""
-            problems.append(f"missing: {_listed(missing)}{hint}")
+        missing = [name for name in own if name not in given and name not in new]
         unexpected = [name for name in given if name not in own]
-        problems += [f"unexpected: {_listed(unexpected)}"] * bool(unexpected)
-        state: Tensors = {}
-        for name in (name for name in own if name in given and name not in new):
-            tensor = given[name]
-            if tensor.shape != shapes[name]:
-                problems.append(f"{own[name]} has shape {tensor.shape}, by {CONFIG} it is {shapes[name]}")
-            elif tensor.dtype.kind != "f":
-                problems.append(f"{own[name]} has dtype {tensor.dtype}, which is not that of a weight")
-            state[own[name]] = tensor
+        problems = [f"unexpected: {_listed(unexpected)}"] * bool(unexpected)
+        if missing:
+            hint = " (new_head=True makes new ones)" * all(name.startswith(_PARTS) for name in missing)
+            problems.append(f"missing: {_listed(missing)}{hint}")
+        read = [name for name in own if name in given and name not in new]
+        problems += [
+            f"{name} has shape {given[name].shape}, by {CONFIG} it is {own[name].shape}"
+            for name in read
+            if given[name].shape != own[name].shape
+        ]
+        problems += [
+            f"{name} has the type {given[name].dtype}, which is not that of a weight"
+            for name in read
+            if given[name].dtype.kind != "f"
+        ]
         if problems:
-            raise ValueError(f"{path} does not fit {type(self).__name__}: {'; '.join(problems)}")
-        self.load_state_dict(state, strict=False)
-        for name, parameter in self.named_parameters():
-            if name.removeprefix(_PREFIX) not in new or name.endswith("LayerNorm.weight"):
-                continue  # read, or 1
-            if parameter.ndim == 2:
-                init.normal_(parameter, std=self.config.initializer_range)
+            raise ValueError("; ".join(problems))
+        with no_grad():
+            for name in read:
+                own[name].copy_(given[name])
+        for name in new:
+            if own[name].ndim == 2:
+                init.normal_(own[name], std=self.config.initializer_range)
+            elif name.endswith("LayerNorm.weight"):
+                init.ones_(own[name])
             else:
-                init.zeros_(parameter)
+                init.zeros_(own[name])
+
+
+def _check_sizes(given: Tensors, config: BertConfig) -> None:
+    """Raise ValueError unless the largest tensors are as the config says, before memory is asked for by its word."""
+    d = config.hidden_size
+    sizes = {
+        "word": config.vocab_size,
+        "position": config.max_position_embeddings,
+        "token_type": config.type_vocab_size,
+    }
+    shapes = {f"embeddings.{name}_embeddings.weight": (n, d) for name, n in sizes.items()}
+    for i in range(config.num_hidden_layers):
+        shapes[f"encoder.layer.{i}.intermediate.dense.weight"] = (config.intermediate_size, d)
+    missing = [name for name in shapes if name not in given]
+    problems = [f"missing: {_listed(missing)}"] * bool(missing)
+    for name, shape in shapes.items():
+        if name in given and given[name].shape != shape:
+            problems.append(f"{name} has shape {given[name].shape}, by {CONFIG} it is {shape}")
+    if problems:
+        raise ValueError("; ".join(problems[:8]))
 
 
 def _with_our_names(tensors: Tensors, is_tied: bool) -> Tensors:

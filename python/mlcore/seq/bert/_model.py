@@ -1,6 +1,9 @@
 """BertModel: the encoder of Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers" (NAACL 2019)."""
 
-from typing import Any, NamedTuple
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +47,43 @@ class BertModel(PretrainedModule):
         self.embeddings = BertEmbeddings(config)
         self.encoder = BertLayers(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        add_pooling_layer: bool | None = None,
+        new_head: bool = False,
+        **config: Any,
+    ) -> Self:
+        """Read `config.json` and `model.safetensors` of a folder, of whichever network of BERT.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            A folder on this machine: nothing is downloaded.
+        add_pooling_layer : bool, optional
+            Whether there is a pooler; None: if the file has one.
+        new_head, **config
+            As :meth:`BertForMaskedLM.from_pretrained`; the pooler is what may be new.
+
+        Returns
+        -------
+        BertModel
+            float32, in evaluation.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            As :meth:`BertForMaskedLM.from_pretrained`.
+        """
+
+        def has_pooler(names: Collection[str]) -> bool:
+            there = any(name.startswith("pooler.") for name in names)
+            return there if add_pooling_layer is None else add_pooling_layer
+
+        return cls._read(Path(folder), lambda values, names: cls(values, has_pooler(names)), new_head, config)
 
     def forward(
         self,
