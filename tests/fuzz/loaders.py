@@ -14,6 +14,7 @@ import mlcore
 from mlcore.nn.layers._serialization import load_weights
 from mlcore.nn.training._gradient_flow import NonFiniteError
 from mlcore.seq._base import BaseSequenceEstimator
+from mlcore.seq.bert import BertForSequenceClassification
 
 from . import seeds
 from .mutations import Forgery, mutate_bytes, mutate_text
@@ -77,6 +78,12 @@ def all_loaders() -> dict[str, Loader]:
     found.append(Loader("weights", files, _load_weights, _use_network, forgeries=[Forgery(data) for data in files]))
     files = seeds.checkpoint_files()
     found.append(Loader("checkpoint", files, _load_checkpoint, _resume, forgeries=[Forgery(data) for data in files]))
+    folder = seeds.bert_folder()
+    for name, files in (("bert-weights", "model.safetensors"), ("bert-config", "config.json")):
+        data, is_text = folder[files], files.endswith("json")
+        forgeries = None if is_text else [Forgery(data)]
+        load = _load_folder(folder, files)
+        found.append(Loader(name, [data], load, _use_bert, is_text=is_text, forgeries=forgeries))
     return {loader.name: loader for loader in found}
 
 
@@ -107,6 +114,26 @@ def _load_weights(path):
 def _use_network(network):
     network.state_dict()
     network(seeds.X[:3].astype(np.float32))
+
+
+def _load_folder(files, forged):
+    """Return a loader of folders with one forged file."""
+
+    def load(path):
+        folder = path.with_suffix(".bert")
+        folder.mkdir(exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(path.read_bytes() if name == forged else data)
+        return BertForSequenceClassification.from_pretrained(folder)
+
+    return load
+
+
+def _use_bert(network):
+    ids = np.arange(1, 6) % network.config.vocab_size
+    network.loss(ids, offsets=[0, 2, 5], labels=np.zeros(2, int)).backward()
+    network(ids[None], attention_mask=[[1, 1, 0, 1, 0]])
+    network.config.to_dict()
 
 
 def _load_checkpoint(path):

@@ -16,6 +16,7 @@ from mlcore.nn.functional import cross_entropy
 from mlcore.nn.layers._serialization import save_weights
 from mlcore.nn.training._averaging import EMA
 from mlcore.nn.training._trainer import Trainer
+from mlcore.seq.bert import BertConfig, BertForSequenceClassification
 
 GOLDEN = Path(__file__).parents[1] / "python" / "golden"
 RNG = np.random.default_rng(0)
@@ -195,6 +196,15 @@ def weight_files():
         path = Path(folder, "weights")
         save_weights(network(), path)
         return [path.read_bytes()]
+
+
+def bert_folder():
+    """The files of a small classifier, under the names that they have in a folder."""
+    sizes = {"vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = BertConfig(**sizes, intermediate_size=5, max_position_embeddings=6, num_labels=3)
+    with tempfile.TemporaryDirectory() as folder:
+        BertForSequenceClassification(config).save_pretrained(folder)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def network():

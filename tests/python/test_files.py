@@ -158,3 +158,25 @@ def test_checksums_see_contents_and_forms():
     assert checksum(text, ones) != checksum(text, {"0": np.array([1.0, 2.0])})
     assert header_checksum(text, ones) == header_checksum(text, {"0": np.array([1.0, 2.0])})
     assert header_checksum(text, ones) != header_checksum(text, {"0": np.ones((1, 2))})
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
+def test_types_that_numpy_does_not_have(tmp_path, kind):
+    """bfloat16 is the upper half of a float32; what is narrower is refused by name."""
+    values = np.array([0x3F80, 0xC049, 0x7F80, 0x0001], np.uint16)
+    written = values if kind == "BF16" else values.astype(np.uint8)
+    path = tmp_path / "weights"
+    with path.open("wb") as file:
+        write_tensors(file, {"a": written}, {"format": "pt"})
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    name = b'"U16"' if kind == "BF16" else b'"U8"'
+    header = content[8 : 8 + length].replace(name, f'"{kind}"'.encode())
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    if kind == "BF16":
+        found = read_tensors(path, is_mapped=True)[1]["a"]
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.float32([1, -3.140625, np.inf, 2.0**-133]))
+    else:
+        with pytest.raises(ValueError, match="tensor 'a' has the type 'F8_E4M3', which is not read"):
+            read_tensors(path, is_mapped=True)

@@ -317,3 +317,16 @@ class TestInit:
         np.testing.assert_allclose(m @ m.T, 4 * np.eye(len(m)), atol=1e-5)
         with pytest.raises(ValueError, match="two axes"):
             nn.init.orthogonal_(Tensor(np.empty(3, np.float32)))
+
+    def test_skipped(self):
+        """Nothing is drawn or written, also where the tensor is given by name; afterwards all is as before."""
+        nn.manual_seed(0)
+        expected = nn.Linear(3, 2).weight.data.copy()
+        nn.manual_seed(0)
+        x = Tensor(np.full((3, 3), 7, np.float32))
+        with nn.init.skipped():
+            nn.Linear(3, 2)
+            for fill in (nn.init.uniform_, nn.init.normal_, nn.init.zeros_, nn.init.orthogonal_, nn.init.trunc_normal_):
+                assert fill(tensor=x) is x
+        assert (x.data == 7).all()
+        np.testing.assert_array_equal(nn.Linear(3, 2).weight.data, expected)

@@ -135,7 +135,7 @@ class BertConfig:
         """Make `num_labels` and `id2label` agree; keys of JSON are texts."""
         if self.id2label is None:
             self.num_labels = 2 if self.num_labels is None else self.num_labels
-            self._check("num_labels", Integral, 1, 1 << 24)
+            self._check("num_labels", Integral, 1, 1 << 20)
             self.id2label = {i: f"LABEL_{i}" for i in range(self.num_labels)}
             return
         labels = self.id2label
