@@ -28,7 +28,7 @@ _REFUSED: dict[str, tuple[Any, ...]] = {
 """Keys that change what the network computes, and the values for which it computes what it should."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, frozen=True)
 class BertConfig:
     """Sizes and options of BERT, as `transformers` names them; the defaults are those of BERT base, uncased.
 
@@ -133,27 +133,22 @@ class BertConfig:
 
     def _read_labels(self) -> None:
         """Make `num_labels` and `id2label` agree; keys of JSON are texts."""
-        if self.id2label is None:
-            self.num_labels = 2 if self.num_labels is None else self.num_labels
-            self._check("num_labels", Integral, 1, 1 << 20)
-            self.id2label = {i: f"LABEL_{i}" for i in range(self.num_labels)}
-            return
         labels = self.id2label
+        if labels is None:
+            if self.num_labels is not None:
+                self._check("num_labels", Integral, 1, 1 << 20)
+            labels = {i: f"LABEL_{i}" for i in range(2 if self.num_labels is None else self.num_labels)}
         try:
-            self.id2label = {int(i): labels[i] for i in sorted(labels, key=int)}
+            named = {int(i): labels[i] for i in sorted(labels, key=int)}
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"id2label of BertConfig must be names by class number, got {labels!r:.200}") from error
-        n = len(self.id2label)
-        if (
-            list(self.id2label) != list(range(n))
-            or n == 0
-            or not all(isinstance(v, str) for v in self.id2label.values())
-        ):
+        n = len(named)
+        if n == 0 or list(named) != list(range(n)) or not all(isinstance(name, str) for name in named.values()):
             raise ValueError(f"id2label of BertConfig must be names of classes 0, 1, ..., got {labels!r:.200}")
-        if self.num_labels is None:
-            self.num_labels = n
-        elif self.num_labels != n:
+        if self.num_labels not in (None, n):
             raise ValueError(f"num_labels={self.num_labels} of BertConfig does not fit the {n} names of id2label")
+        object.__setattr__(self, "id2label", named)
+        object.__setattr__(self, "num_labels", n)
 
     @property
     def n_labels(self) -> int:
@@ -171,13 +166,16 @@ class BertConfig:
         return ACTIVATIONS[self.hidden_act]
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any], *, strict: bool = False) -> Self:
         """Read the entries of a `config.json`.
 
         Parameters
         ----------
         values : mapping
-            Keys that are unknown here are kept in `other`.
+            Entries by their keys.
+        strict : bool, default=False
+            Whether keys that are unknown here are an error, as they should be where a user has written them; without
+            it they are kept in `other`.
 
         Raises
         ------
@@ -188,7 +186,9 @@ class BertConfig:
         for key, known in _REFUSED.items():
             if key in values and values[key] not in (*known, None):
                 raise ValueError(f"{key} of a BERT encoder must be {known[0]!r}, got {values[key]!r}")
-        names = {f.name for f in fields(cls)} - {"other"}
+        if strict:
+            check_keys(values)
+        names = _names()
         given = {key: value for key, value in values.items() if key in names}
         if given.get("id2label") is not None:
             given.pop("num_labels", None)  # transformers counts id2label too
@@ -202,6 +202,17 @@ class BertConfig:
         if values["problem_type"] is None:
             del values["problem_type"]
         return {**self.other, **values, "label2id": self.label2id, "model_type": "bert"}
+
+
+def _names() -> set[str]:
+    return {f.name for f in fields(BertConfig)} - {"other"}
+
+
+def check_keys(values: Mapping[str, Any]) -> None:
+    """Raise ValueError for keys that :class:`BertConfig` does not know."""
+    unknown = sorted(set(values) - _names() - {"label2id", *_REFUSED})
+    if unknown:
+        raise ValueError(f"BertConfig has no {', '.join(map(str, unknown))}")
 
 
 _SIZES = {

@@ -18,7 +18,7 @@ from mlcore._files import read_tensors, replacing, write_tensors
 from mlcore.nn import init
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import no_grad
-from mlcore.seq.bert._config import BertConfig
+from mlcore.seq.bert._config import BertConfig, check_keys
 
 CONFIG, WEIGHTS, INDEX, PICKLED = (
     "config.json",
@@ -101,6 +101,7 @@ class PretrainedModule(Module):
         values = _read_json(folder / CONFIG)
         if "num_labels" in entries and "id2label" not in entries:
             values.pop("id2label", None)
+        check_keys(entries)  # what the caller says must be known, what a file says need not be
         try:
             config = BertConfig.from_dict({**values, **entries})
         except ValueError as error:
@@ -184,6 +185,14 @@ class PretrainedModule(Module):
                 init.ones_(own[name])
             else:
                 init.zeros_(own[name])
+
+
+def names_in(folder: str | os.PathLike[str]) -> set[str]:
+    """Return the names of the tensors of a folder, without `bert.`, and each of those that are tied once.
+
+    They say which heads there are: "pooler.dense.weight", "cls.predictions.bias", "classifier.weight" ...
+    """
+    return set(_with_our_names(_read_weights(Path(folder))[1], is_tied=True))
 
 
 def _check_sizes(given: Tensors, config: BertConfig) -> None:

@@ -1,5 +1,6 @@
 """BertConfig: keys and defaults of Hugging Face, entries kept, and values that are refused."""
 
+import dataclasses
 import json
 
 import pytest
@@ -126,3 +127,17 @@ def test_unknown_names_are_no_arguments():
         BertConfig(hidden_sizes=3)
     with pytest.raises(TypeError, match="positional"):
         BertConfig(30522)
+
+
+def test_strict_reading_names_unknown_keys():
+    assert BertConfig.from_dict(BertConfig(hidden_size=24).to_dict(), strict=True).hidden_size == 24
+    with pytest.raises(ValueError, match="BertConfig has no custom, hiden_size"):
+        BertConfig.from_dict({"hiden_size": 3, "custom": 1, "hidden_size": 24}, strict=True)
+
+
+def test_a_config_is_not_changed_but_replaced():
+    config = BertConfig(num_labels=3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.num_labels = 5
+    other = dataclasses.replace(config, num_labels=None, id2label={0: "a", 1: "b"})
+    assert (other.n_labels, config.n_labels) == (2, 3)

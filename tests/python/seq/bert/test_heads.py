@@ -1,5 +1,7 @@
 """Heads of BERT: logits, losses and gradients beside the naive twin, and labels that do not count or do not fit."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -251,7 +253,7 @@ def test_the_kind_of_problem_is_told_by_the_labels_or_the_config():
     several = model.loss(**batch, labels=np.eye(4, 3)).item()
     assert model.loss(**batch, labels=np.eye(4, 3, dtype=bool)).item() == several
     assert classes != several
-    model.config.problem_type = "regression"
+    model.config = dataclasses.replace(model.config, problem_type="regression")
     numbers = model.loss(**batch, labels=np.eye(4, 3)).item()
     with nn.no_grad():
         assert numbers == pytest.approx(np.mean((model(**batch).data - np.eye(4, 3)) ** 2), rel=1e-5)
