@@ -33,6 +33,7 @@ void register_nn_inference(py::module_& m) {
         .def("step", &step, py::arg("parents"), py::arg("tokens"), py::kw_only(), py::arg("n_threads"));
     register_nn_transformer_decoder(m);
     register_nn_transformer_encoder(m);
+    register_nn_bert_encoder(m);
 }
 
 } // namespace mlcore

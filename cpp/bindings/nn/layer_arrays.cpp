@@ -52,6 +52,19 @@ py::handle LayerArrays::object(const std::string& name) const {
     return arrays_[name.c_str()];
 }
 
+nn::EncoderLayerWeights encoder_layer(const LayerArrays& arrays, std::size_t d) {
+    const std::size_t hidden = arrays.n_rows("linear1.weight");
+    if (hidden == 0) throw ValueError("linear1.weight of a layer must have a row or more");
+    nn::EncoderLayerWeights w;
+    w.self_in = arrays.linear("self_attn.in_proj_weight", "self_attn.in_proj_bias", 3 * d, d);
+    w.self_out = arrays.linear("self_attn.out_proj.weight", "self_attn.out_proj.bias", d, d);
+    w.linear1 = arrays.linear("linear1.weight", "linear1.bias", hidden, d);
+    w.linear2 = arrays.linear("linear2.weight", "linear2.bias", d, hidden);
+    w.norm1 = arrays.norm("norm1", d);
+    w.norm2 = arrays.norm("norm2", d);
+    return w;
+}
+
 bool read_final_norm(py::handle object, std::size_t d, nn::NormWeights& norm) {
     if (object.is_none()) return false;
     if (!py::isinstance<py::sequence>(object) || py::len(object) != 2)

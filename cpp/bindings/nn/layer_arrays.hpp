@@ -3,6 +3,7 @@
 
 #include "bindings/nn/tensor_args.hpp"
 #include "nn/inference/layer_weights.hpp"
+#include "nn/inference/transformer_encoder.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,9 @@ class LayerArrays {
     std::string what_;
     py::dict arrays_;
 };
+
+/// The layer of an encoder of d features, in float32.
+nn::EncoderLayerWeights encoder_layer(const LayerArrays& arrays, std::size_t d);
 
 /// None, or a pair of weight and bias (d), each of which may be None.
 bool read_final_norm(py::handle object, std::size_t d, nn::NormWeights& norm);

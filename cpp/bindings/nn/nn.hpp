@@ -6,6 +6,7 @@
 namespace mlcore {
 
 void register_nn_attention(pybind11::module_& m);
+void register_nn_bert_encoder(pybind11::module_& m);
 void register_nn_convolution(pybind11::module_& m);
 void register_nn_elementwise(pybind11::module_& m);
 void register_nn_inference(pybind11::module_& m);

@@ -56,7 +56,7 @@ std::unique_ptr<RecurrentDecoder> make_decoder(const std::string& cell, const py
     w.output = {row_major(tensor_arg<float>("output_weight", output_weight, Shape{V, H}).data, V, H),
                 optional_tensor_arg<float>("output_bias", output_bias, Shape{V}).data};
     w.input_feeding = input_feeding;
-    w.quantize = quantize;
+    w.precision = quantize ? Precision::int8 : Precision::float32;
     std::vector<LayerArrays> held;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const LayerArrays& arrays = held.emplace_back(i, layers[i]);

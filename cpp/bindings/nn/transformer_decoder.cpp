@@ -79,7 +79,7 @@ std::unique_ptr<TransformerDecoder> make_decoder(const py::list& layers, py::obj
     w.activation = linalg::parse_activation(activation);
     w.epsilon = static_cast<float>(epsilon);
     w.rotary_base = rotary_base;
-    w.quantize = quantize;
+    w.precision = quantize ? Precision::int8 : Precision::float32;
     read_positions(positions, d, w);
     const bool reads_memory = LayerArrays(0, layers[0]).has("multihead_attn.in_proj_weight");
     std::vector<LayerArrays> held;

@@ -14,19 +14,6 @@ namespace {
 using namespace bindings;
 using namespace nn;
 
-EncoderLayerWeights layer_weights(const LayerArrays& arrays, std::size_t d) {
-    const std::size_t hidden = arrays.n_rows("linear1.weight");
-    if (hidden == 0) throw ValueError("linear1.weight of a layer must have a row or more");
-    EncoderLayerWeights w;
-    w.self_in = arrays.linear("self_attn.in_proj_weight", "self_attn.in_proj_bias", 3 * d, d);
-    w.self_out = arrays.linear("self_attn.out_proj.weight", "self_attn.out_proj.bias", d, d);
-    w.linear1 = arrays.linear("linear1.weight", "linear1.bias", hidden, d);
-    w.linear2 = arrays.linear("linear2.weight", "linear2.bias", d, hidden);
-    w.norm1 = arrays.norm("norm1", d);
-    w.norm2 = arrays.norm("norm2", d);
-    return w;
-}
-
 std::unique_ptr<TransformerEncoder> make_encoder(const py::list& layers, std::size_t n_heads, bool rotary,
                                                  double rotary_base, py::object final_norm, bool norm_first,
                                                  const std::string& activation, double epsilon, bool quantize,
@@ -44,14 +31,15 @@ std::unique_ptr<TransformerEncoder> make_encoder(const py::list& layers, std::si
     if (!(epsilon >= 0 && std::isfinite(epsilon))) throw ValueError("epsilon must be at least 0 and finite");
     std::vector<LayerArrays> held;
     for (std::size_t i = 0; i < layers.size(); ++i)
-        w.layers.push_back(layer_weights(held.emplace_back(i, layers[i]), w.d));
+        w.layers.push_back(encoder_layer(held.emplace_back(i, layers[i]), w.d));
+    if (quantize)
+        for (EncoderLayerWeights& layer : w.layers) layer.precisions.fill(Precision::int8);
     w.n_heads = n_heads;
     w.rotary = rotary;
     w.rotary_base = rotary_base;
     w.norm_first = norm_first;
     w.activation = linalg::parse_activation(activation);
     w.epsilon = static_cast<float>(epsilon);
-    w.quantize = quantize;
     w.has_final_norm = read_final_norm(final_norm, w.d, w.final_norm);
     return run(n_threads, 0, [&](const RunContext& ctx) { return std::make_unique<TransformerEncoder>(ctx, w); });
 }

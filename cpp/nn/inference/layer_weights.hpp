@@ -20,8 +20,8 @@ struct NormWeights {
     const float *weight = nullptr, *bias = nullptr; // (d); optional
 };
 
-inline Projection make_projection(const RunContext& ctx, const LinearWeights& w, bool quantize) {
-    return {ctx, w.weight, w.bias, quantize};
+inline Projection make_projection(const RunContext& ctx, const LinearWeights& w, Precision precision) {
+    return {ctx, w.weight, w.bias, precision};
 }
 
 /// A layer norm that owns its weights.

@@ -1,11 +1,16 @@
 #include "nn/inference/projection.hpp"
 
+#include "core/choice.hpp"
 #include "core/error.hpp"
 
 namespace mlcore::nn {
 
-Projection::Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias, bool quantize) {
-    if (quantize)
+Precision parse_precision(const std::string& name) {
+    return choose<Precision>("dtype", name, {{"float32", Precision::float32}, {"int8", Precision::int8}});
+}
+
+Projection::Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias, Precision precision) {
+    if (precision == Precision::int8)
         weight_ = linalg::Int8Matrix(ctx, linalg::transposed(weight));
     else
         weight_ = linalg::PackedMatrix(ctx, linalg::transposed(weight));

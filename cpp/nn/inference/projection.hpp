@@ -9,22 +9,30 @@
 #include "linalg/int8/product.hpp"
 
 #include <cstddef>
+#include <string>
 #include <variant>
 #include <vector>
 
 namespace mlcore::nn {
 
+/// What the weight of a product is kept as, and multiplied in. Sums, bias, residual and activation are float32.
+enum class Precision { float32, int8 };
+
+/// "float32" or "int8". Throws ValueError.
+Precision parse_precision(const std::string& name);
+
 class Projection {
   public:
     Projection() = default;
-    /// weight (out, in), any strides; bias (out) or nullptr. Both are copied. quantize: the weight is kept as 8-bit
-    /// integers; the bias stays as it is.
+    /// weight (out, in), any strides; bias (out) or nullptr. Both are copied.
     Projection(const RunContext& ctx, MatrixView<const float> weight, const float* bias = nullptr,
-               bool quantize = false);
+               Precision precision = Precision::float32);
 
     std::size_t n_in() const noexcept;
     std::size_t n_out() const noexcept;
-    bool quantized() const noexcept { return std::holds_alternative<linalg::Int8Matrix>(weight_); }
+    Precision precision() const noexcept {
+        return std::holds_alternative<linalg::Int8Matrix>(weight_) ? Precision::int8 : Precision::float32;
+    }
 
     /// x (m, in), y (m, out) = activation(x W^T + b + residual). Rows of x and y are contiguous, of any distance;
     /// residual is like y, may be y, or is absent (data nullptr). x must not overlap y. A row of y has the same bits

@@ -12,15 +12,15 @@
 namespace mlcore::nn {
 namespace {
 
-Projection projection(const RunContext& ctx, const RecurrentDecoderWeights::Linear& linear, bool quantize) {
-    return linear.weight.data ? Projection(ctx, linear.weight, linear.bias, quantize) : Projection();
+Projection projection(const RunContext& ctx, const RecurrentDecoderWeights::Linear& linear, Precision precision) {
+    return linear.weight.data ? Projection(ctx, linear.weight, linear.bias, precision) : Projection();
 }
 
 } // namespace
 
 RecurrentDecoder::RecurrentDecoder(const RunContext& ctx, const RecurrentDecoderWeights& weights)
     : cell_(weights.cell), sizes_(recurrent_sizes(weights.cell)), H_(weights.hidden), E_(weights.embedding.cols),
-      input_feeding_(weights.input_feeding), output_(projection(ctx, weights.output, weights.quantize)) {
+      input_feeding_(weights.input_feeding), output_(projection(ctx, weights.output, weights.precision)) {
     const std::size_t V = weights.embedding.rows, P = sizes_.weight_blocks;
     embedding_values_.resize(V * E_);
     for (std::size_t i = 0; i < V; ++i)
@@ -32,8 +32,9 @@ RecurrentDecoder::RecurrentDecoder(const RunContext& ctx, const RecurrentDecoder
         const bool gru = cell_ == RecurrentCell::gru;
         for (std::size_t j = 0; j < P * H_ && w.b_ih; ++j) bias[j] = w.b_ih[j] + (gru && j >= 2 * H_ ? 0 : w.b_hh[j]);
         if (gru && w.b_hh) std::copy_n(w.b_hh + 2 * H_, H_, b_hn.data());
-        layers_.push_back({Projection(ctx, row_major(w.W_ih, P * H_, I), bias.data(), weights.quantize),
-                           Projection(ctx, row_major(w.W_hh, P * H_, H_), nullptr, weights.quantize), std::move(b_hn)});
+        layers_.push_back({Projection(ctx, row_major(w.W_ih, P * H_, I), bias.data(), weights.precision),
+                           Projection(ctx, row_major(w.W_hh, P * H_, H_), nullptr, weights.precision),
+                           std::move(b_hn)});
     }
     const std::size_t n_layers = layers_.size();
     h_.resize(n_layers), next_h_.resize(n_layers);
@@ -48,10 +49,10 @@ RecurrentDecoder::RecurrentDecoder(const RunContext& ctx, const RecurrentDecoder
     has_attention_ = true, has_key_proj_ = a.key_proj.weight.data != nullptr;
     score_ = a.score;
     M_ = a.value_proj.weight.cols;
-    query_proj_ = projection(ctx, a.query_proj, weights.quantize),
-    key_proj_ = projection(ctx, a.key_proj, weights.quantize);
-    value_proj_ = projection(ctx, a.value_proj, weights.quantize),
-    state_proj_ = projection(ctx, a.state_proj, weights.quantize);
+    query_proj_ = projection(ctx, a.query_proj, weights.precision),
+    key_proj_ = projection(ctx, a.key_proj, weights.precision);
+    value_proj_ = projection(ctx, a.value_proj, weights.precision),
+    state_proj_ = projection(ctx, a.state_proj, weights.precision);
     if (a.weight) score_weight_.assign(a.weight, a.weight + H_);
     for (Matrix* m : {&fed_, &next_fed_, &queries_, &found_}) m->cols = H_;
 }

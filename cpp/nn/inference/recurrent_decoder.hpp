@@ -36,13 +36,13 @@ struct RecurrentDecoderWeights {
     };
 
     RecurrentCell cell = RecurrentCell::lstm;
-    std::size_t hidden = 0;               // H
-    std::vector<RecurrentWeights> layers; // inputs: E, or E + H with input feeding; above the first H
-    MatrixView<const float> embedding;    // (V, E)
-    const Attention* attention = nullptr; // optional
-    bool input_feeding = false;           // needs attention
-    bool quantize = false;                // weights of products as int8
-    Linear output;                        // (V, H)
+    std::size_t hidden = 0;                   // H
+    std::vector<RecurrentWeights> layers;     // inputs: E, or E + H with input feeding; above the first H
+    MatrixView<const float> embedding;        // (V, E)
+    const Attention* attention = nullptr;     // optional
+    bool input_feeding = false;               // needs attention
+    Precision precision = Precision::float32; // of the weights of all products
+    Linear output;                            // (V, H)
 };
 
 class RecurrentDecoder final : public StepModel {

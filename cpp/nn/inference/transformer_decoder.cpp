@@ -58,7 +58,7 @@ TransformerDecoder::TransformerDecoder(const RunContext& ctx, const DecoderWeigh
     : d_(w.embedding.cols), n_tokens_(w.output.weight.rows), n_heads_(w.n_heads), norm_first_(w.norm_first),
       has_final_norm_(w.has_final_norm), activation_(w.activation), embedding_scale_(w.embedding_scale),
       positions_(w.positions), rotary_base_(w.rotary_base), embedding_(w.embedding.rows * d_),
-      final_norm_(w.final_norm, d_, w.epsilon), output_(make_projection(ctx, w.output, w.quantize)) {
+      final_norm_(w.final_norm, d_, w.epsilon), output_(make_projection(ctx, w.output, w.precision)) {
     MLCORE_CHECK(n_heads_ > 0 && d_ % n_heads_ == 0, "heads must divide the width");
     for (std::size_t i = 0; i < w.embedding.rows; ++i)
         for (std::size_t j = 0; j < d_; ++j) embedding_[i * d_ + j] = embedding_scale_ * w.embedding(i, j);
@@ -68,7 +68,7 @@ TransformerDecoder::TransformerDecoder(const RunContext& ctx, const DecoderWeigh
             for (std::size_t j = 0; j < d_; ++j) position_table_[i * d_ + j] = w.position_table(i, j);
     }
     n_weights_ = n_tokens_ * d_;
-    const auto packed = [&](const LinearWeights& linear) { return make_projection(ctx, linear, w.quantize); };
+    const auto packed = [&](const LinearWeights& linear) { return make_projection(ctx, linear, w.precision); };
     layers_.reserve(w.layers.size());
     for (const DecoderLayerWeights& from : w.layers) {
         Layer& layer = layers_.emplace_back();

@@ -48,8 +48,8 @@ struct DecoderWeights {
     std::size_t n_heads = 1;
     bool norm_first = false;
     linalg::Activation activation = linalg::Activation::relu;
-    float epsilon = 1e-5f; // of the norms
-    bool quantize = false; // whether the weights of all products are kept as 8-bit integers
+    float epsilon = 1e-5f;                    // of the norms
+    Precision precision = Precision::float32; // of the weights of all products
 };
 
 class TransformerDecoder final : public StepModel {

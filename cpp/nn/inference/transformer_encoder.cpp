@@ -56,10 +56,10 @@ TransformerEncoder::TransformerEncoder(const RunContext& ctx, const EncoderWeigh
     layers_.reserve(w.layers.size());
     for (const EncoderLayerWeights& from : w.layers) {
         Layer& layer = layers_.emplace_back();
-        layer.self_in = make_projection(ctx, from.self_in, w.quantize);
-        layer.self_out = make_projection(ctx, from.self_out, w.quantize);
-        layer.linear1 = make_projection(ctx, from.linear1, w.quantize);
-        layer.linear2 = make_projection(ctx, from.linear2, w.quantize);
+        layer.self_in = make_projection(ctx, from.self_in, from.precisions[0]);
+        layer.self_out = make_projection(ctx, from.self_out, from.precisions[1]);
+        layer.linear1 = make_projection(ctx, from.linear1, from.precisions[2]);
+        layer.linear2 = make_projection(ctx, from.linear2, from.precisions[3]);
         layer.norm1 = NormLayer(from.norm1, d_, w.epsilon);
         layer.norm2 = NormLayer(from.norm2, d_, w.epsilon);
         hidden_ = std::max(hidden_, layer.linear1.n_out());
@@ -87,12 +87,22 @@ std::vector<std::size_t> TransformerEncoder::cut(const RunContext& ctx, std::spa
 
 void TransformerEncoder::apply(const RunContext& ctx, const float* x, std::span<const std::int64_t> offsets,
                                float* y) const {
+    const auto copy = [&](std::size_t first, std::size_t last, float* rows) {
+        const auto begin = static_cast<std::size_t>(offsets[first]), end = static_cast<std::size_t>(offsets[last]);
+        std::copy_n(x + begin * d_, (end - begin) * d_, rows);
+    };
+    apply(ctx, offsets, copy, y, [](std::size_t, std::size_t, const float*) {});
+}
+
+void TransformerEncoder::apply(const RunContext& ctx, std::span<const std::int64_t> offsets, const SequenceRows& make,
+                               float* y, const SequenceRows& take) const {
     const Sequences sequences{offsets.data(), offsets.size() - 1};
     const std::size_t n_rows = sequences.n_rows();
     if (n_rows == 0) return;
     const Angles angles(rotary_ ? sequences : Sequences{offsets.data(), 0}, d_ / n_heads_, rotary_base_);
     const std::vector<std::size_t> bounds = cut(ctx, offsets);
-    const std::size_t n_parts = bounds.size() - 1, a_row = 2 * d_ + std::max(3 * d_, hidden_) + 2;
+    const std::size_t n_parts = bounds.size() - 1;
+    const std::size_t a_row = (y ? 2 : 3) * d_ + std::max(3 * d_, hidden_) + 2;
     const auto run_part = [&](std::size_t p, int) {
         const std::int64_t first = offsets[bounds[p]];
         Part part;
@@ -100,16 +110,17 @@ void TransformerEncoder::apply(const RunContext& ctx, const float* x, std::span<
         part.n = static_cast<std::size_t>(part.offsets.back());
         part.angles = &angles;
         part.places = rotary_ ? angles.places.data() + first : nullptr;
-        part.x = y + static_cast<std::size_t>(first) * d_;
-        std::copy_n(x + static_cast<std::size_t>(first) * d_, part.n * d_, part.x);
         Scratch<float> room(part.n * a_row);
         float* at = room.data();
-        const auto take = [&](std::size_t width) { return std::exchange(at, at + part.n * width); };
-        part.normed = take(d_);
-        part.mixed = take(d_);
-        part.wide = take(std::max(3 * d_, hidden_));
-        part.statistics = take(2);
+        const auto next = [&](std::size_t width) { return std::exchange(at, at + part.n * width); };
+        part.x = y ? y + static_cast<std::size_t>(first) * d_ : next(d_);
+        part.normed = next(d_);
+        part.mixed = next(d_);
+        part.wide = next(std::max(3 * d_, hidden_));
+        part.statistics = next(2);
+        make(bounds[p], bounds[p + 1], part.x);
         run_layers(ctx, part);
+        take(bounds[p], bounds[p + 1], part.x);
     };
     // Parts of like size are dealt out; around a long sequence, threads would wait for the one that has it.
     const std::size_t fair = n_rows / static_cast<std::size_t>(ctx.n_threads);

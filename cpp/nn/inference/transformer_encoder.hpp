@@ -13,17 +13,20 @@
 #include "nn/inference/layer_weights.hpp"
 #include "nn/inference/projection.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 namespace mlcore::nn {
 
 struct EncoderLayerWeights {
-    LinearWeights self_in, self_out; // (3 d, d): queries, keys, values; (d, d)
-    LinearWeights linear1, linear2;  // (f, d), (d, f)
-    NormWeights norm1, norm2;        // of attention, of the two linear layers
+    LinearWeights self_in, self_out;       // (3 d, d): queries, keys, values; (d, d)
+    LinearWeights linear1, linear2;        // (f, d), (d, f)
+    NormWeights norm1, norm2;              // of attention, of the two linear layers
+    std::array<Precision, 4> precisions{}; // of the products, in this order
 };
 
 struct EncoderWeights {
@@ -36,8 +39,10 @@ struct EncoderWeights {
     NormWeights final_norm;
     bool rotary = false;        // queries and keys are rotated by their positions
     double rotary_base = 10000; // see mlcore.nn.functional.rotary_embedding
-    bool quantize = false;      // all products by weights in 8-bit integers
 };
+
+/// What makes the rows of some sequences, or takes them: x (n, d) are those of the sequences [first, last).
+using SequenceRows = std::function<void(std::size_t first, std::size_t last, float* x)>;
 
 class TransformerEncoder {
   public:
@@ -49,6 +54,11 @@ class TransformerEncoder {
     /// x, y (N, d); sequence b is rows [offsets[b], offsets[b + 1]), possibly none; offsets rise from 0 to N. May be
     /// called from several threads at a time.
     void apply(const RunContext& ctx, const float* x, std::span<const std::int64_t> offsets, float* y) const;
+
+    /// The same for rows that `make` writes and `take` gets, while they are in cache; both are called from several
+    /// threads at a time, once for each sequence. Rows are kept in y (N, d) unless it is nullptr.
+    void apply(const RunContext& ctx, std::span<const std::int64_t> offsets, const SequenceRows& make, float* y,
+               const SequenceRows& take) const;
 
   private:
     struct Layer {

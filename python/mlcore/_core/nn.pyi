@@ -423,6 +423,34 @@ class TransformerEncoder:
     ) -> None: ...
     def __call__(self, rows: Floats, offsets: Ids, *, n_threads: int) -> Floats: ...
 
+# ---- BERT without a tape (nn/bert_encoder.cpp) ----
+
+class BertEncoder:
+    def __init__(
+        self,
+        embeddings: dict[str, Floats],
+        layers: list[dict[str, Floats]],
+        *,
+        n_heads: int,
+        activation: str = "gelu",
+        epsilon: float = 1e-12,
+        dtype: str = "float32",
+        exclude: Sequence[str] = [],
+        n_threads: int,
+    ) -> None: ...
+    @property
+    def width(self) -> int: ...
+    def __call__(
+        self,
+        ids: Ids,
+        types: Ids,
+        offsets: Ids,
+        *,
+        pooling: str | None = None,
+        normalize: bool = False,
+        n_threads: int,
+    ) -> Floats: ...
+
 # ---- tokens written one after the other (nn/search.cpp) ----
 
 def search(

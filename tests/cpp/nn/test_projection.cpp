@@ -99,8 +99,10 @@ TEST(bits_do_not_depend_on_threads_or_other_rows) {
 TEST(quantized) {
     StandaloneRun run(2);
     const Layer layer(384, 70);
-    const Projection projection(run.context, row_major(layer.weight.data(), 70, 384), layer.bias.data(), true);
-    CHECK(projection.quantized() && !layer.packed(run.context).quantized());
+    const Projection projection(run.context, row_major(layer.weight.data(), 70, 384), layer.bias.data(),
+                                Precision::int8);
+    CHECK(projection.precision() == Precision::int8);
+    CHECK(layer.packed(run.context).precision() == Precision::float32);
     CHECK_EQUAL(projection.n_in(), std::size_t{384});
     CHECK_EQUAL(projection.n_out(), std::size_t{70});
     for (const std::size_t m : {1, 5, 40}) {

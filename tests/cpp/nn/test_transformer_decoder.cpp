@@ -34,7 +34,7 @@ struct Weights {
     Weights(std::size_t d, std::size_t heads, bool reads, PositionKind positions, bool quantize) {
         w.n_heads = heads;
         w.positions = positions;
-        w.quantize = quantize;
+        w.precision = quantize ? Precision::int8 : Precision::float32;
         w.embedding = matrix(V, d);
         w.output = linear(V, d);
         for (int l = 0; l < 2; ++l) {

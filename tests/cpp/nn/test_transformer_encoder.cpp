@@ -177,7 +177,8 @@ TEST(a_sequence_has_the_same_bits_in_any_batch) {
         EncoderWeights weights;
         const Network network(true, true);
         weights = network.weights();
-        weights.quantize = quantize;
+        for (EncoderLayerWeights& layer : weights.layers)
+            layer.precisions.fill(quantize ? Precision::int8 : Precision::float32);
         StandaloneRun serial(1), parallel(3);
         const TransformerEncoder encoder(serial.context, weights);
         std::vector<float> together(n_rows * d), threads(n_rows * d), alone(n_rows * d);
