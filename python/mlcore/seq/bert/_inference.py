@@ -90,7 +90,9 @@ def _layer(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
 def _excluded(names: Iterable[str], n_layers: int) -> list[str]:
     """Return the native names of the products that lie in modules."""
     products = {
-        f"encoder.layer.{i}.{module}": f"{i}.{product}" for i in range(n_layers) for module, product in _PRODUCTS.items()
+        f"encoder.layer.{i}.{module}": f"{i}.{product}"
+        for i in range(n_layers)
+        for module, product in _PRODUCTS.items()
     }
     found = []
     for name in names:
