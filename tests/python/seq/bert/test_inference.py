@@ -1,5 +1,7 @@
 """BERT without a tape: values beside the twin and the module, pooling, the same bits in any batch, bad input."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ def encode(encoder, batch, n_threads=2, **options):
 
 def pooled(rows, offsets, pooling, normalize=False):
     reduce = {"mean": lambda x: x.mean(0), "max": lambda x: x.max(0), "cls": lambda x: x[0]}[pooling]
-    vectors = np.stack([reduce(rows[a:b].astype(np.float64)) for a, b in zip(offsets, offsets[1:], strict=False)])
+    vectors = np.stack([reduce(rows[a:b].astype(np.float64)) for a, b in itertools.pairwise(offsets)])
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors
 
 
@@ -107,9 +109,9 @@ def test_nothing_to_encode(model):
 
 def test_bad_input(model):
     encoder = encoder_of(model)
-    zeros, ends = np.zeros(41, np.int64), np.array([0, 41])
+    zeros, ends, two = np.zeros(41, np.int64), np.array([0, 41]), np.array([0, 2, 5])
 
-    def refused(match, ids=zeros[:5], types=zeros[:5], offsets=np.array([0, 2, 5]), error=ValueError, **options):
+    def refused(match, ids=zeros[:5], types=zeros[:5], offsets=two, error=ValueError, **options):
         with pytest.raises(error, match=match):
             encoder(ids, types, offsets, n_threads=1, **options)
 
