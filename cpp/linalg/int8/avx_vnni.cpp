@@ -1,5 +1,6 @@
 // Compiled with -mavxvnni, for the level of AVX2 alone; called where the processor has it (linalg/int8/kernel.cpp).
-#include "linalg/int8/tile.hpp"
+#include "linalg/int8/kernel.hpp"
+#include "linalg/words/tile.hpp"
 
 #include <immintrin.h>
 
@@ -8,8 +9,9 @@ namespace {
 
 struct Isa {
     using Vector [[gnu::vector_size(32)]] = std::int32_t; // __m256i may alias anything, and would stay in memory
-    static constexpr std::size_t lanes = 8, terms = 4;
-    static Vector right(const std::int8_t* bytes) {
+    using Sum = std::int32_t;
+    static constexpr std::size_t lanes = 8, word_bytes = 4;
+    static Vector right(const char* bytes) {
         return (Vector)_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
     }
     static Vector left(std::int32_t word) { return (Vector)_mm256_set1_epi32(word); }
@@ -18,10 +20,10 @@ struct Isa {
     }
 };
 
-constexpr Tiles<Isa, 6> tiles;
+constexpr words::Tiles<Isa, 6> tiles;
 
 } // namespace
 
-const Kernel vnni{"avx_vnni", Isa::terms, 128, 6, 2 * Isa::lanes, tiles.narrow, tiles.wide};
+const Kernel vnni{{"avx_vnni", 4, 4, 6, 2 * Isa::lanes, tiles.narrow, tiles.wide}, 128};
 
 } // namespace mlcore::linalg::int8

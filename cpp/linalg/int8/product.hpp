@@ -1,7 +1,9 @@
 // Matrix products for predictions in 8-bit integers: C = activation(A B + bias + residual) with B quantised once, a
 // scale a column (an output channel), and A on the way, a scale a row (a token).
 //   A(i, k) ~ a_i Q(i, k)    B(k, j) ~ b_j R(k, j)    C(i, j) = a_i b_j sum_k Q(i, k) R(k, j) + ...
-// Dettmers et al., "LLM.int8()" (NeurIPS 2022), section 2, call it vector-wise quantisation; nothing is set apart here.
+// Dettmers et al., "LLM.int8()" (NeurIPS 2022), section 2, call it vector-wise quantisation. The few large features
+// that they set apart are spread instead: both factors are rotated first (linalg/int8/rotate.hpp), which leaves the
+// product as it is.
 //
 // The sums are exact, whatever instructions make them (linalg/int8/kernel.hpp), and what follows is rounded in one
 // order: before the activation, the bits are those of every ISA level, for any number of threads, and a row of C does
@@ -31,7 +33,7 @@ class Int8Matrix {
 
     std::size_t rows() const noexcept { return rows_; }
     std::size_t cols() const noexcept { return cols_; }
-    /// Panels of words, as linalg/int8/kernel.hpp describes them.
+    /// Panels of words, as linalg/words/kernel.hpp describes them.
     const std::int8_t* data() const noexcept { return panels_.data(); }
     /// Of each column; zeros beyond the last.
     const float* scales() const noexcept { return scales_.data(); }

@@ -1,45 +1,54 @@
-// The tile of linalg/int8/kernel.hpp, written once for all instruction sets. What it needs of one is a class with
-//   Vector, lanes     a register of 32-bit sums
-//   terms             of a word
+// The tile of linalg/words/kernel.hpp, written once for all instruction sets. What it needs of one is a class with
+//   Vector, lanes     a register of sums
+//   Sum               one of them
+//   word_bytes        of the right factor
 //   right(bytes)      the words of `lanes` columns
 //   left(word)        a word, once a lane
 //   add(sum, l, r)    sum + products of the words
 // which must stand in an unnamed namespace: the instances then belong to their object alone.
 #pragma once
 
-#include "linalg/int8/kernel.hpp"
+#include "linalg/words/kernel.hpp"
 
-namespace mlcore::linalg::int8 {
+namespace mlcore::linalg::words {
 
 // By way of one variable: an array whose address is taken would stay in memory.
-template <class Vector>
-[[gnu::always_inline]] inline void store(std::int32_t* to, Vector v) {
+template <class Sum, class Vector>
+[[gnu::always_inline]] inline void store(Sum* to, Vector v) {
     __builtin_memcpy(to, &v, sizeof v);
 }
 
 template <class Isa, std::size_t M, std::size_t P>
-void multiply(const Tile& tile) {
+void multiply(const Tile<typename Isa::Sum>& tile) {
     using Vector = typename Isa::Vector;
-    constexpr std::size_t lanes = Isa::lanes, vector_bytes = lanes * Isa::terms, ahead = 16; // steps
+    constexpr std::size_t lanes = Isa::lanes, vector_bytes = lanes * Isa::word_bytes, ahead = 16; // steps
     Vector sums[M][2 * P];
+    if (tile.start) {
 #pragma GCC unroll 14
-    for (std::size_t i = 0; i < M; ++i)
+        for (std::size_t i = 0; i < M; ++i)
 #pragma GCC unroll 8
-        for (std::size_t j = 0; j < 2 * P; ++j) __builtin_memcpy(&sums[i][j], tile.start + j * lanes, sizeof(Vector));
+            for (std::size_t j = 0; j < 2 * P; ++j)
+                __builtin_memcpy(&sums[i][j], tile.start + j * lanes, sizeof(Vector));
+    } else {
+#pragma GCC unroll 14
+        for (std::size_t i = 0; i < M; ++i)
+#pragma GCC unroll 8
+            for (std::size_t j = 0; j < 2 * P; ++j) sums[i][j] = Vector{};
+    }
     const std::int32_t* left = tile.left;
-    const std::int8_t* right = tile.right;
+    const char* right = static_cast<const char*>(tile.right);
     const std::size_t n_words = tile.n_words, panel_step = tile.panel_step, stride = tile.stride;
-    std::int32_t* out = tile.sums;
+    typename Isa::Sum* out = tile.sums;
     for (std::size_t w = 0; w < n_words; ++w, left += M, right += 2 * vector_bytes) {
 #pragma GCC unroll 4
         for (std::size_t p = 0; p < P; ++p) {
-            const std::int8_t* panel = right + p * panel_step;
+            const char* panel = right + p * panel_step;
             __builtin_prefetch(panel + ahead * 2 * vector_bytes);
             if constexpr (2 * vector_bytes > 64) __builtin_prefetch(panel + ahead * 2 * vector_bytes + vector_bytes);
-            const Vector first = Isa::right(panel), second = Isa::right(panel + vector_bytes);
+            const auto first = Isa::right(panel), second = Isa::right(panel + vector_bytes);
 #pragma GCC unroll 14
             for (std::size_t i = 0; i < M; ++i) {
-                const Vector x = Isa::left(left[i]);
+                const auto x = Isa::left(left[i]);
                 sums[i][2 * p] = Isa::add(sums[i][2 * p], x, first);
                 sums[i][2 * p + 1] = Isa::add(sums[i][2 * p + 1], x, second);
             }
@@ -54,6 +63,8 @@ void multiply(const Tile& tile) {
 /// Instances for 1 .. Rows rows.
 template <class Isa, std::size_t Rows>
 struct Tiles {
+    using TileKernel = words::TileKernel<typename Isa::Sum>;
+
     template <std::size_t M = 1>
     static constexpr void fill(TileKernel* narrow, TileKernel* wide) {
         narrow[M - 1] = &multiply<Isa, M, 1>;
@@ -65,4 +76,4 @@ struct Tiles {
     constexpr Tiles() { fill(narrow, wide); }
 };
 
-} // namespace mlcore::linalg::int8
+} // namespace mlcore::linalg::words
