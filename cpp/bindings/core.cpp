@@ -9,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "core/random.hpp"
 #include "core/vecmath.hpp"
+#include "linalg/bf16/product.hpp"
 #include "linalg/int8/product.hpp"
 
 #include <chrono>
@@ -45,6 +46,7 @@ py::dict build_info() {
     info["version"] = MLCORE_VERSION;
     info["isa_level"] = isa_level();
     info["int8"] = linalg::int8_kernel_name();
+    info["bfloat16"] = linalg::bf16_kernel_name();
     info["available_cpus"] = available_cpus();
     info["openmp"] = thread_runtime();
 #if defined(__clang__)

@@ -115,6 +115,15 @@ bool cpu_has_vnni() {
 #endif
 }
 
+bool cpu_has_bf16() {
+#if defined(__AVX512F__)
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
+#else
+    return false;
+#endif
+}
+
 int available_cpus() {
     const int cpus = std::max(1, affinity_cpus());
     const double quota = std::ceil(recent_quota());

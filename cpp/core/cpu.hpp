@@ -21,4 +21,8 @@ const char* isa_level();
 /// AVX-VNNI for v3.
 bool cpu_has_vnni();
 
+/// Whether this CPU multiplies vectors of bfloat16, as wide as those of the level, into sums in float32: AVX512-BF16
+/// for v4.
+bool cpu_has_bf16();
+
 } // namespace mlcore

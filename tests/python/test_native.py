@@ -94,16 +94,18 @@ def test_show_config_dict():
     assert config["isa_level_cpu"] == _native.CPU_LEVEL
     assert config["available_cpus"] >= 1
     assert config["int8"] in ("plain", "avx_vnni", "avx512_vnni")
+    assert config["bfloat16"] in ("plain", "avx512_bf16")
     assert config["numpy"] == np.__version__
     for key in ("compiler", "openmp", "scipy", "scikit-learn"):
         assert config[key], key
     json.dumps(config)
 
 
-def test_int8_without_special_instructions(run_python):
-    code = "import mlcore; print(mlcore.show_config('dict')['int8'])"
-    assert run_python(code, env={"MLCORE_INT8": "plain"}).stdout.strip() == "plain"
-    assert "MLCORE_INT8 must be 'plain' or unset, got 'fast'" in run_python(code, env={"MLCORE_INT8": "fast"}).stderr
+@pytest.mark.parametrize(("kind", "variable"), [("int8", "MLCORE_INT8"), ("bfloat16", "MLCORE_BF16")])
+def test_without_special_instructions(run_python, kind, variable):
+    code = f"import mlcore; print(mlcore.show_config('dict')['{kind}'])"
+    assert run_python(code, env={variable: "plain"}).stdout.strip() == "plain"
+    assert f"{variable} must be 'plain' or unset, got 'fast'" in run_python(code, env={variable: "fast"}).stderr
 
 
 def test_show_config_prints_what_the_dict_holds(capsys):
