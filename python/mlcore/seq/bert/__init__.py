@@ -12,16 +12,19 @@ from mlcore.seq.bert._heads import (
     BertForTokenClassification,
 )
 from mlcore.seq.bert._model import BertModel, BertOutput
+from mlcore.seq.bert._pieces import BertEncoding, Pieces
 from mlcore.seq.bert._pretraining_heads import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
     BertForPreTraining,
     BertForPreTrainingOutput,
 )
+from mlcore.seq.bert._tokenizer import BertTokenizer
 
 __all__ = [
     "BertBatch",
     "BertConfig",
+    "BertEncoding",
     "BertForMaskedLM",
     "BertForNextSentencePrediction",
     "BertForPreTraining",
@@ -32,4 +35,6 @@ __all__ = [
     "BertForTokenClassification",
     "BertModel",
     "BertOutput",
+    "BertTokenizer",
+    "Pieces",
 ]
