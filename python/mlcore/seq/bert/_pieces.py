@@ -63,6 +63,11 @@ class BertEncoding(NamedTuple):
     is_cut: NDArray[np.bool_]
     """Whether each text, or pair, was longer than `max_length`, shape (B,)."""
 
+    @property
+    def n_cut(self) -> int:
+        """How many texts, or pairs, were longer than `max_length`."""
+        return int(self.is_cut.sum())
+
 
 def with_markers(first: Pieces, second: Pieces | None, cls: int, sep: int) -> BertEncoding:
     """Put markers around texts, or pairs of texts: their ids are `cls` and `sep`.

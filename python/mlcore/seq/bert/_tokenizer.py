@@ -244,11 +244,7 @@ class BertTokenizer:
         UserWarning
             Once, if texts are longer than `max_length`.
         """
-        entries = read_sequences(words, "words of BertTokenizer")
-        if any(isinstance(entry[0], int) for entry in entries if entry):
-            raise TypeError("words of BertTokenizer must be lists of str, got numbers")
-        sizes = [sum(map(len, entry)) for entry in entries]  # type: ignore[arg-type]
-        pieces = self._pieces(entries, sizes, special_tokens, keep, n_jobs, is_pretokenized=True)
+        pieces = self.pieces_of_words(words, special_tokens=special_tokens, keep=keep, n_jobs=n_jobs)
         return self._encoding(pieces, None, max_length)
 
     def pieces(
@@ -277,6 +273,36 @@ class BertTokenizer:
         """
         found = read_texts(texts, "texts of BertTokenizer")
         return self._pieces(found, list(map(len, found)), special_tokens, keep, n_jobs)
+
+    def pieces_of_words(
+        self,
+        words: Iterable[Sequence[str]],
+        *,
+        special_tokens: bool = False,
+        keep: Collection[str] = ("words",),
+        n_jobs: int | None = None,
+    ) -> Pieces:
+        """Cut texts that are split into words already into pieces, without markers and however many they are.
+
+        Parameters
+        ----------
+        words, special_tokens, keep, n_jobs
+            As for `encode_words`.
+
+        Returns
+        -------
+        Pieces
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `encode`.
+        """
+        entries = read_sequences(words, "words of BertTokenizer")
+        if any(isinstance(entry[0], int) for entry in entries if entry):
+            raise TypeError("words of BertTokenizer must be lists of str, got numbers")
+        sizes = [sum(map(len, entry)) for entry in entries]  # type: ignore[arg-type]
+        return self._pieces(entries, sizes, special_tokens, keep, n_jobs, is_pretokenized=True)
 
     def join(self, first: Pieces, second: Pieces | None = None) -> BertEncoding:
         """Put markers around texts, or pairs of texts.
