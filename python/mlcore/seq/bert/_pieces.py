@@ -34,7 +34,7 @@ class Pieces(NamedTuple):
             The texts, in the order that is wanted; a text may come more than once.
         starts : int or array of int, shape (n,), default=0
             First piece of each.
-        lengths : array of int, shape (n,), or None, default=None
+        lengths : int, array of int of shape (n,), or None, default=None
             Pieces of each at most; None: all that follow.
 
         Returns

@@ -22,7 +22,7 @@ from mlcore.seq._inputs import read_sequences, read_texts
 from mlcore.seq._tokens import tokenizer_of_json
 from mlcore.seq._training import check_cut
 from mlcore.seq.bert._pieces import BertEncoding, Pieces, longest_first, offsets_of, with_markers
-from mlcore.text._subword_models import BEGIN, END, MASK, PAD, UNKNOWN
+from mlcore.text._subword_models import BEGIN, END, MASK, PAD, UNKNOWN, package
 from mlcore.text._subword_tokenizer import SubwordTokenizer
 from mlcore.text._subwords import check_count
 
@@ -208,7 +208,9 @@ class BertTokenizer:
         """
         options: dict[str, Any] = {"special_tokens": special_tokens, "keep": keep, "n_jobs": n_jobs}
         first = self.pieces(texts, **options)
-        return self._encoding(first, None if pairs is None else self.pieces(pairs, **options), max_length)
+        if pairs is None:
+            return self.join(first, max_length=max_length)
+        return self.join(first, self.pieces(pairs, **options), max_length=max_length, what="pairs of texts")
 
     def encode_words(
         self,
@@ -245,7 +247,7 @@ class BertTokenizer:
             Once, if texts are longer than `max_length`.
         """
         pieces = self.pieces_of_words(words, special_tokens=special_tokens, keep=keep, n_jobs=n_jobs)
-        return self._encoding(pieces, None, max_length)
+        return self.join(pieces, max_length=max_length)
 
     def pieces(
         self,
@@ -304,14 +306,20 @@ class BertTokenizer:
         sizes = [sum(map(len, entry)) for entry in entries]  # type: ignore[arg-type]
         return self._pieces(entries, sizes, special_tokens, keep, n_jobs, is_pretokenized=True)
 
-    def join(self, first: Pieces, second: Pieces | None = None) -> BertEncoding:
-        """Put markers around texts, or pairs of texts.
+    def join(
+        self, first: Pieces, second: Pieces | None = None, *, max_length: int | None = None, what: str = "texts"
+    ) -> BertEncoding:
+        """Put markers around texts, or pairs of texts, and cut those that are too long.
 
         Parameters
         ----------
         first : Pieces
         second : Pieces or None, default=None
             As many texts. What is kept of both is kept.
+        max_length : int or None, default=None
+            As for `encode`.
+        what : str, default="texts"
+            What they are, for the warning.
 
         Returns
         -------
@@ -320,33 +328,30 @@ class BertTokenizer:
         Raises
         ------
         ValueError
-            If there are other numbers of texts.
-        """
-        return with_markers(first, second, self.cls, self.sep)
+            If there are other numbers of texts, or `max_length` has no room for the markers.
 
-    def _encoding(self, first: Pieces, second: Pieces | None, max_length: int | None) -> BertEncoding:
-        """Cut what is longer than `max_length`, with a warning, and put markers around it."""
-        if second is not None and len(second.offsets) != len(first.offsets):
-            return self.join(first, second)  # which says so
-        if max_length is None:
-            return self.join(first, second)
+        Warns
+        -----
+        UserWarning
+            Once, if texts are longer than `max_length`.
+        """
+        if max_length is None or (second is not None and len(second.offsets) != len(first.offsets)):
+            return with_markers(first, second, self.cls, self.sep)
         check_count("max_length", max_length)
         n_markers = 2 if second is None else 3
         if max_length <= n_markers:
             raise ValueError(f"max_length must be > {n_markers}, the markers that are added, got {max_length}")
         room = int(max_length) - n_markers
-        lengths = first.lengths + (0 if second is None else second.lengths)
-        is_cut = lengths > room
+        is_cut = first.lengths + (0 if second is None else second.lengths) > room
         if is_cut.any():
             rows = np.arange(len(is_cut))
             if second is None:
-                first = first.take(rows, 0, np.minimum(first.lengths, room))
+                first = first.take(rows, 0, room)
             else:
                 n_first, n_second = longest_first(first.lengths, second.lengths, room)
                 first, second = first.take(rows, 0, n_first), second.take(rows, 0, n_second)
-            what = "texts" if second is None else "pairs of texts"
             check_cut(int(is_cut.sum()), len(is_cut), int(max_length), what)
-        return self.join(first, second)._replace(is_cut=is_cut)
+        return with_markers(first, second, self.cls, self.sep)._replace(is_cut=is_cut)
 
     def _pieces(
         self,
@@ -464,6 +469,18 @@ class BertTokenizer:
         """
         return cls(tokenizer_of_json(text))
 
+    def lowercased(self) -> Self:
+        """Return a tokenizer that turns texts into lower case first.
+
+        Returns
+        -------
+        BertTokenizer
+        """
+        found = type(self).from_json(self.to_json())
+        tokenizer, steps = found.subwords._tokenizer, package().normalizers
+        tokenizer.normalizer = steps.Sequence([steps.Lowercase(), *filter(None, [tokenizer.normalizer])])
+        return found
+
     def save_pretrained(self, folder: "str | os.PathLike[str]", *, max_length: int = 512) -> None:
         """Write ``tokenizer.json`` and ``tokenizer_config.json``, which `from_folder` and `transformers` read.
 
@@ -481,13 +498,14 @@ class BertTokenizer:
         """
         folder = Path(folder)
         normalizer = json.loads(self.to_json()).get("normalizer") or {}
+        parts = normalizer.get("normalizers", [normalizer])
         names = {"cls_token": BEGIN, "sep_token": END, "unk_token": UNKNOWN}
         names |= {name: token for name, token in (("mask_token", MASK), ("pad_token", PAD)) if self._has(token)}
         options = {
             "tokenizer_class": "BertTokenizer",
-            "do_lower_case": bool(normalizer.get("lowercase", False)),
+            "do_lower_case": any(part.get("lowercase") or part.get("type") == "Lowercase" for part in parts),
             "strip_accents": normalizer.get("strip_accents"),
-            "tokenize_chinese_chars": bool(normalizer.get("handle_chinese_chars", True)),
+            "tokenize_chinese_chars": all(part.get("handle_chinese_chars", True) for part in parts),
             "model_max_length": int(max_length),
             **names,
         }

@@ -186,8 +186,11 @@ def test_windows_are_made_of_pieces(tokenizer):
     assert windows.batch.lengths.tolist() == [7, 7, 5]
     assert tokenizer.tokens(windows.batch.ids[7:14]) == ["[CLS]", "here", "[SEP]", ",", "the", "cat", "[SEP]"]
     assert context.take([0], 4).spans.tolist() == [[13, 16]]
-    with pytest.raises(ValueError, match="as many pairs as texts, got 1 and 3"):
-        tokenizer.join(question.take([0, 0, 0]), context)
+    for max_length in (None, 9):
+        with pytest.raises(ValueError, match="as many pairs as texts, got 1 and 3"):
+            tokenizer.join(question.take([0, 0, 0]), context, max_length=max_length)
+    with pytest.warns(UserWarning, match="1 of 1 windows are longer than max_length=6"):
+        assert tokenizer.join(question, context, max_length=6, what="windows").batch.lengths.tolist() == [6]
 
 
 # ---- batches ---------------------------------------------------------------------------------------------------------
@@ -331,6 +334,18 @@ def test_the_way_to_json_and_folders_and_back(tokenizer, tmp_path):
     for text in ("", "{}", "[" * 10_000, SubwordTokenizer.train(["a b"], kind="bpe", vocab_size=261)._json()[:-9]):
         with pytest.raises(ValueError, match="cannot be read"):
             BertTokenizer.from_json(text)
+
+
+def test_lower_case_before_all_other_steps(tmp_path):
+    write_vocabulary(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    cased = BertTokenizer.from_folder(tmp_path)
+    for tokenizer in (cased.lowercased(), BertTokenizer.from_json(cased.lowercased().to_json())):
+        assert tokens_of(tokenizer, ["THE \0Cats é"])[0][1:-1] == ["the", "cat", "##s", "[UNK]"]
+    assert tokens_of(cased, ["THE cats"])[0][1:-1] == ["[UNK]", "cat", "##s"]
+    for found, is_lower in ((cased, False), (cased.lowercased(), True)):
+        found.save_pretrained(tmp_path)
+        assert json.loads((tmp_path / "tokenizer_config.json").read_text())["do_lower_case"] is is_lower
 
 
 def test_training(tmp_path):
