@@ -4,6 +4,7 @@ Networks have the names of `transformers`; estimators, which read texts, are mad
 """
 
 from mlcore.seq.bert._batch import BertBatch
+from mlcore.seq.bert._classifier import BertClassifier
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._heads import (
     BertForQuestionAnswering,
@@ -19,10 +20,12 @@ from mlcore.seq.bert._pretraining_heads import (
     BertForPreTraining,
     BertForPreTrainingOutput,
 )
+from mlcore.seq.bert._regressor import BertRegressor
 from mlcore.seq.bert._tokenizer import BertTokenizer
 
 __all__ = [
     "BertBatch",
+    "BertClassifier",
     "BertConfig",
     "BertEncoding",
     "BertForMaskedLM",
@@ -35,6 +38,7 @@ __all__ = [
     "BertForTokenClassification",
     "BertModel",
     "BertOutput",
+    "BertRegressor",
     "BertTokenizer",
     "Pieces",
 ]
