@@ -35,6 +35,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "NeuralRegressor",
     ),
     "seq": (
+        "BertEncoder",
         "Seq2Seq",
         "TransformerLM",
         "TransformerSeq2Seq",

@@ -1,4 +1,4 @@
-"""From one sequence to another: Seq2Seq, Transformer and language models as estimators."""
+"""Texts and other sequences: Seq2Seq, Transformer, language models and BERT as estimators."""
 
 from mlcore.seq._attention import Attention
 from mlcore.seq._language_model import TransformerLM
@@ -8,9 +8,11 @@ from mlcore.seq._recurrent_network import RecurrentNetwork
 from mlcore.seq._seq2seq import Seq2Seq
 from mlcore.seq._transformer import TransformerSeq2Seq
 from mlcore.seq._transformer_network import TransformerLMNetwork, TransformerNetwork
+from mlcore.seq.bert import BertEncoder
 
 __all__ = [
     "Attention",
+    "BertEncoder",
     "Packed",
     "RecurrentNetwork",
     "Seq2Seq",

@@ -6,6 +6,7 @@ Networks have the names of `transformers`; estimators, which read texts, are mad
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._classifier import BertClassifier
 from mlcore.seq.bert._config import BertConfig
+from mlcore.seq.bert._encoder import BertEncoder, TokenVectors
 from mlcore.seq.bert._heads import (
     BertForQuestionAnswering,
     BertForQuestionAnsweringOutput,
@@ -22,11 +23,13 @@ from mlcore.seq.bert._pretraining_heads import (
 )
 from mlcore.seq.bert._regressor import BertRegressor
 from mlcore.seq.bert._tokenizer import BertTokenizer
+from mlcore.seq.bert._words import FilledMask
 
 __all__ = [
     "BertBatch",
     "BertClassifier",
     "BertConfig",
+    "BertEncoder",
     "BertEncoding",
     "BertForMaskedLM",
     "BertForNextSentencePrediction",
@@ -40,5 +43,7 @@ __all__ = [
     "BertOutput",
     "BertRegressor",
     "BertTokenizer",
+    "FilledMask",
     "Pieces",
+    "TokenVectors",
 ]

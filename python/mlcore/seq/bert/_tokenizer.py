@@ -369,7 +369,7 @@ class BertTokenizer:
         begins = _chunks(sizes)
         for begin, end in pairwise(begins):
             is_alone = effective_n_jobs(n_jobs) == 1 or sum(sizes[begin:end]) < _FEW
-            found = self._encodings(entries[begin:end], special_tokens, "spans" in keep, is_alone, is_pretokenized)
+            found = self._encodings(entries[begin:end], special_tokens, bool(keep), is_alone, is_pretokenized)
             numbers = [encoding.ids for encoding in found]
             counts = np.fromiter(map(len, numbers), np.int64, len(numbers))
             n = int(counts.sum())
@@ -389,7 +389,7 @@ class BertTokenizer:
         )
 
     def _encodings(
-        self, entries: list[Any], special_tokens: bool, has_spans: bool, is_alone: bool, is_pretokenized: bool
+        self, entries: list[Any], special_tokens: bool, keeps: bool, is_alone: bool, is_pretokenized: bool
     ) -> list[Any]:
         tokenizer = self.subwords._tokenizer
         options = {"add_special_tokens": False, "is_pretokenized": is_pretokenized}
@@ -399,7 +399,7 @@ class BertTokenizer:
                 tokenizer.no_truncation()
                 if is_alone:
                     return [tokenizer.encode(entry, **options) for entry in entries]
-                encode: Callable[..., list[Any]] = tokenizer.encode_batch if has_spans else tokenizer.encode_batch_fast
+                encode: Callable[..., list[Any]] = tokenizer.encode_batch if keeps else tokenizer.encode_batch_fast
                 return encode(entries, **options)
         except Exception as error:
             if type(error) is not Exception:  # which the package raises itself
