@@ -28,6 +28,7 @@ SCHEDULES = {
     "one_cycle_linear": lambda o: optim.OneCycleLR(o, 1.0, 10, anneal_strategy="linear"),
     "inverse_sqrt": lambda o: optim.InverseSqrtLR(o, 5),
     "warmup_cosine": lambda o: optim.warmup_cosine(o, 3, 10),
+    "warmup_linear": lambda o: optim.warmup_linear(o, 3, 10),
     "sequential": lambda o: optim.SequentialLR(o, [optim.ConstantLR(o, 0.1, 100), optim.StepLR(o, 2, 0.1)], [4]),
 }
 
@@ -144,6 +145,16 @@ def test_warmup_rises_and_the_cosine_ends_at_the_bottom():
     assert rates[12] == pytest.approx(0.001)
 
 
+@pytest.mark.parametrize("warmup_steps", [0, 1, 4])
+def test_warmup_rises_and_the_line_ends_at_zero(warmup_steps):
+    optimizer = optimizer_of()
+    schedule = optim.warmup_linear(optimizer, warmup_steps, 12)
+    for step in range(13):
+        up, down = (step + 1) / (warmup_steps + 1), (12 - step) / (12 - warmup_steps)
+        assert schedule.get_last_lr()[0] == pytest.approx(0.1 * (up if step < warmup_steps else down))
+        schedule.step()
+
+
 def test_schedules_refuse_what_they_cannot_follow():
     optimizer = optimizer_of()
     with pytest.raises(TypeError, match="Optimizer"):
@@ -179,6 +190,8 @@ def test_schedules_refuse_what_they_cannot_follow():
         optim.SequentialLR(optimizer, [optim.StepLR(optimizer, 1)], [3])
     with pytest.raises(ValueError, match="warmup_steps"):
         optim.warmup_cosine(optimizer, 10, 10)
+    with pytest.raises(ValueError, match="warmup_steps"):
+        optim.warmup_linear(optimizer, 10, 10)
 
 
 def test_sequential_schedules_set_rates_alone():

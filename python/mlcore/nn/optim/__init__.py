@@ -18,6 +18,7 @@ from mlcore.nn.optim._schedules import (
     SequentialLR,
     StepLR,
     warmup_cosine,
+    warmup_linear,
 )
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "warmup_cosine",
+    "warmup_linear",
     "weight_decay_groups",
 ]

@@ -373,6 +373,30 @@ def warmup_cosine(optimizer: Optimizer, warmup_steps: int, total_steps: int, eta
     )
 
 
+def warmup_linear(optimizer: Optimizer, warmup_steps: int, total_steps: int) -> Schedule:
+    """Return the schedule of BERT: a line up, then a line down to 0.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        See :class:`Schedule`.
+    warmup_steps, total_steps : int
+        Length of the line up, which may be 0, and of both.
+
+    Returns
+    -------
+    Schedule
+        Step 0 has the rate ``base / (warmup_steps + 1)``, step `warmup_steps` the base rate, step `total_steps` 0.
+    """
+    if not 0 <= warmup_steps < total_steps:
+        raise ValueError(f"warmup_steps must be in [0, total_steps), got {warmup_steps} of {total_steps}")
+    down = PolynomialLR(optimizer, total_steps - warmup_steps)
+    if warmup_steps == 0:
+        return down
+    line = LinearLR(optimizer, 1 / (warmup_steps + 1), 1.0, warmup_steps)  # no step with a rate of zero
+    return SequentialLR(optimizer, [line, down], [warmup_steps])
+
+
 def _check_share(name: str, value: float) -> None:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} of a schedule must be in [0, 1], got {value}")
