@@ -192,6 +192,8 @@ def use_model(model):
         _use_weights(model)
     elif isinstance(model, BaseSequenceEstimator):
         _use_sequences(model)
+    elif isinstance(model, mlcore.BertEncoder):
+        _use_encoder(model)
     elif isinstance(model, mlcore.Phrases):
         if hasattr(model, "phrases_"):
             model.transform(["the cat and the dog", ""])
@@ -350,6 +352,20 @@ def _use_sequences(model):
             model.set_params(max_epochs=1, batch_tokens=1000, accumulate=1, average_last=1)
             with contextlib.suppress(ValueError, NonFiniteError):  # parameters that do not fit, weights that are huge
                 model.fit(texts) if is_lm else model.fit(texts, texts)
+
+
+def _use_encoder(model):
+    if not hasattr(model, "module_"):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # texts that are longer than the max_length of a file
+        assert len(model.transform(DOCUMENTS)) == len(DOCUMENTS)
+        model.token_vectors(DOCUMENTS, DOCUMENTS[::-1])
+        try:
+            model.fill_mask("a [MASK]", 3)
+        except ValueError as error:
+            if "fill_mask" not in str(error):
+                raise
 
 
 def _use_vectors(vectors):

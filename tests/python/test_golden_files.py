@@ -3,6 +3,7 @@
 Run this file as a script to write those of the present version (once, when a version is new).
 """
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import mlcore
 from mlcore import (
     SVC,
     SVR,
+    BertEncoder,
     CountVectorizer,
     ElasticNet,
     ElasticNetCV,
@@ -44,6 +46,8 @@ from mlcore import (
 )
 from mlcore._io import FORMAT_VERSION
 from mlcore._registry import CLASSES
+from mlcore.seq.bert import BertForMaskedLM, BertModel
+from support.bert import write_folder
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -290,6 +294,29 @@ def test_sequences(path):
     assert model.n_iter_ == 8
 
 
+def encoders():
+    config = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 16}
+    with tempfile.TemporaryDirectory() as folder:
+        yield "sentences", BertEncoder(write_folder(Path(folder), BertModel, **config), normalize=True).fit()
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"pooling": "max", "max_length": 9, "dtype": "int8", "exclude": ["encoder.layer.1"]}
+        yield "words", BertEncoder(write_folder(Path(folder), BertForMaskedLM, **config), **options).fit()
+
+
+def encoder_answer(model):
+    return model.transform(["the big cat sees a dog", "", "字 one two"])
+
+
+@golden_files("encoder")
+def test_encoders(path):
+    model = mlcore.load(path)
+    exact = model.dtype == "float32"  # else an activation that rounds to the next integer moves the vector
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if exact else {"rtol": 0.05, "atol": 0.05}
+    np.testing.assert_allclose(encoder_answer(model), np.loadtxt(path.with_suffix(".txt")), **tolerance)
+    if isinstance(model.module_, BertForMaskedLM):
+        assert len(model.fill_mask("a [MASK] sees", 3)[0]) == 3
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
@@ -302,6 +329,7 @@ FAMILIES = {
     "linear": (linear_models, points_answer),
     "neural": (neural_models, points_answer),
     "seq": (sequence_models, sequence_answer),
+    "encoder": (encoders, encoder_answer),
 }
 
 

@@ -14,6 +14,8 @@ from sklearn.base import is_classifier, is_regressor
 
 import mlcore
 from mlcore._registry import CLASSES
+from mlcore.seq.bert import BertModel
+from support.bert import small_folder
 
 N_COLUMNS = 6
 
@@ -174,6 +176,7 @@ CASES: dict[str, Case] = {
     "RidgeCV": Case({"alphas": [0.1, 1.0]}, 20_000, {}, wide(20_000, 500)),  # eigenvalues do not see Ctrl-C
     "NeuralClassifier": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
+    "BertEncoder": Case({"model": small_folder(BertModel)}, 500),
     "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
     "TransformerSeq2Seq": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),

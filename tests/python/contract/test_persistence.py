@@ -56,6 +56,14 @@ def fitted(name):
     return X if kind(name) == "vectors" else make(name).fit(X, y)
 
 
+def params_after(way, model):
+    """Return parameters as they come back: a path is no part of a file, which has the weights that lay there."""
+    params = model.get_params()
+    if way in (by_file, by_mapped_file) and isinstance(params.get("model"), str):
+        params["model"] = None
+    return params
+
+
 def state_and_answers(model, name):
     if kind(name) == "vectors":
         return fingerprint(model), digest(ask(model, 1))
@@ -71,7 +79,7 @@ def test_a_model_comes_back_as_it_was(name, way, tmp_path):
     assert type(found) is type(model)
     assert state_and_answers(found, name) == state_and_answers(model, name)
     if kind(name) != "vectors":
-        assert found.get_params() == model.get_params()
+        assert found.get_params() == params_after(way, model)
         assert sorted(found._fitted_attributes()) == sorted(model._fitted_attributes())
 
 
@@ -81,7 +89,7 @@ def test_an_unfitted_model_does_too(name, way, tmp_path):
     model = make(name)
     found = way(model, tmp_path / "model")
     assert type(found) is type(model)
-    assert found.get_params() == model.get_params()
+    assert found.get_params() == params_after(way, model)
     assert fingerprint(found) == ""
 
 

@@ -1,5 +1,10 @@
-"""Small BERT networks, a vocabulary for them, and the folder of the packaged MiniLM."""
+"""Small BERT networks, a vocabulary for them, folders of them, and the folder of the packaged MiniLM."""
 
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,6 +81,22 @@ def small_vocabulary() -> list[str]:
     """Return the pieces of a WordPiece vocabulary: markers first, then letters, words and endings."""
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
     return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys([*letters, *WORDS]), *PIECES, ".", ",", "?"]
+
+
+def write_folder(folder: Path, cls: type[Network], **entries: Any) -> Path:
+    """Write a random network, and the vocabulary, into a folder; two of its vectors are of no token."""
+    tokens = small_vocabulary()
+    random_model(cls, **{"vocab_size": len(tokens) + 2, **entries}).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    return folder
+
+
+@cache
+def small_folder(cls: type[Network]) -> str:
+    """Return a folder with a random network that is there until the process ends."""
+    folder, process = tempfile.mkdtemp(prefix="bert-"), os.getpid()
+    atexit.register(lambda: os.getpid() == process and shutil.rmtree(folder, ignore_errors=True))
+    return str(write_folder(Path(folder), cls))
 
 
 def packaged_minilm() -> Path | None:

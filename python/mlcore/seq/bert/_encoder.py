@@ -25,6 +25,9 @@ from mlcore.seq.bert._state import BertState, Shapes
 from mlcore.seq.bert._words import FilledMask, fill_mask
 from mlcore.text._documents import check_documents
 
+_SHORTEST = 4
+"""Tokens of a pair of texts of which a piece is left."""
+
 
 class TokenVectors(NamedTuple):
     """Vectors of the tokens of a text, or of a pair of texts; the markers are among them."""
@@ -101,7 +104,7 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "model": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
         "pooling": [StrOptions(set(POOLINGS)), None],
         "normalize": ["boolean", None],
-        "max_length": [Interval(Integral, 3, 2**31 - 2, closed="both"), None],
+        "max_length": [Interval(Integral, _SHORTEST, 2**31 - 2, closed="both"), None],
         "dtype": [StrOptions({"float32", "bfloat16", "int8"})],
         "exclude": [list, tuple],
         "batch_tokens": [Interval(Integral, 1, None, closed="left")],
@@ -112,7 +115,7 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         **{name: BertState._state_spec[name] for name in ("tokenizer_", "module_")},
         "pooling_": Text(POOLINGS),
         "normalize_": Flag(),
-        "max_length_": Int(3),
+        "max_length_": Int(_SHORTEST),
     }
     pooling_: str
     normalize_: bool
@@ -149,8 +152,8 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ----------
         folder : str or path-like
             The parameter `model`.
-        **params
-            Other parameters.
+        params
+            Other parameters, by their names.
 
         Returns
         -------
@@ -211,6 +214,8 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self.pooling_ = self.pooling or options.pooling
             self.normalize_ = bool(options.normalize if self.normalize is None else self.normalize)
             self.max_length_ = int(self.max_length or min(options.max_length or longest, longest))
+            if self.max_length_ < _SHORTEST:
+                raise ValueError(f"{self.max_length_} tokens of a text, by its folder, are too few for the markers")
             self._encoder()  # which refuses what is no part in `exclude`
         return self
 

@@ -19,24 +19,16 @@ import mlcore
 from mlcore.nn import no_grad
 from mlcore.seq.bert import BertEncoder, BertForMaskedLM, BertForPreTraining, BertModel
 from mlcore.seq.bert._order import batches_by_length
-from support.bert import needs_minilm, packaged_minilm, random_model, small_vocabulary
+from support.bert import needs_minilm, packaged_minilm, write_folder
 
 pytest.importorskip("tokenizers", reason="the extra nlp is not installed")
 
 TEXTS = ["the big cat sees a dog", "", "a bird", "one two three, the red house?", "☃ 字", "the cat\0s here[SEP]x"]
 
 
-def write_folder(folder, cls=BertModel, **entries):
-    """Write a small random network and its vocabulary."""
-    tokens = small_vocabulary()
-    random_model(cls, **{"vocab_size": len(tokens) + 2, **entries}).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("model"))
+    return write_folder(tmp_path_factory.mktemp("model"), BertModel)
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +268,7 @@ def test_before_a_fit(folder):
             call(["the cat"])
     with pytest.raises(ValueError, match="model of BertEncoder must be a folder or a fitted estimator"):
         BertEncoder().fit()
-    for name, value in {"pooling": "sum", "dtype": "int4", "batch_tokens": 0, "max_length": 2, "exclude": "a"}.items():
+    for name, value in {"pooling": "sum", "dtype": "int4", "batch_tokens": 0, "max_length": 3, "exclude": "a"}.items():
         with pytest.raises(ValueError, match=f"The '{name}' parameter of BertEncoder must be"):
             BertEncoder(folder, **{name: value}).fit()
     with pytest.raises(ValueError, match="exclude must name modules of the encoder"):
@@ -302,14 +294,14 @@ def test_what_a_folder_lacks(folder, tmp_path):
 
 
 def test_more_tokens_than_vectors(tmp_path):
-    write_folder(tmp_path, vocab_size=40)
+    write_folder(tmp_path, BertModel, vocab_size=40)
     with pytest.raises(ValueError, match="the tokenizer of model has 61 tokens, its network vectors of 40"):
         BertEncoder.from_pretrained(tmp_path)
 
 
 def test_a_folder_without_a_pooler(tmp_path, folder):
     expected = BertEncoder.from_pretrained(folder)
-    write_folder(tmp_path)
+    write_folder(tmp_path, BertModel)
     module = BertModel(expected.module_.config, add_pooling_layer=False)
     module.load_state_dict(
         {name: values for name, values in expected.module_.state_dict().items() if not name.startswith("pooler")}
@@ -332,7 +324,7 @@ def write_sentence_files(folder, pooling, modules, **transformer):
 
 
 def test_options_of_sentence_transformers(tmp_path):
-    write_folder(tmp_path)
+    write_folder(tmp_path, BertModel)
     for name, pooling in (("cls_token", "cls"), ("mean_tokens", "mean"), ("max_tokens", "max")):
         modes = {f"pooling_mode_{mode}": mode == name for mode in ("cls_token", "mean_tokens", "max_tokens")}
         write_sentence_files(tmp_path, modes, ["", "1_Pooling", "2_Normalize"], max_seq_length=12)
@@ -343,12 +335,15 @@ def test_options_of_sentence_transformers(tmp_path):
     assert (encoder.pooling_, encoder.normalize_, encoder.max_length_) == ("cls", False, 40)
     found = BertEncoder.from_pretrained(tmp_path, pooling="max", normalize=True, max_length=7)
     assert (found.pooling_, found.normalize_, found.max_length_) == ("max", True, 7)
+    write_sentence_files(tmp_path, {"pooling_mode": "mean"}, ["", "1_Pooling"], max_seq_length=3)
+    with pytest.raises(ValueError, match="3 tokens of a text, by its folder, are too few"):
+        BertEncoder.from_pretrained(tmp_path)
     write_sentence_files(tmp_path, {"pooling_mode": "mean"}, ["", "1_Pooling"], max_seq_length=512)
     assert BertEncoder.from_pretrained(tmp_path).max_length_ == 40
 
 
 def test_what_sentence_transformers_do_and_we_do_not(tmp_path):
-    write_folder(tmp_path)
+    write_folder(tmp_path, BertModel)
     for modes, modules, what in (
         ({"pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": True}, ["", "1_Pooling"], "'mean and max'"),
         ({"pooling_mode_weightedmean_tokens": True}, ["", "1_Pooling"], "'weightedmean_tokens'"),
