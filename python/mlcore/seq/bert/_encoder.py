@@ -14,16 +14,20 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import N_JOBS, effective_n_jobs, fitting
 from mlcore._progress import Progress
 from mlcore._state import Flag, Int, Sizes, Spec, Text
-from mlcore.seq._inputs import read_texts
+from mlcore.seq._attention import Attention
+from mlcore.seq.bert._attention import attention_of
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._order import batches_by_length
+from mlcore.seq.bert._pieces import BertEncoding
 from mlcore.seq.bert._read import network_of, network_shapes, read_start
 from mlcore.seq.bert._sentences import POOLINGS
 from mlcore.seq.bert._state import BertState, Shapes
+from mlcore.seq.bert._texts import columns_of, read_examples
+from mlcore.seq.bert._tokenizer import KEPT
 from mlcore.seq.bert._words import FilledMask, fill_mask
-from mlcore.text._documents import check_documents
+from mlcore.text._subwords import check_text
 
 _SHORTEST = 4
 """Tokens of a pair of texts of which a piece is left."""
@@ -78,8 +82,8 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     Attributes
     ----------
-    module_ : mlcore.seq.bert.BertModel or mlcore.seq.bert.BertForMaskedLM
-        The network: with the head that tells masked words, where `model` has it.
+    module_ : mlcore.seq.bert.BertModel, mlcore.seq.bert.BertForMaskedLM or mlcore.seq.bert.BertForPreTraining
+        The network, with the heads of pre-training that `model` has.
     tokenizer_ : mlcore.seq.bert.BertTokenizer
     pooling_ : str
     normalize_ : bool
@@ -194,8 +198,6 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             If `model` is an estimator that is not fitted.
         """
         self._validate_params()
-        if X is not None:
-            check_documents(X, f"X of {type(self).__name__}")
         with fitting(self):
             module, self.tokenizer_, options = read_start(self.model, type(self).__name__)
             if self.pooling is None and (options.others or options.pooling not in POOLINGS):
@@ -219,14 +221,14 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self._encoder()  # which refuses what is no part in `exclude`
         return self
 
-    def transform(self, X: Iterable[str]) -> NDArray[np.float32]:
-        """Return a vector of each text.
+    def transform(self, X: Iterable[Any]) -> NDArray[np.float32]:
+        """Return a vector of each text, or pair of texts.
 
         Parameters
         ----------
-        X : iterable of str
-            Texts: a list, generator, or column of NumPy, pandas, polars or Arrow. Markers such as ``[SEP]`` in them
-            are text.
+        X : iterable of str, or of pairs (str, str)
+            A list, generator, or column of NumPy, pandas, polars or Arrow; pairs also as an array (n, 2) or a frame of
+            two columns. Markers such as ``[SEP]`` in them are text.
 
         Returns
         -------
@@ -249,19 +251,15 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Once, if texts are longer than `max_length_` tokens.
         """
         check_is_fitted(self)
-        texts = read_texts(X, f"X of {type(self).__name__}")
-        batch = self.tokenizer_.encode(texts, max_length=self.max_length_, n_jobs=self.n_jobs).batch
-        return self._pooled(batch)
+        return self._vectors(self._read(X))
 
-    def token_vectors(self, X: Iterable[str], pairs: Iterable[str] | None = None) -> list[TokenVectors]:
+    def token_vectors(self, X: Iterable[Any]) -> list[TokenVectors]:
         """Return the vectors of the tokens of each text, or pair of texts, before pooling.
 
         Parameters
         ----------
-        X : iterable of str
+        X : iterable of str, or of pairs (str, str)
             As for `transform`.
-        pairs : iterable of str or None, default=None
-            The second text of each.
 
         Returns
         -------
@@ -270,7 +268,7 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Raises
         ------
         sklearn.exceptions.NotFittedError, TypeError, ValueError
-            As for `transform`; ValueError also where there are other numbers of `X` and `pairs`.
+            As for `transform`.
 
         Warns
         -----
@@ -278,13 +276,10 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             As for `transform`.
         """
         check_is_fitted(self)
-        texts = read_texts(X, f"X of {type(self).__name__}")
-        seconds = None if pairs is None else read_texts(pairs, f"pairs of {type(self).__name__}")
-        options: dict[str, Any] = {"max_length": self.max_length_, "n_jobs": self.n_jobs, "keep": ("words", "spans")}
-        batch, words, spans, _ = self.tokenizer_.encode(texts, seconds, **options)
+        batch, words, spans, _ = self._encoding(self._read(X), keep=KEPT)
         assert words is not None
         assert spans is not None
-        found: list[Any] = [None] * len(texts)
+        found: list[Any] = [None] * len(batch.lengths)
         for rows, vectors in self._batches(batch, pooling=None):
             ends = np.cumsum(batch.lengths[rows])[:-1]
             for row, part in zip(rows.tolist(), np.split(vectors, ends), strict=True):
@@ -328,7 +323,7 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return fill_mask(self.module_, self.tokenizer_, vectors_of, text, top_k, self.max_length_)
 
     def quantize(
-        self, X: Iterable[str] | None = None, *, dtype: str = "int8", exclude: Collection[str] = ()
+        self, X: Iterable[Any] | None = None, *, dtype: str = "int8", exclude: Collection[str] = ()
     ) -> dict[str, float]:
         """Use products in int8, or bfloat16, from now on: faster, with nearly the same vectors.
 
@@ -337,7 +332,7 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Parameters
         ----------
-        X : iterable of str, default=None
+        X : iterable of str, or of pairs (str, str), default=None
             Texts to compare on.
         dtype : {"int8", "bfloat16", "float32"}, default="int8"
             int8: a scale for each output channel and each token, sums in exact integers, the same on every CPU.
@@ -358,19 +353,19 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             If `dtype` or `exclude` is none of these, or `X` holds no text.
         """
         check_is_fitted(self)
-        texts = None if X is None else read_texts(X, f"X of {type(self).__name__}")
-        if texts is not None and not texts:
+        examples = None if X is None else self._read(X)
+        if examples is not None and not examples:
             raise ValueError(f"X of {type(self).__name__} must hold a text or more, got none")
         before = self.dtype, self.exclude
         try:
             report = {}
             self.dtype, self.exclude = "float32", ()
-            exact = None if texts is None else self._vectors(texts)
+            exact = None if examples is None else self._vectors(examples).astype(np.float64)
             self.dtype, self.exclude = dtype, [exclude] if isinstance(exclude, str) else list(exclude)
             self._validate_params()
             self._encoder()
-            if texts is not None and exact is not None:
-                found = self._vectors(texts)
+            if examples is not None and exact is not None:
+                found = self._vectors(examples).astype(np.float64)
                 norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(found, axis=1)
                 cosine = np.einsum("bd,bd->b", exact, found) / np.where(norms > 0, norms, 1)
                 report = {"cosine": float(cosine.mean()), "least_cosine": float(cosine.min())}
@@ -379,13 +374,57 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             raise
         return report
 
-    def _vectors(self, texts: list[str]) -> NDArray[np.float64]:
-        batch = self.tokenizer_.encode(texts, max_length=self.max_length_, n_jobs=self.n_jobs).batch
-        return self._pooled(batch).astype(np.float64)
+    def attention(self, text: str, pair: str | None = None, *, layer: int = -1, head: int | None = None) -> Attention:
+        """Return where the tokens of a text, or of a pair of texts, look in a layer.
 
-    # ---- the network -------------------------------------------------------------------------------------------------
+        Parameters
+        ----------
+        text : str
+        pair : str or None, default=None
+            The second text.
+        layer : int, default=-1
+            From 0, or from the end: -1 is the last.
+        head : int or None, default=None
+            One head; None: the mean of all.
 
-    def _pooled(self, batch: BertBatch) -> NDArray[np.float32]:
+        Returns
+        -------
+        Attention
+            `weights` (n_tokens, n_tokens), in float32 whatever `dtype` is, and the tokens as both `queries` and `keys`.
+            :func:`mlcore.plotting.plot_attention` draws it.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        TypeError, ValueError
+            If a text is no text, or there is no such layer or head.
+
+        Warns
+        -----
+        UserWarning
+            If the text is longer than `max_length_` tokens.
+        """
+        check_is_fitted(self)
+        texts = [check_text(text, "text of attention")]
+        pairs = None if pair is None else [check_text(pair, "pair of attention")]
+        batch = self.tokenizer_.encode(texts, pairs, max_length=self.max_length_).batch
+        bert: Any = getattr(self.module_, "bert", self.module_)
+        tokens = self.tokenizer_.tokens(batch.ids)
+        return Attention(attention_of(bert, batch, layer, head), tokens, tokens)
+
+    # ---- texts to vectors --------------------------------------------------------------------------------------------
+
+    def _read(self, X: Any) -> list[Any]:
+        return read_examples(X, f"X of {type(self).__name__}")
+
+    def _encoding(self, examples: list[Any], keep: Collection[str] = ()) -> BertEncoding:
+        first, second = columns_of(examples)
+        options: dict[str, Any] = {"max_length": self.max_length_, "n_jobs": self.n_jobs, "keep": keep}
+        return self.tokenizer_.encode(first, second, **options)
+
+    def _vectors(self, examples: list[Any]) -> NDArray[np.float32]:
+        batch = self._encoding(examples).batch
         found = np.empty((len(batch.lengths), self._n_features_out), np.float32)
         for rows, vectors in self._batches(batch, pooling=self.pooling_):
             found[rows] = vectors

@@ -7,22 +7,24 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from mlcore.nn import init
 from mlcore.seq.bert._config import BertConfig
-from mlcore.seq.bert._folder import CONFIG, PretrainedModule, _read_json, _read_weights
+from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._model import BertModel
-from mlcore.seq.bert._pretraining_heads import BertForMaskedLM
+from mlcore.seq.bert._pretraining_heads import BertForMaskedLM, BertForPreTraining
 from mlcore.seq.bert._sentences import SentenceOptions, read_options
+from mlcore.seq.bert._start import check_tokenizer
 from mlcore.seq.bert._state import Shapes, encoder_shapes, linear_shapes
 from mlcore.seq.bert._tokenizer import BertTokenizer
 
-_WORDS, _POOLER = "cls.predictions.bias", "pooler.dense.weight"
-"""Weights that tell whether there is a head of masked words, and a pooler."""
+_WORDS, _SENTENCES, _POOLER = "cls.predictions.bias", "cls.seq_relationship.weight", "pooler.dense.weight"
+"""Weights that tell whether there are the heads of pre-training, and a pooler."""
 
 
 def network_of(config: BertConfig, names: Collection[str]) -> PretrainedModule:
-    """Return a new network: with the head of masked words or the pooler, if weights of these names have it."""
+    """Return a new network with what weights of these names are for: heads of pre-training, a pooler."""
     if _has(names, _WORDS):
-        return BertForMaskedLM(config)
+        return (BertForPreTraining if _has(names, _SENTENCES) else BertForMaskedLM)(config)
     return BertModel(config, add_pooling_layer=_has(names, _POOLER))
 
 
@@ -31,12 +33,14 @@ def network_shapes(config: BertConfig, names: Collection[str]) -> Shapes:
     if not _has(names, _WORDS):
         return encoder_shapes(config, prefix="", add_pooling_layer=_has(names, _POOLER))
     d, n_tokens = config.hidden_size, config.vocab_size
-    shapes = encoder_shapes(config, add_pooling_layer=False)
+    shapes = encoder_shapes(config, add_pooling_layer=_has(names, _SENTENCES))
     shapes |= linear_shapes("cls.predictions.transform.dense", d, d)
     shapes |= {f"cls.predictions.transform.LayerNorm.{part}": (d,) for part in ("weight", "bias")}
     shapes |= {_WORDS: (n_tokens,)}
     if not config.tie_word_embeddings:
         shapes |= {"cls.predictions.decoder.weight": (n_tokens, d)}
+    if _has(names, _SENTENCES):
+        shapes |= linear_shapes("cls.seq_relationship", 2, d)
     return shapes
 
 
@@ -58,46 +62,27 @@ def read_start(model: Any, owner: str) -> tuple[PretrainedModule, BertTokenizer,
         raise ValueError(f"model of {owner} must be a folder or a fitted estimator with a BERT, got None")
     if isinstance(model, str | os.PathLike):
         options = read_options(Path(model))
-        module, tokenizer = _read_network(options.folder), BertTokenizer.from_folder(options.folder)
+        module = PretrainedModule._read(options.folder, network_of, False, {})
+        tokenizer = BertTokenizer.from_folder(options.folder)
         if options.lowercase:
             tokenizer = tokenizer.lowercased()
     else:
         options = SentenceOptions(Path())
-        module, tokenizer = _network_of_estimator(model, owner)
-    if len(tokenizer) > module.config.vocab_size:
-        raise ValueError(
-            f"the tokenizer of model has {len(tokenizer)} tokens, its network vectors of {module.config.vocab_size}"
-        )
+        module, tokenizer = _copy_of(model, owner)
+    check_tokenizer(tokenizer, module.config)
     return module, tokenizer, options
 
 
-def _read_network(folder: Path) -> PretrainedModule:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: weights are read from a folder, not downloaded")
-    config = _read_json(folder / CONFIG)
-    names = _read_weights(folder)[1]
-    if _has(names, _WORDS):
-        return BertForMaskedLM.from_pretrained(folder)
-    if _has(names, _POOLER):
-        return BertModel.from_pretrained(folder)
-    path, tensors = _read_weights(folder)
-    module = BertModel(BertConfig.from_dict(config), add_pooling_layer=False)
-    module._take(tensors, path, False)
-    return module.eval()
-
-
-def _network_of_estimator(model: Any, owner: str) -> tuple[PretrainedModule, BertTokenizer]:
-    """Return a copy of the network of a fitted estimator, without the heads that are of no use here."""
+def _copy_of(model: Any, owner: str) -> tuple[PretrainedModule, BertTokenizer]:
+    """Return the network of a fitted estimator, without heads that are of no use here."""
     check_is_fitted(model)
     found, tokenizer = getattr(model, "module_", None), getattr(model, "tokenizer_", None)
     if not isinstance(found, PretrainedModule) or not isinstance(tokenizer, BertTokenizer):
-        raise TypeError(f"model of {owner} must be an estimator with a BERT, got a {type(model).__name__}")
-    state = dict(found.state_dict())
-    if not _has(state, _WORDS):
-        state = dict(getattr(found, "bert", found).state_dict())
-    module = network_of(found.config, state)
-    wanted = {name for name, _ in module.named_parameters()}
-    module.load_state_dict({name: values for name, values in state.items() if name in wanted})
+        raise TypeError(f"model of {owner} must be an estimator of mlcore.seq.bert, got a {type(model).__name__}")
+    kept: Any = found if _has(found.state_dict(), _WORDS) else getattr(found, "bert", found)
+    with init.skipped():
+        module = network_of(found.config, kept.state_dict())
+    module.load_state_dict(kept.state_dict())
     return module.eval(), tokenizer
 
 

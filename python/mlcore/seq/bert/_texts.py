@@ -82,10 +82,15 @@ def texts_of(examples: list[Any]) -> Iterable[str]:
             yield from example
 
 
-def encode(examples: list[Any], tokenizer: BertTokenizer, max_length: int, n_jobs: int | None) -> BertBatch:
-    """Return the tokens of texts or pairs; what is longer than `max_length` is cut, with a warning."""
-    options: dict[str, Any] = {"max_length": max_length, "n_jobs": n_jobs}
+def columns_of(examples: list[Any]) -> tuple[list[str], list[str] | None]:
+    """Return the texts, or the first and the second texts of pairs."""
     if examples and not isinstance(examples[0], str):
         first, second = zip(*examples, strict=True)
-        return tokenizer.encode(list(first), list(second), **options).batch
-    return tokenizer.encode(examples, **options).batch
+        return list(first), list(second)
+    return examples, None
+
+
+def encode(examples: list[Any], tokenizer: BertTokenizer, max_length: int, n_jobs: int | None) -> BertBatch:
+    """Return the tokens of texts or pairs; what is longer than `max_length` is cut, with a warning."""
+    first, second = columns_of(examples)
+    return tokenizer.encode(first, second, max_length=max_length, n_jobs=n_jobs).batch

@@ -93,13 +93,16 @@ def test_vectors_of_tokens(encoder):
 
 def test_vectors_of_tokens_of_pairs(encoder):
     texts, pairs = ["the cat", "a dog runs", ""], ["a bird sees", "", "the"]
-    for text, pair, found in zip(texts, pairs, encoder.token_vectors(iter(texts), pairs), strict=True):
+    examples = list(zip(texts, pairs, strict=True))
+    vectors = encoder.token_vectors(iter(examples))
+    for text, pair, found in zip(texts, pairs, vectors, strict=True):
         expected = rows_of(encoder.module_, encoder.tokenizer_, text, pair)
         np.testing.assert_allclose(found.vectors, expected, rtol=2e-4, atol=2e-5)
         second = text.count(" ") + bool(text) + 2
         assert found.types.tolist() == [0] * second + [1] * (len(expected) - second)
-    with pytest.raises(ValueError, match="as many pairs as texts, got 1 and 3"):
-        encoder.token_vectors(texts, ["a"])
+    mean = np.array([part.vectors.mean(0) for part in vectors])
+    for form in (examples, np.array(examples), pd.DataFrame({"a": texts, "b": pairs})):
+        np.testing.assert_allclose(encoder.transform(form), mean, rtol=1e-4, atol=1e-5)
 
 
 def test_same_bits_in_any_batch_and_order_and_for_any_n_jobs(encoder):
@@ -230,7 +233,7 @@ def test_another_estimator_is_a_start(encoder, words_folder):
     assert words.fill_mask("a [MASK]") == BertEncoder.from_pretrained(words_folder).fill_mask("a [MASK]")
     with pytest.raises(NotFittedError):
         BertEncoder(BertEncoder(words_folder)).fit()
-    with pytest.raises(TypeError, match="model of BertEncoder must be an estimator with a BERT, got a LogisticRegres"):
+    with pytest.raises(TypeError, match=r"model of BertEncoder must be an estimator of mlcore\.seq\.bert"):
         BertEncoder(LogisticRegression().fit([[0], [1]], [0, 1])).fit()
 
 
@@ -250,8 +253,9 @@ def test_changed_weights_are_seen(folder):
         ([float("nan")], ValueError, "is missing"),
         (["a \ud800"], ValueError, "half of a surrogate pair"),
         ([7], TypeError, "text 0 of X of BertEncoder must be a str"),
-        ([("the", "cat")], TypeError, "must be a str"),
-        (pd.DataFrame({"a": ["b"]}), TypeError, "pass its column of texts"),
+        ([("the", "cat", "sees")], TypeError, "pairs of two texts"),
+        (["the", ("cat", "sees")], TypeError, "pairs of two texts, all of them"),
+        (pd.DataFrame({"a": ["b"]}), TypeError, "pass its column"),
         (None, TypeError, "must be an iterable of documents"),
     ],
 )
@@ -295,7 +299,7 @@ def test_what_a_folder_lacks(folder, tmp_path):
 
 def test_more_tokens_than_vectors(tmp_path):
     write_folder(tmp_path, BertModel, vocab_size=40)
-    with pytest.raises(ValueError, match="the tokenizer of model has 61 tokens, its network vectors of 40"):
+    with pytest.raises(ValueError, match="the tokenizer has 61 tokens, its network vectors for vocab_size=40"):
         BertEncoder.from_pretrained(tmp_path)
 
 
@@ -404,6 +408,10 @@ def test_masked_words(tmp_path, cls, entries):
         f"the [MASK] sees a{filled.token.removeprefix('##')} house" for filled in second
     }
     assert sum(filled.score for filled in encoder.fill_mask("[MASK]", top_k=10_000)[0]) == pytest.approx(1)
+    assert isinstance(encoder.module_, cls)
+    mlcore.save(encoder, tmp_path / "model")
+    for again in (mlcore.load(tmp_path / "model"), BertEncoder(encoder).fit()):
+        assert again.fill_mask(text, top_k=4) == [first, second]
 
 
 def test_masked_words_that_cannot_be(encoder, words_folder):
@@ -425,6 +433,24 @@ def test_masked_words_that_cannot_be(encoder, words_folder):
     (((_, score, text),),) = words.fill_mask("a [MASK]", 1)
     assert 0 < score < 1
     assert text.startswith("a")
+
+
+# ---- attention -------------------------------------------------------------------------------------------------------
+
+
+def test_attention(encoder, words_folder):
+    found = encoder.attention("the cat[SEP]", "a dog", layer=0, head=1)
+    assert found.queries == found.keys == encoder.token_vectors([("the cat[SEP]", "a dog")])[0].tokens
+    np.testing.assert_allclose(found.weights.sum(axis=1), 1, rtol=1e-5)
+    last = encoder.attention("the cat")
+    heads = [encoder.attention("the cat", layer=1, head=head).weights for head in range(4)]
+    np.testing.assert_allclose(last.weights, np.mean(heads, axis=0), rtol=1e-5)
+    assert BertEncoder.from_pretrained(words_folder).attention("the cat").weights.shape == (4, 4)
+    for options in ({"layer": 2}, {"head": 4}, {"pair": "\ud800"}):
+        with pytest.raises(ValueError, match=r"must be in|surrogate"):
+            encoder.attention("the cat", **options)
+    with pytest.raises(TypeError, match="text of attention must be a str"):
+        encoder.attention(["the cat"])
 
 
 # ---- lower precision -------------------------------------------------------------------------------------------------
