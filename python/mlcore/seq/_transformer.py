@@ -142,9 +142,8 @@ class TransformerSeq2Seq(TransformerParameters, BasePairEstimator):
             default="word"
         How texts become tokens. "word": words and punctuation marks, joined to readable text again. "char": letters.
         "bpe", "wordpiece": subwords, learned from the texts (:class:`mlcore.text.SubwordTokenizer`, which needs the
-        extra "nlp"; pieces of "wordpiece" may differ from one training to another). An object: its pieces, without its
-        markers. A callable returns the tokens of a text, which predictions join with spaces; it is in no file. None:
-        entries are sequences of tokens already, of str or of int.
+        extra "nlp"). An object: its pieces, without its markers. A callable returns the tokens of a text, which
+        predictions join with spaces; it is in no file. None: entries are sequences of tokens already, of str or of int.
     lowercase : bool, default=False
         Whether texts are turned into lower case first; predictions are in lower case then.
     min_count : int, default=1

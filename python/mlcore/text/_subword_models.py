@@ -1,5 +1,6 @@
 """The tokenizers of the package `tokenizers` that SubwordTokenizer makes: of a vocabulary of BERT, and by training."""
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -9,6 +10,9 @@ from mlcore.text._subwords import check_count
 
 PAD, UNKNOWN, BEGIN, END, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """The markers of BERT, which trained tokenizers have too."""
+
+_REPEATED = 1 << 12
+"""Words of a text of which the trainer is told how often a word was seen."""
 
 PADS = (PAD, "<pad>", "<|padding|>")
 """What the token that fills up rows is called in files that do not say."""
@@ -107,10 +111,42 @@ def trained(
         trainer = parts.trainers.BpeTrainer(initial_alphabet=alphabet, **options)
     else:
         tokenizer = _of_bert(parts.models.WordPiece(unk_token=UNKNOWN), lowercase=lowercase, strip_accents=None)
-        trainer = parts.trainers.WordPieceTrainer(**options)
+        trainer = parts.trainers.WordPieceTrainer(**{**options, "vocab_size": len(markers)})  # to count words
     first = next(texts, None)
     if first is None:
         raise ValueError("texts of train must hold one text at least, got none")
     tokenizer.train_from_iterator(chain([first], texts), trainer)
+    if kind == "wordpiece":
+        tokenizer.model = _word_pieces(_counts_of(trainer), **options)
+        tokenizer.add_special_tokens(markers)
     _add_markers(tokenizer)
     return tokenizer
+
+
+def _counts_of(trainer: Any) -> dict[str, int]:
+    """Return how often a trainer has seen each word, in alphabetical order."""
+    counts: dict[str, int] = json.loads(trainer.__getstate__())["WordPieceTrainer"]["bpe_trainer"]["words"]
+    return dict(sorted(counts.items()))
+
+
+def _word_pieces(counts: dict[str, int], *, special_tokens: list[str], **options: Any) -> Any:
+    """Return a model of WordPiece that is the same whenever it is learned from the same words.
+
+    The trainer numbers letters within words in the order of a hash table, which is drawn by chance, and of pairs that
+    are seen equally often it joins the one with the lower numbers. Here those letters are given to it as markers, which
+    it numbers first.
+    """
+    parts = package()
+    letters = sorted({f"##{letter}" for word in counts for letter in word[1:]})
+    tokenizer = parts.Tokenizer(parts.models.WordPiece(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = parts.pre_tokenizers.WhitespaceSplit()
+    trainer = parts.trainers.WordPieceTrainer(special_tokens=[*special_tokens, *letters], **options)
+    tokenizer.train_from_iterator(_repeated(counts), trainer)
+    return parts.models.WordPiece(tokenizer.get_vocab(), unk_token=UNKNOWN, max_input_chars_per_word=100)
+
+
+def _repeated(counts: dict[str, int]) -> Iterator[str]:
+    """Yield texts in which each word stands as often as was counted."""
+    for word, count in counts.items():
+        for done in range(0, count, _REPEATED):
+            yield f"{word} " * min(count - done, _REPEATED)

@@ -165,7 +165,7 @@ class SubwordTokenizer:
         kind : {"bpe", "wordpiece"}, default="bpe"
             "bpe": byte-pair encoding of bytes, as GPT-2 has it: every text can be written, and comes back from `decode`
             as it was. "wordpiece": as BERT has it, with the steps before it; characters that were never seen make their
-            word ``[UNK]``. The package numbers its pieces by chance, so that two trainings can differ.
+            word ``[UNK]``.
         vocab_size : int, default=30000
             Tokens at most, markers included.
         min_frequency : int, default=2
