@@ -1,7 +1,7 @@
 """The state of an estimator with a BERT: what pickle and files hold, and how the network is built again from it."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from mlcore._base import StateMixin
@@ -59,7 +59,7 @@ class BertState(StateMixin):
         "history_": Optional(Dict(History._state_spec)),
     }
     dtype: str
-    exclude: Sequence[str] = ()
+    exclude: Collection[str] = ()  # modules whose products stay in float32; a parameter of some
     tokenizer_: BertTokenizer
     module_: PretrainedModule
     history_: History
@@ -146,10 +146,11 @@ class BertState(StateMixin):
     def _encoder(self) -> Any:
         """Return the native encoder of the fitted network, made once for its weights of now."""
         bert: Any = getattr(self.module_, "bert", self.module_)
-        key = (self.module_, [p._version.n_changes for p in bert.parameters()], self.dtype, tuple(self.exclude))
+        exclude = tuple(self.exclude)
+        key = (self.module_, [p._version.n_changes for p in bert.parameters()], self.dtype, exclude)
         cached = vars(self).get(_CACHED)
         if cached is None or cached[0][0] is not self.module_ or cached[0][1:] != key[1:]:
-            cached = (key, encoder_of(bert, dtype=self.dtype, exclude=tuple(self.exclude)))
+            cached = (key, encoder_of(bert, dtype=self.dtype, exclude=exclude))
             vars(self)[_CACHED] = cached
         return cached[1]
 
