@@ -57,7 +57,7 @@ def documented(item: Any, section: str) -> dict[str, str]:
     text = inspect.getdoc(item) or ""
     body = re.search(rf"^{section}\n-+\n(.*?)(?=^[^\n]+\n-+\n|\Z)", text, re.DOTALL | re.MULTILINE)
     found = {}
-    for names, kind in re.findall(r"^(\w+(?:, \w+)*)(?: :(.*))?$", body[1] if body else "", re.MULTILINE):
+    for names, kind in re.findall(r"^(?:\*\*)?(\w+(?:, \w+)*)(?: :(.*))?$", body[1] if body else "", re.MULTILINE):
         found |= dict.fromkeys(names.split(", "), kind.strip())
     return found
 

@@ -37,7 +37,9 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.linear_model import RidgeCV as RidgeCV
     from mlcore.nn import NeuralClassifier as NeuralClassifier
     from mlcore.nn import NeuralRegressor as NeuralRegressor
+    from mlcore.seq import BertClassifier as BertClassifier
     from mlcore.seq import BertEncoder as BertEncoder
+    from mlcore.seq import BertRegressor as BertRegressor
     from mlcore.seq import Seq2Seq as Seq2Seq
     from mlcore.seq import TransformerLM as TransformerLM
     from mlcore.seq import TransformerSeq2Seq as TransformerSeq2Seq

@@ -35,7 +35,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "NeuralRegressor",
     ),
     "seq": (
+        "BertClassifier",
         "BertEncoder",
+        "BertRegressor",
         "Seq2Seq",
         "TransformerLM",
         "TransformerSeq2Seq",

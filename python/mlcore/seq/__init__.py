@@ -8,11 +8,13 @@ from mlcore.seq._recurrent_network import RecurrentNetwork
 from mlcore.seq._seq2seq import Seq2Seq
 from mlcore.seq._transformer import TransformerSeq2Seq
 from mlcore.seq._transformer_network import TransformerLMNetwork, TransformerNetwork
-from mlcore.seq.bert import BertEncoder
+from mlcore.seq.bert import BertClassifier, BertEncoder, BertRegressor
 
 __all__ = [
     "Attention",
+    "BertClassifier",
     "BertEncoder",
+    "BertRegressor",
     "Packed",
     "RecurrentNetwork",
     "Seq2Seq",

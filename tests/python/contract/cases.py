@@ -71,6 +71,16 @@ def targets(sources: list[str]) -> list[str]:
     return [", ".join(reversed(source.split())) for source in sources]
 
 
+def lengths(sources: list[str]) -> np.ndarray:
+    """Return the number of letters of each source."""
+    return np.array([float(len(source)) for source in sources])
+
+
+def labels(sources: list[str]) -> np.ndarray:
+    """Return how long each source is, as a word."""
+    return np.array(["low", "middle", "high"])[np.digitize(lengths(sources), [25, 29])]
+
+
 def wide(n: int, d: int) -> Callable[[], tuple[Any, Any]]:
     """Columns that say nothing of a target of -1 and 1, so that no solver comes to an end soon."""
     return lambda: (rows(n, d), np.where(rows(n, 1, seed=1)[:, 0] > 0, 1, -1))
@@ -87,7 +97,10 @@ def typical(name: str, n: int = 200, seed: int = 0) -> tuple[Any, Any]:
         return texts(n, seed), None
     if kind(name) == "sequences":
         sources = [text.split(" ", 5)[-1] for text in texts(n, seed)]
-        return sources, targets(sources) if takes_pairs(name) else None
+        if takes_pairs(name):
+            return sources, targets(sources)
+        model = getattr(mlcore, name)()
+        return sources, labels(sources) if is_classifier(model) else lengths(sources) if is_regressor(model) else None
     if kind(name) == "vectors":
         return case(name).make_vectors(rows(n, 16, seed)), None
     X = rows(n, seed=seed)
@@ -149,6 +162,11 @@ TRANSFORMER = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64} | {
     "learning_rate": 1e-2,
 }
 RECURRENT = {"embedding_size": 16, "hidden_size": 32, "max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2}
+BERT = {
+    "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200},
+    "max_epochs": 2,
+    "learning_rate": 1e-3,
+}
 NEVER = {"tol": 0.0, "max_iter": 10**9}
 HARD = {"C": 1e6, "tol": 1e-12}
 
@@ -176,7 +194,9 @@ CASES: dict[str, Case] = {
     "RidgeCV": Case({"alphas": [0.1, 1.0]}, 20_000, {}, wide(20_000, 500)),  # eigenvalues do not see Ctrl-C
     "NeuralClassifier": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
+    "BertClassifier": Case(BERT, 500, {"max_epochs": 10**6}),
     "BertEncoder": Case({"model": small_folder(BertModel)}, 500),
+    "BertRegressor": Case(BERT, 500, {"max_epochs": 10**6}),
     "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
     "TransformerSeq2Seq": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),

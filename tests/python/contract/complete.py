@@ -11,7 +11,6 @@ from contract import cases
 ESTIMATORS = estimator_table.estimators()
 
 FRAME = pd.DataFrame(cases.rows(200), columns=[f"column {j}" for j in range(cases.N_COLUMNS)])
-LABELS = cases.target("classifier", FRAME.to_numpy())
 
 _OPTIONS = {
     "GBDTClassifier": {"early_stopping": True},

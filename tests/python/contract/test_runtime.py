@@ -16,7 +16,7 @@ def outcomes():
     """``outcomes(name)`` gives the outcome of each step; all steps of a class are taken in one process."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "contract.runtime"],
-        env=os.environ | {"PYTHONPATH": search_path(), "OPENBLAS_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": search_path(), "OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Options
 import mlcore
 import mlcore.plotting
 from contract import cases
-from contract.complete import ESTIMATORS, FRAME, LABELS, data_of, each, fitted, is_of_texts, make
+from contract.complete import ESTIMATORS, data_of, each, fitted, is_of_texts, make
 
 
 def fitted_attributes(model):
@@ -174,20 +174,21 @@ def test_validation_rows_have_labels_and_weights(cls):
 
 @each(lambda cls: hasattr(cls, "predict_proba"))
 def test_log_probabilities_are_those_of_probabilities(cls):
-    model = fitted(cls)
-    p, log_p = model.predict_proba(FRAME), model.predict_log_proba(FRAME)
+    model, (X, _) = fitted(cls), data_of(cls)
+    p, log_p = model.predict_proba(X), model.predict_log_proba(X)
     assert log_p.dtype == np.float64
     np.testing.assert_allclose(np.exp(log_p), p, rtol=1e-9)
-    np.testing.assert_array_equal(model.classes_[log_p.argmax(axis=1)], model.predict(FRAME))
+    np.testing.assert_array_equal(model.classes_[log_p.argmax(axis=1)], model.predict(X))
 
 
 @each(lambda cls: hasattr(cls, "predict_proba"))
 def test_log_probabilities_of_impossible_classes_come_without_warnings(cls):
-    weight = (LABELS != "low").astype(float)
-    model = make(cls).fit(FRAME, LABELS, sample_weight=weight)
+    X, y = data_of(cls)
+    weight = (y != "low").astype(float)
+    model = make(cls).fit(X, y, sample_weight=weight)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        log_p = model.predict_log_proba(FRAME)
+        log_p = model.predict_log_proba(X)
     assert (log_p[:, 1] < -5).all()
     assert not np.isnan(log_p).any()
 
@@ -196,12 +197,13 @@ def test_log_probabilities_of_impossible_classes_come_without_warnings(cls):
 def test_class_weights_are_told(cls):
     assert "class_weight" in parameters(cls)
     np.testing.assert_array_equal(fitted(cls).class_weight_, [1.0, 1.0, 1.0])
+    X, y = data_of(cls)
     factors = {"high": 2.0, "low": 1.0, "middle": 0.5}
-    model = make(cls, class_weight=factors).fit(FRAME, LABELS)
+    model = make(cls, class_weight=factors).fit(X, y)
     np.testing.assert_array_equal(model.class_weight_, list(factors.values()))
-    model = make(cls, class_weight="balanced").fit(FRAME, LABELS)
-    counts = np.array([(label == LABELS).sum() for label in model.classes_])
-    np.testing.assert_allclose(model.class_weight_, len(LABELS) / (3 * counts))
+    model = make(cls, class_weight="balanced").fit(X, y)
+    counts = np.array([(label == y).sum() for label in model.classes_])
+    np.testing.assert_allclose(model.class_weight_, len(y) / (3 * counts))
 
 
 # ---- the record of training ------------------------------------------------------------------------------------------

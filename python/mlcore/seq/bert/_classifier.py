@@ -13,13 +13,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._state import Array, Flag, Labels, Sizes, Spec
+from mlcore._tables import Floats
 from mlcore._validation import class_factors, encode_labels, known_codes, read_labels, row_weights, with_factors
 from mlcore.nn import functional as F
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.seq.bert._batches import Rows
 from mlcore.seq.bert._config import BertConfig
-from mlcore.seq.bert._finetuning import Floats
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._label_sets import read_label_sets
 from mlcore.seq.bert._sequence import BaseSequenceEstimator

@@ -11,13 +11,13 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from mlcore._state import Array, Flag, Sizes, Spec
+from mlcore._tables import Floats
 from mlcore.nn import functional as F
 from mlcore.nn.estimators._standardize import Targets
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.seq.bert._batches import Rows
 from mlcore.seq.bert._config import BertConfig
-from mlcore.seq.bert._finetuning import Floats
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._sequence import BaseSequenceEstimator
 

@@ -9,15 +9,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import effective_n_jobs
 from mlcore._state import Flag, Nothing, OneOf, Spec
+from mlcore._tables import Floats
 from mlcore.nn._runtime import threads
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._batches import Rows
-from mlcore.seq.bert._finetuning import BaseBertEstimator, Floats
+from mlcore.seq.bert._finetuning import BaseBertEstimator
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._heads import BertForSequenceClassification
 from mlcore.seq.bert._texts import encode, read_examples, texts_of
+
+_FAR = 7.0
+"""How far from 0 log-odds of a new head are at most: those of a share of one in a thousand."""
 
 
 class BaseSequenceEstimator(BaseBertEstimator):
@@ -54,6 +58,10 @@ class BaseSequenceEstimator(BaseBertEstimator):
     def _constant(self) -> Floats:
         """Return the best constant output, shape (n_outputs,)."""
         raise NotImplementedError
+
+    def _start_at_constant(self, network: Module) -> None:
+        with no_grad():
+            network.classifier.bias.copy_(np.clip(self._constant(), -_FAR, _FAR).astype(np.float32))
 
     def _constant_outputs(self, inputs: BertBatch) -> Tensor:
         return Tensor(np.tile(self._constant().astype(np.float32), (len(inputs.lengths), 1)))
