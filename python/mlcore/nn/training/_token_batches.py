@@ -39,6 +39,8 @@ class TokenBatches:
     like_length : bool, default=True
         Put rows of like length into one batch, in batches of random order: sort them by their columns, the last one
         first, within pools of 50 batches.
+    n_batches : int or None, default=None
+        Batches of an epoch, in the place of `batch_tokens`, unless rows are too long for so many.
 
     Attributes
     ----------
@@ -57,6 +59,7 @@ class TokenBatches:
         *,
         shuffle: bool = True,
         like_length: bool = True,
+        n_batches: int | None = None,
     ) -> None:
         if batch_tokens < 1:
             raise ValueError(f"batch_tokens must be an int >= 1, got {batch_tokens}")
@@ -70,7 +73,8 @@ class TokenBatches:
             raise ValueError("no batch can be made from 0 rows")
         total, longest = int(self._sizes.sum()), int(self._sizes.max())
         # No share is smaller than a row, so that the middle of some row lies in each.
-        self._n_batches = max(1, min(-(-total // int(batch_tokens)), total // longest))
+        wanted = -(-total // int(batch_tokens)) if n_batches is None else n_batches
+        self._n_batches = max(1, min(wanted, total // longest))
         self.n_units = int(np.maximum(lengths[-1] - 1, 0).sum())
 
     def __len__(self) -> int:
