@@ -99,7 +99,8 @@ def network(kind: str, epochs: int, checkpoint: Path, threads: int | None) -> An
     }
     if kind == "transformer":
         sizes = {"d_model": 128, "n_heads": 4, "n_layers": 4, "dim_feedforward": 256}
-        return mlcore.TransformerSeq2Seq(**sizes, learning_rate=5e-3, **shared)
+        drops = {"attention_dropout": 0.0, "activation_dropout": 0.0}  # as in fairseq: it drops outputs of parts alone
+        return mlcore.TransformerSeq2Seq(**sizes, **drops, learning_rate=5e-3, **shared)
     sizes = {"cell": "lstm", "embedding_size": 256, "hidden_size": 512, "attention": "additive"}
     return mlcore.Seq2Seq(**sizes, learning_rate=2e-3, **shared)
 

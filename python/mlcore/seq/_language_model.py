@@ -41,7 +41,12 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
     dim_feedforward : int, default=1024
         Features between the two layers of the position-wise network.
     dropout : float, default=0.1
-        Share of what is dropped while training: of embeddings, attention weights and the output of each part, [0, 1).
+        Share of what is dropped while training: of embeddings, attention weights, what the activation gives and the
+        output of each part, [0, 1).
+    attention_dropout : float or None, default=None
+        Of the attention weights; None: `dropout`. fairseq's recipes for small data have 0 here and below.
+    activation_dropout : float or None, default=None
+        Of what the activation of the position-wise network gives; None: `dropout`.
     norm_first : bool, default=True
         Layer norm before each part instead of after it.
     positions : {"sinusoidal", "learned", "rotary"}, default="rotary"
@@ -151,6 +156,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         dim_feedforward: int = 1024,
         dropout: float = 0.1,
         *,
+        attention_dropout: float | None = None,
+        activation_dropout: float | None = None,
         norm_first: bool = True,
         positions: str = "rotary",
         tied_embeddings: bool = True,
@@ -182,6 +189,8 @@ class TransformerLM(TransformerParameters, BaseSequenceEstimator):
         self.n_layers = n_layers
         self.dim_feedforward = dim_feedforward
         self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.activation_dropout = activation_dropout
         self.norm_first = norm_first
         self.positions = positions
         self.tied_embeddings = tied_embeddings

@@ -46,7 +46,9 @@ class _Transformer(SequenceNetwork):
     dim_feedforward : int
         Features between the two linear layers of a block.
     dropout : float
-        Of embeddings, attention weights and the outputs of each part.
+        Of embeddings, attention weights, what the activation gives, and the outputs of each part.
+    attention_dropout, activation_dropout : float or None
+        Of the attention weights, and of what the activation gives; None: `dropout`.
     norm_first : bool
         Whether layer norm comes before each part; there is one more at the end then.
     positions : {"sinusoidal", "learned", "rotary"}
@@ -81,6 +83,8 @@ class _Transformer(SequenceNetwork):
         n_layers: int = 4,
         dim_feedforward: int = 1024,
         dropout: float = 0.1,
+        attention_dropout: float | None = None,
+        activation_dropout: float | None = None,
         norm_first: bool = False,
         positions: str = "sinusoidal",
         max_positions: int = 1024,
@@ -99,6 +103,8 @@ class _Transformer(SequenceNetwork):
             "nhead": n_heads,
             "dim_feedforward": dim_feedforward,
             "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "activation_dropout": activation_dropout,
             "norm_first": norm_first,
             "rotary": positions == "rotary",
         }

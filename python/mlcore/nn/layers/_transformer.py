@@ -49,18 +49,20 @@ class _Sublayers(Module):
         bias: bool = True,
         *,
         rotary: bool = False,
+        attention_dropout: float | None = None,
+        activation_dropout: float | None = None,
     ) -> None:
         super().__init__()
         self.d_model, self.nhead, self.norm_first = d_model, nhead, norm_first
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, rotary=rotary
-        )
+        of_weights = dropout if attention_dropout is None else attention_dropout
+        self.self_attn = MultiheadAttention(d_model, nhead, of_weights, bias, batch_first=batch_first, rotary=rotary)
         if self._has_memory:  # here for PyTorch's order of parameters
-            self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first)
+            self.multihead_attn = MultiheadAttention(d_model, nhead, of_weights, bias, batch_first=batch_first)
         fused = activation if isinstance(activation, str) else "identity"
         self.activation = None if isinstance(activation, str) else activation
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, activation=fused)
         self.dropout = Dropout(dropout)
+        self.activation_dropout = Dropout(dropout if activation_dropout is None else activation_dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias)
         self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
@@ -97,7 +99,7 @@ class _Sublayers(Module):
         hidden = self.linear1(x)
         if self.activation is not None:
             hidden = self.activation(hidden)
-        return self.linear2(self.dropout(hidden))  # type: ignore[no-any-return]
+        return self.linear2(self.activation_dropout(hidden))  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the sizes."""
@@ -128,6 +130,10 @@ class TransformerEncoderLayer(_Sublayers):
         Whether linear layers and norms have one.
     rotary : bool, default=False
         Whether self-attention rotates queries and keys by their positions: :class:`MultiheadAttention`.
+    attention_dropout : float, optional
+        Of the attention weights; None: `dropout`.
+    activation_dropout : float, optional
+        After the activation; None: `dropout`.
     """
 
     def forward(
@@ -166,7 +172,8 @@ class TransformerDecoderLayer(_Sublayers):
 
     Parameters
     ----------
-    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, rotary
+    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, rotary, \
+            attention_dropout, activation_dropout
         As in :class:`TransformerEncoderLayer`; positions rotate self-attention alone.
     """
 
