@@ -3,12 +3,13 @@
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcore.nn import functional as F
 from mlcore.nn.layers._dropout import Dropout
 from mlcore.nn.tensor import ShapeError, Tensor
 from mlcore.seq.bert._config import BertConfig
-from mlcore.seq.bert._inputs import padded_rows
+from mlcore.seq.bert._inputs import Ints, padded_rows
 from mlcore.seq.bert._layers import new_linear
 from mlcore.seq.bert._network import IGNORED, BertNetwork, InputOptions, as_labels, labelled_rows
 
@@ -17,14 +18,14 @@ class BertForQuestionAnsweringOutput(NamedTuple):
     """What :class:`BertForQuestionAnswering` returns."""
 
     start_logits: Tensor
-    """That the answer begins with a token, (N,) or (B, T)."""
+    """That the answer starts at a token, (N,) or (B, T)."""
 
     end_logits: Tensor
-    """That it ends with it."""
+    """That it ends there."""
 
 
 class BertForSequenceClassification(BertNetwork):
-    """Tells one class, several classes or numbers of each sequence.
+    """Predicts one class, several classes or numbers of each sequence.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ class BertForSequenceClassification(BertNetwork):
 
 
 class BertForTokenClassification(BertNetwork):
-    """Tells a class of each token.
+    """Predicts a class of each token.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ class BertForTokenClassification(BertNetwork):
 
 
 class BertForQuestionAnswering(BertNetwork):
-    """Tells where in a sequence an answer begins and ends.
+    """Predicts where in a sequence an answer starts and ends.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ class BertForQuestionAnswering(BertNetwork):
     bert : BertModel
         Without a pooler.
     qa_outputs : Linear
-        Its outputs: begin, end.
+        Its outputs: start, end.
     """
 
     def __init__(self, config: BertConfig) -> None:
@@ -150,7 +151,7 @@ class BertForQuestionAnswering(BertNetwork):
         self.qa_outputs = new_linear(config, config.hidden_size, 2)
 
     def forward(self, input_ids: Any, **options: Unpack[InputOptions]) -> BertForQuestionAnsweringOutput:
-        """Return logits that an answer begins and ends with a token, each (N,) or (B, T).
+        """Return logits that an answer starts and ends at a token, each (N,) or (B, T).
 
         Parameters and errors are those of :meth:`BertModel.forward`.
         """
@@ -161,7 +162,7 @@ class BertForQuestionAnswering(BertNetwork):
     def loss(
         self, input_ids: Any, *, start_positions: Any, end_positions: Any, **options: Unpack[InputOptions]
     ) -> Tensor:
-        """Return the mean of the cross-entropies of begin and end over the tokens of each sequence.
+        """Return the mean of the cross-entropies of start and end over the tokens of each sequence.
 
         Parameters
         ----------
@@ -173,20 +174,26 @@ class BertForQuestionAnswering(BertNetwork):
         """
         inputs = self._inputs(input_ids, options)
         places, shape = inputs.places()
+        is_token = np.zeros(shape, bool)
+        is_token.reshape(-1)[places] = True
+        targets = [
+            _places_of_tokens(name, positions, is_token)
+            for name, positions in (("start_positions", start_positions), ("end_positions", end_positions))
+        ]
         logits = padded_rows(self.qa_outputs(self.bert.hidden(inputs)), places, shape, -np.inf)
-        losses = []
-        for i, (name, positions) in enumerate((("start_positions", start_positions), ("end_positions", end_positions))):
-            targets = as_labels(name, positions)
-            if targets.shape != shape[:1]:
-                raise ShapeError(f"{name} must have shape {shape[:1]}, got {targets.shape}")
-            is_token = np.zeros(shape, bool)
-            is_token.reshape(-1)[places] = True
-            inside = (targets >= 0) & (targets < shape[1])
-            inside[inside] = is_token[inside, targets[inside]]
-            if (~inside & (targets < 0) & (targets != IGNORED)).any():
-                raise ValueError(f"{name} must be at least 0, or {IGNORED}, got {targets.min()}")
-            losses.append(F.cross_entropy(logits[..., i], np.where(inside, targets, IGNORED)))
-        return (losses[0] + losses[1]) * 0.5
+        return (F.cross_entropy(logits[..., 0], targets[0]) + F.cross_entropy(logits[..., 1], targets[1])) * 0.5
+
+
+def _places_of_tokens(name: str, positions: Any, is_token: NDArray[np.bool_]) -> Ints:
+    """Return positions (B,) as int64, `IGNORED` where there is no token: `is_token` has shape (B, T)."""
+    places, n_columns = as_labels(name, positions), is_token.shape[1]
+    if places.shape != is_token.shape[:1]:
+        raise ShapeError(f"{name} must have shape {is_token.shape[:1]}, got {places.shape}")
+    if ((places < 0) & (places != IGNORED)).any():
+        raise ValueError(f"{name} must be at least 0, or {IGNORED}, got {places.min()}")
+    inside = (places >= 0) & (places < n_columns)
+    inside[inside] = is_token[inside, places[inside]]
+    return np.where(inside, places, IGNORED)
 
 
 def _classifier_dropout(config: BertConfig) -> Dropout:

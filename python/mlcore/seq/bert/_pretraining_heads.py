@@ -1,4 +1,4 @@
-"""BERT with the heads of pre-training: masked words, next sentences, and both."""
+"""BERT with the heads of pre-training: masked language model, next sentence prediction, and both."""
 
 from typing import Any, NamedTuple, Unpack
 
@@ -48,7 +48,7 @@ class _Decoder(Module):
 
 
 class _Predictions(Module):
-    """What tells the token that was masked: a transform, and an output layer with a bias of its own."""
+    """The head of the masked language model: a transform, and an output layer with a bias of its own."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -57,18 +57,18 @@ class _Predictions(Module):
         self.decoder = None if config.tie_word_embeddings else _Decoder(config)
 
 
-class _Cls(Module):
+class _PretrainingHeads(Module):
     """The heads of pre-training, under `cls`, where `transformers` has them."""
 
-    def __init__(self, config: BertConfig, *, words: bool, sentences: bool) -> None:
+    def __init__(self, config: BertConfig, *, masked_lm: bool, next_sentence: bool) -> None:
         super().__init__()
-        if words:
+        if masked_lm:
             self.predictions = _Predictions(config)
-        if sentences:
+        if next_sentence:
             self.seq_relationship = new_linear(config, config.hidden_size, 2)
 
 
-class _MaskedWords(BertNetwork):
+class _MaskedLanguageModel(BertNetwork):
     """A network with `cls.predictions`."""
 
     def output_layer(self) -> tuple[Parameter, Parameter]:
@@ -80,7 +80,7 @@ class _MaskedWords(BertNetwork):
     def _logits(self, rows: Tensor) -> Tensor:
         return F.linear(self.cls.predictions.transform(rows), *self.output_layer())
 
-    def _words_loss(self, rows: Tensor, labels: Ints) -> Tensor:
+    def _masked_loss(self, rows: Tensor, labels: Ints) -> Tensor:
         weight, bias = self.output_layer()
         return F.linear_cross_entropy(self.cls.predictions.transform(rows), weight, labels, bias, ignore_index=IGNORED)
 
@@ -88,8 +88,8 @@ class _MaskedWords(BertNetwork):
 # ---- the networks ----
 
 
-class BertForPreTraining(_MaskedWords):
-    """Tells the masked tokens, and whether the second text follows the first.
+class BertForPreTraining(_MaskedLanguageModel):
+    """Predicts masked tokens, and whether the second text follows the first.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class BertForPreTraining(_MaskedWords):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config, add_pooling_layer=True)
-        self.cls = _Cls(config, words=True, sentences=True)
+        self.cls = _PretrainingHeads(config, masked_lm=True, next_sentence=True)
 
     def forward(self, input_ids: Any, **options: Unpack[InputOptions]) -> BertForPreTrainingOutput:
         """Return logits of the tokens (N, V) or (B, T, V), and of the two texts (B, 2).
@@ -135,12 +135,12 @@ class BertForPreTraining(_MaskedWords):
         hidden = self.bert.hidden(inputs, needed)
         pooled = self.bert.pool(rows_of(hidden, np.searchsorted(needed, firsts)))
         relations = self.cls.seq_relationship(pooled)
-        words = self._words_loss(rows_of(hidden, np.searchsorted(needed, masked)), classes[masked])
-        return words + F.cross_entropy(relations, as_labels("next_sentence_label", next_sentence_label))
+        masked_loss = self._masked_loss(rows_of(hidden, np.searchsorted(needed, masked)), classes[masked])
+        return masked_loss + F.cross_entropy(relations, as_labels("next_sentence_label", next_sentence_label))
 
 
-class BertForMaskedLM(_MaskedWords):
-    """Tells the masked tokens.
+class BertForMaskedLM(_MaskedLanguageModel):
+    """Predicts masked tokens.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class BertForMaskedLM(_MaskedWords):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config, add_pooling_layer=False)
-        self.cls = _Cls(config, words=True, sentences=False)
+        self.cls = _PretrainingHeads(config, masked_lm=True, next_sentence=False)
 
     def forward(self, input_ids: Any, *, mask_rows: Any = None, **options: Unpack[InputOptions]) -> Tensor:
         """Return logits of all tokens (N, V) or (B, T, V), or of some (M, V).
@@ -190,11 +190,11 @@ class BertForMaskedLM(_MaskedWords):
         inputs = self._inputs(input_ids, options)
         classes = inputs.labels("labels", labels)
         masked = labelled_rows(classes)
-        return self._words_loss(self.bert.hidden(inputs, masked), classes[masked])
+        return self._masked_loss(self.bert.hidden(inputs, masked), classes[masked])
 
 
 class BertForNextSentencePrediction(BertNetwork):
-    """Tells whether the second text follows the first.
+    """Predicts whether the second text follows the first.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ class BertForNextSentencePrediction(BertNetwork):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config, add_pooling_layer=True)
-        self.cls = _Cls(config, words=False, sentences=True)
+        self.cls = _PretrainingHeads(config, masked_lm=False, next_sentence=True)
 
     def forward(self, input_ids: Any, **options: Unpack[InputOptions]) -> Tensor:
         """Return logits (B, 2): 0 says that the second text follows the first, 1 that it does not.
