@@ -41,7 +41,12 @@ class Progress:
         if self._verbose == 1:
             from tqdm.auto import tqdm
 
-            options = {"total": self._total, "initial": self._begin, "desc": self._name, "unit": self._unit}
+            options: dict[str, Any] = {
+                "total": self._total,
+                "initial": self._begin,
+                "desc": self._name,
+                "unit": self._unit,
+            }
             self._bar = tqdm(unit_scale=self._unit != "it", **options)
         return self
 
