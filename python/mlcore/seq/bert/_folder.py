@@ -187,14 +187,6 @@ class PretrainedModule(Module):
                 init.zeros_(own[name])
 
 
-def names_in(folder: str | os.PathLike[str]) -> set[str]:
-    """Return the names of the tensors of a folder, without `bert.`, and each of those that are tied once.
-
-    They say which heads there are: "pooler.dense.weight", "cls.predictions.bias", "classifier.weight" ...
-    """
-    return set(_with_our_names(_read_weights(Path(folder))[1], is_tied=True))
-
-
 def _check_sizes(given: Tensors, config: BertConfig) -> None:
     """Raise ValueError unless the largest tensors are as the config says, before memory is asked for by its word."""
     d = config.hidden_size

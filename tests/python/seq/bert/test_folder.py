@@ -19,7 +19,6 @@ from mlcore.seq.bert import (
     BertModel,
 )
 from mlcore.seq.bert import _folder as folder_module
-from mlcore.seq.bert._folder import names_in
 from support.bert import needs_minilm, packaged_minilm, random_batch, random_model
 
 HEADS = [name for name in bert.__all__ if name.startswith("BertFor") and not name.endswith("Output")]
@@ -132,14 +131,6 @@ def test_entries_of_the_config_are_replaced(tmp_path):
         BertModel.from_pretrained(tmp_path, hidden_act="none")
     with pytest.raises(ValueError, match=r"BertConfig has no hidden_dropout$"):
         BertModel.from_pretrained(tmp_path, hidden_dropout=0.0)
-
-
-def test_names_say_what_a_folder_has(tmp_path):
-    random_model(BertForMaskedLM).save_pretrained(tmp_path)
-    names = names_in(tmp_path)
-    assert "cls.predictions.bias" in names
-    assert "embeddings.word_embeddings.weight" in names
-    assert not any(name.startswith(("bert.", "pooler.", "cls.predictions.decoder.")) for name in names)
 
 
 def test_new_heads_follow_the_seed(tmp_path):
