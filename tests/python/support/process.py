@@ -20,7 +20,9 @@ def run_python(code: str, env: dict[str, str] | None = None, timeout: float = 12
 
     `env` adds environment variables. The result has ``returncode``, ``stdout`` and ``stderr``; nothing is raised.
     """
-    clean = {name: value for name, value in os.environ.items() if name not in ("MLCORE_ISA", "MLCORE_INT8", "MLCORE_BF16")}
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("MLCORE_ISA", "MLCORE_INT8", "MLCORE_BF16")
+    }
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env=clean | {"PYTHONPATH": search_path()} | (env or {}),

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from support.bert import random_batch, random_model
 
 from mlcore.seq.bert import BertBatch, BertModel
 from mlcore.seq.bert._attention import attention_of
+from support.bert import random_batch, random_model
 
 
 def one_sequence(model, n=7):

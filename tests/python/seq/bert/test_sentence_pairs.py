@@ -83,20 +83,6 @@ def test_tokens_of_documents():
     tokenizer = BertTokenizer.train([s for d in documents for s in d], 60, min_frequency=1)
     found = corpus_of(documents, tokenizer, 3, with_words=True, n_jobs=1)
     assert " ".join(tokenizer.tokens(found.pieces.ids)) == "the cat sees a dog the dog sees the cat sees a dog"
-        "the",
-        "cat",
-        "sees",
-        "a",
-        "dog",
-        "the",
-        "dog",
-        "sees",
-        "the",
-        "cat",
-        "sees",
-        "a",
-        "dog",
-    ]
     # The sentence that is nothing to the tokenizer is left out, the long one is divided evenly.
     assert found.sentences.tolist() == [0, 3, 5, 7, 10, 13]
     assert found.documents.tolist() == [0, 2, 5]
