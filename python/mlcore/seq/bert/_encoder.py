@@ -97,11 +97,18 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     Examples
     --------
-    >>> from mlcore.seq.bert import BertEncoder
-    >>> encoder = BertEncoder.from_pretrained("all-MiniLM-L6-v2")  # doctest: +SKIP
-    >>> vectors = encoder.transform(["The cat sleeps.", "A dog barks."])  # doctest: +SKIP
-    >>> vectors.shape  # doctest: +SKIP
-    (2, 384)
+    >>> import tempfile
+    >>> from mlcore.seq.bert import BertConfig, BertEncoder, BertModel, BertTokenizer
+    >>> folder = tempfile.mkdtemp()  # here of a new network: vectors of a trained one mean something
+    >>> tokenizer = BertTokenizer.train(["the cat sleeps", "a dog barks"], vocab_size=60, min_frequency=1)
+    >>> tokenizer.save_pretrained(folder)
+    >>> sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    >>> BertModel(BertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
+    >>> encoder = BertEncoder.from_pretrained(folder, normalize=True)
+    >>> encoder.transform(["the cat barks", "a dog"]).shape
+    (2, 32)
+    >>> encoder.token_vectors(["the dog"])[0].tokens
+    ['[CLS]', 'the', 'dog', '[SEP]']
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

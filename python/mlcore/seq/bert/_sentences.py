@@ -41,7 +41,7 @@ def read_options(folder: Path) -> SentenceOptions:
     if not (folder / "modules.json").exists():
         return options
     modules = _read(folder / "modules.json", list)
-    others = []
+    others = _prompt(_read(folder / "config_sentence_transformers.json", dict, {}))
     for module in modules:
         kind, place = str(module.get("type", "")).rpartition(".")[2], _inside(folder, module.get("path", ""))
         if kind == "Transformer":
@@ -58,6 +58,13 @@ def read_options(folder: Path) -> SentenceOptions:
         else:
             others.append(kind)
     return options._replace(others=tuple(others))
+
+
+def _prompt(config: dict[str, Any]) -> list[str]:
+    """Return that texts begin with a prompt, as a step, if they do."""
+    prompts, name = config.get("prompts"), config.get("default_prompt_name")
+    prompt = prompts.get(name) if isinstance(prompts, dict) and isinstance(name, str) else None
+    return [f"the prompt {prompt!r:.40} before texts"] if prompt else []
 
 
 def _pooling(config: dict[str, Any]) -> str:

@@ -32,6 +32,9 @@ KEPT = ("words", "spans")
 _CHUNK = 1 << 20
 """Characters that are cut at once: what the package returns takes some 30 bytes for each."""
 
+_HOLES = 1 << 10
+"""Ids that may be left out, and one for each token."""
+
 _FEW = 1 << 12
 """Characters that are not worth the threads of the package."""
 
@@ -47,7 +50,7 @@ class BertTokenizer:
     Raises
     ------
     ValueError
-        If one of the markers is missing.
+        If one of the markers is missing, or it cannot cut a text.
 
     Examples
     --------
@@ -74,6 +77,11 @@ class BertTokenizer:
         self.unknown: int = found[UNKNOWN]  # type: ignore[assignment]
         self.mask, self.pad = found[MASK], found[PAD]
         self._n_ids: int = 1 + max(subwords._tokenizer.get_vocab().values())
+        if self._n_ids > 2 * subwords.vocab_size + _HOLES:  # which no table of vectors is for
+            raise ValueError(
+                f"ids of {subwords.vocab_size} tokens must be about as many numbers, got {self._n_ids - 1}"
+            )
+        self.pieces(["a ☃", "x" * 300], n_jobs=1)  # some files are only found to be wrong when a text is cut
 
     # ---- ways to make one --------------------------------------------------------------------------------------------
 

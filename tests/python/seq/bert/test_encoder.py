@@ -357,6 +357,13 @@ def test_what_sentence_transformers_do_and_we_do_not(tmp_path):
         with pytest.raises(ValueError, match=f"need pooling {what}, which BertEncoder does not have"):
             BertEncoder.from_pretrained(tmp_path)
         assert BertEncoder.from_pretrained(tmp_path, pooling="mean").pooling_ == "mean"
+    write_sentence_files(tmp_path, {"pooling_mode": "mean"}, ["", "1_Pooling"])
+    path = tmp_path / "config_sentence_transformers.json"
+    path.write_text('{"prompts": {"query": "query: ", "none": ""}, "default_prompt_name": "query"}')
+    with pytest.raises(ValueError, match="need pooling 'mean' and the prompt 'query: ' before texts"):
+        BertEncoder.from_pretrained(tmp_path)
+    path.write_text('{"prompts": {"query": "query: "}, "default_prompt_name": null}')
+    assert BertEncoder.from_pretrained(tmp_path).pooling_ == "mean"
     (tmp_path / "modules.json").write_text('[{"type": "x.Pooling", "path": "../1_Pooling"}]')
     with pytest.raises(ValueError, match="must be a folder within"):
         BertEncoder.from_pretrained(tmp_path)

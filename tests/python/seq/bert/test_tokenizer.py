@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from mlcore.seq.bert import BertTokenizer
 from mlcore.seq.bert._pieces import longest_first
-from mlcore.seq.bert._tokenizer import _CHUNK
 from mlcore.text import SubwordTokenizer
 
 tokenizers = pytest.importorskip("tokenizers", reason="the extra nlp is not installed")
@@ -224,10 +223,10 @@ def test_no_text_is_an_empty_batch(tokenizer):
     assert tokenizer.encode([], [], max_length=8).batch.offsets.tolist() == [0]
 
 
-def test_a_text_longer_than_a_chunk(tokenizer):
-    text = "the " * (_CHUNK // 4 + 1)
-    batch = tokenizer.encode(["x", text, "x"]).batch
-    assert batch.lengths.tolist() == [3, _CHUNK // 4 + 3, 3]
+def test_a_text_longer_than_a_chunk(tokenizer, monkeypatch):
+    monkeypatch.setattr("mlcore.seq.bert._tokenizer._CHUNK", 5000)
+    batch = tokenizer.encode(["x", "the " * 2000, "x", "cat"]).batch
+    assert batch.lengths.tolist() == [3, 2002, 3, 3]
 
 
 def test_forms_of_texts(tokenizer):
@@ -335,6 +334,22 @@ def test_the_way_to_json_and_folders_and_back(tokenizer, tmp_path):
     for text in ("", "{}", "[" * 10_000, SubwordTokenizer.train(["a b"], kind="bpe", vocab_size=261)._json()[:-9]):
         with pytest.raises(ValueError, match="cannot be read"):
             BertTokenizer.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entries: entries["model"]["vocab"].update({"cat": 2**31}), "25 tokens must be about as many numbers"),
+        (lambda entries: entries["model"].update(unk_token="[NO]"), "cannot cut the texts: .*Missing"),
+        (lambda entries: entries["model"]["vocab"].pop("[UNK]") and entries["added_tokens"].pop(1), "got none of"),
+        (lambda entries: entries["model"].update(type="BPE"), "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_tokenizer_of_bert(tokenizer, change, message):
+    entries = json.loads(tokenizer.to_json())
+    change(entries)
+    with pytest.raises(ValueError, match=message):
+        BertTokenizer.from_json(json.dumps(entries))
 
 
 def test_lower_case_before_all_other_steps(tmp_path):
