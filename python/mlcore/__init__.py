@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.nn import NeuralRegressor as NeuralRegressor
     from mlcore.seq import BertClassifier as BertClassifier
     from mlcore.seq import BertEncoder as BertEncoder
+    from mlcore.seq import BertPretrainer as BertPretrainer
     from mlcore.seq import BertRegressor as BertRegressor
     from mlcore.seq import Seq2Seq as Seq2Seq
     from mlcore.seq import TransformerLM as TransformerLM

@@ -37,6 +37,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "seq": (
         "BertClassifier",
         "BertEncoder",
+        "BertPretrainer",
         "BertRegressor",
         "Seq2Seq",
         "TransformerLM",

@@ -162,10 +162,16 @@ TRANSFORMER = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64} | {
     "learning_rate": 1e-2,
 }
 RECURRENT = {"embedding_size": 16, "hidden_size": 32, "max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2}
-BERT = {
+    "batch_tokens": 250,
+    "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "initializer_range": 0.1}
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200},
-    "max_epochs": 2,
+    "learning_rate": 1e-2,
     "learning_rate": 1e-3,
+    "max_epochs": 2,
+    "max_epochs": 3,
+    | {"vocab_size": 30},  # pieces of which words are made: these go together
+BERT = {
+PRETRAINING = {
 }
 NEVER = {"tol": 0.0, "max_iter": 10**9}
 HARD = {"C": 1e6, "tol": 1e-12}
@@ -196,6 +202,7 @@ CASES: dict[str, Case] = {
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "BertClassifier": Case(BERT, 500, {"max_epochs": 10**6}),
     "BertEncoder": Case({"model": small_folder(BertModel)}, 500),
+    "BertPretrainer": Case(PRETRAINING, 500, {"max_epochs": 10**6}),
     "BertRegressor": Case(BERT, 500, {"max_epochs": 10**6}),
     "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),

@@ -15,6 +15,7 @@ from mlcore.seq.bert._heads import (
 )
 from mlcore.seq.bert._model import BertModel, BertOutput
 from mlcore.seq.bert._pieces import BertEncoding, Pieces
+from mlcore.seq.bert._pretrainer import BertPretrainer
 from mlcore.seq.bert._pretraining_heads import (
     BertForMaskedLM,
     BertForNextSentencePrediction,
@@ -41,6 +42,7 @@ __all__ = [
     "BertForTokenClassification",
     "BertModel",
     "BertOutput",
+    "BertPretrainer",
     "BertRegressor",
     "BertTokenizer",
     "FilledMask",
