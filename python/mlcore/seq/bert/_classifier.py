@@ -1,7 +1,6 @@
 """BertClassifier: labels of texts."""
 
 import copy
-import dataclasses
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from mlcore.nn import functional as F
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.seq.bert._batches import Rows
+from mlcore.seq.bert._class_labels import take_class_labels, with_class_labels
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._label_sets import read_label_sets
@@ -303,8 +303,7 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
 
     def _head_config(self, config: BertConfig) -> BertConfig:
         kind = "multi_label_classification" if self._is_multilabel else "single_label_classification"
-        labels = {i: str(label) for i, label in enumerate(self.classes_.tolist())}
-        return dataclasses.replace(config, num_labels=None, id2label=labels, problem_type=kind)
+        return with_class_labels(config, self.classes_, kind)
 
     # ---- loss ----
 
@@ -464,29 +463,17 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
         config, name = module.config, type(self).__name__
         if config.n_labels < 2 or config.problem_type == "regression":
             raise ValueError(f"{name} reads networks of two classes or more, this one is of {config.n_labels} numbers")
-        names = list((config.id2label or {}).values())
-        given = config.other.get("classes")  # what labels are that are no texts
-        labels = np.asarray(given if isinstance(given, list) and len(given) == len(names) else names)
-        classes, order = np.unique(labels, return_index=True)
-        if labels.ndim != 1 or len(classes) < len(names) or labels.dtype.kind not in "biufU":
-            raise ValueError(f"the labels of a network must be different texts or numbers, got {names!r:.200}")
-        with no_grad():  # rows in the order of the sorted labels
-            module.classifier.weight.copy_(module.classifier.weight.data[order])
-            module.classifier.bias.copy_(module.classifier.bias.data[order])
-        self.classes_ = classes.astype(object) if classes.dtype.kind == "U" else classes
+        self.classes_ = take_class_labels(module)
         self._is_multilabel = config.problem_type == "multi_label_classification"
         self.multilabel, self._is_indicator, self._takes_pairs = self._is_multilabel, False, None
-        self.class_weight_ = np.ones(len(classes))
-        self.class_prior_ = np.full(len(classes), 0.5 if self._is_multilabel else 1 / len(classes))
+        n = config.n_labels
+        self.class_weight_ = np.ones(n)
+        self.class_prior_ = np.full(n, 0.5 if self._is_multilabel else 1 / n)
         module.config = self._head_config(config)
 
     def _to_export(self) -> PretrainedModule:
         """Return a network that gives classes without weight next to no probability by itself."""
         module = copy.deepcopy(self.module_)
-        other = dict(module.config.other)
-        if self.classes_.dtype.kind not in "UO":
-            other["classes"] = self.classes_.tolist()
-        module.config = dataclasses.replace(module.config, num_labels=None, other=other)
         never = ~(self.class_prior_ > 0)
         if never.any() and not self._is_multilabel:
             with no_grad():

@@ -291,7 +291,11 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
         if self.model is None:
             texts = self._texts_of(_some(examples, kept))
             config, self.tokenizer_ = new_start(
-                self.config, texts, lowercase=bool(self.lowercase), max_length=int(self.max_length)
+                self.config,
+                texts,
+                type(self).__name__,
+                lowercase=bool(self.lowercase),
+                max_length=int(self.max_length),
             )
             network = self._make_module(self._config_of(config))
             self._start_at_constant(network)

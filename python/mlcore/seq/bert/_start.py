@@ -1,5 +1,6 @@
 """Where training starts: weights and tokenizer of a folder or of a fitted estimator, or new ones."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ SMALL: dict[str, Any] = {
     "intermediate_size": 512,
 }
 """Sizes of a network that starts from scratch, where they are not given."""
+
+_ENTRIES = {entry.name for entry in dataclasses.fields(BertConfig)} - {"other"}
 
 
 def start_of(model: Any, owner: str) -> tuple[BertModel, BertTokenizer]:
@@ -62,14 +65,29 @@ def check_tokenizer(tokenizer: BertTokenizer, config: BertConfig) -> None:
 
 
 def new_start(
-    config: BertConfig | Mapping[str, Any] | None, texts: Iterable[str], *, lowercase: bool, max_length: int
+    config: BertConfig | Mapping[str, Any] | None,
+    texts: Iterable[str],
+    owner: str,
+    *,
+    lowercase: bool,
+    max_length: int,
 ) -> tuple[BertConfig, BertTokenizer]:
-    """Return the config of a new network, and a tokenizer that is learned from texts."""
-    if isinstance(config, BertConfig):
-        config = config.to_dict()
-    sizes = {**SMALL, "max_position_embeddings": max_length, **(config or {})}
-    tokenizer = BertTokenizer.train(texts, int(sizes["vocab_size"]), lowercase=lowercase)
-    return BertConfig.from_dict({**sizes, "vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad}), tokenizer
+    """Return the config of a new network, and a tokenizer that is learned from texts.
+
+    Raises
+    ------
+    ValueError
+        If an entry of `config` is unknown or out of range.
+    """
+    if not isinstance(config, BertConfig):
+        given = dict(config or {})
+        if unknown := [name for name in given if name not in _ENTRIES]:
+            raise ValueError(f"config of {owner} must have entries of BertConfig, got {unknown[0]!r:.80}")
+        config = BertConfig.from_dict({**SMALL, "max_position_embeddings": max_length, **given})
+        if "initializer_range" not in given:  # its default is for BERT base; smaller networks stall with it
+            config = dataclasses.replace(config, initializer_range=config.hidden_size**-0.5)
+    tokenizer = BertTokenizer.train(texts, config.vocab_size, lowercase=lowercase)
+    return dataclasses.replace(config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad), tokenizer
 
 
 def copy_encoder(found: BertModel, network: Module) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from mlcore._base import StateMixin
@@ -132,7 +133,8 @@ class BertState(StateMixin):
     def _file_params(self) -> dict[str, Any]:
         params: dict[str, Any] = self.get_params(deep=False)  # type: ignore[attr-defined]
         if isinstance(params.get("config"), BertConfig):
-            params["config"] = params["config"].to_dict()
+            config = params["config"]
+            params["config"] = {f.name: getattr(config, f.name) for f in fields(config) if f.name != "other"}
         return {name: None if name in ("model", "checkpoint") else value for name, value in params.items()}
 
     @classmethod
