@@ -165,7 +165,10 @@ RECURRENT = {"embedding_size": 16, "hidden_size": 32, "max_epochs": 2, "batch_to
     "batch_tokens": 250,
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "initializer_range": 0.1}
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200},
+    "config": {"hidden_size": 32, "num_hidden_layers": 1, "vocab_size": 200, "initializer_range": 0.02},
     "learning_rate": 1e-2,
+    "max_epochs": 2,
+BERT = {
     "learning_rate": 1e-3,
     "max_epochs": 2,
     "max_epochs": 3,

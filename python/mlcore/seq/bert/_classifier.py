@@ -10,6 +10,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length
 
 from mlcore._state import Array, Flag, Labels, Sizes, Spec
 from mlcore._tables import Floats
@@ -21,7 +22,7 @@ from mlcore.seq.bert._batches import Rows
 from mlcore.seq.bert._class_labels import take_class_labels, with_class_labels
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._folder import PretrainedModule
-from mlcore.seq.bert._label_sets import read_label_sets
+from mlcore.seq.bert._label_sets import read_label_sets, read_sets
 from mlcore.seq.bert._sequence import BaseSequenceEstimator
 
 _NEXT_TO_NOTHING = 50.0
@@ -449,12 +450,14 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
         if not self._is_multilabel:
             return float(accuracy_score(y, predicted, sample_weight=sample_weight))
         name = type(self).__name__
-        classes, target, _ = read_label_sets(y, name, "y", self.classes_ if self._is_indicator else None)
         if self._is_indicator:
+            target = read_label_sets(y, name, "y", self.classes_)[1]
+            check_consistent_length(predicted, target)
             is_right = (predicted == target).all(axis=1)
         else:
-            sets = [set(classes[row > 0].tolist()) for row in target]
-            is_right = np.array([set(found) == known for found, known in zip(predicted, sets, strict=True)], bool)
+            sets = read_sets(y, name, "y")
+            check_consistent_length(predicted, sets)
+            is_right = np.array([set(found) == set(known) for found, known in zip(predicted, sets, strict=True)], bool)
         return float(np.average(is_right, weights=row_weights(sample_weight, is_right, name)))
 
     # ---- folders and files ----

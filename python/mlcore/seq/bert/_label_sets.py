@@ -44,15 +44,7 @@ def read_label_sets(y: Any, owner: str, name: str, known: NDArray[Any] | None) -
     """
     if sp.issparse(y) or hasattr(y, "columns") or getattr(y, "ndim", 1) == 2:
         return (*_read_indicator(y, owner, name, known), True)
-    if isinstance(y, str | bytes) or not isinstance(y, Iterable):
-        raise TypeError(f"{name} of {owner} must be an indicator or hold collections of labels, got a {_kind(y)}")
-    sets = [item for part in parts(y) for item in part]
-    for i, labels in enumerate(sets):
-        if isinstance(labels, str | bytes | dict) or not isinstance(labels, Iterable):
-            raise TypeError(
-                f"{name} of {owner} with multilabel=True must hold collections: entry {i} is a {_kind(labels)}"
-            )
-    sets = [list(labels) for labels in sets]
+    sets = read_sets(y, owner, name)
     rows = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
     flat = [label for labels in sets for label in labels]
     if flat:
@@ -68,6 +60,19 @@ def read_label_sets(y: Any, owner: str, name: str, known: NDArray[Any] | None) -
     target = np.zeros((len(sets), len(classes)), np.float32)
     target[rows, codes] = 1
     return classes, target, False
+
+
+def read_sets(y: Any, owner: str, name: str) -> list[list[Any]]:
+    """Return the labels of each text. Raises TypeError if `y` is no column of collections."""
+    if isinstance(y, str | bytes) or not isinstance(y, Iterable):
+        raise TypeError(f"{name} of {owner} must be an indicator or hold collections of labels, got a {_kind(y)}")
+    sets = [item for part in parts(y) for item in part]
+    for i, labels in enumerate(sets):
+        if isinstance(labels, str | bytes | dict) or not isinstance(labels, Iterable):
+            raise TypeError(
+                f"{name} of {owner} with multilabel=True must hold collections: entry {i} is a {_kind(labels)}"
+            )
+    return [list(labels) for labels in sets]
 
 
 def _read_indicator(y: Any, owner: str, name: str, known: NDArray[Any] | None) -> tuple[NDArray[Any], Indicator]:

