@@ -47,7 +47,7 @@ from mlcore import (
 )
 from mlcore._io import FORMAT_VERSION
 from mlcore._registry import CLASSES
-from mlcore.seq.bert import BertForMaskedLM, BertModel
+from mlcore.seq.bert import BertClassifier, BertForMaskedLM, BertModel, BertRegressor
 from support.bert import write_folder
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -321,6 +321,29 @@ def test_encoders(path):
         assert len(model.fill_mask("a [MASK] sees", 3)[0]) == 3
 
 
+def fine_tuned_models():
+    config = {"hidden_size": 8, "num_hidden_layers": 1, "intermediate_size": 12, "vocab_size": 60}
+    options = {"config": config, "max_length": 40, "max_epochs": 8, "learning_rate": 0.01, "random_state": 0}
+    pairs = [(text, ENGLISH[0]) for text in ENGLISH]
+    yield "classifier", BertClassifier(**options).fit(pairs, [2, 1, 2, 1])
+    yield "labels", BertClassifier(**options, multilabel=True).fit(ENGLISH, [["a", "b"], ["a"], [], ["b"]])
+    yield "regressor", BertRegressor(**options).fit(ENGLISH, np.c_[[1e8, 2e8, 0, 3e8], [0, 1, 0, 1]])
+
+
+def fine_tuned_answer(model):
+    texts = [(text, "the cat") for text in ENGLISH] if model._takes_pairs else ENGLISH
+    return model.predict(texts) if isinstance(model, BertRegressor) else model.decision_function(texts)
+
+
+@golden_files("bert")
+def test_fine_tuned(path):
+    model = mlcore.load(path)
+    expected = np.loadtxt(path.with_suffix(".txt"))
+    atol = 1e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(fine_tuned_answer(model), expected, rtol=1e-4, atol=atol)
+    assert model.n_iter_ == 8
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
@@ -334,6 +357,7 @@ FAMILIES = {
     "neural": (neural_models, points_answer),
     "seq": (sequence_models, sequence_answer),
     "encoder": (encoders, encoder_answer),
+    "bert": (fine_tuned_models, fine_tuned_answer),
 }
 
 

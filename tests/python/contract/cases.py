@@ -164,9 +164,12 @@ TRANSFORMER = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64} | {
 RECURRENT = {"embedding_size": 16, "hidden_size": 32, "max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2}
     "batch_tokens": 250,
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "initializer_range": 0.1}
+    "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200}
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200},
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "vocab_size": 200, "initializer_range": 0.02},
     "learning_rate": 1e-2,
+    | {"initializer_range": 0.02},
+BERT = {
     "max_epochs": 2,
 BERT = {
     "learning_rate": 1e-3,
@@ -203,9 +206,10 @@ CASES: dict[str, Case] = {
     "RidgeCV": Case({"alphas": [0.1, 1.0]}, 20_000, {}, wide(20_000, 500)),  # eigenvalues do not see Ctrl-C
     "NeuralClassifier": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
-    "BertClassifier": Case(BERT, 500, {"max_epochs": 10**6}),
+    "BertClassifier": Case(BERT, 300, {"max_epochs": 10**6}),
     "BertEncoder": Case({"model": small_folder(BertModel)}, 500),
     "BertPretrainer": Case(PRETRAINING, 500, {"max_epochs": 10**6}),
+    "BertRegressor": Case(BERT, 300, {"max_epochs": 10**6}),
     "BertRegressor": Case(BERT, 500, {"max_epochs": 10**6}),
     "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),

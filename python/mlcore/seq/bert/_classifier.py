@@ -150,7 +150,8 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
     >>> from mlcore import BertClassifier
     >>> texts = [f"{a} {b}" for a in ("what a good", "quite a bad", "such a poor") for b in ("film", "book")] * 5
     >>> y = ["+" if "good" in text else "-" for text in texts]
-    >>> model = BertClassifier(config={"hidden_size": 32}, max_epochs=20, learning_rate=2e-3, random_state=0)
+    >>> small = {"hidden_size": 32, "num_hidden_layers": 1}  # from scratch; else model="folder/of/weights"
+    >>> model = BertClassifier(config=small, batch_size=8, learning_rate=5e-3, max_epochs=10, random_state=0)
     >>> model.fit(texts, y).predict(["a good book", "a poor film"]).tolist()
     ['+', '-']
     """

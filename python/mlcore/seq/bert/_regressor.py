@@ -130,9 +130,10 @@ class BertRegressor(RegressorMixin, BaseSequenceEstimator):  # type: ignore[misc
     >>> from mlcore import BertRegressor
     >>> texts = [f"{a} and {b}" for a in ("low", "high") for b in ("low", "high")] * 8
     >>> y = [text.count("high") for text in texts]
-    >>> model = BertRegressor(config={"hidden_size": 32}, max_epochs=30, learning_rate=2e-3, random_state=0)
-    >>> model.fit(texts, y).predict(["high and high"]).round().tolist()
-    [2.0]
+    >>> small = {"hidden_size": 32, "num_hidden_layers": 1}  # from scratch; else model="folder/of/weights"
+    >>> model = BertRegressor(config=small, batch_size=8, learning_rate=5e-3, max_epochs=20, random_state=0)
+    >>> model.fit(texts, y).predict(["high and high", "low and high"]).round().tolist()
+    [2.0, 1.0]
     """
 
     _private_state: tuple[str, ...] = (*BaseSequenceEstimator._private_state, "_is_1d")
