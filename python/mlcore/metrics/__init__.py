@@ -1,7 +1,8 @@
-"""How good predictions are: of labels, probabilities, scores, numbers and translations."""
+"""How good predictions are: of labels, probabilities, scores, numbers, translations, entities and answers."""
 
 from mlcore.metrics._accuracy import accuracy_score, balanced_accuracy_score, hamming_loss, zero_one_loss
 from mlcore.metrics._agreement import cohen_kappa_score, matthews_corrcoef
+from mlcore.metrics._answers import SquadScore, squad_score
 from mlcore.metrics._bleu import BLEUScore, corpus_bleu, sentence_bleu
 from mlcore.metrics._bootstrap import BootstrapInterval, bootstrap
 from mlcore.metrics._calibration import calibration_curve, expected_calibration_error
@@ -17,6 +18,7 @@ from mlcore.metrics._deviance import (
     mean_tweedie_deviance,
     r2_score,
 )
+from mlcore.metrics._entities import EntityScore, entity_score
 from mlcore.metrics._label_ranking import coverage_error, label_ranking_average_precision_score, label_ranking_loss
 from mlcore.metrics._ndcg import dcg_score, ndcg_score
 from mlcore.metrics._precision import (
@@ -53,6 +55,8 @@ __all__ = [
     "BootstrapInterval",
     "BootstrapResult",
     "CHRFScore",
+    "EntityScore",
+    "SquadScore",
     "ThresholdCurve",
     "accuracy_score",
     "auc",
@@ -77,6 +81,7 @@ __all__ = [
     "d2_tweedie_score",
     "dcg_score",
     "det_curve",
+    "entity_score",
     "expected_calibration_error",
     "explained_variance_score",
     "f1_score",
@@ -115,6 +120,7 @@ __all__ = [
     "root_mean_squared_log_error",
     "sentence_bleu",
     "sentence_chrf",
+    "squad_score",
     "threshold_curve",
     "top_k_accuracy_score",
     "zero_one_loss",
