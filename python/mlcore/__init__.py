@@ -40,7 +40,9 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.seq import BertClassifier as BertClassifier
     from mlcore.seq import BertEncoder as BertEncoder
     from mlcore.seq import BertPretrainer as BertPretrainer
+    from mlcore.seq import BertQuestionAnswering as BertQuestionAnswering
     from mlcore.seq import BertRegressor as BertRegressor
+    from mlcore.seq import BertTokenClassifier as BertTokenClassifier
     from mlcore.seq import Seq2Seq as Seq2Seq
     from mlcore.seq import TransformerLM as TransformerLM
     from mlcore.seq import TransformerSeq2Seq as TransformerSeq2Seq

@@ -8,14 +8,23 @@ from mlcore.seq._recurrent_network import RecurrentNetwork
 from mlcore.seq._seq2seq import Seq2Seq
 from mlcore.seq._transformer import TransformerSeq2Seq
 from mlcore.seq._transformer_network import TransformerLMNetwork, TransformerNetwork
-from mlcore.seq.bert import BertClassifier, BertEncoder, BertPretrainer, BertRegressor
+from mlcore.seq.bert import (
+    BertClassifier,
+    BertEncoder,
+    BertPretrainer,
+    BertQuestionAnswering,
+    BertRegressor,
+    BertTokenClassifier,
+)
 
 __all__ = [
     "Attention",
     "BertClassifier",
     "BertEncoder",
     "BertPretrainer",
+    "BertQuestionAnswering",
     "BertRegressor",
+    "BertTokenClassifier",
     "Packed",
     "RecurrentNetwork",
     "Seq2Seq",

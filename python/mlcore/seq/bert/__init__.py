@@ -3,6 +3,7 @@
 Networks have the names of `transformers`; estimators, which read texts, are made of them.
 """
 
+from mlcore.seq.bert._answer_spans import AnswerSpan
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._classifier import BertClassifier
 from mlcore.seq.bert._config import BertConfig
@@ -22,11 +23,15 @@ from mlcore.seq.bert._pretraining_heads import (
     BertForPreTraining,
     BertForPreTrainingOutput,
 )
+from mlcore.seq.bert._question_answering import BertQuestionAnswering
 from mlcore.seq.bert._regressor import BertRegressor
+from mlcore.seq.bert._tags import EntitySpan
+from mlcore.seq.bert._token_classifier import BertTokenClassifier
 from mlcore.seq.bert._tokenizer import BertTokenizer
 from mlcore.seq.bert._words import FilledMask
 
 __all__ = [
+    "AnswerSpan",
     "BertBatch",
     "BertClassifier",
     "BertConfig",
@@ -43,8 +48,11 @@ __all__ = [
     "BertModel",
     "BertOutput",
     "BertPretrainer",
+    "BertQuestionAnswering",
     "BertRegressor",
+    "BertTokenClassifier",
     "BertTokenizer",
+    "EntitySpan",
     "FilledMask",
     "Pieces",
     "TokenVectors",

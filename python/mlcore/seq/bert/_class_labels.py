@@ -1,7 +1,8 @@
-"""Labels of classes in the config of a network, and back."""
+"""Labels of classes in the config of a network, and back; classes that have no weight."""
 
+import copy
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,11 @@ from numpy.typing import NDArray
 from mlcore.nn.tensor import no_grad
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._folder import PretrainedModule
+
+Outputs = TypeVar("Outputs", bound=NDArray[Any])
+
+NEXT_TO_NOTHING = 50.0
+"""How far below the least log-odds of all others those of a class without weight are."""
 
 _CLASSES = "classes"
 """Key of labels that are no texts; `id2label` has texts alone."""
@@ -43,3 +49,30 @@ def take_class_labels(module: PretrainedModule) -> NDArray[Any]:
         module.classifier.weight.copy_(module.classifier.weight.data[order])
         module.classifier.bias.copy_(module.classifier.bias.data[order])
     return classes.astype(object) if classes.dtype.kind == "U" else classes
+
+
+def reachable(outputs: Outputs, prior: NDArray[np.float64]) -> Outputs:
+    """Return log-odds (n, n_classes) with those of classes without weight far below all others.
+
+    `prior` holds the share of each class in the weights, shape (n_classes,).
+    """
+    is_there = prior > 0
+    if is_there.all():
+        return outputs
+    outputs = outputs.copy()
+    outputs[:, ~is_there] = outputs[:, is_there].min(axis=1, keepdims=True) - NEXT_TO_NOTHING
+    return outputs
+
+
+def with_reach(module: PretrainedModule, prior: NDArray[np.float64]) -> PretrainedModule:
+    """Return a network that gives classes without weight next to no probability by itself."""
+    never = ~(prior > 0)
+    if not never.any():
+        return module
+    module = copy.deepcopy(module)
+    with no_grad():
+        weight, bias = module.classifier.weight.data.copy(), module.classifier.bias.data.copy()
+        weight[never], bias[never] = 0, -1e4
+        module.classifier.weight.copy_(weight)
+        module.classifier.bias.copy_(bias)
+    return module
