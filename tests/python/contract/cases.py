@@ -36,6 +36,9 @@ class Case:
     long_data: Callable[[], tuple[Any, Any]] | None = None
     """X and y for such a fit; None: `n_parallel` rows."""
 
+    of_sequences: Callable[[list[str]], tuple[Any, Any]] | None = None
+    """Makes X and y of texts; None: texts as they are, with a target if it is a classifier or a regressor."""
+
     make_vectors: Callable[[np.ndarray], Any] | None = None
     """For what has no fit: makes it from vectors of words."""
 
@@ -81,6 +84,19 @@ def labels(sources: list[str]) -> np.ndarray:
     return np.array(["low", "middle", "high"])[np.digitize(lengths(sources), [25, 29])]
 
 
+def tagged(sources: list[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the words of each source, and how long each word is, as a tag."""
+    words = [source.split() for source in sources]
+    return words, [[("low", "middle", "high")[min(len(word) - 2, 2)] for word in each] for each in words]
+
+
+def asked(sources: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return questions for the first or the last word of each source, or for what is not there, and the answers."""
+    questions = [("w1", "w2", "w3")[i % 3] for i in range(len(sources))]
+    answers = [(source.split()[0], source.split()[-1], "")[i % 3] for i, source in enumerate(sources)]
+    return list(zip(questions, sources, strict=True)), answers
+
+
 def wide(n: int, d: int) -> Callable[[], tuple[Any, Any]]:
     """Columns that say nothing of a target of -1 and 1, so that no solver comes to an end soon."""
     return lambda: (rows(n, d), np.where(rows(n, 1, seed=1)[:, 0] > 0, 1, -1))
@@ -97,6 +113,8 @@ def typical(name: str, n: int = 200, seed: int = 0) -> tuple[Any, Any]:
         return texts(n, seed), None
     if kind(name) == "sequences":
         sources = [text.split(" ", 5)[-1] for text in texts(n, seed)]
+        if case(name).of_sequences:
+            return case(name).of_sequences(sources)
         if takes_pairs(name):
             return sources, targets(sources)
         model = getattr(mlcore, name)()
@@ -209,8 +227,10 @@ CASES: dict[str, Case] = {
     "BertClassifier": Case(BERT, 300, {"max_epochs": 10**6}),
     "BertEncoder": Case({"model": small_folder(BertModel)}, 500),
     "BertPretrainer": Case(PRETRAINING, 500, {"max_epochs": 10**6}),
+    "BertQuestionAnswering": Case(BERT, 500, {"max_epochs": 10**6}, of_sequences=asked),
     "BertRegressor": Case(BERT, 300, {"max_epochs": 10**6}),
     "BertRegressor": Case(BERT, 500, {"max_epochs": 10**6}),
+    "BertTokenClassifier": Case(BERT, 500, {"max_epochs": 10**6}, of_sequences=tagged),
     "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),
     "TransformerSeq2Seq": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),

@@ -286,7 +286,7 @@ class BertQuestionAnswering(BaseTokenEstimator):
         sample_weight : array of shape (n_questions,) or None, default=None
             Weights of the questions.
         X_val, y_val, sample_weight_val
-            The same to validate with, for early stopping and the threshold.
+            The same to validate with, for early stopping and the threshold. Where `y` is given, so must be `y_val`.
         resume : bool, default=False
             Go on from the file `checkpoint`.
 
@@ -301,8 +301,8 @@ class BertQuestionAnswering(BaseTokenEstimator):
         TypeError
             If X or y has none of these forms.
         """
-        y = _IN_X if y is None else y
-        y_val = _IN_X if y_val is None and X_val is not None else y_val
+        if y is None:
+            y, y_val = _IN_X, _IN_X if y_val is None and X_val is not None else y_val
         options = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val, "resume": resume}
         return super().fit(X, y, sample_weight, **options)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_consistent_length
 
 from mlcore.seq._inputs import read_texts
 from mlcore.text._documents import is_missing
@@ -115,8 +116,7 @@ def read_questions(X: Any, y: Any = None, *, who: str) -> Questions:
         if isinstance(y, str | bytes | Mapping | AbstractSet) or not isinstance(y, Iterable):
             raise TypeError(f"y of {who} must be a list of answers, got a value of type {type(y).__name__!r}")
         found = [[] if is_missing(answers) else answers for answers in y]
-        if len(found) != len(rows):
-            raise ValueError(f"y must have the answers to each question, got {len(found)} for {len(rows)} questions")
+        check_consistent_length(rows, found)
     answers = [_answers(value, f"question {i} of {who}") for i, value in enumerate(found)]
     return Questions(questions, list(numbers), context_of, answers)
 

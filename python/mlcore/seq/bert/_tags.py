@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_consistent_length
 
 from mlcore.metrics._entities import entity_spans, is_entity_tag
 from mlcore.seq._inputs import read_sequences
@@ -188,8 +189,7 @@ def read_tags(y: Any, sentences: list[list[str]], *, name: str, who: str) -> lis
         If they are none, or not as many as words.
     """
     tags = read_sequences(y, name)
-    if len(tags) != len(sentences):
-        raise ValueError(f"{name} must have tags for each sentence of {who}, got {len(tags)} for {len(sentences)}")
+    check_consistent_length(sentences, tags)
     for i, (words, found) in enumerate(zip(sentences, tags, strict=True)):
         if len(words) != len(found):
             raise ValueError(

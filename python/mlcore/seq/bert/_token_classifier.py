@@ -119,8 +119,8 @@ class BertTokenClassifier(BaseTokenEstimator):
     scoring : {"loss", "score"}, default="loss"
         What validation sentences are compared by: the loss, or what :meth:`score` returns.
     class_weight : dict, "balanced" or None, default=None
-        Factor on the loss of the words with each tag, as a dict from tag to factor; "balanced": such that all tags have
-        the same sum of weights. Words whose tag has the factor 0 are read, but not learned from.
+        Factor on the weights of each class, as a dict from label to factor; "balanced": such that all classes have the
+        same sum of weights. A factor of 0 takes the rows of a class out of the fit. Classes are tags here, rows words.
     warm_start : bool, default=False
         Whether fit goes on with the network of the last fit, for `max_epochs` more epochs, with a new optimizer and its
         warm-up.
@@ -141,7 +141,7 @@ class BertTokenClassifier(BaseTokenEstimator):
     classes_ : array of shape (n_classes,)
         All tags of y, sorted.
     class_weight_ : array of shape (n_classes,)
-        Factor on the loss of the words with each tag.
+        Factor on the weights of each class.
     class_prior_ : array of shape (n_classes,)
         Shares of the tags in the weights of all words. A tag without weight gets next to no probability; if one alone
         has weight, it is always predicted, and nothing is trained.

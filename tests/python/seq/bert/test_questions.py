@@ -157,7 +157,7 @@ def test_without_answers_there_is_nothing_to_learn_from():
         ({"data": 3}, None, TypeError, "got a value of type 'int'"),
         ([{"qas": [3], "context": ""}], None, TypeError, "question 0 of entry 0 of X must be a dict"),
         ([{"qas": [{"question": "a"}]}], None, ValueError, "entry 0 of X must have a key 'context'"),
-        (PAIRS, ["x"], ValueError, "got 1 for 2 questions"),
+        (PAIRS, ["x"], ValueError, "inconsistent numbers of samples"),
         (PAIRS, "xy", TypeError, "y of X must be a list of answers"),
         (PAIRS, [3, 4], TypeError, "answers to question 0 of X must be a list"),
         (PAIRS, [[3], []], TypeError, "an answer to question 0 of X must be a dict"),

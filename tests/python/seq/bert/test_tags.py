@@ -110,7 +110,7 @@ def test_what_are_no_words_is_refused(X, error, message):
 @pytest.mark.parametrize(
     ("y", "error", "message"),
     [
-        ([["O"]], ValueError, "tags for each sentence of X, got 1 for 2"),
+        ([["O"]], ValueError, "inconsistent numbers of samples"),
         ([["O", "O"], ["O"]], ValueError, "sentence 1 of X has 0 words and 1 tags"),
         ([["O"], []], ValueError, "sentence 0 of X has 2 words and 1 tags"),
         ([["O", None], []], TypeError, "must be str or int"),
