@@ -194,6 +194,8 @@ def use_model(model):
         _use_sequences(model)
     elif isinstance(model, mlcore.BertEncoder):
         _use_encoder(model)
+    elif isinstance(model, mlcore.BertTokenClassifier | mlcore.BertQuestionAnswering):
+        _use_spans(model)
     elif isinstance(model, mlcore.Phrases):
         if hasattr(model, "phrases_"):
             model.transform(["the cat and the dog", ""])
@@ -366,6 +368,22 @@ def _use_encoder(model):
         except ValueError as error:
             if "fill_mask" not in str(error):
                 raise
+
+
+def _use_spans(model):
+    if not hasattr(model, "module_"):
+        return
+    try:
+        if isinstance(model, mlcore.BertTokenClassifier):
+            assert len(model.predict_proba(DOCUMENTS)) == len(model.predict(DOCUMENTS)) == len(DOCUMENTS)
+            model.predict_spans(DOCUMENTS)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # questions that are longer than the sizes of a file
+                model.predict_spans(list(zip(DOCUMENTS, DOCUMENTS[::-1], strict=True)), n_best=3)
+    except ValueError as error:  # tags may be any labels, and positions few
+        if "needs tags of entities" not in str(error) and "needs a network of" not in str(error):
+            raise
 
 
 def _use_vectors(vectors):

@@ -16,6 +16,8 @@ from mlcore import (
     SVC,
     SVR,
     BertEncoder,
+    BertQuestionAnswering,
+    BertTokenClassifier,
     CountVectorizer,
     ElasticNet,
     ElasticNetCV,
@@ -344,6 +346,34 @@ def test_fine_tuned(path):
     assert model.n_iter_ == 8
 
 
+CONTEXTS = [(question, text) for text in ENGLISH for question in ("who ?", "what ?", "where ?")]
+
+
+def span_models():
+    config = {"hidden_size": 8, "num_hidden_layers": 1, "intermediate_size": 12, "initializer_range": 0.3}
+    options = {"config": config, "max_length": 12, "max_epochs": 8, "learning_rate": 0.01, "random_state": 0}
+    words = [text.split() for text in ENGLISH]
+    tags = [(["O", "B-thing", "I-thing", "O"] * 2)[: len(sentence)] for sentence in words]
+    yield "tags", BertTokenClassifier(**options, class_weight="balanced").fit(words, tags)
+    lengths = [[len(word) for word in sentence] for sentence in words]
+    yield "numbers", BertTokenClassifier(**options, class_weight={3: 0}).fit(words, lengths)
+    answers = [(text[:3], text[4:7], "")[i % 3] for i, (_, text) in enumerate(CONTEXTS)]
+    yield "answers", BertQuestionAnswering(**options, doc_stride=1).fit(CONTEXTS, answers)
+
+
+def span_answer(model):
+    if isinstance(model, BertQuestionAnswering):
+        return [found[-1][1:] for found in model.predict_spans(CONTEXTS, n_best=2)]  # place and probability
+    return np.concatenate(model.predict_log_proba(ENGLISH))
+
+
+@golden_files("spans")
+def test_spans(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(span_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-4, atol=1e-4)
+    assert model.n_iter_ == 8
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
@@ -358,6 +388,7 @@ FAMILIES = {
     "seq": (sequence_models, sequence_answer),
     "encoder": (encoders, encoder_answer),
     "bert": (fine_tuned_models, fine_tuned_answer),
+    "spans": (span_models, span_answer),
 }
 
 

@@ -229,7 +229,6 @@ CASES: dict[str, Case] = {
     "BertPretrainer": Case(PRETRAINING, 500, {"max_epochs": 10**6}),
     "BertQuestionAnswering": Case(BERT, 500, {"max_epochs": 10**6}, of_sequences=asked),
     "BertRegressor": Case(BERT, 300, {"max_epochs": 10**6}),
-    "BertRegressor": Case(BERT, 500, {"max_epochs": 10**6}),
     "BertTokenClassifier": Case(BERT, 500, {"max_epochs": 10**6}, of_sequences=tagged),
     "Seq2Seq": Case(RECURRENT, 500, {"max_epochs": 10**6}),
     "TransformerLM": Case(TRANSFORMER, 500, {"max_epochs": 10**6}),

@@ -565,6 +565,8 @@ class BertQuestionAnswering(BaseTokenEstimator):
     def _check_config(self, config: BertConfig, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
         if config.n_labels != 2:
             raise ValueError(f"the network must have two outputs, got {config.n_labels}")
+        if config.type_vocab_size < 2:
+            raise ValueError("the network must tell questions from contexts, and has one type of tokens")
         if np.isnan(state["null_threshold_"]):
             raise ValueError("null_threshold_ must be a number, got NaN")
 

@@ -138,12 +138,19 @@ def windows_of_words(tokenizer: BertTokenizer, words: WordPieces, max_length: in
         Whose markers are put around them.
     words : WordPieces
     max_length : int
-        Tokens of a window at most, markers included; >= 3.
+        Tokens of a window at most, markers included.
 
     Returns
     -------
     WordWindows
+
+    Raises
+    ------
+    ValueError
+        If `max_length` has no room for a piece.
     """
+    if max_length < 3:
+        raise ValueError(f"tags of words need a network of 3 positions or more, got {max_length}")
     pieces = words.pieces
     windows = windows_over(pieces.lengths, max_length - 2, _OVERLAP)
     batch = tokenizer.join(pieces.take(windows.rows, windows.starts, windows.lengths)).batch
