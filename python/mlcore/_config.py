@@ -43,8 +43,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         With ``mode="dict"``: ``mlcore`` (version), ``isa_level`` (loaded), ``isa_levels_built``, ``isa_level_cpu``
         (the highest that the CPU supports), ``int8`` (what products of 8-bit integers are made with: "plain",
         "avx_vnni" or "avx512_vnni"; the environment variable ``MLCORE_INT8=plain`` leaves out the special
-        instructions), ``bfloat16`` (likewise: "plain" or "avx512_bf16", and ``MLCORE_BF16=plain``), ``available_cpus``, ``openmp``, ``compiler``, and the versions of Python and of the packages
-        below mlcore.
+        instructions), ``bfloat16`` (likewise: "plain" or "avx512_bf16", and ``MLCORE_BF16=plain``), ``available_cpus``,
+        ``openmp``, ``compiler``, and the versions of Python and of the packages below mlcore.
 
     Raises
     ------

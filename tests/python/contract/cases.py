@@ -180,22 +180,18 @@ TRANSFORMER = {"d_model": 32, "n_layers": 1, "dim_feedforward": 64} | {
     "learning_rate": 1e-2,
 }
 RECURRENT = {"embedding_size": 16, "hidden_size": 32, "max_epochs": 2, "batch_tokens": 250, "learning_rate": 1e-2}
-    "batch_tokens": 250,
-    "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "initializer_range": 0.1}
+BERT = {
     "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200}
-    "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "vocab_size": 200},
-    "config": {"hidden_size": 32, "num_hidden_layers": 1, "vocab_size": 200, "initializer_range": 0.02},
-    "learning_rate": 1e-2,
     | {"initializer_range": 0.02},
-BERT = {
     "max_epochs": 2,
-BERT = {
     "learning_rate": 1e-3,
-    "max_epochs": 2,
-    "max_epochs": 3,
-    | {"vocab_size": 30},  # pieces of which words are made: these go together
-BERT = {
+}
 PRETRAINING = {
+    "config": {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, "initializer_range": 0.1}
+    | {"vocab_size": 30},  # pieces of which words are made: these go together
+    "max_epochs": 3,
+    "learning_rate": 1e-2,
+    "batch_tokens": 250,
 }
 NEVER = {"tol": 0.0, "max_iter": 10**9}
 HARD = {"C": 1e6, "tol": 1e-12}

@@ -120,7 +120,7 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         if self.tokenizer is None:
             texts = (sentence for document in documents for sentence in document)
             config, self.tokenizer_ = new_start(
-                sizes, texts, lowercase=bool(self.lowercase), max_length=int(self.max_length)
+                sizes, texts, type(self).__name__, lowercase=bool(self.lowercase), max_length=int(self.max_length)
             )
             return config
         self.tokenizer_ = _tokenizer_of(self.tokenizer)

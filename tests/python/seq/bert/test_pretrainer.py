@@ -207,7 +207,8 @@ def test_warm_start(learned):
 def test_tokenizer_that_is_given(learned):
     tokenizer = learned.tokenizer_
     model = fitted(quick(tokenizer=tokenizer), documents(20))
-    assert model.tokenizer_ is tokenizer and model.module_.config.vocab_size == len(tokenizer)
+    assert model.tokenizer_ is tokenizer
+    assert model.module_.config.vocab_size == len(tokenizer)
     subwords = fitted(quick(tokenizer=tokenizer.subwords), documents(20))
     assert_same(model, subwords)
     assert clone(model).tokenizer.to_json() == tokenizer.to_json()
