@@ -362,7 +362,7 @@ def _use_encoder(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # texts that are longer than the max_length of a file
         assert len(model.transform(DOCUMENTS)) == len(DOCUMENTS)
-        model.token_vectors(DOCUMENTS, DOCUMENTS[::-1])
+        model.token_vectors(list(zip(DOCUMENTS, DOCUMENTS[::-1], strict=True)))
         try:
             model.fill_mask("a [MASK]", 3)
         except ValueError as error:
