@@ -18,6 +18,7 @@ from mlcore.seq._attention import Attention
 from mlcore.seq.bert._attention import attention_of
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._config import BertConfig
+from mlcore.seq.bert._cutting import KEPT
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._order import batches_by_length
 from mlcore.seq.bert._pieces import BertEncoding
@@ -25,7 +26,6 @@ from mlcore.seq.bert._read import network_of, network_shapes, read_start
 from mlcore.seq.bert._sentences import POOLINGS
 from mlcore.seq.bert._state import BertState, Shapes
 from mlcore.seq.bert._texts import columns_of, read_examples
-from mlcore.seq.bert._tokenizer import KEPT
 from mlcore.seq.bert._words import FilledMask, fill_mask
 from mlcore.text._subwords import check_text
 

@@ -1,9 +1,29 @@
-"""The order in which texts pass the network."""
+"""In which order, and how many at once, texts pass the tokenizer and the network."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def runs(sizes: NDArray[np.int64], most: int) -> Iterator[slice]:
+    """Yield entries one after the other, so many at once that their sizes sum to `most` at most, but one at least.
+
+    Parameters
+    ----------
+    sizes : int64 array (n,)
+    most : int
+
+    Yields
+    ------
+    slice
+    """
+    ends = np.cumsum(sizes)
+    begin = done = 0
+    while begin < len(ends):
+        end = max(begin + 1, int(np.searchsorted(ends, done + most, side="right")))
+        yield slice(begin, end)
+        begin, done = end, int(ends[end - 1])
 
 
 def batches_by_length(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.intp]]:
@@ -19,10 +39,4 @@ def batches_by_length(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator
     array of int
     """
     order = np.argsort(-lengths, kind="stable")
-    ends = np.cumsum(lengths[order])
-    begin = 0
-    while begin < len(order):
-        done = int(ends[begin - 1]) if begin else 0
-        end = max(begin + 1, int(np.searchsorted(ends, done + batch_tokens, side="right")))
-        yield order[begin:end]
-        begin = end
+    return (order[run] for run in runs(lengths[order], batch_tokens))

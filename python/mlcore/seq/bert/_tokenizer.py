@@ -9,34 +9,24 @@ All work on tokens is done for whole batches, in NumPy.
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import chain, pairwise
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from mlcore._base import effective_n_jobs
 from mlcore._files import replacing
 from mlcore.seq._inputs import read_sequences, read_texts
 from mlcore.seq._tokens import tokenizer_of_json
 from mlcore.seq._training import check_cut
-from mlcore.seq.bert._pieces import BertEncoding, Pieces, longest_first, offsets_of, with_markers
+from mlcore.seq.bert._cutting import cut
+from mlcore.seq.bert._pieces import BertEncoding, Pieces, longest_first, with_markers
 from mlcore.text._subword_models import BEGIN, END, MASK, PAD, UNKNOWN, package
 from mlcore.text._subword_tokenizer import SubwordTokenizer
 from mlcore.text._subwords import check_count
 
-KEPT = ("words", "spans")
-"""What `keep` may name."""
-
-_CHUNK = 1 << 20
-"""Characters that are cut at once: what the package returns takes some 30 bytes for each."""
-
 _HOLES = 1 << 10
 """Ids that may be left out, and one for each token."""
-
-_FEW = 1 << 12
-"""Characters that are not worth the threads of the package."""
 
 
 class BertTokenizer:
@@ -282,7 +272,8 @@ class BertTokenizer:
             As for `encode`.
         """
         found = read_texts(texts, "texts of BertTokenizer")
-        return self._pieces(found, list(map(len, found)), special_tokens, keep, n_jobs)
+        options: dict[str, Any] = {"special_tokens": special_tokens, "keep": keep, "n_jobs": n_jobs}
+        return cut(self.subwords, found, list(map(len, found)), **options)
 
     def pieces_of_words(
         self,
@@ -312,7 +303,8 @@ class BertTokenizer:
         if any(isinstance(entry[0], int) for entry in entries if entry):
             raise TypeError("words of BertTokenizer must be lists of str, got numbers")
         sizes = [sum(map(len, entry)) for entry in entries]  # type: ignore[arg-type]
-        return self._pieces(entries, sizes, special_tokens, keep, n_jobs, is_pretokenized=True)
+        options: dict[str, Any] = {"special_tokens": special_tokens, "keep": keep, "n_jobs": n_jobs}
+        return cut(self.subwords, entries, sizes, **options, is_pretokenized=True)
 
     def join(
         self, first: Pieces, second: Pieces | None = None, *, max_length: int | None = None, what: str = "texts"
@@ -360,59 +352,6 @@ class BertTokenizer:
                 first, second = first.take(rows, 0, n_first), second.take(rows, 0, n_second)
             check_cut(int(is_cut.sum()), len(is_cut), int(max_length), what)
         return with_markers(first, second, self.cls, self.sep)._replace(is_cut=is_cut)
-
-    def _pieces(
-        self,
-        entries: list[Any],
-        sizes: list[int],
-        special_tokens: bool,
-        keep: Collection[str],
-        n_jobs: int | None,
-        *,
-        is_pretokenized: bool = False,
-    ) -> Pieces:
-        if isinstance(keep, str) or not set(keep) <= set(KEPT):
-            raise ValueError(f"keep must be a collection of {' and '.join(map(repr, KEPT))}, got {keep!r}")
-        lengths, ids, words, spans = [], [], [], []
-        begins = _chunks(sizes)
-        for begin, end in pairwise(begins):
-            is_alone = effective_n_jobs(n_jobs) == 1 or sum(sizes[begin:end]) < _FEW
-            found = self._encodings(entries[begin:end], special_tokens, bool(keep), is_alone, is_pretokenized)
-            numbers = [encoding.ids for encoding in found]
-            counts = np.fromiter(map(len, numbers), np.int64, len(numbers))
-            n = int(counts.sum())
-            lengths.append(counts)
-            ids.append(np.fromiter(chain.from_iterable(numbers), np.int64, n))
-            if "words" in keep:
-                words.append(np.fromiter(chain.from_iterable(encoding.word_ids for encoding in found), np.int64, n))
-            if "spans" in keep:
-                flat = chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in found))
-                spans.append(np.fromiter(flat, np.int64, 2 * n).reshape(-1, 2))
-        empty = np.empty(0, np.int64)
-        return Pieces(
-            np.concatenate([empty, *ids]),
-            offsets_of(np.concatenate([empty, *lengths])),
-            np.concatenate([empty, *words]) if "words" in keep else None,
-            np.concatenate([empty.reshape(0, 2), *spans]) if "spans" in keep else None,
-        )
-
-    def _encodings(
-        self, entries: list[Any], special_tokens: bool, keeps: bool, is_alone: bool, is_pretokenized: bool
-    ) -> list[Any]:
-        tokenizer = self.subwords._tokenizer
-        options = {"add_special_tokens": False, "is_pretokenized": is_pretokenized}
-        try:
-            with self.subwords._lock:
-                tokenizer.encode_special_tokens = not special_tokens
-                tokenizer.no_truncation()
-                if is_alone:
-                    return [tokenizer.encode(entry, **options) for entry in entries]
-                encode: Callable[..., list[Any]] = tokenizer.encode_batch if keeps else tokenizer.encode_batch_fast
-                return encode(entries, **options)
-        except Exception as error:
-            if type(error) is not Exception:  # which the package raises itself
-                raise
-            raise ValueError(f"the tokenizer cannot cut the texts: {error!s:.200}") from error
 
     # ---- the vocabulary ----------------------------------------------------------------------------------------------
 
@@ -526,16 +465,6 @@ class BertTokenizer:
 
     def __repr__(self) -> str:
         return f"<BertTokenizer with {len(self)} tokens>"
-
-
-def _chunks(sizes: list[int]) -> list[int]:
-    """Return begins of runs of entries of some `_CHUNK` characters, and the end."""
-    ends = np.cumsum(np.asarray(sizes, np.int64) + 1)
-    begins = [0]
-    while begins[-1] < len(sizes):
-        done = ends[begins[-1] - 1] if begins[-1] else 0
-        begins.append(max(begins[-1] + 1, int(np.searchsorted(ends, done + _CHUNK, side="right"))))
-    return begins
 
 
 def _read_options(path: Path) -> dict[str, Any]:
