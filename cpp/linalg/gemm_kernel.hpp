@@ -20,13 +20,18 @@ namespace mlcore::linalg {
 inline constexpr std::size_t tile_rows = simd::lanes == 16 ? 14 : simd::lanes == 8 ? 6 : 4;
 inline constexpr std::size_t tile_cols = 2 * simd::lanes;
 
+/// Steps of a product by which panels of the right factor are fetched before they are needed: these come from memory
+/// wherever weights are larger than the caches, and 16 KiB are what it takes to hide its latency from a tile of ten
+/// rows.
+inline constexpr std::size_t far_ahead = 128;
+
 /// C tile (M, two vectors), rows `stride` apart: C = (accumulate ? C : 0) + A panel of M rows * B panel, over n_k.
 /// is_far: panels and tile are not in the nearest cache, and are fetched some steps before they are needed; where they
 /// are, that would cost tiles of few rows a tenth of their time.
 template <std::size_t M, class T = float, bool is_far = true>
 void multiply_tile(const T* a, const T* b, std::size_t n_k, T* c, std::size_t stride, bool accumulate) {
     using Vector = decltype(simd::load(a));
-    constexpr std::size_t lanes = simd::lanes_of<T>, ahead = 16; // steps
+    constexpr std::size_t lanes = simd::lanes_of<T>, ahead = 16; // steps of the left panel, which was just packed
     Vector sums[M][2];
     if constexpr (is_far)
         for (std::size_t i = 0; i < M; ++i) {
@@ -41,8 +46,8 @@ void multiply_tile(const T* a, const T* b, std::size_t n_k, T* c, std::size_t st
     for (std::size_t k = 0; k < n_k; ++k, a += M, b += 2 * lanes) {
         if constexpr (is_far) {
             __builtin_prefetch(a + ahead * M);
-            __builtin_prefetch(b + ahead * 2 * lanes);
-            __builtin_prefetch(b + ahead * 2 * lanes + lanes);
+            __builtin_prefetch(b + far_ahead * 2 * lanes);
+            __builtin_prefetch(b + far_ahead * 2 * lanes + lanes);
         }
         const Vector left = simd::load(b), right = simd::load(b + lanes);
 #pragma GCC unroll 14
@@ -71,7 +76,7 @@ template <std::size_t M, std::size_t P = panels_at_once(M)>
 void multiply_wide_tile(const float* a, const float* b, std::size_t panel_step, std::size_t n_k, float* c,
                         std::size_t stride, bool accumulate) {
     using simd::Floats, simd::lanes;
-    constexpr std::size_t ahead = 16; // steps
+    constexpr std::size_t ahead = far_ahead / P;
     Floats sums[M][2 * P];
 #pragma GCC unroll 14
     for (std::size_t i = 0; i < M; ++i)
