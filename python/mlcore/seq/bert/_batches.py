@@ -7,16 +7,28 @@ from numpy.typing import NDArray
 
 from mlcore.nn.training._batches import Batch
 from mlcore.nn.training._token_batches import TokenBatches
-from mlcore.seq.bert._batch import BertBatch
 
 _ANY = 1 << 62
+
+
+class Encoded(NamedTuple):
+    """Sequences that a frozen encoder has read: a head alone is trained on them."""
+
+    lengths: NDArray[np.int64]
+    """Tokens of each, shape (B,)."""
+    firsts: NDArray[np.float32]
+    """What the encoder makes of the first token of each, shape (B, d)."""
+
+    def take(self, rows: Any) -> "Encoded":
+        """Return some of them."""
+        return Encoded(self.lengths[rows], self.firsts[rows])
 
 
 class Rows(NamedTuple):
     """What a network is trained on: sequences of tokens."""
 
-    inputs: BertBatch
-    """All of them, packed."""
+    inputs: Any
+    """All of them: a :class:`BertBatch`, or :class:`Encoded`."""
     targets: tuple[Any, ...]
     """What they are to give: arrays with an entry a sequence, or packed columns with one a token."""
     example: NDArray[np.int64]

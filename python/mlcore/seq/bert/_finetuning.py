@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from mlcore._base import N_JOBS, effective_n_jobs, fitting, seed_from
 from mlcore._tables import Floats
 from mlcore._validation import has_validation_rows, require_target, row_weights, split_rows, weighted_rows
+from mlcore.nn import init
 from mlcore.nn._runtime import Generator, random_stream, threads
 from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._batches import Rows
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._exchange import HeadState
 from mlcore.seq.bert._folder import PretrainedModule
-from mlcore.seq.bert._start import copy_encoder, new_start, start_of
+from mlcore.seq.bert._start import new_start, start_of, with_encoder
 from mlcore.seq.bert._training import FineTuning
 
 _OF_HEADS = ("classes", "architectures")
@@ -285,7 +286,8 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
     def _network(self, examples: list[Any], kept: NDArray[np.intp], *, continuing: bool) -> PretrainedModule:
         """Return the network to train, and set the tokenizer."""
         if continuing:
-            network = self._make_module(self.module_.config)
+            with init.skipped():
+                network = self._make_module(self.module_.config)
             network.load_state_dict(self.module_.state_dict())
             return network
         if self.model is None:
@@ -301,8 +303,8 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
             self._start_at_constant(network)
             return network
         found, self.tokenizer_ = start_of(self.model, type(self).__name__)
-        network = self._make_module(self._config_of(found.config))
-        copy_encoder(found, network)
+        config = self._config_of(found.config)
+        network = with_encoder(lambda: self._make_module(config), found)
         self._start_at_constant(network)
         return network
 
@@ -332,12 +334,17 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
         Vectors (N, d) of all tokens of the part; with `pooling` "cls" those (B, d) of the first ones.
         """
         check_is_fitted(self)
-        encoder = self._encoder()
-        n_threads = effective_n_jobs(self.n_jobs)
-        parts = np.cumsum(inputs.lengths) // _CHUNK
-        for part in np.unique(parts):
-            chosen = inputs.take(np.flatnonzero(parts == part))
-            yield chosen, encoder(chosen.ids, chosen.types, chosen.offsets, pooling=pooling, n_threads=n_threads)
+        yield from in_parts(self._encoder(), inputs, pooling, effective_n_jobs(self.n_jobs))
+
+
+def in_parts(
+    encoder: Any, inputs: BertBatch, pooling: str | None, n_threads: int
+) -> Iterator[tuple[BertBatch, NDArray[np.float32]]]:
+    """Yield parts of the inputs, and what a native encoder makes of them."""
+    parts = np.cumsum(inputs.lengths) // _CHUNK
+    for part in np.unique(parts):
+        chosen = inputs.take(np.flatnonzero(parts == part))
+        yield chosen, encoder(chosen.ids, chosen.types, chosen.offsets, pooling=pooling, n_threads=n_threads)
 
 
 def _some(values: Any, rows: NDArray[np.intp]) -> Any:

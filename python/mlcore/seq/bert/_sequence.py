@@ -10,18 +10,21 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import effective_n_jobs
 from mlcore._state import Flag, Nothing, OneOf, Spec
 from mlcore._tables import Floats
-from mlcore.nn._runtime import threads
+from mlcore.nn._runtime import Generator, threads
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
-from mlcore.seq.bert._batch import BertBatch
-from mlcore.seq.bert._batches import Rows
-from mlcore.seq.bert._finetuning import BaseBertEstimator
+from mlcore.seq.bert._batches import Encoded, Rows
+from mlcore.seq.bert._finetuning import BaseBertEstimator, in_parts
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._heads import BertForSequenceClassification
+from mlcore.seq.bert._inference import encoder_of
+from mlcore.seq.bert._rates import frozen_depth
 from mlcore.seq.bert._texts import encode, read_examples, texts_of
 
 _FAR = 7.0
 """How far from 0 log-odds of a new head are at most: those of a share of one in a thousand."""
+_SPREAD = 0.55
+"""Standard deviation of the weights of a new head, times the root of the width, at most: that of BERT base."""
 
 
 class BaseSequenceEstimator(BaseBertEstimator):
@@ -60,10 +63,14 @@ class BaseSequenceEstimator(BaseBertEstimator):
         raise NotImplementedError
 
     def _start_at_constant(self, network: Module) -> None:
+        weight, spread = network.classifier.weight, network.config.initializer_range
+        most = _SPREAD * weight.shape[1] ** -0.5
         with no_grad():
+            if spread > most:  # of a network from scratch: the head would say much before it knows anything
+                weight.copy_(weight.data * np.float32(most / spread))
             network.classifier.bias.copy_(np.clip(self._constant(), -_FAR, _FAR).astype(np.float32))
 
-    def _constant_outputs(self, inputs: BertBatch) -> Tensor:
+    def _constant_outputs(self, inputs: Any) -> Tensor:
         return Tensor(np.tile(self._constant().astype(np.float32), (len(inputs.lengths), 1)))
 
     def _write_constant(self, network: Module) -> None:
@@ -71,13 +78,36 @@ class BaseSequenceEstimator(BaseBertEstimator):
             network.classifier.weight.fill_(0)
             network.classifier.bias.copy_(self._constant().astype(np.float32))
 
+    # ---- a frozen encoder ----
+
+    def _train(
+        self, network: PretrainedModule, training: Rows, validation: Any, generator: Generator, **options: Any
+    ) -> None:
+        n_layers = network.config.num_hidden_layers
+        if frozen_depth(self.freeze, n_layers, type(self).__name__) == n_layers and not self._is_settled():
+            encoder = encoder_of(network.bert)  # which reads each text once, in the place of once an epoch
+            training = self._encoded(encoder, training)
+            if validation is not None:
+                validation = (*validation[:-1], self._encoded(encoder, validation[-1]))
+        super()._train(network, training, validation, generator, **options)
+
+    def _encoded(self, encoder: Any, rows: Rows) -> Rows:
+        firsts = [found for _, found in in_parts(encoder, rows.inputs, "cls", effective_n_jobs(self.n_jobs))]
+        return rows._replace(inputs=Encoded(rows.inputs.lengths, np.concatenate(firsts)))
+
+    def _forward(self, network: Module, inputs: Any) -> Any:
+        if isinstance(inputs, Encoded):
+            return network.classifier(network.dropout(network.bert.pooler(Tensor(inputs.firsts))))
+        return super()._forward(network, inputs)
+
+    # ---- outputs ----
+
     def _outputs_of_rows(self, network: Module, rows: Rows) -> Floats:
         """Return what a network that evaluates returns, in the order of the rows: (n, n_outputs)."""
         batches = self._batches(rows, shuffle=False)
         found = np.empty((len(rows.example), network.config.n_labels))
         for chosen in batches.order(0):
-            inputs = rows.inputs.take(chosen)
-            found[chosen] = network(inputs.ids, token_type_ids=inputs.types, offsets=inputs.offsets).data
+            found[chosen] = self._forward(network, rows.inputs.take(chosen)).data
         return found
 
     def _outputs(self, X: Any) -> Floats:

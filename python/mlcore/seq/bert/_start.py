@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore.nn.layers._module import Module
+from mlcore.nn import init
 from mlcore.seq.bert._config import BertConfig
+from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._model import BertModel
 from mlcore.seq.bert._tokenizer import BertTokenizer
 
@@ -90,14 +91,23 @@ def new_start(
     return dataclasses.replace(config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad), tokenizer
 
 
-def copy_encoder(found: BertModel, network: Module) -> None:
-    """Give the encoder of a new network the weights of another; a pooler that only one of them has is left out.
+def with_encoder(make: Callable[[], PretrainedModule], found: BertModel) -> PretrainedModule:
+    """Return a new network with the encoder of another; a head, and a pooler that the other has not, are drawn.
 
     Raises
     ------
     ValueError
         If shapes differ.
     """
+    with init.skipped():  # to draw all weights takes longer than to copy them
+        network = make()
     missing, unexpected = network.bert.load_state_dict(found.state_dict(), strict=False)
     if odd := [name for name in (*missing, *unexpected) if not name.startswith("pooler.")]:
         raise ValueError(f"weights of model do not fit the network: {', '.join(odd[:5])}")
+    for name, parameter in network.named_parameters():
+        if not name.startswith("bert.") or name.removeprefix("bert.") in missing:
+            if parameter.ndim > 1:
+                init.normal_(parameter, std=network.config.initializer_range)
+            else:
+                init.zeros_(parameter)
+    return network

@@ -14,7 +14,6 @@ from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._history import History
 from mlcore.nn.training._trainer import Trainer
-from mlcore.seq.bert._batch import BertBatch
 from mlcore.seq.bert._batches import Rows, TextBatches
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._rates import freeze_up_to, frozen_depth, parameter_groups
@@ -71,7 +70,7 @@ class FineTuning:
         """Return about which loss is had without looking at the text."""
         raise NotImplementedError
 
-    def _constant_outputs(self, inputs: BertBatch) -> Any:
+    def _constant_outputs(self, inputs: Any) -> Any:
         """Return what a network would that knows the best constant and nothing else."""
         raise NotImplementedError
 
@@ -81,6 +80,10 @@ class FineTuning:
 
     def _start_at_constant(self, network: Module) -> None:
         """Let a new head begin near the best constant, as far as it has a say in it."""
+
+    def _forward(self, network: Module, inputs: Any) -> Any:
+        """Return the outputs of a network for the inputs of a batch."""
+        return network(inputs.ids, token_type_ids=inputs.types, offsets=inputs.offsets)
 
     # ---- training ----
 
@@ -144,7 +147,7 @@ class FineTuning:
         def step(network: Module, batch: Any) -> tuple[Tensor, float]:
             for module in frozen:
                 module.eval()  # without dropout, in which only what learns would learn
-            return self._loss(_outputs(network, batch[0]), batch, training=network.training)
+            return self._loss(self._forward(network, batch[0]), batch, training=network.training)
 
         def schedule(rule: optim.Optimizer, n_steps: int) -> optim.Schedule:
             n_steps = n_steps * n_epochs // trainer.max_epochs  # the steps of a run are those of former fits too
@@ -185,7 +188,7 @@ class FineTuning:
         batch: Any
         with no_grad():
             for batch in batches.epoch(0, 0):
-                loss, weight = self._loss(_outputs(network, batch[0]), batch, training=False)
+                loss, weight = self._loss(self._forward(network, batch[0]), batch, training=False)
                 constant, _ = self._loss(self._constant_outputs(batch[0]), batch, training=False)
                 sums += weight * float(loss.item()), weight * float(constant.item()), weight
         end, start, _ = sums / (sums[2] or 1.0)
@@ -204,7 +207,3 @@ class FineTuning:
     def loss_curve_(self) -> Floats:
         """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
         return self.history_["loss"]
-
-
-def _outputs(network: Module, inputs: BertBatch) -> Any:
-    return network(inputs.ids, token_type_ids=inputs.types, offsets=inputs.offsets)

@@ -16,7 +16,7 @@ from mlcore.text import SubwordTokenizer
 from support.bert import needs_minilm, packaged_minilm, random_model, small_config, small_vocabulary
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64, "vocab_size": 100}
-QUICK = {"config": SMALL, "max_epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "random_state": 0}
+QUICK = {"config": SMALL, "max_epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "random_state": 0}
 TEXTS = [f"{one} {two}" for one in ("a good", "the bad", "no big", "one small") for two in ("cat", "dog", "house")] * 2
 LABELS = ["+" if "good" in text or "big" in text else "-" for text in TEXTS]
 
@@ -135,6 +135,24 @@ def test_frozen_layers_have_no_dropout(tmp_path):
     assert 1e-6 < np.ptp(model.loss_curve_) < 0.5  # that of the head's input remains
 
 
+@pytest.mark.parametrize("estimator", [BertClassifier, BertRegressor])
+def test_a_head_alone_learns_from_what_the_encoder_read_once(estimator, tmp_path, monkeypatch):
+    """The same weights as if each epoch had read the texts again."""
+    y = LABELS if estimator is BertClassifier else np.arange(24.0)
+    model = estimator(folder_of(tmp_path), freeze="all", max_epochs=3, learning_rate=1e-2, random_state=0)
+    model.set_params(scoring="score").fit(TEXTS, y, X_val=TEXTS[:5], y_val=y[:5])
+    again = clone(model)
+    monkeypatch.setattr(again, "_encoded", lambda encoder, rows: rows)
+    again.fit(TEXTS, y, X_val=TEXTS[:5], y_val=y[:5])
+    np.testing.assert_allclose(model.loss_curve_, again.loss_curve_, rtol=1e-5)
+    for name in ("loss", "score"):
+        np.testing.assert_allclose(
+            model.history_[f"validation_{name}"], again.history_[f"validation_{name}"], rtol=1e-4, atol=1e-5
+        )
+    for name, value in weights(again).items():
+        np.testing.assert_allclose(weights(model)[name], value, atol=1e-5, err_msg=name)
+
+
 def test_layer_decay_gives_the_rates():
     network = mlcore.seq.bert.BertForSequenceClassification(small_config())
     freeze_up_to(network, -1, 2)
@@ -155,7 +173,7 @@ def test_layer_decay_gives_the_rates():
 
 
 def test_the_rate_rises_and_falls():
-    model = BertClassifier(**QUICK | {"max_epochs": 4, "warmup_ratio": 0.25}).fit(TEXTS, LABELS)
+    model = BertClassifier(**QUICK | {"max_epochs": 4, "warmup_ratio": 0.25, "learning_rate": 1e-3}).fit(TEXTS, LABELS)
     rates = model.history_["learning_rate"]  # of the last of three steps an epoch
     schedule = optim.warmup_linear(optim.SGD([mlcore.nn.Parameter([0.0])], lr=1e-3), 3, 12)
     expected = [schedule.rate(step, 1e-3) for step in (2, 5, 8, 11)]
@@ -293,11 +311,10 @@ def test_the_native_encoder_is_that_of_the_weights_of_now():
 # ---- folders ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "labels", [LABELS, [label == "+" for label in LABELS], [7 * (label == "+") for label in LABELS]]
-)
-def test_a_folder_brings_labels_and_predictions_back(labels, tmp_path):
-    model = BertClassifier(**QUICK).fit(TEXTS, labels)
+@pytest.mark.parametrize("yes", ["yes", True, 7])
+def test_a_folder_brings_labels_and_predictions_back(yes, tmp_path):
+    labels = [yes if label == "+" else type(yes)() for label in LABELS]
+    model = BertClassifier(**QUICK | {"max_epochs": 8}).fit(TEXTS, labels)
     model.save_pretrained(tmp_path / "model")
     found = BertClassifier.from_pretrained(tmp_path / "model", n_jobs=1)
     assert found.classes_.tolist() == model.classes_.tolist()
@@ -346,3 +363,14 @@ def test_the_head_of_minilm_learns_in_seconds():
     model = BertClassifier(packaged_minilm(), freeze=5, max_epochs=4, learning_rate=1e-3, batch_size=5, random_state=0)
     model.fit(texts, y)
     assert model.predict(["a great movie, I loved the acting", "an awful waste of time"]).tolist() == [1, 0]
+
+
+def test_products_of_fewer_bits_are_near(tmp_path):
+    options = {"freeze": "all", "max_epochs": 5, "learning_rate": 1e-2, "random_state": 0}
+    model = BertClassifier(folder_of(tmp_path), **options).fit(TEXTS, LABELS)
+    exact = model.decision_function(TEXTS)
+    for dtype, share in (("int8", 0.1), ("bfloat16", 0.02)):
+        found = model.set_params(dtype=dtype).decision_function(TEXTS)
+        assert not np.array_equal(found, exact)
+        np.testing.assert_allclose(found, exact, atol=share * np.abs(exact).max())
+    np.testing.assert_array_equal(model.set_params(dtype="float32").decision_function(TEXTS), exact)
