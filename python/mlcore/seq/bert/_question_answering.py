@@ -34,8 +34,8 @@ from mlcore.seq.bert._token_outputs import BaseTokenEstimator, Outputs
 from mlcore.seq.bert._windows import QuestionWindows, piece_spans, question_windows
 from mlcore.text._subwords import check_count
 
-_IN_X = "answers in X"
-"""Stands for a `y` that is not given."""
+_IN_X: Any = object()
+"""Stands for a `y` that is not given: answers are in X."""
 
 _THRESHOLD = "null_threshold"
 """Key of the config of a folder."""
@@ -317,7 +317,7 @@ class BertQuestionAnswering(BaseTokenEstimator):
 
     def _read_target(self, y: Any, examples: list[Any], *, reset: bool, name: str) -> list[Any]:  # noqa: ARG002
         who = f"{name.replace('y', 'X', 1)} of {type(self).__name__}"
-        found = _questions(examples, None if isinstance(y, str) and y == _IN_X else y, who)
+        found = _questions(examples, None if y is _IN_X else y, who)
         spans = found.spans(who).tolist()
         if name == "y" and all(start < 0 for start, _ in spans):
             raise ValueError(f"{who} must have an answer to one question at least, got none")
