@@ -16,6 +16,7 @@ from mlcore import (
     SVC,
     SVR,
     BertEncoder,
+    BertPretrainer,
     BertQuestionAnswering,
     BertTokenClassifier,
     CountVectorizer,
@@ -49,7 +50,7 @@ from mlcore import (
 )
 from mlcore._io import FORMAT_VERSION
 from mlcore._registry import CLASSES
-from mlcore.seq.bert import BertClassifier, BertForMaskedLM, BertModel, BertRegressor
+from mlcore.seq.bert import BertClassifier, BertForMaskedLM, BertForPreTraining, BertModel, BertRegressor
 from support.bert import write_folder
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -374,6 +375,28 @@ def test_spans(path):
     assert model.n_iter_ == 8
 
 
+PAIRS = [(animal, drink) for animal in ("cat", "dog", "cow", "fox") for drink in ("milk", "water", "tea")]
+STORIES = [[f"the {animal} drinks {drink}", f"then it sleeps {n} hours"] for n, (animal, drink) in enumerate(PAIRS)]
+
+
+def pretrained():
+    sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12}
+    options = {"config": sizes, "max_length": 16, "learning_rate": 0.02, "random_state": 0}
+    yield "pairs", BertPretrainer(**options, max_epochs=8).fit(STORIES)
+    yield "words", BertPretrainer(**options, max_steps=40, whole_word=True, next_sentence=False).fit(STORIES)
+
+
+def pretrained_answer(model):
+    return [model.evaluate(STORIES)[name] for name in ("loss", "masked_loss")]
+
+
+@golden_files("pretrained")
+def test_pretrained(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(pretrained_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-4)
+    assert isinstance(model.module_, BertForMaskedLM if model.whole_word else BertForPreTraining)
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
@@ -389,6 +412,7 @@ FAMILIES = {
     "encoder": (encoders, encoder_answer),
     "bert": (fine_tuned_models, fine_tuned_answer),
     "spans": (span_models, span_answer),
+    "pretrained": (pretrained, pretrained_answer),
 }
 
 

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import N_JOBS, effective_n_jobs, fitting, seed_from
+from mlcore._validation import split_rows
 from mlcore.nn._runtime import Generator, random_stream, threads
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._documents import read_documents, warn_of_repeated
@@ -67,6 +68,15 @@ class BertPretrainer(Pretraining):
     dropout : float or None, default=None
         Share of what is dropped while training, in the network and of the weights of attention, [0, 1). None: what the
         config says, 0.1 as a rule.
+    early_stopping : bool or "auto", default="auto"
+        Whether training stops when validation documents gain no more, and the weights of the best epoch are kept.
+        "auto": where `X_val` is given. True: `validation_fraction` is set aside if it is not.
+    validation_fraction : float, default=0.1
+        Share of the documents to set aside for ``early_stopping=True``.
+    n_iter_no_change : int, default=10
+        Epochs without a gain before training stops.
+    tol : float, default=1e-4
+        The least gain that counts, as a share of the entropy of the tokens.
     warm_start : bool, default=False
         Whether fit goes on with the network and the tokenizer of the last fit, with a new optimizer and its warm-up.
     checkpoint : str, path or None, default=None
@@ -76,7 +86,7 @@ class BertPretrainer(Pretraining):
     random_state : int, RandomState or None, default=None
         Seed of the first weights, of dropout, and of pairs, masks and order, which are drawn again each epoch.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit and score. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
         1: a progress bar with tokens per second and the loss; 2: a line an epoch through
         ``logging.getLogger("mlcore")``.
@@ -89,8 +99,8 @@ class BertPretrainer(Pretraining):
         What cuts texts.
     history_ : History
         Of each epoch the training loss, of the masked tokens and, with pairs, of the next sentence together; with
-        `X_val` also ``validation_loss``, ``validation_masked_loss``, ``validation_masked_accuracy``, and with pairs
-        ``validation_next_sentence_accuracy``.
+        validation documents also ``validation_loss``, ``validation_masked_loss``, ``validation_masked_accuracy``, and
+        with pairs ``validation_next_sentence_accuracy``.
     loss_curve_ : array of shape (n_iter_,)
         Training loss of each epoch.
     n_iter_ : int
@@ -134,6 +144,10 @@ class BertPretrainer(Pretraining):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_norm": [Interval(Real, 0, None, closed="neither"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "checkpoint": [str, os.PathLike, None],
         "checkpoint_every": [Interval(Integral, 1, None, closed="left"), None],
@@ -162,6 +176,10 @@ class BertPretrainer(Pretraining):
         weight_decay: float = 0.01,
         max_norm: float | None = 1.0,
         dropout: float | None = None,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
         warm_start: bool = False,
         checkpoint: Any = None,
         checkpoint_every: int | None = None,
@@ -186,6 +204,10 @@ class BertPretrainer(Pretraining):
         self.weight_decay = weight_decay
         self.max_norm = max_norm
         self.dropout = dropout
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
@@ -263,6 +285,9 @@ class BertPretrainer(Pretraining):
         held = None if X_val is None else read_documents(X_val, f"X_val of {name}")
         warn_of_repeated(documents, f"X of {name}")
         generator = Generator(seed_from(self.random_state))
+        if held is None and self.early_stopping is True:
+            kept, rest = split_rows(len(documents), self.validation_fraction, generator.next_seed())
+            documents, held = [documents[i] for i in kept], [documents[i] for i in rest]
         with threads(effective_n_jobs(self.n_jobs)), random_stream(generator):
             network, corpus = self._network(documents, f"X of {name}", continuing=continuing)
             validation = None if held is None else self._corpus(held, network.config, f"X_val of {name}")

@@ -33,6 +33,8 @@ from mlcore.seq.bert._state import BertState, Shapes, encoder_shapes, linear_sha
 from mlcore.seq.bert._tokenizer import BertTokenizer
 from mlcore.text._subword_tokenizer import SubwordTokenizer
 
+Floats = NDArray[np.float64]
+
 MINI: dict[str, Any] = {
     "hidden_size": 256,
     "num_hidden_layers": 4,
@@ -78,6 +80,10 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
     weight_decay: float
     max_norm: float | None
     dropout: float | None
+    early_stopping: bool | str
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
     checkpoint: Any
     checkpoint_every: int | None
     n_jobs: int | None
@@ -102,7 +108,7 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         network = (BertForPreTraining if has_pairs else BertForMaskedLM)(config)
         if not isinstance(start, BertConfig):
             _take_weights(start, network)
-        _start_at(network, _log_frequencies(corpus, config.vocab_size))
+        _start_at(network, _log_frequencies(corpus, network))
         return network, corpus
 
     def _start(self, documents: list[list[str]], *, continuing: bool) -> PretrainedModule | BertConfig:
@@ -219,6 +225,7 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         def validate(module: Any) -> dict[str, float]:
             return {f"validation_{name}": value for name, value in measures(module, validation or []).items()}
 
+        stops, log_p = validation is not None and self.early_stopping is not False, _log_frequencies(corpus, network)
         rate = float(self.learning_rate)
         groups = parameter_groups(
             network,
@@ -235,6 +242,8 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
             accumulate=accumulate,
             validate=None if validation is None else validate,
             monitor="loss" if validation is None else "validation_loss",
+            patience=int(self.n_iter_no_change) if stops else None,
+            min_delta=float(self.tol) * float(-log_p @ np.exp(log_p)),
             checkpoint=self.checkpoint,
             checkpoint_every=self.checkpoint_every,
             verbose=int(self.verbose),
@@ -244,7 +253,7 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         trainer.history, trainer.epoch = history, len(history)
         trainer.max_epochs = len(history) + n_epochs
         trainer.fit(batches, resume=resume)
-        self._compare_with_frequencies(network, batches, corpus)
+        self._compare_with_frequencies(network, batches, log_p)
         self.module_, self.history_, self.n_iter_ = network.eval(), trainer.history, len(trainer.history)
 
     def _n_epochs(self, n_steps: int) -> int:
@@ -262,14 +271,13 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
             )
         return list(self._batches(corpus, network, _MOST_TOKENS, shuffle=False).epoch(0, 0))
 
-    def _compare_with_frequencies(self, network: PretrainedModule, batches: PretrainingBatches, corpus: Corpus) -> None:
+    def _compare_with_frequencies(self, network: PretrainedModule, batches: PretrainingBatches, log_p: Floats) -> None:
         """Warn if the network tells masked tokens no better than their frequencies do; let it be no worse."""
         sample: list[PretrainingBatch] = []
         for batch in batches.sample():
             sample.append(batch)
             if sum(len(each.input_ids) for each in sample) >= _SAMPLE:
                 break
-        log_p = _log_frequencies(corpus, network.config.vocab_size)
         labels = np.concatenate([batch.labels[batch.labels != IGNORED] for batch in sample])
         constant, found = -float(log_p[labels].mean()), measures(network, sample)
         write_constant(
@@ -341,18 +349,18 @@ _OTHER = ("classifier.", "qa_outputs.")
 """Heads of fine-tuning."""
 
 
-def _log_frequencies(corpus: Corpus, n_tokens: int) -> NDArray[np.float64]:
+def _log_frequencies(corpus: Corpus, network: PretrainedModule) -> Floats:
     """Return the logarithm of the frequency of each token, shape (V,); each is counted once more.
 
     Those that are not there have what one in a hundred tokens more would give them.
     """
-    counts = np.bincount(corpus.pieces.ids, minlength=n_tokens).astype(np.float64)
+    counts = np.bincount(corpus.pieces.ids, minlength=network.config.vocab_size).astype(np.float64)
     counts += np.where(counts > 0, 1.0, 0.01)
-    logs: NDArray[np.float64] = np.log(counts / counts.sum())
+    logs: Floats = np.log(counts / counts.sum())
     return logs
 
 
-def _start_at(network: Any, log_frequencies: NDArray[np.float64]) -> None:
+def _start_at(network: Any, log_frequencies: Floats) -> None:
     """Let a new head begin with the frequencies of tokens: without them it takes hundreds of steps to find them."""
     bias = network.output_layer()[1]
     if not bias.data.any():

@@ -190,6 +190,15 @@ def stop_after(model, X, X_val, n_batches):
     assert not hasattr(model, "module_")
 
 
+def test_early_stopping():
+    model = quick(max_steps=None, max_epochs=40, early_stopping=True, n_iter_no_change=2, learning_rate=5e-2)
+    fitted(model, documents(40))
+    assert model.n_iter_ < 40
+    losses = model.history_["validation_loss"]
+    assert model.history_.best_epoch == losses.argmin()
+    assert "validation_loss" not in fitted(quick(), documents(10)).history_.epochs[0]
+
+
 def test_warm_start(learned):
     model = fitted(quick(), documents(40))
     before, vocabulary = model.score(documents(20)), model.tokenizer_.to_json()
