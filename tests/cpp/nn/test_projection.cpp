@@ -123,3 +123,30 @@ TEST(quantized) {
             }
     }
 }
+
+TEST(bfloat16) {
+    StandaloneRun run(2);
+    const Layer layer(385, 70);
+    const Projection projection(run.context, row_major(layer.weight.data(), 70, 385), layer.bias.data(),
+                                Precision::bfloat16);
+    CHECK(projection.precision() == Precision::bfloat16);
+    CHECK_EQUAL(projection.n_in(), std::size_t{385});
+    CHECK_EQUAL(projection.n_out(), std::size_t{70});
+    for (const std::size_t m : {1, 5, 40}) {
+        const auto x = random_values(m * 385, 3), residual = random_values(m * 70, 4);
+        std::vector<float> y(m * 70), in_place = residual;
+        const auto rows = row_major(x.data(), m, 385);
+        projection.apply(run.context, rows, row_major(y.data(), m, 70), Activation::relu,
+                         row_major(residual.data(), m, 70));
+        const auto out = row_major(in_place.data(), m, 70);
+        projection.apply(run.context, rows, out, Activation::relu, out);
+        CHECK(y == in_place);
+        // Factors of up to 0.5 are rounded by up to 2^-10: the error of a sum of 385 products has a standard deviation
+        // of some 0.005.
+        for (std::size_t i = 0; i < m; ++i)
+            for (std::size_t j = 0; j < 70; ++j) {
+                const double z = layer(x.data() + i * 385, j) + static_cast<double>(residual[i * 70 + j]);
+                CHECK_CLOSE(static_cast<double>(y[i * 70 + j]), std::max(z, 0.0), 0.03);
+            }
+    }
+}
