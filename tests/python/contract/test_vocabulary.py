@@ -118,7 +118,8 @@ def test_shared_parameters_have_the_same_words(cls):
     words = {name: re.sub(r"\s+", " ", text) for name, text in entries(cls).items()}
     assert re.match(
         r"int or None, default=None Threads, in fit and (predict|transform|generate|score)\. None and -1: all CPUs "
-        r"that this process may use\. (Results do not depend on it|Only with one of them are the vectors the same again)",
+        r"that this process may use\. "
+        r"(Results do not depend on it|Only with one of them are the vectors the same again)",
         words["n_jobs"],
     )
     if "verbose" in words:
