@@ -114,12 +114,12 @@ TEST(quantized) {
         const auto out = row_major(in_place.data(), m, 70);
         projection.apply(run.context, rows, out, Activation::relu, out);
         CHECK(y == in_place);
-        // Each factor is rounded by up to half of 1/127 of its largest entry, 0.5: the error of a sum of 384 products
-        // of numbers of variance 1/12 has a standard deviation of some 0.009.
+        // Rotated factors have a standard deviation of 0.29 and largest entries of some 0.9, and each is rounded by up
+        // to half of 1/127 of that: the error of a sum of 384 products has a standard deviation of some 0.016.
         for (std::size_t i = 0; i < m; ++i)
             for (std::size_t j = 0; j < 70; ++j) {
                 const double z = layer(x.data() + i * 384, j) + static_cast<double>(residual[i * 70 + j]);
-                CHECK_CLOSE(static_cast<double>(y[i * 70 + j]), std::max(z, 0.0), 0.06);
+                CHECK_CLOSE(static_cast<double>(y[i * 70 + j]), std::max(z, 0.0), 0.09);
             }
     }
 }
