@@ -1,6 +1,5 @@
 """BertClassifier: labels of texts."""
 
-import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -17,16 +16,13 @@ from mlcore._tables import Floats
 from mlcore._validation import class_factors, encode_labels, known_codes, read_labels, row_weights, with_factors
 from mlcore.nn import functional as F
 from mlcore.nn.layers._module import Module
-from mlcore.nn.tensor import Tensor, no_grad
+from mlcore.nn.tensor import Tensor
 from mlcore.seq.bert._batches import Rows
-from mlcore.seq.bert._class_labels import take_class_labels, with_class_labels
+from mlcore.seq.bert._class_labels import NEXT_TO_NOTHING, reachable, take_class_labels, with_class_labels, with_reach
 from mlcore.seq.bert._config import BertConfig
 from mlcore.seq.bert._folder import PretrainedModule
 from mlcore.seq.bert._label_sets import read_label_sets, read_sets
 from mlcore.seq.bert._sequence import BaseSequenceEstimator
-
-_NEXT_TO_NOTHING = 50.0
-"""How far below the least log-odds of all others those of a class without weight are."""
 
 
 class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[misc]
@@ -339,7 +335,7 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
         return float(parts.sum())
 
     def _constant(self) -> Floats:
-        least, p = np.exp(-_NEXT_TO_NOTHING), self.class_prior_
+        least, p = np.exp(-NEXT_TO_NOTHING), self.class_prior_
         if self._is_multilabel:
             with np.errstate(divide="ignore"):
                 odds = np.log(np.maximum(self.class_weight_ * p, least)) - np.log(np.maximum(1 - p, least))
@@ -352,13 +348,7 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
         return self._reachable(self._outputs(X))
 
     def _reachable(self, outputs: Floats) -> Floats:
-        """Return outputs with those of classes without weight far below all others."""
-        is_there = self.class_prior_ > 0
-        if self._is_multilabel or is_there.all():
-            return outputs
-        outputs = outputs.copy()
-        outputs[:, ~is_there] = outputs[:, is_there].min(axis=1, keepdims=True) - _NEXT_TO_NOTHING
-        return outputs
+        return outputs if self._is_multilabel else reachable(outputs, self.class_prior_)
 
     def decision_function(self, X: Any) -> Floats:
         """Return log-odds: of ``classes_[1]`` for two classes, of each label with `multilabel`, else of each class.
@@ -476,16 +466,7 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
         module.config = self._head_config(config)
 
     def _to_export(self) -> PretrainedModule:
-        """Return a network that gives classes without weight next to no probability by itself."""
-        module = copy.deepcopy(self.module_)
-        never = ~(self.class_prior_ > 0)
-        if never.any() and not self._is_multilabel:
-            with no_grad():
-                weight, bias = module.classifier.weight.data.copy(), module.classifier.bias.data.copy()
-                weight[never], bias[never] = 0, -1e4
-                module.classifier.weight.copy_(weight)
-                module.classifier.bias.copy_(bias)
-        return module
+        return self.module_ if self._is_multilabel else with_reach(self.module_, self.class_prior_)
 
     def _check_config(self, config: BertConfig, state: dict[str, Any], sizes: Sizes) -> None:
         if config.n_labels != sizes["n_classes"]:

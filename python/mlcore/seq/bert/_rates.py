@@ -36,14 +36,17 @@ def frozen_depth(freeze: int | str, n_layers: int, owner: str) -> int:
 
 
 def freeze_up_to(network: Module, depth: int, n_layers: int) -> list[Module]:
-    """Freeze the parameters up to a depth and release all others; return the modules that are frozen as a whole."""
+    """Freeze the parameters up to a depth and release all others; return the largest modules that are frozen."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad = depth_of(name, n_layers) > depth
-    return [
-        module
-        for module in network.modules()
-        if (own := list(module.parameters())) and not any(parameter.requires_grad for parameter in own)
-    ]
+
+    def frozen(module: Module) -> list[Module]:
+        own = [parameter.requires_grad for parameter in module.parameters()]
+        if own and not any(own):
+            return [module]
+        return [found for child in module.children() for found in frozen(child)]
+
+    return frozen(network)
 
 
 def parameter_groups(

@@ -257,6 +257,18 @@ def test_a_warm_start_goes_on():
     assert all(np.array_equal(kept[name], value) for name, value in weights(model).items())
 
 
+def test_progress_counts_texts(capsys, caplog):
+    BertClassifier(**QUICK, verbose=1).fit(TEXTS, LABELS)
+    shown = capsys.readouterr().err
+    assert "BertClassifier" in shown
+    assert "48.0/48.0" in shown  # two epochs
+    with caplog.at_level("INFO", "mlcore"):
+        BertClassifier(**QUICK, verbose=2).fit(TEXTS, LABELS)
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("BertClassifier")]
+    assert len(lines) == 2
+    assert "texts a second" in lines[0]
+
+
 @pytest.mark.parametrize("estimator", [BertClassifier, BertRegressor])
 def test_training_that_diverges_becomes_the_constant(estimator):
     y = LABELS if estimator is BertClassifier else np.array([float(label == "+") for label in LABELS])
