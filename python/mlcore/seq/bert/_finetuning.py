@@ -100,14 +100,6 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
         tags.target_tags.required = True
         return tags
 
-    def __sklearn_clone__(self) -> Self:
-        """Copy the parameters; `model` stays the fitted one that it is."""
-        bare = object.__new__(type(self))
-        bare.__dict__ = {**vars(self), "model": None}
-        found: Self = super(BaseBertEstimator, bare).__sklearn_clone__()
-        found.model = self.model
-        return found
-
     # ---- what the estimators differ in ----
 
     def _examples(self, X: Any, who: str) -> list[Any]:

@@ -89,14 +89,6 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
     n_jobs: int | None
     verbose: int
 
-    def __sklearn_clone__(self) -> Self:
-        """Copy the parameters; `model` stays the fitted one that it is."""
-        bare = object.__new__(type(self))
-        bare.__dict__ = {**vars(self), "model": None}
-        found: Self = super(Pretraining, bare).__sklearn_clone__()
-        found.model = self.model
-        return found
-
     # ---- the start ----
 
     def _network(self, documents: list[list[str]], who: str, *, continuing: bool) -> tuple[PretrainedModule, Corpus]:
@@ -122,17 +114,16 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
             _, self.tokenizer_ = start_of(self.model, type(self).__name__)
             found: PretrainedModule = self.model.module_
             return found
-        sizes = self.config.to_dict() if isinstance(self.config, BertConfig) else {**MINI, **(self.config or {})}
-        if self.tokenizer is None:
-            texts = (sentence for document in documents for sentence in document)
-            config, self.tokenizer_ = new_start(
-                sizes, texts, type(self).__name__, lowercase=bool(self.lowercase), max_length=int(self.max_length)
-            )
-            return config
-        self.tokenizer_ = _tokenizer_of(self.tokenizer)
-        size, pad = len(self.tokenizer_), self.tokenizer_.pad
-        sizes = {"max_position_embeddings": int(self.max_length), **sizes, "vocab_size": size, "pad_token_id": pad}
-        return BertConfig.from_dict(sizes, strict=True)
+        texts = (sentence for document in documents for sentence in document)
+        config, self.tokenizer_ = new_start(
+            self.config if isinstance(self.config, BertConfig) else {**MINI, **(self.config or {})},
+            texts,
+            type(self).__name__,
+            lowercase=bool(self.lowercase),
+            max_length=int(self.max_length),
+            tokenizer=None if self.tokenizer is None else _tokenizer_of(self.tokenizer),
+        )
+        return config
 
     def _config_of(self, start: PretrainedModule | BertConfig) -> BertConfig:
         """Return the config of the network, with the dropout that was asked for."""

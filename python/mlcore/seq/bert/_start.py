@@ -72,8 +72,9 @@ def new_start(
     *,
     lowercase: bool,
     max_length: int,
+    tokenizer: BertTokenizer | None = None,
 ) -> tuple[BertConfig, BertTokenizer]:
-    """Return the config of a new network, and a tokenizer that is learned from texts.
+    """Return the config of a new network, and its tokenizer, which is learned from texts unless it is given.
 
     Raises
     ------
@@ -87,7 +88,8 @@ def new_start(
         config = BertConfig.from_dict({**SMALL, "max_position_embeddings": max_length, **given})
         if "initializer_range" not in given:  # its default is for BERT base; smaller networks stall with it
             config = dataclasses.replace(config, initializer_range=config.hidden_size**-0.5)
-    tokenizer = BertTokenizer.train(texts, config.vocab_size, lowercase=lowercase)
+    if tokenizer is None:
+        tokenizer = BertTokenizer.train(texts, config.vocab_size, lowercase=lowercase)
     return dataclasses.replace(config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad), tokenizer
 
 

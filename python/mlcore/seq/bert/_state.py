@@ -59,6 +59,7 @@ class BertState(StateMixin):
         "n_iter_": Optional(Int()),
         "history_": Optional(Dict(History._state_spec)),
     }
+    model: Any
     dtype: str
     exclude: Collection[str] = ()  # modules whose products stay in float32; a parameter of some
     tokenizer_: BertTokenizer
@@ -142,6 +143,14 @@ class BertState(StateMixin):
         # a file of somebody else shall not say what to read or where to write to
         known = {name: None if name in ("model", "checkpoint") else value for name, value in params.items()}
         return super()._of_file_params(known)
+
+    def __sklearn_clone__(self) -> Self:
+        """Copy the parameters; `model` stays the fitted one that it is."""
+        bare = object.__new__(type(self))
+        bare.__dict__ = {**vars(self), "model": None}
+        found: Self = super(BertState, bare).__sklearn_clone__()  # type: ignore[misc]
+        found.model = self.model
+        return found
 
     # ---- the encoder without a tape ----
 
