@@ -22,7 +22,7 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 QUESTIONS = (
-    "drop duplicates",
+    "turn text into capital letters",
     "numbers drawn from a bell curve",
     "solve a system of linear equations",
     "how far are two values apart at most",
@@ -92,7 +92,7 @@ print(f"the first answer is the same for {np.count_nonzero(same)} of {len(questi
 
 sentence = max(questions, key=lambda question: len(question.split()))
 figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
-for layer, ax in enumerate(axes):
-    plot_attention(encoder.attention(sentence, layer=layer - len(axes)), ax=ax)
+for layer, title, ax in zip((0, -1), ("first layer", "last layer"), axes, strict=True):
+    plot_attention(encoder.attention(sentence, layer=layer), ax=ax).set_title(f"{title}, mean of the heads")
 figure.savefig("bert_sentences.png", dpi=120)
-print("\nwhere the tokens of a sentence look in the last two layers:", Path("bert_sentences.png").resolve())
+print("\nwhere the tokens of a sentence look:", Path("bert_sentences.png").resolve())
