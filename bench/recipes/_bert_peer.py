@@ -1,11 +1,10 @@
 """The same fine-tuning in transformers: a plain loop of PyTorch over padded batches in random order.
 
-Both sides read the same sequences of tokens with the same targets, as our estimator makes them, so that networks and
-trainings are compared, and nothing else. What was trained goes back to the estimator by a folder of Hugging Face, which
-predicts with it.
+Both sides start from the same weights, those of the new head included, and read the same sequences with the same
+targets, as our estimator makes them, so that trainings are compared and nothing else. What was trained goes back to the
+estimator by a folder of Hugging Face, and the estimator predicts with it.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,36 +12,32 @@ from typing import Any
 import numpy as np
 import torch
 
-from mlcore.seq.bert import BertBatch, BertConfig, BertTokenizer
+from mlcore.seq.bert import BertBatch, BertTokenizer
 
 IGNORED = -100
 """Label of tokens that are not to be predicted."""
 
 
-def config_of(folder: Path) -> BertConfig:
-    return BertConfig.from_dict(json.loads((folder / "config.json").read_text("utf-8")))
+class Prepared(Exception):  # noqa: N818  (nothing went wrong)
+    """Ends a fit of ours where training would begin."""
+
+    def __init__(self, network: Any, rows: Any) -> None:
+        super().__init__()
+        self.network, self.rows = network, rows
 
 
-def sequences(model: Any, X: Any, y: Any, folder: Path) -> tuple[Any, BertConfig]:
-    """Return what an estimator that is not fitted would train on, and the config of its network."""
-    model.tokenizer_ = BertTokenizer.from_folder(folder)
-    examples, target, _ = model._read(X, y, None, reset=True)
-    model._measure(target, None, reset=True)
-    return model._rows(examples, target, np.ones(len(examples), np.float32), model.max_length), model._head_config(
-        config_of(folder)
-    )
+def prepared(kind: type, folder: Path, X: Any, y: Any, seed: int, settings: dict[str, Any]) -> Prepared:
+    """Return the network that our estimator would train, its head included, and the sequences it would train on."""
 
+    def stop(_: Any, network: Any, rows: Any, *__: Any, **___: Any) -> None:
+        raise Prepared(network, rows)
 
-def network(folder: Path, head: str, config: BertConfig, seed: int) -> Any:
-    """Return a network of transformers with the weights of `folder` and a new head."""
-    import transformers
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # it reports each weight of the new head
-    torch.manual_seed(seed)
-    labels = {"id2label": config.id2label, "label2id": config.label2id}
-    return getattr(transformers, head).from_pretrained(folder, **labels)
+    reader = type(kind.__name__, (kind,), {"_train": stop})
+    try:
+        reader(model=folder, **settings, early_stopping=False, random_state=seed).fit(X, y)
+    except Prepared as found:
+        return found
+    raise AssertionError("fit has trained")
 
 
 def padded(values: np.ndarray, offsets: np.ndarray, fill: int = 0) -> torch.Tensor:
@@ -104,11 +99,17 @@ def train(
 
 
 def fine_tuned(kind: type, head: str, folder: Path, X: Any, y: Any, seed: int, settings: dict[str, Any]) -> Any:
-    """Return the estimator `kind` with a network that transformers has fine-tuned."""
-    rows, config = sequences(kind(**settings), X, y, folder)
-    model = network(folder, head, config, seed)
-    train(model, rows, seed=seed, **{name: value for name, value in settings.items() if name != "max_length"})
+    """Return the estimator `kind` with a network that transformers has fine-tuned from the same weights."""
+    import transformers
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    torch.manual_seed(seed)
+    start = prepared(kind, folder, X, y, seed, settings)
     with tempfile.TemporaryDirectory() as made:
+        start.network.save_pretrained(made)
+        model = getattr(transformers, head).from_pretrained(made)
+        train(model, start.rows, seed=seed, **{name: settings[name] for name in settings if name != "max_length"})
         model.save_pretrained(made)
         BertTokenizer.from_folder(folder).save_pretrained(made)
         return kind.from_pretrained(made, max_length=settings["max_length"])

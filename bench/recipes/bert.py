@@ -106,7 +106,8 @@ def fine_tuned(library: str, task: str, folder: Path, train: Split, seed: int, s
     kind, head = ESTIMATORS[task]
     if library == "transformers":
         return peer.fine_tuned(kind, head, folder, train.X, train.y, seed, settings)
-    return kind(model=folder, **settings, early_stopping=False, random_state=seed).fit(train.X, train.y)
+    options = {"early_stopping": False, "random_state": seed, "n_jobs": nn.get_num_threads()}
+    return kind(model=folder, **settings, **options).fit(train.X, train.y)
 
 
 def finetune(options: argparse.Namespace) -> None:
