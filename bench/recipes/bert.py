@@ -101,12 +101,14 @@ ESTIMATORS: dict[str, tuple[type, str]] = {
 """Ours, and the name of the network in transformers."""
 
 
-def fine_tuned(library: str, task: str, folder: Path, train: Split, seed: int, settings: dict[str, Any]) -> Any:
+def fine_tuned(
+    library: str, task: str, folder: Path, train: Split, seed: int, threads: int, settings: dict[str, Any]
+) -> Any:
     """Return the estimator that was fine-tuned by one of the libraries."""
     kind, head = ESTIMATORS[task]
     if library == "transformers":
         return peer.fine_tuned(kind, head, folder, train.X, train.y, seed, settings)
-    options = {"early_stopping": False, "random_state": seed, "n_jobs": nn.get_num_threads()}
+    options = {"early_stopping": False, "random_state": seed, "n_jobs": threads}
     return kind(model=folder, **settings, **options).fit(train.X, train.y)
 
 
@@ -121,7 +123,8 @@ def finetune(options: argparse.Namespace) -> None:
         kind = TASKS[task]
         train, test = (part.first(options.examples) for part in kind.read())
         began = time.perf_counter()
-        model = fine_tuned(library, task, start_folder(start, options.folder), train, seed, kind.settings(start))
+        weights, settings = start_folder(start, options.folder), kind.settings(start)
+        model = fine_tuned(library, task, weights, train, seed, options.threads, settings)
         trained = time.perf_counter()
         result = {"score": kind.score(test.y, model.predict(test.X)), "seconds": trained - began}
         log.info("%s from %s by %s, seed %d: %s", task, start, library, seed, result)
@@ -164,9 +167,8 @@ def main() -> None:
         format="%(asctime)s %(message)s",
         handlers=[logging.StreamHandler(), logging.FileHandler(options.folder / "log.txt")],
     )
-    threads = options.threads or mlcore.show_config("dict")["available_cpus"]
-    torch.set_num_threads(threads)
-    nn.set_num_threads(threads)
+    options.threads = options.threads or mlcore.show_config("dict")["available_cpus"]
+    torch.set_num_threads(options.threads)
     {"pretrain": pretrain, "finetune": finetune, "table": table}[options.what](options)
 
 
