@@ -222,7 +222,7 @@ CASES: dict[str, Case] = {
     "NeuralRegressor": Case(NETWORK, 2000, {"max_iter": 10**6, "n_iter_no_change": 10**9}),
     "BertClassifier": Case(BERT, 300, {"max_epochs": 10**6}),
     "BertEncoder": Case({"model": small_folder(BertModel)}, 500),
-    "BertPretrainer": Case(PRETRAINING, 500, {"max_epochs": 10**6}),
+    "BertPretrainer": Case(PRETRAINING, 150, {"max_epochs": 10**6}),
     "BertQuestionAnswering": Case(BERT, 500, {"max_epochs": 10**6}, of_sequences=asked),
     "BertRegressor": Case(BERT, 300, {"max_epochs": 10**6}),
     "BertTokenClassifier": Case(BERT, 500, {"max_epochs": 10**6}, of_sequences=tagged),
