@@ -27,7 +27,7 @@ from _bench import DATA, in_child, machine, medians, memory_mb, parser, reset_pe
 from mlcore import nn
 from mlcore.seq import bert
 from mlcore.seq.bert import BertBatch
-from mlcore.seq.bert._inference import encoder_of
+from mlcore.seq.bert.network._inference import encoder_of
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "python"))
 from support import bert_peers as peers

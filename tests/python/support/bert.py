@@ -14,7 +14,7 @@ import pytest
 
 from mlcore import nn
 from mlcore.seq.bert import BertConfig
-from mlcore.seq.bert._folder import PretrainedModule
+from mlcore.seq.bert.network._folder import PretrainedModule
 
 Network = TypeVar("Network", bound=PretrainedModule)
 

@@ -8,10 +8,10 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore.nn import init
-from mlcore.seq.bert._config import BertConfig
-from mlcore.seq.bert._folder import PretrainedModule
-from mlcore.seq.bert._model import BertModel
-from mlcore.seq.bert._tokenizer import BertTokenizer
+from mlcore.seq.bert.network._config import BertConfig
+from mlcore.seq.bert.network._folder import PretrainedModule
+from mlcore.seq.bert.network._model import BertModel
+from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 
 SMALL: dict[str, Any] = {
     "vocab_size": 8000,

@@ -9,10 +9,10 @@ from mlcore._base import StateMixin
 from mlcore._state import Array, Dict, Int, MapOf, Optional, Sizes, Spec, Text
 from mlcore.nn import init
 from mlcore.nn.training._history import History
-from mlcore.seq.bert._config import BertConfig
-from mlcore.seq.bert._folder import PretrainedModule
-from mlcore.seq.bert._inference import encoder_of
-from mlcore.seq.bert._tokenizer import BertTokenizer
+from mlcore.seq.bert.network._config import BertConfig
+from mlcore.seq.bert.network._folder import PretrainedModule
+from mlcore.seq.bert.network._inference import encoder_of
+from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 
 _CACHED = "_cached_encoder"
 

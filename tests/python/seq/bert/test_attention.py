@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlcore.seq.bert import BertBatch, BertModel
-from mlcore.seq.bert._attention import attention_of
+from mlcore.seq.bert.network._attention import attention_of
 from support.bert import random_batch, random_model
 
 
@@ -29,7 +29,7 @@ def test_they_are_what_the_layer_multiplies_values_with():
     model = random_model(BertModel)
     batch = one_sequence(model)
     layer = model.encoder.layer[0].attention.self
-    from mlcore.seq.bert._inputs import BertInputs
+    from mlcore.seq.bert.network._inputs import BertInputs
 
     x = model.embeddings(BertInputs(model.config, batch.ids, batch.types, offsets=batch.offsets))
     values = layer.value(x).data.reshape(7, 4, 8)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 import mlcore
 from mlcore.nn import Tensor, Trainer, optim
 from mlcore.seq.bert import BertClassifier, BertForSequenceClassification
-from mlcore.seq.bert._batches import Rows, TextBatches
+from mlcore.seq.bert.finetuning._batches import Rows, TextBatches
 from support.bert import random_batch, random_model
 
 QUICK = {

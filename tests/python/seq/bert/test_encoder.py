@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 import mlcore
 from mlcore.nn import no_grad
 from mlcore.seq.bert import BertEncoder, BertForMaskedLM, BertForPreTraining, BertModel
-from mlcore.seq.bert._order import batches_by_length
+from mlcore.seq.bert.tokens._order import batches_by_length
 from support.bert import needs_minilm, packaged_minilm, write_folder
 
 pytest.importorskip("tokenizers", reason="the extra nlp is not installed")

@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 import mlcore
 from mlcore.nn import optim
 from mlcore.seq.bert import BertClassifier, BertConfig, BertForMaskedLM, BertModel, BertRegressor, BertTokenizer
-from mlcore.seq.bert._batches import Rows, TextBatches
 from mlcore.seq.bert._rates import depth_of, freeze_up_to, frozen_depth, parameter_groups
+from mlcore.seq.bert.finetuning._batches import Rows, TextBatches
 from mlcore.text import SubwordTokenizer
 from support.bert import needs_minilm, packaged_minilm, random_model, small_config, small_vocabulary
 

@@ -8,7 +8,7 @@ import pytest
 from mlcore import nn
 from mlcore._native import core
 from mlcore.seq.bert import BertModel
-from mlcore.seq.bert._inference import encoder_of
+from mlcore.seq.bert.network._inference import encoder_of
 from support.bert import needs_minilm, packaged_minilm, random_batch, random_model
 from twins.bert import Bert, split
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlcore.seq.bert._masking import IGNORED, Masking
+from mlcore.seq.bert.pretraining._masking import IGNORED, Masking
 
 V, MASK = 1000, 4
 NEVER = (0, 1, 2, 3, 4)

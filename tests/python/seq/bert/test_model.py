@@ -8,7 +8,7 @@ import pytest
 
 from mlcore import nn
 from mlcore.seq.bert import BertModel
-from mlcore.seq.bert._inputs import BertInputs
+from mlcore.seq.bert.network._inputs import BertInputs
 from support.bert import needs_minilm, packaged_minilm, padded, random_batch, random_model, small_config
 from twins.bert import Bert, split
 

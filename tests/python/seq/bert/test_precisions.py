@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlcore.seq.bert import BertModel
-from mlcore.seq.bert._inference import encoder_of
+from mlcore.seq.bert.network._inference import encoder_of
 from support.bert import needs_minilm, packaged_minilm, random_batch, random_model
 from twins.bert import split
 
@@ -67,7 +67,7 @@ def test_a_type_that_there_is_not(model):
 PROGRAM = """
 import numpy as np
 from mlcore.seq.bert import BertModel
-from mlcore.seq.bert._inference import encoder_of
+from mlcore.seq.bert.network._inference import encoder_of
 from support.bert import random_batch, random_model
 model = random_model(BertModel, hidden_size=42, num_attention_heads=3, intermediate_size=77)
 batch = random_batch(np.random.default_rng(1), [5, 17, 1, 40, 2, 33], model.config)

@@ -174,7 +174,7 @@ def test_a_run_that_is_gone_on_with_is_the_same(tmp_path, by_steps):
 
 def stop_after(model, X, X_val, n_batches):
     """Fit, and interrupt it at a batch."""
-    import mlcore.seq.bert._pretraining as module
+    import mlcore.seq.bert.pretraining._training as module
 
     step, seen = module.train_step, []
 

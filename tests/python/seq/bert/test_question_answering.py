@@ -13,7 +13,7 @@ from mlcore.metrics import squad_score
 from mlcore.metrics._answers import answer_f1
 from mlcore.nn import no_grad
 from mlcore.seq.bert import AnswerSpan, BertQuestionAnswering
-from mlcore.seq.bert._best_spans import WindowScores, best_spans
+from mlcore.seq.bert.spans._best_spans import WindowScores, best_spans
 
 pytest.importorskip("tokenizers", reason="the extra nlp is not installed")
 

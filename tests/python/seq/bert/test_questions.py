@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlcore.seq.bert._questions import Answer, read_questions
+from mlcore.seq.bert.spans._questions import Answer, read_questions
 
 SQUAD2 = Path(__file__).parents[5] / "shared/data/qa/squad2_dev_half.json.xz"
 

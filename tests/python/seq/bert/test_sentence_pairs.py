@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from mlcore.seq.bert import BertTokenizer
-from mlcore.seq.bert._documents import Corpus, corpus_of, read_documents, warn_of_repeated
-from mlcore.seq.bert._masking import IGNORED, Masking
-from mlcore.seq.bert._pieces import Pieces, offsets_of
-from mlcore.seq.bert._pretraining_batches import PretrainingBatches
-from mlcore.seq.bert._sentence_pairs import IS_NEXT, IS_RANDOM, draw_pairs, draw_texts, longest_sentence
+from mlcore.seq.bert.pretraining._batches import PretrainingBatches
+from mlcore.seq.bert.pretraining._documents import Corpus, corpus_of, read_documents, warn_of_repeated
+from mlcore.seq.bert.pretraining._masking import IGNORED, Masking
+from mlcore.seq.bert.pretraining._sentence_pairs import IS_NEXT, IS_RANDOM, draw_pairs, draw_texts, longest_sentence
+from mlcore.seq.bert.tokens._pieces import Pieces, offsets_of
 
 CLS, SEP, MASK, V = 2, 3, 4, 100_000
 

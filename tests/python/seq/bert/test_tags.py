@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcore.seq.bert import BertTokenizer
-from mlcore.seq.bert._tags import NO_LABEL, pieces_of_texts, pieces_of_words, read_tags, read_words, windows_of_words
+from mlcore.seq.bert.spans._tags import (
+    NO_LABEL,
+    pieces_of_texts,
+    pieces_of_words,
+    read_tags,
+    read_words,
+    windows_of_words,
+)
 from support.bert import small_vocabulary
 
 pytest.importorskip("tokenizers", reason="the extra nlp is not installed")

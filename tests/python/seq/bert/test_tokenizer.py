@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcore.seq.bert import BertTokenizer
-from mlcore.seq.bert._pieces import longest_first
+from mlcore.seq.bert.tokens._pieces import longest_first
 from mlcore.text import SubwordTokenizer
 
 tokenizers = pytest.importorskip("tokenizers", reason="the extra nlp is not installed")
@@ -203,8 +203,8 @@ def test_a_text_has_the_same_tokens_in_any_batch_and_for_any_n_jobs(tokenizer, m
     alone = [tokenizer.encode([text], keep=["words", "spans"]) for text in texts]
     for name in ("words", "spans"):
         assert np.array_equal(np.concatenate([getattr(a, name) for a in alone]), getattr(expected, name))
-    monkeypatch.setattr("mlcore.seq.bert._cutting._CHUNK", 777)
-    monkeypatch.setattr("mlcore.seq.bert._cutting._FEW", 0)
+    monkeypatch.setattr("mlcore.seq.bert.tokens._cutting._CHUNK", 777)
+    monkeypatch.setattr("mlcore.seq.bert.tokens._cutting._FEW", 0)
     for n_jobs in (None, 1, 2, 8):
         for keep in ((), ("words",), ("words", "spans")):
             found = tokenizer.encode(texts, n_jobs=n_jobs, keep=keep)
@@ -224,7 +224,7 @@ def test_no_text_is_an_empty_batch(tokenizer):
 
 
 def test_a_text_longer_than_a_chunk(tokenizer, monkeypatch):
-    monkeypatch.setattr("mlcore.seq.bert._cutting._CHUNK", 5000)
+    monkeypatch.setattr("mlcore.seq.bert.tokens._cutting._CHUNK", 5000)
     batch = tokenizer.encode(["x", "the " * 2000, "x", "cat"]).batch
     assert batch.lengths.tolist() == [3, 2002, 3, 3]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcore.seq.bert import BertTokenizer
-from mlcore.seq.bert._best_spans import WindowScores, best_spans, best_threshold
-from mlcore.seq.bert._windows import piece_spans, question_windows, windows_over
+from mlcore.seq.bert.spans._best_spans import WindowScores, best_spans, best_threshold
+from mlcore.seq.bert.tokens._windows import piece_spans, question_windows, windows_over
 from support.bert import small_vocabulary
 
 pytest.importorskip("tokenizers", reason="the extra nlp is not installed")
