@@ -194,6 +194,8 @@ def use_model(model):
         _use_sequences(model)
     elif isinstance(model, mlcore.BertEncoder):
         _use_encoder(model)
+    elif isinstance(model, mlcore.BertPretrainer):
+        _use_pretrainer(model)
     elif isinstance(model, mlcore.BertTokenClassifier | mlcore.BertQuestionAnswering):
         _use_spans(model)
     elif isinstance(model, mlcore.Phrases):
@@ -368,6 +370,16 @@ def _use_encoder(model):
         except ValueError as error:
             if "fill_mask" not in str(error):
                 raise
+
+
+def _use_pretrainer(model):
+    if not hasattr(model, "module_"):
+        return
+    try:
+        assert "masked_loss" in model.evaluate([DOCUMENTS, DOCUMENTS[::-1]])
+    except ValueError as error:  # a vocabulary may know none of the words, and positions be few
+        if not any(part in str(error) for part in ("nothing to mask", "no [MASK]", "must be at least 8")):
+            raise
 
 
 def _use_spans(model):
