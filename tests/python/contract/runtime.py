@@ -77,13 +77,16 @@ def fork_after_use(name: str) -> None:
     X, _ = typical(name, case(name).n_parallel)
 
     def work() -> None:
-        signal.alarm(30)  # ends the process where it hangs
         if kind(name) != "vectors":
             assert fingerprint(model.set_params(n_jobs=2), X) == expected, "the parent's model"
         found = fitted(name, 2)[1]
         assert found == expected or not case(name).same_bits_by_n_jobs, "a fit in the child gives other bits"
 
-    assert in_child(work) == 0, "see the child's error in stderr"
+    def work_in_child() -> None:
+        signal.alarm(30)  # ends the process where it hangs
+        work()
+
+    assert in_child(work_in_child) == 0, "see the child's error in stderr"
     work()
 
 
