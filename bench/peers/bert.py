@@ -36,7 +36,7 @@ PARTS = ("tokens", "encode", "latency", "train", "growth", "memory")
 SHARES = {"sst2": 1000, "trec": 700, "20news": 300}
 """Texts of each data set: most are short, as those that sentence vectors are made of."""
 MAX_LENGTH = 256
-DTYPES = ("float32", "int8")
+DTYPES = ("float32", "bfloat16", "int8")
 BATCH = 32
 """Texts of a batch of the other libraries."""
 CLS, SEP, MASK = 101, 102, 103
