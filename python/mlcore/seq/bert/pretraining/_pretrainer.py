@@ -119,9 +119,11 @@ class BertPretrainer(Pretraining):
     Examples
     --------
     >>> from mlcore.seq.bert import BertPretrainer
-    >>> documents = [[f"the {a} sees a {b}", f"then the {b} runs"] for a in ("cat", "dog") for b in ("bird", "fox")]
+    >>> animals, verbs, places = ("cat", "dog", "fox"), ("sits", "runs", "eats", "hides"), ("tree", "barn", "pond")
+    >>> facts = [(a, v, p) for a in animals for v in verbs for p in places]
+    >>> documents = [[f"the {a} {v} at the {p}", f"then it {v} near the {p}, says the {a}"] for a, v, p in facts]
     >>> sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    >>> model = BertPretrainer(config=sizes, max_steps=150, learning_rate=5e-3, random_state=0).fit(documents * 20)
+    >>> model = BertPretrainer(config=sizes, max_steps=150, learning_rate=5e-3, random_state=0).fit(documents)
     >>> model.score(documents) > -2  # log p of masked tokens
     True
     """
