@@ -72,12 +72,13 @@ void BertEncoder::pool(const RunContext& ctx, const TokenSequences& tokens, Sequ
                        float* y) const {
     embeddings_.check(tokens);
     const std::size_t d = width();
+    const bool only_first = pooling == SequencePooling::first;
     const auto embed = [&](std::size_t first, std::size_t last, float* x) {
         embeddings_.apply(ctx, tokens, first, last, x);
     };
     const auto reduce = [&](std::size_t first, std::size_t last, const float* x) {
         for (std::size_t b = first; b < last; ++b) {
-            const auto n = static_cast<std::size_t>(tokens.offsets[b + 1] - tokens.offsets[b]);
+            const auto n = only_first ? 1 : static_cast<std::size_t>(tokens.offsets[b + 1] - tokens.offsets[b]);
             float* to = y + b * d;
             switch (pooling) {
             case SequencePooling::mean:
@@ -94,7 +95,7 @@ void BertEncoder::pool(const RunContext& ctx, const TokenSequences& tokens, Sequ
             x += n * d;
         }
     };
-    layers_.apply(ctx, tokens.offsets, embed, nullptr, reduce);
+    layers_.apply(ctx, tokens.offsets, embed, nullptr, reduce, only_first);
 }
 
 } // namespace mlcore::nn

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace mlcore::nn {
@@ -42,6 +44,7 @@ struct TransformerEncoder::Angles {
 struct TransformerEncoder::Part {
     std::size_t n = 0;                 // rows
     std::vector<std::int64_t> offsets; // of its sequences, from 0
+    bool only_first = false;           // of each sequence, when the last layer has read all rows
     const Angles* angles = nullptr;
     const std::int64_t* places = nullptr;
     float *x = nullptr, *normed = nullptr, *mixed = nullptr; // (n, d)
@@ -96,7 +99,8 @@ void TransformerEncoder::apply(const RunContext& ctx, const float* x, std::span<
 }
 
 void TransformerEncoder::apply(const RunContext& ctx, std::span<const std::int64_t> offsets, const SequenceRows& make,
-                               float* y, const SequenceRows& take) const {
+                               float* y, const SequenceRows& take, bool only_first) const {
+    MLCORE_CHECK(!(y && only_first), "either all rows are kept or the first of each sequence");
     const Sequences sequences{offsets.data(), offsets.size() - 1};
     const std::size_t n_rows = sequences.n_rows();
     if (n_rows == 0) return;
@@ -109,6 +113,7 @@ void TransformerEncoder::apply(const RunContext& ctx, std::span<const std::int64
         Part part;
         for (std::size_t b = bounds[p]; b <= bounds[p + 1]; ++b) part.offsets.push_back(offsets[b] - first);
         part.n = static_cast<std::size_t>(part.offsets.back());
+        part.only_first = only_first;
         part.angles = &angles;
         part.places = rotary_ ? angles.places.data() + first : nullptr;
         Scratch<float> room(part.n * a_row);
@@ -134,8 +139,8 @@ void TransformerEncoder::apply(const RunContext& ctx, std::span<const std::int64
     parallel_tasks(ctx, n_parts, ns / static_cast<double>(n_parts), run_part);
 }
 
-/// mixed = attention, from the queries, keys and values in `wide`.
-void TransformerEncoder::attend(const RunContext& ctx, const Part& part) const {
+/// mixed = attention, from the queries, keys and values in `wide`; of all rows, or (sequences, d) of the first ones.
+void TransformerEncoder::attend(const RunContext& ctx, const Part& part, bool only_first) const {
     const std::size_t depth = d_ / n_heads_;
     const auto heads = [&](auto* data, std::size_t row) {
         using T = std::remove_pointer_t<decltype(data)>;
@@ -156,12 +161,33 @@ void TransformerEncoder::attend(const RunContext& ctx, const Part& part) const {
     a.v = heads(fused + 2 * d_, 3 * d_);
     a.query_offsets = a.key_offsets = part.offsets.data();
     a.scale = 1 / std::sqrt(static_cast<float>(depth));
+    std::vector<std::int64_t> places; // of the queries of each sequence
+    if (only_first) {
+        places.resize(a.batch + 1);
+        std::iota(places.begin(), places.end(), 0);
+        gather_first(part, fused, 3 * d_, part.normed);
+        a.n_queries = a.batch;
+        a.q = heads(static_cast<const float*>(part.normed), d_);
+        a.query_offsets = places.data();
+    }
     attention(ctx, a, heads(part.mixed, d_), nullptr);
 }
 
+/// to (sequences, d): the first d entries of the first row of each sequence. Rows of `from`, which `to` may be, are
+/// `row` apart.
+void TransformerEncoder::gather_first(const Part& part, const float* from, std::size_t row, float* to) const {
+    for (std::size_t b = 0; b + 1 < part.offsets.size(); ++b)
+        std::memmove(to + b * d_, from + static_cast<std::size_t>(part.offsets[b]) * row, d_ * sizeof(float));
+}
+
 void TransformerEncoder::run_layers(const RunContext& ctx, const Part& part) const {
-    const std::size_t n = part.n;
-    const MatrixView<float> X = row_major(part.x, n, d_);
+    std::size_t n = part.n;
+    MatrixView<float> X = row_major(part.x, n, d_);
+    const auto keep_first = [&] {
+        gather_first(part, part.x, d_, part.x);
+        n = part.offsets.size() - 1;
+        X = row_major(part.x, n, d_);
+    };
     /// x = x + f(norm(x)) or norm(x + f(x)): f(input) adds to x.
     const auto sublayer = [&](const NormLayer& norm, auto&& f) {
         if (norm_first_) norm.apply(ctx, part.x, n, part.normed, part.statistics);
@@ -171,7 +197,9 @@ void TransformerEncoder::run_layers(const RunContext& ctx, const Part& part) con
     for (const Layer& layer : layers_) {
         sublayer(layer.norm1, [&](MatrixView<const float> input) {
             layer.self_in.apply(ctx, input, row_major(part.wide, n, 3 * d_));
-            attend(ctx, part);
+            const bool only_first = part.only_first && &layer == &layers_.back();
+            attend(ctx, part, only_first);
+            if (only_first) keep_first();
             layer.self_out.apply(ctx, row_major<const float>(part.mixed, n, d_), X, linalg::Activation::identity, X);
         });
         sublayer(layer.norm2, [&](MatrixView<const float> input) {
@@ -180,6 +208,7 @@ void TransformerEncoder::run_layers(const RunContext& ctx, const Part& part) con
             layer.linear2.apply(ctx, hidden, X, linalg::Activation::identity, X);
         });
     }
+    if (part.only_first && layers_.empty()) keep_first();
     if (has_final_norm_) final_norm_.apply(ctx, part.x, n, part.x, part.statistics);
 }
 

@@ -56,9 +56,11 @@ class TransformerEncoder {
     void apply(const RunContext& ctx, const float* x, std::span<const std::int64_t> offsets, float* y) const;
 
     /// The same for rows that `make` writes and `take` gets, while they are in cache; both are called from several
-    /// threads at a time, once for each sequence. Rows are kept in y (N, d) unless it is nullptr.
+    /// threads at a time, once for each sequence. Rows are kept in y (N, d) unless it is nullptr. only_first: `take`
+    /// gets the first row of each sequence alone, (last - first, d), and most of the last layer is spared; y is nullptr
+    /// and no sequence empty then.
     void apply(const RunContext& ctx, std::span<const std::int64_t> offsets, const SequenceRows& make, float* y,
-               const SequenceRows& take) const;
+               const SequenceRows& take, bool only_first = false) const;
 
   private:
     struct Layer {
@@ -70,7 +72,8 @@ class TransformerEncoder {
 
     std::vector<std::size_t> cut(const RunContext& ctx, std::span<const std::int64_t> offsets) const;
     void run_layers(const RunContext& ctx, const Part& part) const;
-    void attend(const RunContext& ctx, const Part& part) const;
+    void attend(const RunContext& ctx, const Part& part, bool only_first) const;
+    void gather_first(const Part& part, const float* from, std::size_t row, float* to) const;
 
     std::size_t d_ = 0, n_heads_ = 1, hidden_ = 0, n_weights_ = 0;
     bool norm_first_ = false, has_final_norm_ = false, rotary_ = false;

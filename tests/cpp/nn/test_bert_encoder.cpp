@@ -140,6 +140,12 @@ TEST(a_sequence_has_the_same_bits_in_any_batch) {
             encoder.pool(parallel.context, tokens.one(b).view(), pooling, true, each.data() + b * d);
         CHECK(all == each);
         CHECK(all == many);
+        for (std::size_t b = 0; pooling == SequencePooling::first && b < tokens.n_sequences(); ++b) {
+            std::vector<float> first(d);
+            encoder.pool(serial.context, tokens.view(), pooling, false, all.data());
+            std::copy_n(together.begin() + tokens.offsets[b] * static_cast<std::int64_t>(d), d, first.begin());
+            CHECK(std::equal(first.begin(), first.end(), all.begin() + static_cast<std::ptrdiff_t>(b * d)));
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 #include "nn/encoder_twin.hpp"
 #include "nn/inference/transformer_encoder.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -61,5 +63,42 @@ TEST(a_sequence_has_the_same_bits_in_any_batch) {
             encoder.apply(parallel.context, x.data() + at, one, alone.data() + at);
         }
         CHECK(together == alone);
+    }
+}
+
+TEST(first_rows_alone_have_the_same_bits) {
+    // Sequences that fill several parts, one part, and a part with its neighbours; queries of more than one panel.
+    for (const std::vector<std::int64_t>& bounds :
+         {std::vector<std::int64_t>{0, 1}, {0, 1, 2, 3}, {0, 700}, {0, 5, 6, 90, 230, 237, 700, 900}}) {
+        const std::size_t n = bounds.size() - 1, rows = static_cast<std::size_t>(bounds.back());
+        const auto x = random_values(rows * d, 78);
+        const auto make = [&](std::size_t first, std::size_t last, float* to) {
+            std::copy(x.data() + static_cast<std::size_t>(bounds[first]) * d,
+                      x.data() + static_cast<std::size_t>(bounds[last]) * d, to);
+        };
+        for (const bool norm_first : {false, true})
+            for (const Precision precision : {Precision::float32, Precision::bfloat16, Precision::int8}) {
+                const Network network(norm_first, norm_first);
+                EncoderWeights weights = network.weights();
+                for (EncoderLayerWeights& layer : weights.layers) layer.precisions.fill(precision);
+                for (const bool has_layers : {true, false}) {
+                    if (!has_layers) weights.layers.clear();
+                    for (const int threads : {1, 3}) {
+                        StandaloneRun run(threads);
+                        const TransformerEncoder encoder(run.context, weights);
+                        std::vector<float> all(rows * d), first(n * d), expected;
+                        encoder.apply(run.context, x.data(), bounds, all.data());
+                        const auto take = [&](std::size_t begin, std::size_t end, const float* from) {
+                            std::copy(from, from + (end - begin) * d, first.data() + begin * d);
+                        };
+                        encoder.apply(run.context, bounds, make, nullptr, take, true);
+                        for (std::size_t b = 0; b < n; ++b) {
+                            const float* row = all.data() + static_cast<std::size_t>(bounds[b]) * d;
+                            expected.insert(expected.end(), row, row + d);
+                        }
+                        CHECK(first == expected);
+                    }
+                }
+            }
     }
 }
