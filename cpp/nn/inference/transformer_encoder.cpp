@@ -71,10 +71,9 @@ TransformerEncoder::TransformerEncoder(const RunContext& ctx, const EncoderWeigh
 }
 
 /// Where parts begin among the sequences, and the end: whole sequences, of like numbers of rows, as many parts for each
-/// thread.
-std::vector<std::size_t> TransformerEncoder::cut(const RunContext& ctx, std::span<const std::int64_t> offsets) const {
+/// of so many threads.
+std::vector<std::size_t> TransformerEncoder::cut(std::size_t threads, std::span<const std::int64_t> offsets) const {
     const std::size_t n_rows = static_cast<std::size_t>(offsets.back()), n = offsets.size() - 1;
-    const auto threads = static_cast<std::size_t>(ctx.n_threads);
     const auto divided = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
     const std::size_t wanted = divided(n_rows, threads * divided(n_rows, threads * rows_of_part));
     std::vector<std::size_t> bounds{0};
@@ -105,8 +104,7 @@ void TransformerEncoder::apply(const RunContext& ctx, std::span<const std::int64
     const std::size_t n_rows = sequences.n_rows();
     if (n_rows == 0) return;
     const Angles angles(rotary_ ? sequences : Sequences{offsets.data(), 0}, d_ / n_heads_, rotary_base_);
-    const std::vector<std::size_t> bounds = cut(ctx, offsets);
-    const std::size_t n_parts = bounds.size() - 1;
+    std::vector<std::size_t> bounds = cut(static_cast<std::size_t>(ctx.n_threads), offsets);
     const std::size_t a_row = (y ? 2 : 3) * d_ + std::max(3 * d_, hidden_) + 2;
     const auto run_part = [&](std::size_t p, int) {
         const std::int64_t first = offsets[bounds[p]];
@@ -128,13 +126,17 @@ void TransformerEncoder::apply(const RunContext& ctx, std::span<const std::int64
         run_layers(ctx, part);
         take(bounds[p], bounds[p + 1], part.x);
     };
-    // Parts are dealt out, unless threads would wait long for the one that has the largest: they then share products.
+    // Parts are dealt out, unless threads would wait long for the one that has the largest: they then share the
+    // products of parts as large as those of one thread.
     std::int64_t largest = 0;
-    for (std::size_t p = 0; p < n_parts; ++p) largest = std::max(largest, offsets[bounds[p + 1]] - offsets[bounds[p]]);
+    for (std::size_t p = 0; p + 1 < bounds.size(); ++p)
+        largest = std::max(largest, offsets[bounds[p + 1]] - offsets[bounds[p]]);
     if (static_cast<double>(largest) * ctx.n_threads > 1.25 * static_cast<double>(n_rows)) {
-        for (std::size_t p = 0; p < n_parts; ++p) run_part(p, 0);
+        bounds = cut(1, offsets);
+        for (std::size_t p = 0; p + 1 < bounds.size(); ++p) run_part(p, 0);
         return;
     }
+    const std::size_t n_parts = bounds.size() - 1;
     const double ns = ns_a_weight * static_cast<double>(n_weights_) * static_cast<double>(n_rows);
     parallel_tasks(ctx, n_parts, ns / static_cast<double>(n_parts), run_part);
 }

@@ -70,7 +70,7 @@ class TransformerEncoder {
     struct Angles;
     struct Part;
 
-    std::vector<std::size_t> cut(const RunContext& ctx, std::span<const std::int64_t> offsets) const;
+    std::vector<std::size_t> cut(std::size_t threads, std::span<const std::int64_t> offsets) const;
     void run_layers(const RunContext& ctx, const Part& part) const;
     void attend(const RunContext& ctx, const Part& part, bool only_first) const;
     void gather_first(const Part& part, const float* from, std::size_t row, float* to) const;

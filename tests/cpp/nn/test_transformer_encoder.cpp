@@ -102,3 +102,27 @@ TEST(first_rows_alone_have_the_same_bits) {
             }
     }
 }
+
+TEST(many_short_and_empty_sequences) {
+    const Network network(false, false);
+    StandaloneRun serial(1), parallel(3);
+    const TransformerEncoder encoder(serial.context, network.weights());
+    std::vector<std::vector<std::int64_t>> all_bounds{
+        {0}, {0, 0}, {0, 0, 0, 400, 400, 400}, {0, 400, 400}, {0, 0, 1, 1, 2, 2}, {0}};
+    for (std::int64_t b = 1; b <= 20000; ++b) all_bounds.back().push_back(b);
+    for (const auto& bounds : all_bounds) {
+        const std::size_t rows = static_cast<std::size_t>(bounds.back());
+        const auto x = random_values(rows * d, 79);
+        std::vector<float> one(rows * d), many(rows * d);
+        encoder.apply(serial.context, x.data(), bounds, one.data());
+        encoder.apply(parallel.context, x.data(), bounds, many.data());
+        CHECK(one == many);
+        if (bounds.size() < 20000) continue;
+        for (const std::size_t b : {0, 319, 320, 19999}) {
+            const std::vector<std::int64_t> alone{0, 1};
+            std::vector<float> y(d);
+            encoder.apply(serial.context, x.data() + b * d, alone, y.data());
+            CHECK(std::equal(y.begin(), y.end(), one.begin() + static_cast<std::ptrdiff_t>(b * d)));
+        }
+    }
+}
