@@ -18,7 +18,7 @@ from mlcore.seq.bert import (
     BertForTokenClassification,
     BertModel,
 )
-from mlcore.seq.bert import _folder as folder_module
+from mlcore.seq.bert.network import _folder as folder_module
 from support.bert import needs_minilm, packaged_minilm, random_batch, random_model
 
 HEADS = [name for name in bert.__all__ if name.startswith("BertFor") and not name.endswith("Output")]
