@@ -136,7 +136,8 @@ def test_labels_that_do_not_do():
         ([np.nan, *range(23)], ValueError, "NaN"),
         ([None, *LABELS[1:]], ValueError, "Unknown label type"),
         (np.linspace(0, 1, 24), ValueError, "Unknown label type: continuous"),
-        (np.column_stack([LABELS, LABELS]), ValueError, "1d array"),
+        (np.column_stack([LABELS, LABELS]), ValueError, "multilabel=True takes them"),
+        ([["a", "b"], []] * 12, ValueError, "multilabel=True takes them"),
         (np.array(["a", 1] * 12, object), TypeError, "must be of one type"),
     ):
         with pytest.raises(error, match=message):

@@ -9,7 +9,15 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import mlcore
 from mlcore.nn import optim
-from mlcore.seq.bert import BertClassifier, BertConfig, BertForMaskedLM, BertModel, BertRegressor, BertTokenizer
+from mlcore.seq.bert import (
+    BertClassifier,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    BertRegressor,
+    BertTokenClassifier,
+    BertTokenizer,
+)
 from mlcore.seq.bert._rates import depth_of, freeze_up_to, frozen_depth, parameter_groups
 from mlcore.seq.bert.finetuning._batches import Rows, TextBatches
 from mlcore.text import SubwordTokenizer
@@ -358,8 +366,26 @@ def test_labels_of_a_folder_need_not_be_sorted(tmp_path):
     network = random_model(mlcore.seq.bert.BertForSequenceClassification, vocab_size=71, num_labels=1)
     with pytest.raises(ValueError, match="two classes or more"):
         BertClassifier.from_pretrained(folder_of(tmp_path, network))
-    with pytest.raises(ValueError, match="missing"):
-        BertClassifier.from_pretrained(folder_of(tmp_path, random_model(BertModel, vocab_size=71)))
+
+
+def test_a_folder_with_another_head_is_refused(tmp_path):
+    encoder, texts, words = (
+        folder_of(tmp_path / name, random_model(getattr(mlcore.seq.bert, name), vocab_size=71))
+        for name in ("BertModel", "BertForSequenceClassification", "BertForTokenClassification")
+    )
+    with pytest.raises(ValueError, match=r"holds a BertModel, .*BertClassifier\(model=folder\)\.fit\(X, y\)"):
+        BertClassifier.from_pretrained(encoder)
+    with pytest.raises(ValueError, match=r"reads a BertForTokenClassification"):
+        BertTokenClassifier.from_pretrained(texts)  # whose last layer has the same name and may have the same shape
+    with pytest.raises(ValueError, match=r"holds a BertForTokenClassification"):
+        BertClassifier.from_pretrained(words)
+    for said in (["BertForEmotions"], None):  # a class of somebody's own says nothing: the weights decide
+        for folder in (texts, encoder):
+            config = json.loads((folder / "config.json").read_text())
+            (folder / "config.json").write_text(json.dumps({**config, "architectures": said}))
+        assert len(BertClassifier.from_pretrained(texts).classes_) == 2
+    with pytest.raises(ValueError, match="missing: classifier"):
+        BertClassifier.from_pretrained(encoder)
 
 
 def test_nothing_is_written_before_a_fit(tmp_path):

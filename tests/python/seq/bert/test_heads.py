@@ -304,5 +304,7 @@ def test_labels_are_by_keyword():
         model.loss(batch["input_ids"], np.zeros(N, int), offsets=batch["offsets"])
     with pytest.raises(TypeError, match="labels"):
         model.loss(**batch)
+    with pytest.raises(TypeError, match=r"BertForMaskedLM got an unexpected argument 'labels': loss\("):
+        model(**batch, labels=np.zeros(N, int))
     with pytest.raises(TypeError, match="token_types"):
         model(batch["input_ids"], token_types=np.zeros(N, int), offsets=batch["offsets"])

@@ -142,6 +142,7 @@ def test_without_answers_there_is_nothing_to_learn_from():
     [
         ("Who?", None, TypeError, "must be a dict as in a file of SQuAD"),
         (["Who?"], None, TypeError, "entry 0 is 'Who"),
+        (("Who?", "Ann."), None, TypeError, r"a single pair goes into a list, \[\(question, context\)\]"),
         (None, None, TypeError, "of type 'NoneType'"),
         ([("a", "b", "c")], None, TypeError, "list of pairs"),
         ([("a", None)], None, ValueError, "entry 0 of the contexts of X is missing"),

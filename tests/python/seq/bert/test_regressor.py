@@ -64,7 +64,7 @@ def test_targets_that_do_not_do():
     for y, message in (
         (None, "requires y to be passed"),
         (Y[:-1], "inconsistent numbers of samples"),
-        (["a"] * 24, "could not convert"),
+        (["a"] * 24, "y of BertRegressor must hold numbers: could not convert"),
         (np.r_[np.nan, Y[1:]], "NaN"),
         (np.r_[np.inf, Y[1:]], "infinity"),
         (Y.reshape(24, 1, 1), "dim"),

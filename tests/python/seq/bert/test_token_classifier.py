@@ -201,6 +201,7 @@ def test_sentences_without_words_are_no_harm():
         ([["a", "b"]], [["O"]], ValueError, "sentence 0 of X has 2 words and 1 tags"),
         ([["a", "b"]], None, ValueError, "requires y to be passed"),
         (["a b"], [["O", "x"]], TypeError, "split it first"),
+        ([["a", "b"]], ["O x"], TypeError, "lists of tags, one for each word, got a str"),
         ([["a", "b"]], [["O", 1]], TypeError, "all str or all int"),
     ],
 )

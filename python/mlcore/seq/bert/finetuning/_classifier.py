@@ -25,7 +25,7 @@ from mlcore.seq.bert.finetuning._class_labels import (
     with_class_labels,
     with_reach,
 )
-from mlcore.seq.bert.finetuning._label_sets import read_label_sets, read_sets
+from mlcore.seq.bert.finetuning._label_sets import holds_sets, read_label_sets, read_sets
 from mlcore.seq.bert.finetuning._sequence import BaseSequenceEstimator
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule
@@ -260,6 +260,11 @@ class BertClassifier(ClassifierMixin, BaseSequenceEstimator):  # type: ignore[mi
                 self.classes_, self._is_indicator = classes, is_indicator
             return target
         self._is_indicator = False
+        if holds_sets(y):
+            raise ValueError(
+                f"{name} of {owner} must hold one label a text, got an indicator or collections of labels: "
+                "multilabel=True takes them"
+            )
         labels = read_labels(y, owner, name)
         if reset:
             self.classes_, codes = encode_labels(labels, owner)

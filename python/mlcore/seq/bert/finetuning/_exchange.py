@@ -10,7 +10,7 @@ from mlcore.nn.training._history import History
 from mlcore.seq.bert._start import check_tokenizer
 from mlcore.seq.bert._state import BertState, Shapes, encoder_shapes, linear_shapes
 from mlcore.seq.bert.network._config import BertConfig
-from mlcore.seq.bert.network._folder import PretrainedModule
+from mlcore.seq.bert.network._folder import PretrainedModule, networks_of
 from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 
 
@@ -60,10 +60,17 @@ class HeadState(BertState):
         FileNotFoundError
             If the folder or a file is not there.
         ValueError
-            If a file is damaged, or is of a network without this head.
+            If a file is damaged, or the network has another head, or none: such a folder is where fine-tuning starts
+            from, the parameter `model`.
         """
         model = cls(**{"model": os.fspath(folder), **params})
         model._validate_params()  # type: ignore[attr-defined]
+        said, ours = networks_of(folder), cls._HEAD.__name__
+        if said and ours not in said:  # heads of two kinds have the same names
+            raise ValueError(
+                f"{os.fspath(folder)} holds a {' and '.join(said)}, from_pretrained of {cls.__name__} reads a {ours}: "
+                f"{cls.__name__}(model=folder).fit(X, y) makes one of it by fine-tuning"
+            )
         module, model.tokenizer_ = cls._HEAD.from_pretrained(folder), BertTokenizer.from_folder(folder)
         check_tokenizer(model.tokenizer_, module.config)
         model._take_labels(module)

@@ -13,6 +13,15 @@ from mlcore.text._documents import parts
 Indicator = NDArray[np.float32]
 
 
+def holds_sets(y: Any) -> bool:
+    """Whether targets are an indicator of several columns, or hold a collection of several labels, or of none."""
+    shape = getattr(y, "shape", ())
+    if len(shape) == 2:
+        return bool(shape[1] > 1)
+    is_column = isinstance(y, list | tuple) or getattr(getattr(y, "dtype", None), "kind", "") == "O"
+    return is_column and any(isinstance(labels, list | tuple | set | frozenset) and len(labels) != 1 for labels in y)
+
+
 def read_label_sets(y: Any, owner: str, name: str, known: NDArray[Any] | None) -> tuple[NDArray[Any], Indicator, bool]:
     """Return the labels that there are, which of them each text has, and whether they came as an indicator.
 

@@ -210,7 +210,12 @@ class BertRegressor(RegressorMixin, BaseSequenceEstimator):  # type: ignore[misc
         return tags
 
     def _read_target(self, y: Any, examples: list[Any], *, reset: bool, name: str) -> NDArray[Any]:  # noqa: ARG002
-        y = check_array(y, dtype=[np.float64, np.float32], ensure_2d=False, input_name=name)
+        try:
+            y = check_array(y, dtype=[np.float64, np.float32], ensure_2d=False, input_name=name)
+        except ValueError as error:
+            if "could not convert" not in str(error):
+                raise
+            raise ValueError(f"{name} of {type(self).__name__} must hold numbers: {error}") from error
         target = np.ascontiguousarray(y, np.float64).reshape(len(y), -1)
         if reset:
             self._is_1d = target.shape[1] == 1

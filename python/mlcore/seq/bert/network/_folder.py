@@ -27,6 +27,17 @@ CONFIG, WEIGHTS, INDEX, PICKLED = (
     "pytorch_model.bin",
 )
 
+NETWORKS = (
+    "BertModel",
+    "BertForPreTraining",
+    "BertForMaskedLM",
+    "BertForNextSentencePrediction",
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertForQuestionAnswering",
+)
+"""Names under `architectures` of a config, whose weights are known here."""
+
 _PREFIX = "bert."
 _PARTS = ("pooler.", "cls.predictions.", "cls.seq_relationship.", "classifier.", "qa_outputs.")
 """What not every BERT has: a file may hold more of these than the network that reads it."""
@@ -96,9 +107,7 @@ class PretrainedModule(Module):
         entries: dict[str, Any],
     ) -> Self:
         """Read a folder; `make` returns the network for a config and the names of the tensors that are there."""
-        if not folder.is_dir():
-            raise FileNotFoundError(f"there is no folder {folder}: weights are read from a folder, not downloaded")
-        values = _read_json(folder / CONFIG)
+        values = _read_config(folder)
         if "num_labels" in entries and "id2label" not in entries:
             values.pop("id2label", None)
         check_keys(entries)  # what the caller says must be known, what a file says need not be
@@ -230,6 +239,27 @@ def _with_our_names(tensors: Tensors, is_tied: bool) -> Tensors:
         if not np.array_equal(found.setdefault(first, tensor), tensor):
             raise ValueError(f"{second} differs from {first}, but {CONFIG} says that they are tied")
     return found
+
+
+def networks_of(folder: str | os.PathLike[str]) -> list[str]:
+    """Return which of `NETWORKS` a folder says that its weights are of; none where it does not say, or names another.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such folder, or it has no config or a damaged one.
+    """
+    names = _read_config(Path(folder)).get("architectures")
+    return names if isinstance(names, list) and all(name in NETWORKS for name in names) else []
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {folder}: weights are read from a folder, not downloaded "
+            "(huggingface_hub.snapshot_download downloads one and returns its path)"
+        )
+    return _read_json(folder / CONFIG)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class BertNetwork(PretrainedModule):
         self.bert = BertModel(config, add_pooling_layer)
 
     def _inputs(self, input_ids: Any, options: InputOptions) -> BertInputs:
+        if unknown := sorted(options.keys() - InputOptions.__annotations__):
+            hint = ": loss(input_ids, labels=...) takes them" if "labels" in unknown else ""
+            raise TypeError(f"{type(self).__name__} got an unexpected argument {unknown[0]!r}{hint}")
         return BertInputs(self.config, input_ids, **options)
 
 

@@ -144,7 +144,8 @@ def _rows(X: Any, who: str) -> Iterator[tuple[Any, Any, Any]]:
         elif isinstance(entry, tuple | list | np.ndarray) and len(entry) == 2:
             yield entry[0], entry[1], None
         else:
-            raise TypeError(f"{forms}; entry {i} is {entry!r:.60}")
+            hint = ": a single pair goes into a list, [(question, context)]" if isinstance(entry, str) else ""
+            raise TypeError(f"{forms}; entry {i} is {entry!r:.60}{hint}")
 
 
 def _columns(X: Any, who: str) -> Iterator[tuple[Any, Any, Any]]:

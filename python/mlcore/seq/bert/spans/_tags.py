@@ -195,6 +195,8 @@ def read_tags(y: Any, sentences: list[list[str]], *, name: str, who: str) -> lis
     TypeError, ValueError
         If they are none, or not as many as words.
     """
+    if isinstance(y, list | tuple) and any(isinstance(found, str) for found in y):
+        raise TypeError(f"{name} must be a list of lists of tags, one for each word, got a str for a sentence")
     tags = read_sequences(y, name)
     check_consistent_length(sentences, tags)
     for i, (words, found) in enumerate(zip(sentences, tags, strict=True)):
