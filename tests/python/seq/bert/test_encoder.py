@@ -59,6 +59,29 @@ def pool(rows, pooling):
     return {"mean": rows.mean(0), "cls": rows[0], "max": rows.max(0)}[pooling]
 
 
+# ---- folders ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"pooling": "cls", "normalize": True, "max_length": 9, "dtype": "int8"}])
+def test_a_saved_folder_makes_the_same_vectors(words_folder, tmp_path, options):
+    encoder = BertEncoder.from_pretrained(words_folder, **options)
+    encoder.save_pretrained(tmp_path / "new")
+    again = BertEncoder.from_pretrained(tmp_path / "new", dtype=encoder.dtype)
+    assert (again.pooling_, again.normalize_, again.max_length_) == (
+        encoder.pooling_,
+        encoder.normalize_,
+        encoder.max_length_,
+    )
+    np.testing.assert_array_equal(
+        again.transform(["a big dog", "the cat sees"]), encoder.transform(["a big dog", "the cat sees"])
+    )
+    assert again.fill_mask("a [MASK]") == encoder.fill_mask("a [MASK]")
+    BertEncoder.from_pretrained(tmp_path / "new", normalize=False).save_pretrained(tmp_path / "new")
+    assert not BertEncoder.from_pretrained(tmp_path / "new").normalize_
+    with pytest.raises(NotFittedError):
+        BertEncoder(words_folder).save_pretrained(tmp_path)
+
+
 # ---- vectors ---------------------------------------------------------------------------------------------------------
 
 
@@ -424,7 +447,7 @@ def test_masked_words(tmp_path, cls, entries):
 
 
 def test_masked_words_that_cannot_be(encoder, words_folder):
-    with pytest.raises(ValueError, match="head that tells masked words"):
+    with pytest.raises(ValueError, match="head of the masked language model"):
         encoder.fill_mask("the [MASK]")
     words = BertEncoder.from_pretrained(words_folder, max_length=6)
     for text in ("the cat", "the [mask]", ""):
@@ -511,7 +534,7 @@ def test_vectors_of_minilm(minilm):
     np.testing.assert_allclose(found[:, :6], FIRST_SIX, rtol=0, atol=1e-5)
     # 384 numbers, each off by some 1e-7, times places of 200 on average
     np.testing.assert_allclose(found.astype(float) @ np.arange(1, 385), WEIGHTED, rtol=0, atol=2e-3)
-    with pytest.raises(ValueError, match="head that tells masked words"):
+    with pytest.raises(ValueError, match="head of the masked language model"):
         minilm.fill_mask("the [MASK]")
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from mlcore._state import Flag, Int, Sizes, Spec, Text
 from mlcore.seq._attention import Attention
 from mlcore.seq.bert._state import BertState, Shapes
 from mlcore.seq.bert.encoder._read import network_of, network_shapes, read_start
-from mlcore.seq.bert.encoder._sentences import POOLINGS
+from mlcore.seq.bert.encoder._sentences import POOLINGS, SentenceOptions, write_options
 from mlcore.seq.bert.encoder._words import FilledMask, fill_mask
 from mlcore.seq.bert.network._attention import attention_of
 from mlcore.seq.bert.network._config import BertConfig
@@ -318,7 +319,7 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         TypeError
             If `text` is no str.
         ValueError
-            If `model` had no head that tells masked words, there is no mask in the text, or it lies beyond
+            If `model` had no head of the masked language model, there is no mask in the text, or it lies beyond
             `max_length_` tokens; or `top_k` is out of range.
         """
         check_is_fitted(self)
@@ -419,6 +420,35 @@ class BertEncoder(BertState, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         bert: Any = getattr(self.module_, "bert", self.module_)
         tokens = self.tokenizer_.tokens(batch.ids)
         return Attention(attention_of(bert, batch, layer, head), tokens, tokens)
+
+    # ---- folders ----
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write network, tokenizer, and how vectors are made, as `transformers` and sentence-transformers read them.
+
+        Weights are written in float32, whatever `dtype` is.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Made if it is not there. Beside config.json, model.safetensors, tokenizer.json and tokenizer_config.json it
+            gets modules.json, sentence_bert_config.json and 1_Pooling/config.json, by which :meth:`from_pretrained`
+            finds pooling, normalize and max_length again.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        OSError
+            If the folder or a file cannot be written.
+        """
+        check_is_fitted(self)
+        config = self.module_.config
+        self.module_.save_pretrained(folder)
+        self.tokenizer_.save_pretrained(folder, max_length=config.max_position_embeddings)
+        write_options(
+            SentenceOptions(Path(folder), self.pooling_, self.normalize_, self.max_length_), config.hidden_size
+        )
 
     # ---- texts to vectors --------------------------------------------------------------------------------------------
 

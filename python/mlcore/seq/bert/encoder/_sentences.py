@@ -1,8 +1,10 @@
-"""What a folder of sentence-transformers says of the way from a text to its vector."""
+"""What a folder of sentence-transformers says of the way from a text to its vector: reading and writing it."""
 
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+
+from mlcore._files import replacing
 
 POOLINGS = ("mean", "cls", "max")
 
@@ -58,6 +60,28 @@ def read_options(folder: Path) -> SentenceOptions:
         else:
             others.append(kind)
     return options._replace(others=tuple(others))
+
+
+def write_options(options: SentenceOptions, width: int) -> None:
+    """Write ``modules.json``, and what it refers to, for vectors of `width` features."""
+    modules = {"Transformer": "", "Pooling": "1_Pooling"} | ({"Normalize": "2_Normalize"} if options.normalize else {})
+    entries = [
+        {"idx": i, "name": str(i), "path": place, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, place) in enumerate(modules.items())
+    ]
+    files = {
+        "modules.json": entries,
+        "sentence_bert_config.json": {"max_seq_length": options.max_length, "do_lower_case": options.lowercase},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": width,
+            **{name: pooling == options.pooling for name, pooling in _MODES.items()},
+        },
+    }
+    for place in filter(None, modules.values()):  # sentence-transformers wants one for each module
+        (options.folder / place).mkdir(exist_ok=True)
+    with replacing(*(options.folder / name for name in files)) as opened:
+        for file, content in zip(opened, files.values(), strict=True):
+            file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
 def _prompt(config: dict[str, Any]) -> list[str]:

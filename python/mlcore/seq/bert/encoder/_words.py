@@ -57,8 +57,8 @@ def fill_mask(
     """
     if not isinstance(module, BertForMaskedLM | BertForPreTraining):
         raise ValueError(
-            "fill_mask needs a network with the head that tells masked words (cls.predictions in its weights), and "
-            "this one has none: it was made for vectors alone"
+            "fill_mask needs a network with the head of the masked language model (cls.predictions in its weights), "
+            "and this one has none: it was made for vectors alone"
         )
     check_count("top_k of fill_mask", top_k)
     parts = check_text(text, "text of fill_mask").split(MASK)
