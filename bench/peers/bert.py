@@ -240,7 +240,7 @@ def check(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def tokens_(options: Namespace) -> None:
     """Tokenising, which the other tables leave out."""
     work = texts(options.texts)
-    theirs, ours = tokenizer(), bert.BertTokenizer.from_folder(minilm())
+    theirs, ours = tokenizer(), bert.BertTokenizer.from_pretrained(minilm())
     runs = {
         "mlcore": lambda: ours.encode(work, max_length=MAX_LENGTH).batch.ids,
         "tokenizers": lambda: [e.ids for e in theirs.encode_batch(work)],

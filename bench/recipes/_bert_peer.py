@@ -111,5 +111,5 @@ def fine_tuned(kind: type, head: str, folder: Path, X: Any, y: Any, seed: int, s
         model = getattr(transformers, head).from_pretrained(made)
         train(model, start.rows, seed=seed, **{name: settings[name] for name in settings if name != "max_length"})
         model.save_pretrained(made)
-        BertTokenizer.from_folder(folder).save_pretrained(made)
+        BertTokenizer.from_pretrained(folder).save_pretrained(made)
         return kind.from_pretrained(made, max_length=settings["max_length"])

@@ -55,7 +55,7 @@ def parameter_groups(
     """Return the parameters that are not frozen, as groups of an optimizer: by depth, and by whether weights decay.
 
     Depth k of n_layers + 1 has the rate ``learning_rate * layer_decay ** (n_layers + 1 - k)``. Weights of norms and
-    biases do not decay. The first group is that of the head, whose rate is told in the history.
+    biases do not decay. The first group is that of the head, whose rate the history records.
     """
     groups: dict[tuple[int, bool], list[Any]] = {}
     for name, parameter in network.named_parameters():

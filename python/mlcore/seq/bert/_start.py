@@ -45,7 +45,7 @@ def start_of(model: Any, owner: str) -> tuple[BertModel, BertTokenizer]:
         If it is an estimator of other things.
     """
     if isinstance(model, str | os.PathLike):
-        found, tokenizer = BertModel.from_pretrained(model, new_head=True), BertTokenizer.from_folder(model)
+        found, tokenizer = BertModel.from_pretrained(model, new_head=True), BertTokenizer.from_pretrained(model)
     else:
         check_is_fitted(model)
         module = getattr(model, "module_", None)

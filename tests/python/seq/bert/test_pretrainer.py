@@ -135,7 +135,7 @@ def test_a_network_is_never_worse_than_the_frequencies():
 
 
 def test_repeated_text_is_told_of():
-    with pytest.warns(UserWarning, match="stand there before"):
+    with pytest.warns(UserWarning, match="are repeated sentences"):
         fitted(quick(), [["the same sentence", "and one more"]] * 20)
 
 
@@ -269,7 +269,7 @@ def test_folder(learned, tmp_path):
     assert names == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["BertForPreTraining"]
     text = documents(1)[0][0]
-    batch = BertTokenizer.from_folder(tmp_path).encode([text]).batch
+    batch = BertTokenizer.from_pretrained(tmp_path).encode([text]).batch
     found = BertModel.from_pretrained(tmp_path)(batch.ids, offsets=batch.offsets)
     expected = learned.module_.bert(batch.ids, offsets=batch.offsets)
     np.testing.assert_array_equal(found.last_hidden_state.data, expected.last_hidden_state.data)
@@ -318,7 +318,7 @@ def test_transformers_reads_the_folder(learned, tmp_path):
         ({"model": BertClassifier(), "config": None}, documents(5), ValueError, "not fitted"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*stand there before")
+@pytest.mark.filterwarnings("ignore:.*are repeated sentences")
 def test_bad_input(options, X, error, message):
     model = quick(**options)
     with pytest.raises(error, match=message):

@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokenizer(folder):
-    return BertTokenizer.from_folder(folder)
+    return BertTokenizer.from_pretrained(folder)
 
 
 def tokens_of(tokenizer, batch):

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokenizer(folder):
-    return BertTokenizer.from_folder(folder)
+    return BertTokenizer.from_pretrained(folder)
 
 
 def tokens_of(tokenizer, *args, **options):
@@ -285,7 +285,7 @@ def test_padding_truncation_and_markers_of_a_file_are_not_obeyed(tokenizer, tmp_
     other.enable_padding(length=4)
     other.post_processor = tokenizers.processors.TemplateProcessing(single="$A [SEP]", special_tokens=[("[SEP]", 3)])
     other.save(str(tmp_path / "tokenizer.json"))
-    found = BertTokenizer.from_folder(tmp_path)
+    found = BertTokenizer.from_pretrained(tmp_path)
     for texts in (["the cat, the cat"], ["x"]):
         assert tokens_of(found, texts) == tokens_of(tokenizer, texts)
 
@@ -299,27 +299,27 @@ def test_options_of_a_vocabulary(tmp_path):
         ({"do_lower_case": True, "strip_accents": False}, ["the", "[UNK]"]),
     ):
         path.write_text(json.dumps(options))
-        assert tokens_of(BertTokenizer.from_folder(tmp_path), ["The éte"])[0][1:-1] == tokens
+        assert tokens_of(BertTokenizer.from_pretrained(tmp_path), ["The éte"])[0][1:-1] == tokens
     for text, message in (("[1]", "must hold a dict"), ("{", "is no JSON"), ('{"do_lower_case": 1}', "true or false")):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
-            BertTokenizer.from_folder(tmp_path)
+            BertTokenizer.from_pretrained(tmp_path)
 
 
 def test_a_folder_without_a_tokenizer(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"neither tokenizer\.json nor vocab\.txt"):
-        BertTokenizer.from_folder(tmp_path)
+        BertTokenizer.from_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_text("the\ncat\n")
     with pytest.raises(ValueError, match="no vocabulary of BERT"):
-        BertTokenizer.from_folder(tmp_path)
+        BertTokenizer.from_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ValueError, match="holds no tokenizer"):
-        BertTokenizer.from_folder(tmp_path)
+        BertTokenizer.from_pretrained(tmp_path)
     tokenizers.Tokenizer(tokenizers.models.WordPiece({"[UNK]": 0}, unk_token="[UNK]")).save(
         str(tmp_path / "tokenizer.json")
     )
     with pytest.raises(ValueError, match=r"tokenizer.json: .*got none of \['\[CLS\]', '\[SEP\]'\]"):
-        BertTokenizer.from_folder(tmp_path)
+        BertTokenizer.from_pretrained(tmp_path)
 
 
 def test_the_way_to_json_and_folders_and_back(tokenizer, tmp_path):
@@ -327,7 +327,7 @@ def test_the_way_to_json_and_folders_and_back(tokenizer, tmp_path):
     expected = tokens_of(tokenizer, text)
     assert tokens_of(BertTokenizer.from_json(tokenizer.to_json()), text) == expected
     tokenizer.save_pretrained(tmp_path, max_length=64)
-    assert tokens_of(BertTokenizer.from_folder(tmp_path), text) == expected
+    assert tokens_of(BertTokenizer.from_pretrained(tmp_path), text) == expected
     options = json.loads((tmp_path / "tokenizer_config.json").read_text())
     assert options["do_lower_case"] is True
     assert options["model_max_length"] == 64
@@ -355,7 +355,7 @@ def test_a_file_that_is_no_tokenizer_of_bert(tokenizer, change, message):
 def test_lower_case_before_all_other_steps(tmp_path):
     write_vocabulary(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    cased = BertTokenizer.from_folder(tmp_path)
+    cased = BertTokenizer.from_pretrained(tmp_path)
     for tokenizer in (cased.lowercased(), BertTokenizer.from_json(cased.lowercased().to_json())):
         assert tokens_of(tokenizer, ["THE \0Cats é"])[0][1:-1] == ["the", "cat", "##s", "[UNK]"]
     assert tokens_of(cased, ["THE cats"])[0][1:-1] == ["[UNK]", "cat", "##s"]

@@ -21,7 +21,7 @@ NONE = -np.inf
 def tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vocabulary")
     (folder / "vocab.txt").write_text("\n".join(small_vocabulary()) + "\n", encoding="utf-8")
-    return BertTokenizer.from_folder(folder)
+    return BertTokenizer.from_pretrained(folder)
 
 
 # ---- windows over texts ----------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def read_start(model: Any, owner: str) -> tuple[PretrainedModule, BertTokenizer,
     if isinstance(model, str | os.PathLike):
         options = read_options(Path(model))
         module = PretrainedModule._read(options.folder, network_of, False, {})
-        tokenizer = BertTokenizer.from_folder(options.folder)
+        tokenizer = BertTokenizer.from_pretrained(options.folder)
         if options.lowercase:
             tokenizer = tokenizer.lowercased()
     else:

@@ -1,7 +1,7 @@
 """What the fine-tuned estimators share: parameters, start, training and outputs.
 
-`_start.py` says where weights come from, `_rates.py` how fast each part of them moves, `_training.py` is the loop,
-`_state.py` what a file holds, `_exchange.py` what a folder.
+`_training.py` is the loop, `_exchange.py` reads and writes folders; above this room, `_start.py` says where weights
+come from, `_rates.py` how fast each part of them moves, `_state.py` what a file holds.
 """
 
 import dataclasses
@@ -120,7 +120,7 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
     def _class_weights(self, target: Any, weight: Floats | None, *, fits: bool) -> Floats | None:  # noqa: ARG002
         """Return the weights of examples times the factors of their classes.
 
-        `fits`: they are those to train on, which tell the factors; else those to validate with.
+        `fits`: they are those to train on, which determine the factors; else those to validate with.
         """
         return weight
 

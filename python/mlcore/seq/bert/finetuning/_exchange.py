@@ -32,7 +32,7 @@ class HeadState(BertState):
         return encoder_shapes(config, add_pooling_layer=self._POOLS) | last
 
     def _take_labels(self, module: PretrainedModule) -> None:
-        """Set all fitted attributes that a network from a folder tells, and put its outputs into their order."""
+        """Set all fitted attributes that a network from a folder determines, and put its outputs into their order."""
         raise NotImplementedError
 
     def _to_export(self) -> PretrainedModule:
@@ -71,7 +71,7 @@ class HeadState(BertState):
                 f"{os.fspath(folder)} holds a {' and '.join(said)}, from_pretrained of {cls.__name__} reads a {ours}: "
                 f"{cls.__name__}(model=folder).fit(X, y) makes one of it by fine-tuning"
             )
-        module, model.tokenizer_ = cls._HEAD.from_pretrained(folder), BertTokenizer.from_folder(folder)
+        module, model.tokenizer_ = cls._HEAD.from_pretrained(folder), BertTokenizer.from_pretrained(folder)
         check_tokenizer(model.tokenizer_, module.config)
         model._take_labels(module)
         model.module_, model.history_, model.n_iter_ = module.eval(), History(), 0

@@ -1,4 +1,4 @@
-"""Where the tokens of a text look: weights of attention, which the networks themselves do not keep."""
+"""Where the tokens of a text look: attention weights, which the networks themselves do not keep."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mlcore.seq.bert.tokens._batch import BertBatch
 
 
 def attention_of(model: BertModel, batch: BertBatch, layer: int = -1, head: int | None = None) -> NDArray[np.float32]:
-    """Return the weights of attention of one sequence in one layer.
+    """Return the attention weights of one sequence in one layer.
 
     Parameters
     ----------

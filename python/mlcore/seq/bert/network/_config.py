@@ -48,7 +48,7 @@ class BertConfig:
     hidden_dropout_prob : float, default=0.1
         Of embeddings and of the output of each part, [0, 1).
     attention_probs_dropout_prob : float, default=0.1
-        Of the weights of attention, [0, 1).
+        Of the attention weights, [0, 1).
     max_position_embeddings : int, default=512
         Longest sequence.
     type_vocab_size : int, default=2

@@ -25,7 +25,7 @@ class PretrainingBatch(NamedTuple):
     offsets: Ints
     """Shape (B + 1,)."""
     labels: Ints
-    """The token that was there, -100 where none is to be told; shape (N,)."""
+    """The token that was there, -100 where none is to be predicted; shape (N,)."""
     next_sentence_label: Ints | None
     """Of pairs 0 for a true neighbour, 1 for a random one; shape (B,)."""
 

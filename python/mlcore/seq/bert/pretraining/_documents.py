@@ -22,7 +22,7 @@ The finer the better: sequences are filled with whole sentences, and no token of
 """
 
 _REPEATED = 0.2
-"""Share of the text in lines that stand there before, from which on a warning tells of it."""
+"""Share of the text in sentences that occurred before, from which on there is a warning."""
 
 Ints = NDArray[np.int64]
 
@@ -119,7 +119,7 @@ def _split(text: str) -> list[str]:
 
 
 def warn_of_repeated(documents: Sequence[Sequence[str]], who: str) -> None:
-    """Warn if much of the text is sentences that were there before.
+    """Warn if much of the text is repeated sentences.
 
     A network learns those by heart: its loss falls, or stays near that of the frequencies of tokens, without anything
     being learned of the language.
@@ -131,7 +131,7 @@ def warn_of_repeated(documents: Sequence[Sequence[str]], who: str) -> None:
         return
     most, n = max(counts.items(), key=lambda item: (len(item[0]) * (item[1] - 1), item[0]))
     warn(
-        f"{100 * repeated / total:.0f} % of {who} are sentences that stand there before; {most[:60]!r} does {n} times. "
+        f"{100 * repeated / total:.0f} % of {who} are repeated sentences; {most[:60]!r} occurs {n} times. "
         "Repeated text is learned by heart, and not much else is: leave it out",
         UserWarning,
     )

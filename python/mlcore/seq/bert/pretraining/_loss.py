@@ -32,7 +32,7 @@ def measures(network: Any, batches: Iterable[PretrainingBatch]) -> dict[str, flo
     Returns
     -------
     dict of str to float
-        "loss", "masked_loss", "masked_accuracy", and of a network that tells next sentences "next_sentence_loss" and
+        "loss", "masked_loss", "masked_accuracy", and of a network that predicts next sentences "next_sentence_loss" and
         "next_sentence_accuracy".
     """
     words, pairs = np.zeros(3), np.zeros(3)  # sum of losses, number of hits, number of all
@@ -65,13 +65,13 @@ def _sums(logits: Tensor, labels: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def write_constant(network: Any, log_frequencies: NDArray[np.float64] | None, *, sentences: bool) -> None:
-    """Let heads tell what is best without reading anything; the encoder stays.
+    """Let heads predict what is best without reading anything; the encoder stays.
 
     Parameters
     ----------
     network : BertForPreTraining or BertForMaskedLM
     log_frequencies : array (V,) or None
-        What masked tokens are told by. None: that head stays.
+        The prediction for masked tokens. None: that head stays.
     sentences : bool
         Whether a next sentence is as likely as a random one.
     """

@@ -1,4 +1,4 @@
-"""What a masked language model reads and is to tell (Devlin et al., 2019, section 3.1 and appendix A.1).
+"""What a masked language model reads and is to predict (Devlin et al., 2019, section 3.1 and appendix A.1).
 
 Of the tokens that are no markers some are chosen, each by a draw of its own. Of those 80 % are read as ``[MASK]``, 10 %
 as any token of the vocabulary and 10 % as they are: fine-tuned networks never see ``[MASK]``, so that a network that
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 IGNORED = -100
-"""The label of tokens that are not to be told."""
+"""The label of tokens that are not to be predicted."""
 
 _AS_MASK, _AS_ANY = 0.8, 0.1
 """Shares of the chosen tokens that are read as [MASK], and as any token."""

@@ -20,7 +20,7 @@ from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 
 
 class BertPretrainer(Pretraining):
-    """Pre-training of BERT [1]_: words that are masked, and which sentence follows, are told from the text around them.
+    """Pre-training of BERT [1]_: masked words, and whether a sentence follows, are predicted from the text.
 
     Fine-tuned estimators and :class:`BertEncoder` take the fitted estimator as `model`.
 
@@ -38,27 +38,27 @@ class BertPretrainer(Pretraining):
     lowercase : bool, default=True
         Whether a tokenizer that is learned turns texts into lower case without accents.
     mlm_probability : float, default=0.15
-        Share of the tokens, or of the words, that are to be told, (0, 1). Of these 80 % are masked, 10 % are replaced
-        by any token and 10 % stay as they are.
+        Share of the tokens, or of the words, that are to be predicted, (0, 1). Of these 80 % are masked, 10 % are
+        replaced by any token and 10 % stay as they are.
     whole_word : bool, default=False
         Whether the pieces of a word are masked together.
     next_sentence : bool or "auto", default="auto"
-        Whether sequences are pairs of texts, half of them neighbours, and the network also tells which. It needs
+        Whether sequences are pairs of texts, half of them neighbours, and the network also predicts which. It needs
         documents of several sentences. "auto": where at least half of the documents have several. False: sequences are
         parts of a document each.
     max_length : int, default=128
         Most tokens of a sequence, markers included, at least 8 and at most the positions of the network. Sequences are
         filled with whole sentences; sentences of more than half of it are divided.
     max_epochs : int or None, default=None
-        Times to go through the documents. None: 10, of small data as many as make 1,000 steps, at most 100.
+        Passes through the documents. None: 10, of small data as many as make 1,000 steps, at most 100.
     max_steps : int or None, default=None
-        Steps of the optimizer, in the place of `max_epochs`; the last epoch may end early.
+        Steps of the optimizer, instead of `max_epochs`; the last epoch may end early.
     batch_tokens : int or "auto", default="auto"
         Tokens of a batch. "auto": a fiftieth of all, from 256 to 4096.
     accumulate : int, default=1
         Batches that make one step together.
     learning_rate : float, default=5e-4
-        Of AdamW (0.9, 0.999, 1e-6), at its peak: it rises for the first steps in a line, then falls in a line to 0.
+        Of AdamW (0.9, 0.999, 1e-6), at its peak: it rises linearly for the first steps, then falls linearly to 0.
     warmup_ratio : float, default=0.1
         Share of the steps in which it rises, [0, 1).
     weight_decay : float, default=0.01
@@ -66,23 +66,23 @@ class BertPretrainer(Pretraining):
     max_norm : float or None, default=1.0
         Gradients of all weights together are scaled down to this Euclidean norm at most; None: they are not.
     dropout : float or None, default=None
-        Share of what is dropped while training, in the network and of the weights of attention, [0, 1). None: what the
+        Dropout rate while training, in the network and of the attention weights, [0, 1). None: what the
         config says, 0.1 as a rule.
     early_stopping : bool or "auto", default="auto"
-        Whether training stops when validation documents gain no more, and the weights of the best epoch are kept.
+        Whether training stops when validation documents improve no more, and the weights of the best epoch are kept.
         "auto": where `X_val` is given. True: `validation_fraction` is set aside if it is not.
     validation_fraction : float, default=0.1
         Share of the documents to set aside for ``early_stopping=True``.
     n_iter_no_change : int, default=10
-        Epochs without a gain before training stops.
+        Epochs without an improvement before training stops (often called patience).
     tol : float, default=1e-4
-        The least gain that counts, as a share of the entropy of the tokens.
+        The least improvement that counts, as a share of the entropy of the tokens.
     warm_start : bool, default=False
         Whether fit goes on with the network and the tokenizer of the last fit, with a new optimizer and its warm-up.
     checkpoint : str, path or None, default=None
         File to write after each epoch, for ``fit(..., resume=True)``. :func:`mlcore.save` leaves it out.
     checkpoint_every : int or None, default=None
-        Steps between, in the place of epochs.
+        Steps between two of them, instead of epochs.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, of dropout, and of pairs, masks and order, which are drawn again each epoch.
     n_jobs : int or None, default=None
@@ -94,7 +94,7 @@ class BertPretrainer(Pretraining):
     Attributes
     ----------
     module_ : BertForPreTraining or BertForMaskedLM
-        The network: the first where it tells next sentences.
+        The network: the first where it predicts next sentences.
     tokenizer_ : BertTokenizer
         What cuts texts.
     history_ : History
@@ -241,8 +241,9 @@ class BertPretrainer(Pretraining):
         Parameters
         ----------
         X : iterable of n_documents str, or of lists of str
-            A list, a generator, or a column of NumPy, pandas, polars or Arrow. A document is a list of its sentences
-            in order, or one text, which is taken apart at the ends of lines and of sentences.
+            A list, a generator, an open text file, or a column of NumPy, pandas, polars or Arrow. A document is a list
+            of its sentences in order, or one text, which is split at the ends of lines and of sentences. Of a file
+            each line is a document: split its text where blank lines lie between documents.
         y : object, default=None
             Ignored, for scikit-learn.
         X_val : as X, default=None
@@ -298,7 +299,7 @@ class BertPretrainer(Pretraining):
     # ---- how good ----
 
     def evaluate(self, X: Any) -> dict[str, float]:
-        """Return how well masked tokens and next sentences of documents are told.
+        """Return how well masked tokens and next sentences of documents are predicted.
 
         Parameters
         ----------
@@ -309,7 +310,7 @@ class BertPretrainer(Pretraining):
         -------
         dict of str to float
             "loss", "masked_loss" (mean of -log p of the masked tokens), "masked_accuracy" and, where the network
-            tells next sentences, "next_sentence_loss" and "next_sentence_accuracy".
+            predicts next sentences, "next_sentence_loss" and "next_sentence_accuracy".
 
         Raises
         ------

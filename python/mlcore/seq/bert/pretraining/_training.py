@@ -149,7 +149,7 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         return min(int(self.max_length), most)
 
     def _markers(self) -> tuple[int, ...]:
-        """Return the tokens that are never to be told."""
+        """Return the tokens that are never to be predicted."""
         found = self.tokenizer_
         return tuple(
             token for token in (found.cls, found.sep, found.unknown, found.mask, found.pad) if token is not None
@@ -257,13 +257,13 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         """Return batches to measure a network on: the same pairs and masks each time."""
         if isinstance(network, BertForPreTraining) and not corpus.could_have_neighbours:
             raise ValueError(
-                "documents to score must be two or more, and one of several sentences, as the network tells which "
+                "documents to score must be two or more, and one of several sentences, as the network predicts which "
                 f"sentence follows another; got {len(corpus.documents) - 1} of {len(corpus.sentences) - 1} together"
             )
         return list(self._batches(corpus, network, _MOST_TOKENS, shuffle=False).epoch(0, 0))
 
     def _compare_with_frequencies(self, network: PretrainedModule, batches: PretrainingBatches, log_p: Floats) -> None:
-        """Warn if the network tells masked tokens no better than their frequencies do; let it be no worse."""
+        """Warn if the network predicts masked tokens no better than their frequencies do; let it be no worse."""
         sample: list[PretrainingBatch] = []
         for batch in batches.sample():
             sample.append(batch)
@@ -278,7 +278,7 @@ class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
         )
         if not found["masked_loss"] <= (1 - _GAIN) * constant:
             warn(
-                f"{type(self).__name__} tells masked tokens no better than their frequencies do: loss "
+                f"{type(self).__name__} predicts masked tokens no better than their frequencies do: loss "
                 f"{found['masked_loss']:.4g}, that of the frequencies {constant:.4g}. More steps, another "
                 "learning_rate, or text that does not repeat itself may help",
                 ConvergenceWarning,
@@ -325,7 +325,7 @@ def _tokenizer_of(tokenizer: Any) -> BertTokenizer:
 
 
 def _has_relation(names: Collection[str]) -> bool:
-    """Whether weights of these names are those of a network that tells next sentences."""
+    """Whether weights of these names are those of a network that predicts next sentences."""
     return "cls.seq_relationship.weight" in names
 
 

@@ -68,7 +68,7 @@ class BertQuestionAnswering(BaseTokenEstimator):
         How many layers, from the lowest on, keep their weights, together with the embeddings; 0: none. "embeddings":
         those alone. "all": all layers; the head alone learns. What is frozen has no dropout.
     dropout : float or None, default=None
-        Share of what is dropped while training, in the network and before the head, [0, 1). None: what the config
+        Dropout rate while training, in the network and before the head, [0, 1). None: what the config
         says, 0.1 as a rule.
     max_length : int, default=384
         Most tokens of a question and a window of its context together, three markers included, and at most the
@@ -84,12 +84,12 @@ class BertQuestionAnswering(BaseTokenEstimator):
         training has questions without an answer, the one with the best F1 on validation questions, or 0 without any;
         else no question is left without an answer.
     max_epochs : int or None, default=None
-        Times to go through the windows. None: 3, of small data as many as make 300 steps, at most 20; from scratch 30,
+        Passes through the windows. None: 3, of small data as many as make 300 steps, at most 20; from scratch 30,
         600 and 300.
     batch_size : int, default=32
         Windows of a batch, which are of like length.
     batch_tokens : int or None, default=None
-        Tokens of a batch, in the place of `batch_size`: batches of long windows have fewer of them then.
+        Tokens of a batch, instead of `batch_size`: batches of long windows have fewer of them then.
     accumulate : int, default=1
         Batches that make one step together, with the gradient that they would have as one batch.
     learning_rate : float or None, default=None
@@ -100,18 +100,18 @@ class BertQuestionAnswering(BaseTokenEstimator):
     weight_decay : float, default=0.01
         Of AdamW; not of norms and biases.
     warmup_ratio : float, default=0.1
-        Share of all steps in which the learning rate rises, [0, 1); then it falls to 0 on a line.
+        Share of all steps in which the learning rate rises linearly, [0, 1); then it falls linearly to 0.
     max_norm : float or None, default=1.0
         Gradients of all weights together are scaled down to this Euclidean norm at most; None: they are not.
     early_stopping : bool or "auto", default="auto"
-        Whether training stops when validation questions gain no more, and the weights of the best epoch are kept.
+        Whether training stops when validation questions improve no more, and the weights of the best epoch are kept.
         "auto": where `X_val` is given. True: `validation_fraction` is set aside if it is not.
     validation_fraction : float, default=0.1
         Share of the questions to set aside for ``early_stopping=True``.
     n_iter_no_change : int, default=3
-        Epochs without a gain before training stops.
+        Epochs without an improvement before training stops (often called patience).
     tol : float, default=1e-4
-        The least gain that counts, as a share of the loss of a constant prediction, or of a score of 1.
+        The least improvement that counts, as a share of the loss of a constant prediction, or of a score of 1.
     scoring : {"loss", "score"}, default="loss"
         What validation questions are compared by: the loss, or the F1 of answers, where "auto" is a threshold of 0.
     warm_start : bool, default=False

@@ -76,7 +76,7 @@ class BertTokenizer:
     # ---- ways to make one --------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_folder(cls, folder: "str | os.PathLike[str]") -> Self:
+    def from_pretrained(cls, folder: "str | os.PathLike[str]") -> Self:
         """Read ``tokenizer.json``, or else ``vocab.txt`` with the options of ``tokenizer_config.json``.
 
         Parameters
@@ -429,7 +429,7 @@ class BertTokenizer:
         return found
 
     def save_pretrained(self, folder: "str | os.PathLike[str]", *, max_length: int = 512) -> None:
-        """Write ``tokenizer.json`` and ``tokenizer_config.json``, which `from_folder` and `transformers` read.
+        """Write ``tokenizer.json`` and ``tokenizer_config.json``, which `from_pretrained` and `transformers` read.
 
         Parameters
         ----------
