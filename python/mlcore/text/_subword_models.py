@@ -14,6 +14,9 @@ PAD, UNKNOWN, BEGIN, END, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[
 _REPEATED = 1 << 12
 """Words of a text of which the trainer is told how often a word was seen."""
 
+_LONGEST_WORD = 100
+"""Letters of a word at most: BERT reads longer ones as [UNK]."""
+
 PADS = (PAD, "<pad>", "<|padding|>")
 """What the token that fills up rows is called in files that do not say."""
 
@@ -64,7 +67,7 @@ def of_vocabulary(path: Path, *, lowercase: bool, strip_accents: bool | None) ->
         raise ValueError(f"{path} must hold each token once, got {twice!r:.80} twice")
     if missing := [token for token in (UNKNOWN, BEGIN, END) if token not in vocabulary]:
         raise ValueError(f"{path} is no vocabulary of BERT: it has no {' and no '.join(missing)}")
-    model = parts.models.WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=100)
+    model = parts.models.WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=_LONGEST_WORD)
     tokenizer = _of_bert(model, lowercase=lowercase, strip_accents=strip_accents)
     tokenizer.add_special_tokens([token for token in SPECIAL_TOKENS if token in vocabulary])
     _add_markers(tokenizer)
@@ -134,15 +137,16 @@ def _word_pieces(counts: dict[str, int], *, special_tokens: list[str], **options
 
     The trainer numbers letters within words in the order of a hash table, which is drawn by chance, and of pairs that
     are seen equally often it joins the one with the lower numbers. Here those letters are given to it as markers, which
-    it numbers first.
+    it numbers first. Words that are too long to be cut into pieces later are no help, and take long to learn from.
     """
     parts = package()
+    counts = {word: count for word, count in counts.items() if len(word) <= _LONGEST_WORD}
     letters = sorted({f"##{letter}" for word in counts for letter in word[1:]})
     tokenizer = parts.Tokenizer(parts.models.WordPiece(unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = parts.pre_tokenizers.WhitespaceSplit()
     trainer = parts.trainers.WordPieceTrainer(special_tokens=[*special_tokens, *letters], **options)
     tokenizer.train_from_iterator(_repeated(counts), trainer)
-    return parts.models.WordPiece(tokenizer.get_vocab(), unk_token=UNKNOWN, max_input_chars_per_word=100)
+    return parts.models.WordPiece(tokenizer.get_vocab(), unk_token=UNKNOWN, max_input_chars_per_word=_LONGEST_WORD)
 
 
 def _repeated(counts: dict[str, int]) -> Iterator[str]:

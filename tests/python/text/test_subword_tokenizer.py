@@ -241,6 +241,15 @@ def test_training(trained):
     assert "400" not in repr(SubwordTokenizer.train(iter(TEXTS), vocab_size=300, special_tokens=["<de>"]))
 
 
+def test_words_that_are_read_as_unknown_are_not_learned_from():
+    """To join the letters of a word takes time with the square of their number."""
+    trained = SubwordTokenizer.train([*TEXTS, "q" * 20_000, "x" * 101, "y" * 100], kind="wordpiece", min_frequency=1)
+    assert [trained.token_to_id(letter) is None for letter in "qxy"] == [True, True, False]
+    found = trained.encode("q cat " + "x" * 101 + " " + "y" * 100)
+    assert found.tokens == ["[CLS]", "[UNK]", "cat", "[UNK]", "y" * 100, "[SEP]"]
+    assert SubwordTokenizer.train(["q" * 101], kind="wordpiece").vocab_size == 5
+
+
 def test_training_is_the_same_again():
     first, second = (SubwordTokenizer.train(TEXTS, vocab_size=320, min_frequency=1) for _ in range(2))
     assert json.loads(first._json()) == json.loads(second._json())
