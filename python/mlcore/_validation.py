@@ -10,6 +10,7 @@ predicted everywhere. A weight of 0 is otherwise the same as no row (:func:`weig
 """
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -23,6 +24,9 @@ from sklearn.utils.validation import _num_samples
 from mlcore._tables import Floats
 
 Codes: TypeAlias = NDArray[np.int32]
+
+_NOTHING = ("NoneType", "NAType", "NaTType")
+"""Types of missing entries, apart from NaN."""
 
 
 def require_target(y: Any, owner: str) -> None:
@@ -71,7 +75,11 @@ def read_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
     """
     require_target(y, owner)
     y = _plain(y, owner)
+    if isinstance(y, list | tuple):  # of texts and other things NumPy would make texts
+        _check_kinds(y, owner, name)
     y = column_or_1d(check_array(y, dtype=None, ensure_2d=False, ensure_all_finite=False, input_name=name), warn=True)
+    if y.dtype == object:
+        _check_kinds(y.tolist(), owner, name)
     assert_all_finite(y, input_name=name, estimator_name=owner)
     if y.dtype.kind not in "biuU":  # these are labels whatever they hold
         try:
@@ -79,6 +87,19 @@ def read_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
         except TypeError as error:
             raise TypeError(f"labels of {owner} must be of one type: {error}") from error
     return np.asarray(y)
+
+
+def _check_kinds(y: Sequence[Any], owner: str, name: str) -> None:
+    """Raise ValueError where labels are missing, TypeError where some are texts and others are not."""
+    kinds = set(map(type, y))
+    is_mixed = any(issubclass(kind, str) for kind in kinds) and not all(issubclass(kind, str) for kind in kinds)
+    if any(kind.__name__ in _NOTHING for kind in kinds) or (
+        is_mixed and any(isinstance(label, float) and label != label for label in y)
+    ):
+        raise ValueError(f"{name} of {owner} has missing values: Input {name} contains NaN")
+    if is_mixed:
+        names = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"labels of {owner} must be of one type, got {names}")
 
 
 def _plain(y: Any, owner: str) -> Any:
@@ -96,7 +117,7 @@ def _plain(y: Any, owner: str) -> Any:
         return y.to_numpy(dtype=plain)
     categories = getattr(dtype, "categories", None)
     if categories is not None:  # a categorical column: its categories may be of an extension type again
-        return np.asarray(_plain(categories.to_series(), owner))[y.cat.codes.to_numpy()]
+        return np.asarray(_plain(categories.to_series(), owner))[np.asarray(getattr(y, "cat", y).codes)]
     return y.to_numpy()
 
 

@@ -19,6 +19,7 @@ COLUMNS = {
     "bool[pyarrow]": (pd.Series(CODES == 1, dtype="bool[pyarrow]"), "b"),
     "string[pyarrow]": (pd.Series(np.array(["no", "yes"])[CODES], dtype="string[pyarrow]"), "OU"),
     "category": (pd.Series(CODES, dtype="Int64").astype("category"), "i"),
+    "Categorical": (pd.Categorical(np.array(["no", "yes"])[CODES], categories=["yes", "never", "no"]), "OU"),
     "large": (pd.Series(2**53 + CODES, dtype="Int64"), "i"),
     "polars": (pl.Series(2**60 + CODES), "i"),
     "polars text": (pl.Series(np.array(["no", "yes"])[CODES].tolist()), "OU"),
@@ -41,11 +42,27 @@ def test_labels_keep_type_and_identity(classifier, name):
 
 
 @pytest.mark.parametrize(
-    "y", [pd.Series([1, None] * 60, dtype="Int64"), pl.Series([1, None] * 60), pd.Series(["a", None] * 60)]
+    "y",
+    [
+        pd.Series([1, None] * 60, dtype="Int64"),
+        pl.Series([1, None] * 60),
+        pl.Series(["a", None] * 60),
+        pd.Series(["a", None] * 60),
+        pd.Categorical(["a", None] * 60),
+        ["a", None] * 60,
+        ["a", np.nan] * 60,
+        ["a", pd.NA] * 60,
+    ],
 )
 def test_missing_labels_are_an_error(classifier, y):
-    with pytest.raises((ValueError, TypeError), match=r"(?i)y .*(missing|NaN)|one type|contains NaN"):
+    with pytest.raises((ValueError, TypeError), match=r"(?i)y .*(missing|NaN)|contains NaN"):
         classifier.fit(X, y)
+
+
+def test_labels_of_several_types_are_not_turned_into_texts(classifier):
+    for y in ([1, "1"] * 60, ["a", 2.5] * 60, np.array(["a", 1] * 60, dtype=object)):
+        with pytest.raises(TypeError, match="of one type"):
+            classifier.fit(X, y)
 
 
 def test_a_class_without_weight_stays_and_is_not_predicted(classifier):
