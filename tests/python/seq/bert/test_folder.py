@@ -330,6 +330,8 @@ def test_shapes_that_do_not_fit_the_config(saved, entries, message):
             lambda t: t.update({"bert.pooler.dense.bias": np.zeros(32, np.int8)}),
             "pooler.dense.bias has the type int8, which is not that of a weight$",
         ),
+        (lambda t: t.update({"bert.pooler.dense.bias": np.full(32, np.nan, np.float32)}), "pooler.dense.bias has NaN"),
+        (lambda t: t.update({"bert.pooler.dense.bias": np.full(32, 1e300)}), "numbers beyond float32$"),
         (lambda t: t.update({DECODER: t[WORDS] + 1}), f"{DECODER} differs from embeddings.word_embeddings.weight"),
         (lambda t: t.update({"cls.predictions.decoder.bias": np.ones(60, np.float32)}), "decoder.bias differs from"),
     ],

@@ -184,9 +184,11 @@ class PretrainedModule(Module):
         ]
         if problems:
             raise ValueError("; ".join(problems))
-        with no_grad():
+        with no_grad(), np.errstate(over="ignore"):
             for name in read:
                 own[name].copy_(given[name])
+                if not np.isfinite(own[name].data).all():  # all vectors would be NaN
+                    raise ValueError(f"{name} has NaN, infinity, or numbers beyond float32")
         for name in new:
             if own[name].ndim == 2:
                 init.normal_(own[name], std=self.config.initializer_range)
