@@ -71,7 +71,8 @@ def read_sequences(sequences: Any, who: str) -> list[list[Token]]:
     for i, sequence in enumerate(_items(sequences)):
         if is_missing(sequence):
             raise _missing(who, i, sequence, "[]")
-        if isinstance(sequence, str | bytes) or not hasattr(sequence, "__len__") or getattr(sequence, "ndim", 1) == 0:
+        is_row = hasattr(sequence, "__len__") and not isinstance(sequence, str | bytes | Set | Mapping)
+        if not is_row or getattr(sequence, "ndim", 1) == 0:
             hint = ": texts need a tokenizer, such as tokenizer='word'" if isinstance(sequence, str) else ""
             raise TypeError(
                 f"sequence {i} of {who} must be a list of tokens, got a value of type {type(sequence).__name__!r}{hint}"

@@ -124,6 +124,8 @@ def test_what_is_no_column_of_texts(texts, error, message):
         ([[True]], TypeError, "got a value of type 'bool'"),
         ([[2**70]], ValueError, "64 bits"),
         ([3], TypeError, "must be a list of tokens"),
+        ([{"a", "b"}], TypeError, "sequence 0 of X must be a list of tokens, got a value of type 'set'"),
+        ([{"a": 1}], TypeError, "sequence 0 of X must be a list of tokens, got a value of type 'dict'"),
         ([np.array(3)], TypeError, "must be a list of tokens"),
         (np.zeros((2, 2)), TypeError, "must be str or int"),
     ],

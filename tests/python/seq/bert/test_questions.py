@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from mlcore.seq.bert.spans._questions import Answer, read_questions
@@ -100,6 +102,9 @@ PAIRS = [("Where?", CONTEXT), ["Who?", CONTEXT]]
         ([[{"text": "in", "answer_start": 28}], ()], [[28, 30], [-1, -1]]),
         ([{"text": np.array(["in"])}, {"text": []}], [[17, 19], [-1, -1]]),
         (pd.Series(["  France\n", None]), [[21, 27], [-1, -1]]),
+        (pl.Series(["France", None]), [[21, 27], [-1, -1]]),
+        (pa.chunked_array([["France"], [None]]), [[21, 27], [-1, -1]]),
+        (pa.array([["France", "in"], []]), [[21, 27], [-1, -1]]),
     ],
 )
 def test_answers_may_stand_apart(y, spans):

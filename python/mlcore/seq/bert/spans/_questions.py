@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length
 
 from mlcore.seq._inputs import read_texts
-from mlcore.text._documents import is_missing
+from mlcore.text._documents import is_missing, parts
 
 _FORMS = (
     "{who} must be a dict as in a file of SQuAD (key 'data'), a list of its articles, a list of dicts with the keys "
@@ -115,7 +115,7 @@ def read_questions(X: Any, y: Any = None, *, who: str) -> Questions:
     if y is not None:
         if isinstance(y, str | bytes | Mapping | AbstractSet) or not isinstance(y, Iterable):
             raise TypeError(f"y of {who} must be a list of answers, got a value of type {type(y).__name__!r}")
-        found = [[] if is_missing(answers) else answers for answers in y]
+        found = [[] if is_missing(answers) else answers for part in parts(y) for answers in part]
         check_consistent_length(rows, found)
     answers = [_answers(value, f"question {i} of {who}") for i, value in enumerate(found)]
     return Questions(questions, list(numbers), context_of, answers)
