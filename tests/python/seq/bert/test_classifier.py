@@ -134,17 +134,24 @@ def test_labels_that_do_not_do():
         (LABELS[:-1], ValueError, "inconsistent numbers of samples"),
         (["a"] * len(TEXTS), ValueError, "must hold at least 2 classes for BertClassifier, got 1 class"),
         ([np.nan, *range(23)], ValueError, "NaN"),
-        ([None, *LABELS[1:]], ValueError, "Unknown label type"),
+        ([None, *LABELS[1:]], ValueError, "missing values"),
+        (["a", np.nan] * 12, ValueError, "missing values"),
+        (["a", pd.NA] * 12, ValueError, "missing values"),
+        (pd.Categorical(["a", None] * 12), ValueError, "missing values"),
         (np.linspace(0, 1, 24), ValueError, "Unknown label type: continuous"),
         (np.column_stack([LABELS, LABELS]), ValueError, "multilabel=True takes them"),
         ([["a", "b"], []] * 12, ValueError, "multilabel=True takes them"),
         (np.array(["a", 1] * 12, object), TypeError, "must be of one type"),
+        (["a", 1] * 12, TypeError, "must be of one type, got int and str"),
+        ([1, "1"] * 12, TypeError, "must be of one type, got int and str"),
     ):
         with pytest.raises(error, match=message):
             BertClassifier(**FAST).fit(TEXTS, y)
     model = BertClassifier(**FAST)
     with pytest.raises(ValueError, match=r"y_val holds classes that the model does not know: \['new'\]"):
         model.fit(TEXTS, LABELS, X_val=TEXTS[:2], y_val=["bad", "new"])
+    with pytest.raises(ValueError, match="X_val of BertClassifier must hold single texts, as those of fit, got pairs"):
+        model.fit(TEXTS, LABELS, X_val=[("a", "b")], y_val=["bad"])
     with pytest.raises(ValueError, match="got only X_val"):
         model.fit(TEXTS, LABELS, X_val=TEXTS)
     with pytest.raises(ValueError, match="resume=True needs a checkpoint"):
@@ -174,13 +181,15 @@ def test_weights_have_no_unit_and_zeros_are_no_rows():
     for unit in (2.0**-30, 2.0**30):
         model = BertClassifier(**FAST).fit(TEXTS, LABELS, weight * unit)
         np.testing.assert_array_equal(model.predict_proba(TEXTS), expected.predict_proba(TEXTS))
-    for unit in (1e-8, 1e8):
+    largest = np.finfo(float).max / weight.max()  # the sum of which overflows
+    for unit in (1e-8, 1e8, largest):
         model = BertClassifier(**FAST).fit(TEXTS, LABELS, weight * unit)
         np.testing.assert_allclose(model.predict_proba(TEXTS), expected.predict_proba(TEXTS), atol=1e-5)
     some = BertClassifier(**FAST).fit([t for t, k in zip(TEXTS, kept, strict=True) if k], LABELS[kept], weight[kept])
     np.testing.assert_array_equal(some.predict_proba(TEXTS), expected.predict_proba(TEXTS))
     plain = BertClassifier(**FAST).fit(TEXTS, LABELS).predict_proba(TEXTS)
-    np.testing.assert_array_equal(BertClassifier(**FAST).fit(TEXTS, LABELS, 3.0).predict_proba(TEXTS), plain)
+    for every in (3.0, 0.1):
+        np.testing.assert_array_equal(BertClassifier(**FAST).fit(TEXTS, LABELS, every).predict_proba(TEXTS), plain)
     assert not np.array_equal(expected.predict_proba(TEXTS), plain)
 
 
@@ -252,6 +261,9 @@ def test_several_labels_that_do_not_do():
         (INDICATOR[:, :1], ValueError, "at least 2 labels, got 1"),
         (INDICATOR[:-1], ValueError, "inconsistent"),
         ([["a", 1]] * 24, TypeError, "of one type"),
+        ([[1, "1"]] * 24, TypeError, "of one type"),
+        ([["a"], [None]] * 12, ValueError, "missing"),
+        ([[np.nan], ["a"]] * 12, ValueError, "missing"),
     ):
         with pytest.raises(error, match=message):
             model.fit(TEXTS, y)

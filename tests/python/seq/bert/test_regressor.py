@@ -68,6 +68,9 @@ def test_targets_that_do_not_do():
         (np.r_[np.nan, Y[1:]], "NaN"),
         (np.r_[np.inf, Y[1:]], "infinity"),
         (Y.reshape(24, 1, 1), "dim"),
+        ([10**400] * 24, "y of BertRegressor must hold numbers: int too large"),
+        (np.array(["2020-01-01"] * 24, "M8[D]"), "turn it into numbers"),
+        (pd.Series(pd.date_range("2020", periods=24, tz="UTC")), "turn it into numbers"),
     ):
         with pytest.raises(ValueError, match=message):
             BertRegressor(**FAST).fit(TEXTS, y)

@@ -263,8 +263,8 @@ class BaseBertEstimator(FineTuning, HeadState, BaseEstimator):  # type: ignore[m
             raise ValueError(f"X{suffix} of {name} must hold a text or more, got none")
         target = self._read_target(y, examples, reset=reset, name=f"y{suffix}")
         check_consistent_length(examples, target)
-        weight = row_weights(sample_weight, examples, name, f"sample_weight{suffix}")
-        weight = self._class_weights(target, weight, fits=fits)
+        weight = _in_range(row_weights(sample_weight, examples, name, f"sample_weight{suffix}"))
+        weight = _in_range(self._class_weights(target, weight, fits=fits))
         if (chosen := weighted_rows(weight)) is not None and weight is not None:
             examples, target, weight = _some(examples, chosen), _some(target, chosen), weight[chosen]
         return examples, target, weight
@@ -348,10 +348,15 @@ def _joined(first: Any, second: Any) -> Any:
     return np.concatenate([first, second]) if isinstance(first, np.ndarray) else first + second
 
 
+def _in_range(weight: Floats | None) -> Floats | None:
+    """Return weights times a power of two with which the largest is below 1: sums of huge ones would overflow."""
+    return None if weight is None else np.ldexp(weight, -np.frexp(weight.max())[1])
+
+
 def _relative(weight: Floats | None, n: int) -> NDArray[np.float32]:
     """Return weights with a mean of 1 (n,)."""
     if weight is None or n == 0:
         return np.ones(n, np.float32)
-    weight = weight / weight.max()  # sums of huge ones could overflow
+    weight = weight / weight.max()  # where all are the same, the mean is exactly 1 then
     relative: NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
     return relative

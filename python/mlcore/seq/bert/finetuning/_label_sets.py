@@ -57,8 +57,9 @@ def read_label_sets(y: Any, owner: str, name: str, known: NDArray[Any] | None) -
     rows = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
     flat = [label for labels in sets for label in labels]
     if flat:
-        array = np.array(flat, dtype=object if isinstance(flat[0], str) else None)
-        labels = read_labels(array, owner, name)
+        labels = read_labels(flat, owner, name)
+        if labels.dtype.kind == "U":
+            labels = np.array(flat, dtype=object)
         classes, codes = (
             (known, known_codes(labels, known, name)) if known is not None else encode_labels(labels, owner)
         )

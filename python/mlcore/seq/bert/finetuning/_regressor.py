@@ -210,12 +210,18 @@ class BertRegressor(RegressorMixin, BaseSequenceEstimator):  # type: ignore[misc
         return tags
 
     def _read_target(self, y: Any, examples: list[Any], *, reset: bool, name: str) -> NDArray[Any]:  # noqa: ARG002
+        owner = type(self).__name__
+        if getattr(getattr(y, "dtype", None), "kind", "f") in "mM":
+            raise ValueError(f"{name} of {owner} must hold numbers, got dtype {y.dtype}: turn it into numbers")
         try:
             y = check_array(y, dtype=[np.float64, np.float32], ensure_2d=False, input_name=name)
+        except (TypeError, OverflowError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{name} of {owner} must hold numbers: {error}") from error
         except ValueError as error:
             if "could not convert" not in str(error):
                 raise
-            raise ValueError(f"{name} of {type(self).__name__} must hold numbers: {error}") from error
+            raise ValueError(f"{name} of {owner} must hold numbers: {error}") from error
         target = np.ascontiguousarray(y, np.float64).reshape(len(y), -1)
         if reset:
             self._is_1d = target.shape[1] == 1

@@ -46,11 +46,16 @@ class BaseSequenceEstimator(BaseBertEstimator):
             raise ValueError(f"{who} must hold {kinds[0]}, as those of fit, got {kinds[1]}")
         return examples
 
+    def _read(self, *args: Any, fits: bool, **options: Any) -> tuple[list[Any], Any, Floats | None]:
+        found = super()._read(*args, fits=fits, **options)
+        if fits:  # before texts to validate with are read, which are to be of the same kind
+            self._takes_pairs = not isinstance(found[0][0], str)
+        return found
+
     def _texts_of(self, examples: list[Any]) -> Iterable[str]:
         return texts_of(examples)
 
     def _rows(self, examples: list[Any], target: Any, weight: NDArray[np.float32], longest: int) -> Rows:
-        self._takes_pairs = not isinstance(examples[0], str)
         inputs = encode(examples, self.tokenizer_, longest, self.n_jobs)
         return Rows(inputs, (self._as_learned(target), weight), np.arange(len(examples)))
 
