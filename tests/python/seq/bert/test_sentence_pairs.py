@@ -72,8 +72,8 @@ def test_what_is_no_documents_is_refused(documents, error, message):
         read_documents(documents, "X")
 
 
-def test_repeated_text_is_told_of():
-    with pytest.warns(UserWarning, match=r"33 % of X .*'the same' does 2 times"):
+def test_repeated_text_gives_a_warning():
+    with pytest.warns(UserWarning, match=r"33 % of X .*'the same' occurs 2 times"):
         warn_of_repeated([["the same", "othertxt"], ["the same"]], "X")
     warn_of_repeated([[f"a sentence with the number {i}" for i in range(20)], ["yes"], ["yes"]], "X")
 

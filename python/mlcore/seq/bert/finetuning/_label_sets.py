@@ -15,7 +15,7 @@ Indicator = NDArray[np.float32]
 
 def holds_sets(y: Any) -> bool:
     """Whether targets are an indicator of several columns, or hold a collection of several labels, or of none."""
-    shape = getattr(y, "shape", ())
+    shape: Any = getattr(y, "shape", ())
     if len(shape) == 2:
         return bool(shape[1] > 1)
     is_column = isinstance(y, list | tuple) or getattr(getattr(y, "dtype", None), "kind", "") == "O"
