@@ -5,6 +5,7 @@
 #include "nn/inference/transformer_encoder.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -123,6 +124,48 @@ TEST(many_short_and_empty_sequences) {
             std::vector<float> y(d);
             encoder.apply(serial.context, x.data() + b * d, alone, y.data());
             CHECK(std::equal(y.begin(), y.end(), one.begin() + static_cast<std::ptrdiff_t>(b * d)));
+        }
+    }
+}
+
+TEST(odd_shapes) {
+    struct Shape {
+        std::size_t d, n_heads, hidden;
+    };
+    const std::vector<std::int64_t> bounds{0, 1, 18, 51};
+    constexpr std::size_t rows = 51;
+    for (const Shape& shape : {Shape{1, 1, 1}, {3, 3, 2}, {15, 3, 1}, {17, 1, 70}, {40, 8, 33}}) {
+        const std::size_t width = shape.d, f = shape.hidden;
+        const auto x = random_values(rows * width, 80), in = random_values(3 * width * width, 81),
+                   out = random_values(width * width, 82), w1 = random_values(f * width, 83),
+                   w2 = random_values(width * f, 84);
+        EncoderWeights weights;
+        weights.d = width;
+        weights.n_heads = shape.n_heads;
+        weights.layers.push_back({{row_major(in.data(), 3 * width, width), nullptr},
+                                  {row_major(out.data(), width, width), nullptr},
+                                  {row_major(w1.data(), f, width), nullptr},
+                                  {row_major(w2.data(), width, f), nullptr},
+                                  {},
+                                  {}});
+        weights.norm_first = true; // the sums stay: a norm at the end of one feature would leave 0
+        const auto apply = [&](const std::vector<std::int64_t>& offsets_, std::size_t first, int threads) {
+            StandaloneRun run(threads);
+            std::vector<float> y(static_cast<std::size_t>(offsets_.back()) * width);
+            TransformerEncoder(run.context, weights).apply(run.context, x.data() + first * width, offsets_, y.data());
+            return y;
+        };
+        for (const Precision precision : {Precision::float32, Precision::bfloat16, Precision::int8}) {
+            weights.layers[0].precisions.fill(precision);
+            const auto together = apply(bounds, 0, 1);
+            CHECK(together == apply(bounds, 0, 3));
+            std::vector<float> alone;
+            for (std::size_t b = 0; b + 1 < bounds.size(); ++b) {
+                const auto y = apply({0, bounds[b + 1] - bounds[b]}, static_cast<std::size_t>(bounds[b]), 2);
+                alone.insert(alone.end(), y.begin(), y.end());
+            }
+            CHECK(together == alone);
+            CHECK(std::all_of(together.begin(), together.end(), [](float v) { return std::isfinite(v); }));
         }
     }
 }
