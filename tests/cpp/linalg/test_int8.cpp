@@ -103,8 +103,8 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 } // namespace
 
 TEST(values_around_borders) {
-    for (const std::size_t m : {1, 2, 3, 4, 5, 8, 14, 15, 29, 130})
-        for (const std::size_t k : {1, 2, 3, 4, 7, 64, 401})
+    for (const std::size_t m : {1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 29, 130})
+        for (const std::size_t k : {1, 2, 3, 4, 7, 40, 64, 401})
             for (const std::size_t n : {1, 7, 16, 31, 33, 70, 300}) {
                 const auto a = random_values(m * k, 1), b = random_values(k * n, 2);
                 StandaloneRun run(1);
@@ -243,6 +243,31 @@ TEST(rotated_rows_have_the_same_products) {
             rotated += static_cast<double>(rx[i]) * static_cast<double>(ry[i]);
         }
         CHECK_CLOSE(rotated * static_cast<double>(int8::rotated_together(n)), product, 1e-6 * static_cast<double>(n));
+    }
+}
+
+TEST(rotations_neither_overflow_nor_lose_infinities) {
+    constexpr float largest = std::numeric_limits<float>::max();
+    for (const std::size_t n : {2, 12, 40, 48, 400}) {
+        const std::size_t together = int8::rotated_together(n), step = n / together;
+        std::vector<float> x(n), y(n);
+        for (std::size_t i = 0; i < n; ++i) x[i] = i % 3 == 1 ? -largest : largest;
+        int8::rotate_row(x.data(), n, y.data());
+        CHECK(std::all_of(y.begin(), y.end(), [](float v) { return std::isfinite(v); }));
+        std::fill(x.begin(), x.end(), largest);
+        int8::rotate_row(x.data(), n, y.data());
+        for (std::size_t i = 0; i < n; ++i) CHECK_EQUAL(y[i], i < step ? largest : 0.0f);
+        for (const float odd : {infinity, -infinity, not_a_number})
+            for (const std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
+                x[at] = odd;
+                int8::rotate_row(x.data(), n, y.data());
+                for (std::size_t i = 0; i < n; ++i) CHECK_EQUAL(std::isfinite(y[i]), i % step != at % step);
+                x[at] = largest;
+            }
+        x[0] = infinity; // two of a group: infinity minus infinity
+        x[step] = infinity;
+        int8::rotate_row(x.data(), n, y.data());
+        for (std::size_t p = 0; p < together; ++p) CHECK(!std::isfinite(y[p * step]));
     }
 }
 
