@@ -103,6 +103,7 @@ def test_what_load_would_refuse_is_not_written(fitted, path):
         "history_",
         "module_",
         "phrases_",
+        "tokenizer_",
         "words_",
         "_forest",
         "_kernel",
