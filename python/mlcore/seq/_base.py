@@ -189,11 +189,6 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
             return int(self.max_epochs)
         return min(max(_EPOCHS, -(-_STEPS // n_steps)), _MOST_EPOCHS)
 
-    @property
-    def loss_curve_(self) -> NDArray[np.float64]:
-        """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
-        return self.history_["loss"]
-
     # ---- tokens ----
 
     def _read(self, column: Any, who: str) -> list[Any]:

@@ -11,9 +11,10 @@ from mlcore._base import effective_n_jobs, fitting, seed_from
 from mlcore._warnings import warn
 from mlcore.nn._runtime import Generator, threads
 from mlcore.nn.tensor import no_grad
+from mlcore.nn.training._trained import Shapes
 from mlcore.seq._base import BaseSequenceEstimator
 from mlcore.seq._generation import Search, beam_of
-from mlcore.seq._network import SequenceNetwork, Shapes
+from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._packed import Packed
 from mlcore.seq._tokens import learn_tokens
 from mlcore.seq._training import batches_of

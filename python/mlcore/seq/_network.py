@@ -14,9 +14,6 @@ from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._steps import evaluating
 from mlcore.seq._packed import Packed
 
-Shapes = dict[str, tuple[int, ...]]
-"""Of the arrays in the state of a network, by name."""
-
 
 def new_embedding(n_tokens: int, size: int) -> Embedding:
     """Return the vectors (n_tokens, size) of tokens, drawn from N(0, 1 / size)."""

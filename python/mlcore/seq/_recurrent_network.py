@@ -26,7 +26,8 @@ from mlcore.nn.layers._module import Parameter
 from mlcore.nn.layers._recurrent import GRU, LSTM, RNN
 from mlcore.nn.tensor import Tensor, concatenate, no_grad, stack
 from mlcore.nn.training._steps import evaluating
-from mlcore.seq._network import SequenceNetwork, Shapes, inputs_and_labels, new_embedding
+from mlcore.nn.training._trained import Shapes
+from mlcore.seq._network import SequenceNetwork, inputs_and_labels, new_embedding
 from mlcore.seq._packed import Packed
 from mlcore.seq._recurrent_attention import RecurrentAttention
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore.seq._network import Shapes
+from mlcore.nn.training._trained import Shapes
 from mlcore.seq._pairs import BasePairEstimator
 from mlcore.seq._recurrent_attention import ATTENTIONS
 from mlcore.seq._recurrent_network import CELLS, RecurrentNetwork, recurrent_shapes

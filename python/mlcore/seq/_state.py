@@ -6,6 +6,7 @@ from mlcore._base import StateMixin
 from mlcore._state import Array, Dict, Flag, Int, MapOf, Nothing, OneOf, Sizes, Spec
 from mlcore.nn._runtime import Generator, random_stream
 from mlcore.nn.training._history import History
+from mlcore.nn.training._trained import Shapes, Trained, check_epochs, check_shapes
 from mlcore.seq._network import SequenceNetwork
 from mlcore.seq._tokens import Tokens, is_subword_tokenizer, tokenizer_of_json
 from mlcore.text._subword_tokenizer import SubwordTokenizer
@@ -14,7 +15,7 @@ _JSON = "tokenizer.json"
 """Under which name a file holds a parameter `tokenizer` that is an object."""
 
 
-class SequenceState(StateMixin):
+class SequenceState(Trained, StateMixin):
     """Weights by their names, the history as numbers, tokens as lists, in the place of objects."""
 
     _private_state: tuple[str, ...] = ("_source", "_target", "_longest")
@@ -43,7 +44,7 @@ class SequenceState(StateMixin):
         """Return a new network for a target vocabulary and, unless the source shares it, one of the source."""
         raise NotImplementedError
 
-    def _network_shapes(self, n_tokens: int, n_source_tokens: int | None) -> dict[str, tuple[int, ...]]:
+    def _network_shapes(self, n_tokens: int, n_source_tokens: int | None) -> Shapes:
         """Return the shapes in the state of that network, without making it."""
         raise NotImplementedError
 
@@ -68,15 +69,11 @@ class SequenceState(StateMixin):
 
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:  # noqa: ARG002
         """Compare the shapes of the weights before any is built."""
-        if state["n_iter_"] != len(state["history_"]["epochs"]):
-            raise ValueError(f"history_ must have {state['n_iter_']} epochs, got {len(state['history_']['epochs'])}")
+        check_epochs(state)
         self._check_network()
         source, target = self._tokens_of(state)
         shapes = self._network_shapes(len(target), None if source is target else len(source))
-        found = {name: values.shape for name, values in state["module_"].items()}
-        if found != shapes:
-            name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
-            raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
+        check_shapes(state["module_"], shapes)
 
     def _tokens_of(self, state: dict[str, Any]) -> tuple[Tokens, Tokens]:
         known = {**vars(self), **state}  # a pickle has the parameters in the state, a file has them set already

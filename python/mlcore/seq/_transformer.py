@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore.seq._network import Shapes
+from mlcore.nn.training._trained import Shapes
 from mlcore.seq._pairs import BasePairEstimator
 from mlcore.seq._transformer_network import POSITIONS, TransformerNetwork, transformer_shapes
 from mlcore.seq._vocabulary import BEGIN, PAD, UNKNOWN

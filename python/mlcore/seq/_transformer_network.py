@@ -24,7 +24,8 @@ from mlcore.nn.layers._transformer import TransformerDecoderLayer, TransformerEn
 from mlcore.nn.layers._transformer_stacks import TransformerDecoder, TransformerEncoder
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._steps import evaluating
-from mlcore.seq._network import SequenceNetwork, Shapes, inputs_and_labels, new_embedding
+from mlcore.nn.training._trained import Shapes
+from mlcore.seq._network import SequenceNetwork, inputs_and_labels, new_embedding
 from mlcore.seq._packed import Packed
 
 POSITIONS = ("sinusoidal", "learned", "rotary")

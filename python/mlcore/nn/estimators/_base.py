@@ -348,11 +348,6 @@ class BaseNeuralEstimator(NetworkRows, BaseEstimator):  # type: ignore[misc]
             parts = [self.module_(self._inputs(X[i : i + _PREDICTED_ROWS])).data for i in starts]
         return np.concatenate(parts).reshape(len(X), -1).astype(np.float64)
 
-    @property
-    def loss_curve_(self) -> Floats:
-        """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
-        return self.history_["loss"]
-
 
 def _typical(losses: Floats, weight: NDArray[Any] | None) -> float:
     """Return the loss of a row in the middle, or the mean where that is less: a few huge ones are not the scale."""

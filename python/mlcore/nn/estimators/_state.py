@@ -8,10 +8,11 @@ from mlcore._state import FEATURES, Array, Dict, Int, MapOf, Nothing, OneOf, Opt
 from mlcore.nn._runtime import Generator, random_stream
 from mlcore.nn.layers._module import Module
 from mlcore.nn.training._history import History
+from mlcore.nn.training._trained import Shapes, Trained, check_epochs, check_shapes
 from mlcore.nn.training._trainer import Trainer
 
 
-class NetworkState(StateMixin):
+class NetworkState(Trained, StateMixin):
     """Weights by their names, and the history as numbers, in the place of the network and the History."""
 
     _private_state: tuple[str, ...] = ("_sizes", "_trainer")
@@ -44,21 +45,17 @@ class NetworkState(StateMixin):
         n_inputs, n_outputs = state["_sizes"]
         if n_inputs != sizes["n_features"] or n_outputs != sizes.get("n_classes", n_outputs):
             raise ValueError(f"_sizes {n_inputs, n_outputs} do not fit {sizes['n_features']} features and the classes")
-        if state["n_iter_"] != len(state["history_"]["epochs"]):
-            raise ValueError(f"history_ must have {state['n_iter_']} epochs, got {len(state['history_']['epochs'])}")
+        check_epochs(state)
         if self.module is not None:
             raise ValueError("a file holds no module of your own")
         for what in ("input_", "target_"):
             names = [name for name in self._SCALES if name.startswith(what)]
             if len({state.get(name) is None for name in names}) > 1:
                 raise ValueError(f"of {', '.join(names)} all or none must be there")
-        shapes: dict[str, tuple[int, ...]] = {}
+        shapes: Shapes = {}
         for i, (a, b) in enumerate(pairwise(self._layer_sizes(n_inputs, n_outputs))):
             shapes |= {f"{i}.weight": (b, a), f"{i}.bias": (b,)}
-        found = {name: values.shape for name, values in state["module_"].items()}
-        if found != shapes:
-            name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
-            raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
+        check_shapes(state["module_"], shapes)
 
     def _get_state(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_trainer"}

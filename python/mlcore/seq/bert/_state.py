@@ -9,15 +9,13 @@ from mlcore._base import StateMixin
 from mlcore._state import Array, Dict, Int, MapOf, Optional, Sizes, Spec, Text
 from mlcore.nn import init
 from mlcore.nn.training._history import History
+from mlcore.nn.training._trained import Shapes, check_epochs, check_shapes
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule
 from mlcore.seq.bert.network._inference import encoder_of
 from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 
 _CACHED = "_cached_encoder"
-
-Shapes = dict[str, tuple[int, ...]]
-"""Of the weights of a network, by name."""
 
 
 def linear_shapes(name: str, n_outputs: int, n_inputs: int) -> Shapes:
@@ -86,17 +84,14 @@ class BertState(StateMixin):
         """Compare the shapes of the weights before any is built."""
         if ("history_" in state) != ("n_iter_" in state):
             raise ValueError("of history_ and n_iter_ both or none must be there")
-        if "history_" in state and state["n_iter_"] != len(state["history_"]["epochs"]):
-            raise ValueError(f"history_ must have {state['n_iter_']} epochs, got {len(state['history_']['epochs'])}")
+        if "history_" in state:
+            check_epochs(state)
         config = _config_of(state["module_"]["config"])
         self._check_config(config, state, sizes)
-        found = {name: values.shape for name, values in state["module_"]["weights"].items()}
-        if config.num_hidden_layers > len(found):
-            raise ValueError(f"module_ must have {config.num_hidden_layers} layers, got {len(found)} weights")
-        shapes = self._module_shapes(config, found.keys())
-        if found != shapes:
-            name = next(name for name in {**shapes, **found} if shapes.get(name) != found.get(name))
-            raise ValueError(f"{name!s:.80} of module_ must have shape {shapes.get(name)}, got {found.get(name)}")
+        weights = state["module_"]["weights"]
+        if config.num_hidden_layers > len(weights):
+            raise ValueError(f"module_ must have {config.num_hidden_layers} layers, got {len(weights)} weights")
+        check_shapes(weights, self._module_shapes(config, weights.keys()))
         n_tokens = len(BertTokenizer.from_json(state["tokenizer_"]))
         if n_tokens > config.vocab_size:
             raise ValueError(f"tokenizer_ has {n_tokens} tokens, module_ has vectors of {config.vocab_size}")

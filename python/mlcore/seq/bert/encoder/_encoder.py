@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import N_JOBS, effective_n_jobs, fitting
 from mlcore._progress import Progress
 from mlcore._state import Flag, Int, Sizes, Spec, Text
+from mlcore.nn.training._trained import Shapes
 from mlcore.seq._attention import Attention
-from mlcore.seq.bert._state import BertState, Shapes
+from mlcore.seq.bert._state import BertState
 from mlcore.seq.bert.encoder._read import network_of, network_shapes, read_start
 from mlcore.seq.bert.encoder._sentences import POOLINGS, SentenceOptions, write_options
 from mlcore.seq.bert.encoder._words import FilledMask, fill_mask

@@ -8,8 +8,9 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore.nn import init
+from mlcore.nn.training._trained import Shapes
 from mlcore.seq.bert._start import check_tokenizer
-from mlcore.seq.bert._state import Shapes, encoder_shapes, linear_shapes
+from mlcore.seq.bert._state import encoder_shapes, linear_shapes
 from mlcore.seq.bert.encoder._sentences import SentenceOptions, read_options
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self
 from sklearn.utils.validation import check_is_fitted
 
 from mlcore.nn.training._history import History
+from mlcore.nn.training._trained import Shapes
 from mlcore.seq.bert._start import check_tokenizer
-from mlcore.seq.bert._state import BertState, Shapes, encoder_shapes, linear_shapes
+from mlcore.seq.bert._state import BertState, encoder_shapes, linear_shapes
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule, networks_of
 from mlcore.seq.bert.tokens._tokenizer import BertTokenizer

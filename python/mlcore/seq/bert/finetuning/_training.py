@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from mlcore._tables import Floats
 from mlcore._warnings import warn
 from mlcore.nn import optim
 from mlcore.nn._runtime import Generator
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._history import History
+from mlcore.nn.training._trained import Trained
 from mlcore.nn.training._trainer import Trainer
 from mlcore.seq.bert._rates import freeze_up_to, frozen_depth, parameter_groups
 from mlcore.seq.bert.finetuning._batches import Rows, TextBatches
@@ -28,7 +28,7 @@ _NOISE = 0.1
 """A loss that is above that of the constant by less than this share comes from data without anything to learn."""
 
 
-class FineTuning:
+class FineTuning(Trained):
     """From rows to a trained network."""
 
     model: Any
@@ -202,8 +202,3 @@ class FineTuning:
                 "help",
                 ConvergenceWarning,
             )
-
-    @property
-    def loss_curve_(self) -> Floats:
-        """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
-        return self.history_["loss"]

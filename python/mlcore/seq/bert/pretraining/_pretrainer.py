@@ -4,8 +4,6 @@ import os
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-from numpy import float64
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -339,11 +337,6 @@ class BertPretrainer(Pretraining):
             In nats, at most 0.
         """
         return -self.evaluate(X)["masked_loss"]
-
-    @property
-    def loss_curve_(self) -> NDArray[float64]:
-        """Training loss of each epoch, shape (n_iter_,): ``history_["loss"]``."""
-        return self.history_["loss"]
 
     # ---- folders and files ----
 

@@ -16,11 +16,12 @@ from mlcore.nn import optim
 from mlcore.nn._runtime import Generator
 from mlcore.nn.tensor import no_grad
 from mlcore.nn.training._history import History
+from mlcore.nn.training._trained import Shapes, Trained
 from mlcore.nn.training._trainer import Trainer
 from mlcore.seq._tokens import is_subword_tokenizer
 from mlcore.seq.bert._rates import parameter_groups
 from mlcore.seq.bert._start import new_start, start_of
-from mlcore.seq.bert._state import BertState, Shapes, encoder_shapes, linear_shapes
+from mlcore.seq.bert._state import BertState, encoder_shapes, linear_shapes
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule
 from mlcore.seq.bert.network._model import BertModel
@@ -59,7 +60,7 @@ _JSON = "tokenizer.json"
 """Under which name a file holds a parameter `tokenizer`."""
 
 
-class Pretraining(BertState, BaseEstimator):  # type: ignore[misc]
+class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
     """What :class:`BertPretrainer` does with its parameters."""
 
     dtype = "float32"  # in which the network predicts
