@@ -1,6 +1,5 @@
 """What the estimators of sequences share: parameters of tokens and of training, and the training itself."""
 
-import copy
 import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,24 +13,26 @@ from mlcore._base import N_JOBS, effective_n_jobs
 from mlcore._validation import split_rows
 from mlcore.nn import optim
 from mlcore.nn._runtime import Generator, random_stream, threads
-from mlcore.nn.training._history import History
 from mlcore.nn.training._trainer import Trainer
 from mlcore.seq._generation import DecoderCache
 from mlcore.seq._inputs import read_sequences, read_texts
-from mlcore.seq._network import SequenceNetwork
+from mlcore.seq._network import SequenceNetwork, inputs_and_labels
 from mlcore.seq._state import SequenceState
 from mlcore.seq._training import (
     Pairs,
     adam,
     average_of,
     batches_of,
+    epochs_for,
     fall_back_to_frequencies,
+    former_history,
+    go_on,
     log_frequencies,
     train_step,
     warm_up,
 )
 
-_EPOCHS, _STEPS, _MOST_EPOCHS = 30, 600, 300
+_AUTOMATIC = 30, 600, 300
 """Of a training that is chosen by itself: epochs, steps at least, and epochs at most that are done for their sake."""
 
 
@@ -137,18 +138,15 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         """Train a new network, or a copy of the one there is."""
         with threads(effective_n_jobs(self.n_jobs)), random_stream(generator):
             network = self._network_of_tokens()
-            log_p = log_frequencies(pairs[1], len(self._target))
-            history = History()
+            log_p = log_frequencies(inputs_and_labels(pairs[1])[1], len(self._target))
             if continuing:
                 network.load_state_dict(self.module_.state_dict())
-                history.load_state_dict(copy.deepcopy(self.history_.state_dict()))
             else:
                 network.start_at(log_p)
             batches = batches_of(pairs, self.batch_tokens)
-            n_epochs = self._n_epochs(-(-len(batches) // int(self.accumulate)))
+            n_epochs = epochs_for(-(-len(batches) // int(self.accumulate)), self.max_epochs, _AUTOMATIC)
             trainer = self._trainer(network, generator, validation, n_epochs, float(-log_p @ np.exp(log_p)))
-            trainer.history, trainer.epoch = history, len(history)
-            trainer.max_epochs = len(history) + n_epochs
+            go_on(trainer, former_history(self, continuing=continuing), n_epochs)
             held = None if validation is None else batches_of(validation, self.batch_tokens, shuffle=False)
             trainer.fit(batches, X_val=held, resume=resume)
             most = max(1, batches.n_units // len(batches))
@@ -182,12 +180,6 @@ class BaseSequenceEstimator(DecoderCache, SequenceState, BaseEstimator):  # type
         trainer.generator, trainer.name = generator, type(self).__name__
         trainer._flow.warns = False
         return trainer
-
-    def _n_epochs(self, n_steps: int) -> int:
-        """Return how many epochs of `n_steps` steps are to be done."""
-        if self.max_epochs is not None:
-            return int(self.max_epochs)
-        return min(max(_EPOCHS, -(-_STEPS // n_steps)), _MOST_EPOCHS)
 
     # ---- tokens ----
 

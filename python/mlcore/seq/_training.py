@@ -1,5 +1,6 @@
 """Training of a network of sequences: batches by tokens, Adam with warm-up, and a safe end."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,9 @@ from mlcore._warnings import warn
 from mlcore.nn import optim
 from mlcore.nn.tensor import no_grad
 from mlcore.nn.training._averaging import CheckpointAverage
+from mlcore.nn.training._history import History
 from mlcore.nn.training._token_batches import TokenBatches
+from mlcore.nn.training._trainer import Trainer
 from mlcore.seq._network import SequenceNetwork, inputs_and_labels
 from mlcore.seq._packed import Packed
 
@@ -39,12 +42,12 @@ def batches_of(pairs: Pairs, batch_tokens: int | str, *, shuffle: bool = True) -
     return TokenBatches([source, target], int(batch_tokens), shuffle=shuffle)
 
 
-def log_frequencies(targets: Packed, n_tokens: int) -> NDArray[np.float64]:
-    """Return the logarithm of the frequency of each token as a label, shape (V,); each is counted once more.
+def log_frequencies(ids: NDArray[np.int64], n_tokens: int) -> NDArray[np.float64]:
+    """Return the logarithm of the frequency of each token, shape (V,); each is counted once more.
 
-    Padding, and what else is never written, has what one in a hundred labels more would give it.
+    Those that are not there have what one in a hundred tokens more would give them.
     """
-    counts = np.bincount(inputs_and_labels(targets)[1], minlength=n_tokens).astype(np.float64)
+    counts = np.bincount(ids, minlength=n_tokens).astype(np.float64)
     counts += np.where(counts > 0, 1.0, 0.01)
     logs: NDArray[np.float64] = np.log(counts / counts.sum())
     return logs
@@ -71,6 +74,39 @@ def average_of(average_last: int | None, max_epochs: int) -> CheckpointAverage |
     return CheckpointAverage(n_last) if n_last > 1 else None
 
 
+def epochs_for(n_steps: int, chosen: int | None, automatic: tuple[int, int, int]) -> int:
+    """Return how many epochs of `n_steps` steps are to be done.
+
+    Those that were chosen; None: of `automatic` the epochs, or more of them for so many steps, but so many at most.
+    """
+    if chosen is not None:
+        return int(chosen)
+    epochs, steps, most = automatic
+    return min(max(epochs, -(-steps // n_steps)), most)
+
+
+def go_on(trainer: Trainer, history: History, n_epochs: int) -> None:
+    """Let a trainer do so many epochs more than a history has."""
+    trainer.history, trainer.epoch = history, len(history)
+    trainer.max_epochs = len(history) + n_epochs
+
+
+def former_history(estimator: Any, *, continuing: bool) -> History:
+    """Return a copy of the history that a fit goes on with, or an empty one."""
+    history = History()
+    if continuing:
+        history.load_state_dict(copy.deepcopy(estimator.history_.state_dict()))
+    return history
+
+
+def some_of(lengths: NDArray[np.int64], n_tokens: int) -> NDArray[np.intp]:
+    """Return sequences that have about so many tokens together, from all over the data, in order."""
+    spread = np.random.Generator(np.random.Philox(0)).permutation(len(lengths))
+    n = max(1, int(np.searchsorted(np.cumsum(lengths[spread]), n_tokens)))
+    rows: NDArray[np.intp] = np.sort(spread[:n])
+    return rows
+
+
 def train_step(network: Any, batch: Any) -> Any:
     """What a trainer does with a batch."""
     return network.loss(*batch)
@@ -91,9 +127,7 @@ def fall_back_to_frequencies(
 ) -> None:
     """Let the network give each token its frequency, where training has not brought it to less loss than that."""
     source, target = pairs
-    lengths = target.lengths
-    spread = np.random.Generator(np.random.Philox(0)).permutation(len(lengths))
-    rows = np.sort(spread[: max(1, int(np.searchsorted(np.cumsum(lengths[spread]), _SAMPLE)))])
+    rows = some_of(target.lengths, _SAMPLE)
     sample = (None if source is None else source.take(rows), target.take(rows))
     end = mean_loss(network, batches_of(sample, batch_tokens, shuffle=False))
     constant = -float(log_p[inputs_and_labels(sample[1])[1]].mean())

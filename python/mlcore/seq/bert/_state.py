@@ -48,6 +48,17 @@ def encoder_shapes(config: BertConfig, *, prefix: str = "bert.", add_pooling_lay
     return {prefix + name: shape for name, shape in shapes.items()}
 
 
+def pretraining_shapes(config: BertConfig, *, sentences: bool) -> Shapes:
+    """Return the shapes of the weights of a network of pre-training, which predicts next sentences too or does not."""
+    d, head = config.hidden_size, "cls.predictions"
+    shapes = encoder_shapes(config, add_pooling_layer=sentences) | linear_shapes(f"{head}.transform.dense", d, d)
+    shapes |= {f"{head}.transform.LayerNorm.{part}": (d,) for part in ("weight", "bias")}
+    shapes |= {f"{head}.bias": (config.vocab_size,)}
+    if not config.tie_word_embeddings:
+        shapes |= {f"{head}.decoder.weight": (config.vocab_size, d)}
+    return shapes | (linear_shapes("cls.seq_relationship", 2, d) if sentences else {})
+
+
 class BertState(StateMixin):
     """Weights by their names, the config and the tokenizer as JSON, the history as numbers, in the place of objects."""
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mlcore.seq.bert.pretraining._masking import IGNORED, Masking
+from mlcore.seq.bert.network._network import IGNORED
+from mlcore.seq.bert.pretraining._masking import Masking
 
 V, MASK = 1000, 4
 NEVER = (0, 1, 2, 3, 4)

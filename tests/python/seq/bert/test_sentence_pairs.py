@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mlcore.seq.bert import BertTokenizer
+from mlcore.seq.bert.network._network import IGNORED
 from mlcore.seq.bert.pretraining._batches import PretrainingBatches
 from mlcore.seq.bert.pretraining._documents import Corpus, corpus_of, read_documents, warn_of_repeated
-from mlcore.seq.bert.pretraining._masking import IGNORED, Masking
+from mlcore.seq.bert.pretraining._masking import Masking
 from mlcore.seq.bert.pretraining._sentence_pairs import IS_NEXT, IS_RANDOM, draw_pairs, draw_texts, longest_sentence
 from mlcore.seq.bert.tokens._pieces import Pieces, offsets_of
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlcore.seq.bert import BertTokenizer
+from mlcore.seq.bert.network._network import IGNORED
 from mlcore.seq.bert.spans._tags import (
-    NO_LABEL,
     pieces_of_texts,
     pieces_of_words,
     read_tags,
@@ -50,7 +50,7 @@ def test_the_first_piece_of_each_word_has_its_label(tokenizer):
     ]
     assert windows.sentences.tolist() == [0, 1, 2, 3]
     labels = windows.labels(np.arange(9))
-    no = NO_LABEL
+    no = IGNORED
     assert labels.ids.tolist() == [no, 0, 1, no, 2, 3, no, no, no, no, 4, no, no, 5, 6, 7, no, no, 8, no]
     assert labels.offsets is windows.batch.offsets
 
@@ -59,7 +59,7 @@ def test_no_sentence_at_all(tokenizer):
     windows = windows_of_words(tokenizer, pieces_of_words(tokenizer, []), 20)
     assert len(windows.batch.ids) == len(windows.tokens) == 0
     windows = windows_of_words(tokenizer, pieces_of_words(tokenizer, [[], []]), 20)
-    assert windows.labels(np.zeros(0, np.int64)).ids.tolist() == [NO_LABEL] * 4
+    assert windows.labels(np.zeros(0, np.int64)).ids.tolist() == [IGNORED] * 4
 
 
 words = st.sampled_from(["the", "cats", "sleeping", "a", "\u200b", "", "two,three", "\n", "x" * 101, "日本", "cat."])
@@ -140,7 +140,7 @@ def test_labels_are_aligned_as_with_word_ids_of_transformers(tokenizer, folder):
         encoding = peer(sentence, is_split_into_words=True)
         row, last = [], None
         for word in encoding.word_ids():
-            row.append(NO_LABEL if word is None or word == last else n + word)
+            row.append(IGNORED if word is None or word == last else n + word)
             last = word
         expected.append((encoding["input_ids"], row))
         n += len(sentence)

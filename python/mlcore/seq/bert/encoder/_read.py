@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore.nn import init
 from mlcore.nn.training._trained import Shapes
 from mlcore.seq.bert._start import check_tokenizer
-from mlcore.seq.bert._state import encoder_shapes, linear_shapes
+from mlcore.seq.bert._state import encoder_shapes, pretraining_shapes
 from mlcore.seq.bert.encoder._sentences import SentenceOptions, read_options
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule
@@ -33,16 +33,7 @@ def network_shapes(config: BertConfig, names: Collection[str]) -> Shapes:
     """Return the shapes of the weights of `network_of`, without making it."""
     if not _has(names, _WORDS):
         return encoder_shapes(config, prefix="", add_pooling_layer=_has(names, _POOLER))
-    d, n_tokens = config.hidden_size, config.vocab_size
-    shapes = encoder_shapes(config, add_pooling_layer=_has(names, _SENTENCES))
-    shapes |= linear_shapes("cls.predictions.transform.dense", d, d)
-    shapes |= {f"cls.predictions.transform.LayerNorm.{part}": (d,) for part in ("weight", "bias")}
-    shapes |= {_WORDS: (n_tokens,)}
-    if not config.tie_word_embeddings:
-        shapes |= {"cls.predictions.decoder.weight": (n_tokens, d)}
-    if _has(names, _SENTENCES):
-        shapes |= linear_shapes("cls.seq_relationship", 2, d)
-    return shapes
+    return pretraining_shapes(config, sentences=_has(names, _SENTENCES))
 
 
 def read_start(model: Any, owner: str) -> tuple[PretrainedModule, BertTokenizer, SentenceOptions]:

@@ -1,6 +1,5 @@
 """The training of a network with a head: `nn.Trainer` with AdamW, warm-up and linear decay, and a safe end."""
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._history import History
 from mlcore.nn.training._trained import Trained
 from mlcore.nn.training._trainer import Trainer
+from mlcore.seq._training import epochs_for, former_history, go_on, some_of
 from mlcore.seq.bert._rates import freeze_up_to, frozen_depth, parameter_groups
 from mlcore.seq.bert.finetuning._batches import Rows, TextBatches
 from mlcore.seq.bert.network._folder import PretrainedModule
@@ -97,15 +97,13 @@ class FineTuning(Trained):
         continuing: bool,
         resume: bool,
     ) -> None:
-        history = History()
-        if continuing:
-            history.load_state_dict(copy.deepcopy(self.history_.state_dict()))
+        history = former_history(self, continuing=continuing)
         if not self._is_settled():
             batches = self._batches(training)
-            n_epochs = self._n_epochs(-(-len(batches) // int(self.accumulate)), is_new=self._is_new(continuing))
+            automatic = _NEW if self._is_new(continuing) else _TUNED
+            n_epochs = epochs_for(-(-len(batches) // int(self.accumulate)), self.max_epochs, automatic)
             trainer = self._trainer(network, generator, validation, n_epochs, continuing=continuing)
-            trainer.history, trainer.epoch = history, len(history)
-            trainer.max_epochs = len(history) + n_epochs
+            go_on(trainer, history, n_epochs)
             held = None if validation is None else self._batches(validation[-1], shuffle=False)
             trainer.fit(batches, X_val=held, resume=resume)
             history = trainer.history
@@ -120,13 +118,6 @@ class FineTuning(Trained):
     def _batches(self, rows: Rows, *, shuffle: bool = True) -> TextBatches:
         size, tokens = int(self.batch_size), self.batch_tokens
         return TextBatches(rows, batch_size=size, batch_tokens=tokens, shuffle=shuffle)
-
-    def _n_epochs(self, n_steps: int, *, is_new: bool) -> int:
-        """Return how many epochs of `n_steps` steps are to be done."""
-        if self.max_epochs is not None:
-            return int(self.max_epochs)
-        epochs, steps, most = _NEW if is_new else _TUNED
-        return min(max(epochs, -(-steps // n_steps)), most)
 
     def _trainer(
         self, network: PretrainedModule, generator: Generator, validation: Any, n_epochs: int, *, continuing: bool
@@ -179,10 +170,7 @@ class FineTuning(Trained):
 
     def _fall_back_to_constant(self, network: Module, training: Rows) -> None:
         """Let the network return the best constant, where training has not brought it to less loss than that."""
-        lengths = training.inputs.lengths
-        spread = np.random.Generator(np.random.Philox(0)).permutation(len(lengths))
-        n = max(1, int(np.searchsorted(np.cumsum(lengths[spread]), _SAMPLE)))
-        sample = training.take(np.sort(spread[:n]))
+        sample = training.take(some_of(training.inputs.lengths, _SAMPLE))
         batches = TextBatches(sample, batch_size=1, batch_tokens=_SAMPLE // 2, shuffle=False)
         sums = np.zeros(3)
         batch: Any

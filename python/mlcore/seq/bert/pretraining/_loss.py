@@ -10,9 +10,9 @@ from mlcore.nn import functional as F
 from mlcore.nn.tensor import Tensor, no_grad
 from mlcore.nn.training._steps import evaluating
 from mlcore.seq.bert.network._inputs import BertInputs, rows_of
+from mlcore.seq.bert.network._network import IGNORED
 from mlcore.seq.bert.network._pretraining_heads import BertForPreTraining
 from mlcore.seq.bert.pretraining._batches import PretrainingBatch
-from mlcore.seq.bert.pretraining._masking import IGNORED
 
 _LOGITS = 1 << 22
 """Logits that are held at once."""

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-IGNORED = -100
-"""The label of tokens that are not to be predicted."""
+from mlcore.seq.bert.network._network import IGNORED
 
 _AS_MASK, _AS_ANY = 0.8, 0.1
 """Shares of the chosen tokens that are read as [MASK], and as any token."""

@@ -1,6 +1,5 @@
 """Training of BertPretrainer: where it starts, what it reads, and how good the network is at the end."""
 
-import copy
 import dataclasses
 import os
 from collections.abc import Collection
@@ -15,21 +14,22 @@ from mlcore._warnings import warn
 from mlcore.nn import optim
 from mlcore.nn._runtime import Generator
 from mlcore.nn.tensor import no_grad
-from mlcore.nn.training._history import History
 from mlcore.nn.training._trained import Shapes, Trained
 from mlcore.nn.training._trainer import Trainer
 from mlcore.seq._tokens import is_subword_tokenizer
+from mlcore.seq._training import epochs_for, former_history, go_on, log_frequencies
 from mlcore.seq.bert._rates import parameter_groups
-from mlcore.seq.bert._start import new_start, start_of
-from mlcore.seq.bert._state import BertState, encoder_shapes, linear_shapes
+from mlcore.seq.bert._start import check_tokenizer, new_start, start_of
+from mlcore.seq.bert._state import BertState, pretraining_shapes
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule
 from mlcore.seq.bert.network._model import BertModel
+from mlcore.seq.bert.network._network import IGNORED
 from mlcore.seq.bert.network._pretraining_heads import BertForMaskedLM, BertForPreTraining
 from mlcore.seq.bert.pretraining._batches import PretrainingBatch, PretrainingBatches
 from mlcore.seq.bert.pretraining._documents import Corpus, corpus_of
 from mlcore.seq.bert.pretraining._loss import measures, train_step, write_constant
-from mlcore.seq.bert.pretraining._masking import IGNORED, Masking
+from mlcore.seq.bert.pretraining._masking import Masking
 from mlcore.seq.bert.pretraining._sentence_pairs import longest_sentence
 from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 from mlcore.text._subword_tokenizer import SubwordTokenizer
@@ -44,7 +44,7 @@ MINI: dict[str, Any] = {
 }
 """Sizes of a network, where they are not given: BERT-Mini of Turc et al., "Well-read students learn better", 2019."""
 
-_EPOCHS, _STEPS, _MOST_EPOCHS = 10, 1000, 100
+_AUTOMATIC = 10, 1000, 100
 """Of a training that is chosen by itself: epochs, steps at least, and epochs at most that are done for their sake."""
 
 _MOST_TOKENS, _FEWEST_TOKENS, _BATCHES = 4096, 256, 50
@@ -101,7 +101,7 @@ class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
         network = (BertForPreTraining if has_pairs else BertForMaskedLM)(config)
         if not isinstance(start, BertConfig):
             _take_weights(start, network)
-        _start_at(network, _log_frequencies(corpus, network))
+        _start_at(network, log_frequencies(corpus.pieces.ids, config.vocab_size))
         return network, corpus
 
     def _start(self, documents: list[list[str]], *, continuing: bool) -> PretrainedModule | BertConfig:
@@ -109,8 +109,10 @@ class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
         if continuing:
             return self.module_
         if isinstance(self.model, str | os.PathLike):
-            _, self.tokenizer_ = start_of(self.model, type(self).__name__)  # which checks that they fit
-            return BertForPreTraining.from_pretrained(self.model, new_head=True)
+            network = BertForPreTraining.from_pretrained(self.model, new_head=True)
+            self.tokenizer_ = BertTokenizer.from_pretrained(self.model)
+            check_tokenizer(self.tokenizer_, network.config)
+            return network
         if self.model is not None:
             _, self.tokenizer_ = start_of(self.model, type(self).__name__)
             found: PretrainedModule = self.model.module_
@@ -199,16 +201,14 @@ class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
         continuing: bool,
         resume: bool,
     ) -> None:
-        history, accumulate = History(), int(self.accumulate)
-        if continuing:
-            history.load_state_dict(copy.deepcopy(self.history_.state_dict()))
+        history, accumulate = former_history(self, continuing=continuing), int(self.accumulate)
         size = self.batch_tokens
         if size == "auto":
             size = min(max(corpus.n_tokens // _BATCHES, _FEWEST_TOKENS), _MOST_TOKENS)
         n_batches = None if self.max_steps is None else int(self.max_steps) * accumulate
         batches = self._batches(corpus, network, int(size), n_batches=n_batches, first_epoch=len(history))
         n_each = -(-len(batches) // accumulate)
-        n_epochs = batches.n_epochs if self.max_steps is not None else self._n_epochs(n_each)
+        n_epochs = batches.n_epochs if self.max_steps is not None else epochs_for(n_each, self.max_epochs, _AUTOMATIC)
         n_steps = n_each * n_epochs if self.max_steps is None else int(self.max_steps)
         validation = None
         if held is not None:
@@ -217,7 +217,8 @@ class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
         def validate(module: Any) -> dict[str, float]:
             return {f"validation_{name}": value for name, value in measures(module, validation or []).items()}
 
-        stops, log_p = validation is not None and self.early_stopping is not False, _log_frequencies(corpus, network)
+        stops = validation is not None and self.early_stopping is not False
+        log_p = log_frequencies(corpus.pieces.ids, network.config.vocab_size)
         rate = float(self.learning_rate)
         groups = parameter_groups(
             network,
@@ -242,17 +243,10 @@ class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
         )
         trainer.generator, trainer.name = generator, type(self).__name__
         trainer._flow.warns = False
-        trainer.history, trainer.epoch = history, len(history)
-        trainer.max_epochs = len(history) + n_epochs
+        go_on(trainer, history, n_epochs)
         trainer.fit(batches, resume=resume)
         self._compare_with_frequencies(network, batches, log_p)
         self.module_, self.history_, self.n_iter_ = network.eval(), trainer.history, len(trainer.history)
-
-    def _n_epochs(self, n_steps: int) -> int:
-        """Return how many epochs of `n_steps` steps are to be done."""
-        if self.max_epochs is not None:
-            return int(self.max_epochs)
-        return min(max(_EPOCHS, -(-_STEPS // n_steps)), _MOST_EPOCHS)
 
     def _held(self, corpus: Corpus, network: PretrainedModule) -> list[PretrainingBatch]:
         """Return batches to measure a network on: the same pairs and masks each time."""
@@ -291,14 +285,7 @@ class Pretraining(Trained, BertState, BaseEstimator):  # type: ignore[misc]
         return BertForPreTraining(config) if _has_relation(names) else BertForMaskedLM(config)
 
     def _module_shapes(self, config: BertConfig, names: Collection[str]) -> Shapes:
-        d, head = config.hidden_size, "cls.predictions"
-        shapes = encoder_shapes(config, add_pooling_layer=_has_relation(names))
-        shapes |= linear_shapes(f"{head}.transform.dense", d, d)
-        shapes |= {f"{head}.transform.LayerNorm.weight": (d,), f"{head}.transform.LayerNorm.bias": (d,)}
-        shapes |= {f"{head}.bias": (config.vocab_size,)}
-        if not config.tie_word_embeddings:
-            shapes |= {f"{head}.decoder.weight": (config.vocab_size, d)}
-        return shapes | (linear_shapes("cls.seq_relationship", 2, d) if _has_relation(names) else {})
+        return pretraining_shapes(config, sentences=_has_relation(names))
 
     def _file_params(self) -> dict[str, Any]:
         params = super()._file_params()
@@ -339,17 +326,6 @@ def _take_weights(start: PretrainedModule, network: PretrainedModule) -> None:
 
 _OTHER = ("classifier.", "qa_outputs.")
 """Heads of fine-tuning."""
-
-
-def _log_frequencies(corpus: Corpus, network: PretrainedModule) -> Floats:
-    """Return the logarithm of the frequency of each token, shape (V,); each is counted once more.
-
-    Those that are not there have what one in a hundred tokens more would give them.
-    """
-    counts = np.bincount(corpus.pieces.ids, minlength=network.config.vocab_size).astype(np.float64)
-    counts += np.where(counts > 0, 1.0, 0.01)
-    logs: Floats = np.log(counts / counts.sum())
-    return logs
 
 
 def _start_at(network: Any, log_frequencies: Floats) -> None:

@@ -16,15 +16,13 @@ from sklearn.utils.validation import check_consistent_length
 from mlcore.metrics._entities import entity_spans, is_entity_tag
 from mlcore.seq._inputs import read_sequences
 from mlcore.seq._packed import Packed
+from mlcore.seq.bert.network._network import IGNORED
 from mlcore.seq.bert.tokens._batch import BertBatch
 from mlcore.seq.bert.tokens._pieces import Pieces, offsets_of
 from mlcore.seq.bert.tokens._tokenizer import BertTokenizer
 from mlcore.seq.bert.tokens._windows import windows_over
 
 Ints = NDArray[np.int64]
-
-NO_LABEL = -100
-"""Of tokens that no loss is of."""
 
 _OVERLAP = 128
 """Pieces that windows over a long sentence share."""
@@ -66,8 +64,8 @@ class WordWindows(NamedTuple):
     """Words of sentence b are ``offsets[b]`` to ``offsets[b + 1]``; shape (B + 1,)."""
 
     def labels(self, labels: Ints) -> Packed:
-        """Return labels of words (n_words,) as labels of tokens, `NO_LABEL` where no word begins."""
-        found = np.full(len(self.batch.ids), NO_LABEL, np.int64)
+        """Return labels of words (n_words,) as labels of tokens, `IGNORED` where no word begins."""
+        found = np.full(len(self.batch.ids), IGNORED, np.int64)
         found[self.tokens] = labels
         return Packed(found, self.batch.offsets)
 

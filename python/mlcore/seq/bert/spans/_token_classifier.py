@@ -31,8 +31,8 @@ from mlcore.seq.bert.finetuning._class_labels import (
 from mlcore.seq.bert.network._config import BertConfig
 from mlcore.seq.bert.network._folder import PretrainedModule
 from mlcore.seq.bert.network._heads import BertForTokenClassification
+from mlcore.seq.bert.network._network import IGNORED
 from mlcore.seq.bert.spans._tags import (
-    NO_LABEL,
     EntitySpan,
     WordPieces,
     accuracy,
@@ -345,9 +345,9 @@ class BertTokenClassifier(BaseTokenEstimator):
         return tags
 
     def _codes(self, tags: list[Any]) -> Ints:
-        """Return the class of each word of all sentences, `NO_LABEL` for tags that are none of the classes."""
+        """Return the class of each word of all sentences, `IGNORED` for tags that are none of the classes."""
         code_of = {tag: code for code, tag in enumerate(self.classes_.tolist())}
-        return np.array([code_of.get(tag, NO_LABEL) for sentence in tags for tag in sentence], dtype=np.int64)
+        return np.array([code_of.get(tag, IGNORED) for sentence in tags for tag in sentence], dtype=np.int64)
 
     def _class_weights(self, target: list[Any], weight: Floats | None, *, fits: bool) -> Floats | None:
         if fits:
@@ -384,11 +384,11 @@ class BertTokenClassifier(BaseTokenEstimator):
 
     def _loss(self, outputs: Tensor, batch: Any, *, training: bool) -> tuple[Tensor, float]:  # noqa: ARG002
         inputs, labels, weight = batch
-        is_first = labels.ids != NO_LABEL
+        is_first = labels.ids != IGNORED
         factors = np.zeros(len(labels.ids), np.float32)
         factors[is_first] = (np.repeat(weight, inputs.lengths) * self.class_weight_[labels.ids * is_first])[is_first]
         total = float(factors.sum(dtype=np.float64))
-        losses = F.cross_entropy(outputs, labels.ids, ignore_index=NO_LABEL, reduction="none")
+        losses = F.cross_entropy(outputs, labels.ids, ignore_index=IGNORED, reduction="none")
         return (losses * factors).sum() * (1 / (total or 1.0)), total
 
     def _score_of(self, network: Module, examples: list[Any], target: Any, rows: Rows) -> float:
