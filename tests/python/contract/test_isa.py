@@ -19,8 +19,16 @@ def answers_of(name: str) -> dict[str, np.ndarray]:
     X, y = typical(name)
     if kind(name) == "vectors":
         return {"most_similar": np.array([similar for _, similar in X.most_similar("w0", topn=20)])}
-    found = answers(make(name, n_jobs=1).fit(X, y), X)
-    return {method: np.array([" ".join(t) for t in a] if isinstance(a, list) else a) for method, a in found.items()}
+    model = make(name, n_jobs=1).fit(X, y)
+    found = answers(model, X) or {"loss_curve_": model.loss_curve_}  # of one that is only trained for others
+    return {method: _flat(answer) for method, answer in found.items()}
+
+
+def _flat(answer: np.ndarray | list) -> np.ndarray:
+    """Return an answer as one array: of texts if it is lists of tokens, of all tokens if it is an array a text."""
+    if isinstance(answer, list) and isinstance(answer[0], np.ndarray):
+        return np.concatenate(answer)
+    return np.array([" ".join(tokens) for tokens in answer] if isinstance(answer, list) else answer)
 
 
 PROGRAM = """
