@@ -11,6 +11,7 @@ from mlcore._native import core as _core
 
 if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore import boosting as boosting
+    from mlcore import cluster as cluster
     from mlcore import embedding as embedding
     from mlcore import linear_model as linear_model
     from mlcore import metrics as metrics

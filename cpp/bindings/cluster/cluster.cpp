@@ -1,0 +1,13 @@
+// Submodule `cluster`: groups of rows that nobody has labelled.
+#include "bindings/cluster/cluster.hpp"
+
+#include "bindings/module.hpp"
+
+namespace mlcore {
+
+void register_cluster(pybind11::module_& m) {
+    auto sub = m.def_submodule("cluster", "Groups of rows that nobody has labelled.");
+    (void)sub;
+}
+
+} // namespace mlcore
