@@ -1,8 +1,8 @@
-"""The same fine-tuning in transformers: a plain loop of PyTorch over padded batches in random order.
+"""The same fine-tuning in transformers: a plain loop of PyTorch over padded batches of texts of like length.
 
 Both sides start from the same weights, those of the new head included, and read the same sequences with the same
-targets, as our estimator makes them, so that trainings are compared and nothing else. What was trained goes back to the
-estimator by a folder of Hugging Face, and the estimator predicts with it.
+targets, in batches drawn in the same way, as our estimator makes them, so that trainings are compared and nothing else.
+What was trained goes back to the estimator by a folder of Hugging Face, and the estimator predicts with it.
 """
 
 import tempfile
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mlcore.seq.bert import BertBatch, BertTokenizer
+from mlcore.seq.bert.finetuning._batches import TextBatches
 
 IGNORED = -100
 """Label of tokens that are not to be predicted."""
@@ -80,19 +81,17 @@ def train(
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-    n = len(rows.example)
-    total = max_epochs * -(-n // batch_size)
+    batches = TextBatches(rows, batch_size=batch_size)
+    total = max_epochs * len(batches)
     warmup = max(1, round(warmup_ratio * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, max(total - step, 0) / max(total - warmup, 1))
     )
     model.train()
-    for _ in range(max_epochs):
-        order = rng.permutation(n)
-        for i in range(0, n, batch_size):
-            part = rows.take(order[i : i + batch_size])
+    for epoch in range(max_epochs):
+        for inputs, *targets in batches.epoch(epoch, int(rng.integers(1 << 62))):
             optimizer.zero_grad()
-            model(**batch_of(part.inputs, part.targets)).loss.backward()
+            model(**batch_of(inputs, tuple(targets))).loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
             optimizer.step()
             schedule.step()
