@@ -1,7 +1,7 @@
 // How far two points are from each other, in float64.
 //
-// "cosine" is of points that were scaled to length 1 before: half the squared Euclidean distance of two such points is 1
-// minus the cosine of the angle between them, so that a search for the nearest is one by Euclidean distance.
+// "cosine" is of points that were scaled to length 1 before: half the squared Euclidean distance of two such points is
+// 1 minus the cosine of the angle between them, so that a search for the nearest is one by Euclidean distance.
 #pragma once
 
 #include "core/choice.hpp"
