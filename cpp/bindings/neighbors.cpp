@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace mlcore {
@@ -24,7 +25,7 @@ MatrixView<const double> points_arg(const char* name, py::handle object, std::op
     if (!dim && (points.rows == 0 || points.cols == 0))
         throw ValueError(std::string(name) + " must have rows and columns");
     if (!points.rows_contiguous() || (points.rows > 1 && points.row_stride != static_cast<std::ptrdiff_t>(points.cols)))
-        detail::wrong_value(name, "an array in C order", object);
+        bindings::detail::wrong_value(name, "an array in C order", object);
     const std::size_t size = points.rows * points.cols;
     if (!std::all_of(points.data, points.data + size, [](double x) { return std::isfinite(x); }))
         throw ValueError(std::string(name) + " must be finite");
