@@ -1,12 +1,21 @@
+// Queries go in blocks of some that lie near each other, the leaves of a tree: they share the descent, which is pruned
+// by the distance of the block's box to a node's box and the largest bound of the block (Gray and Moore, "N-body
+// problems in statistical learning", NIPS 2000). At a leaf the queries that may have a neighbour there are found
+// several at a time, and then the points of the leaf are scanned for each.
 #include "neighbors/search.hpp"
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "neighbors/best.hpp"
 #include "neighbors/distance.hpp"
+#include "neighbors/vectors.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -14,63 +23,129 @@ namespace mlcore::neighbors {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr std::size_t tree_queries = 128; // so many queries are worth a tree of their own
 
-/// The reduced distance of a query to a box: no point in it is nearer.
+/// Queries that are searched for together.
+struct Block {
+    const double* coordinates;   // (d, width); what is missing is at infinity
+    std::size_t width, count;    // a multiple of lane_unit; queries
+    const double *lower, *upper; // their box
+    const std::int32_t* rows;    // of the answer; nullptr: row `first`
+    std::size_t first;
+
+    std::size_t row(std::size_t i) const { return rows ? static_cast<std::size_t>(rows[i]) : first; }
+};
+
+Block leaf_block(const KdTree& tree, std::size_t leaf) {
+    const std::size_t node = tree.leaf_node(leaf), begin = tree.node(node).begin;
+    return {tree.block(leaf),
+            tree.leaf_size(),
+            tree.node(node).size(),
+            tree.lower(node),
+            tree.upper(node),
+            tree.order() + begin,
+            begin};
+}
+
+/// The reduced distance of two boxes: no two points in them are nearer.
 template <class Sum>
-double to_box(const KdTree& tree, std::size_t node, const double* query) {
+double between_boxes(const Block& block, const KdTree& tree, std::size_t node) {
     const double *lower = tree.lower(node), *upper = tree.upper(node);
     double sum = 0;
-    for (std::size_t j = 0; j < tree.dim(); ++j)
-        sum = Sum::add(sum, std::max({lower[j] - query[j], query[j] - upper[j], 0.0}));
+    for (std::size_t j = 0; j < tree.dim(); ++j) {
+        const double below = lower[j] - block.upper[j], above = block.lower[j] - upper[j];
+        const double outside = below > above ? below : above;
+        sum = Sum::add(sum, outside > 0 ? outside : 0.0);
+    }
     return sum;
 }
 
-/// The k best of what was offered, ascending by (distance, row).
-class Best {
-  public:
-    explicit Best(std::size_t k) : k_(k) {}
-
-    void start() { items_.assign(k_, {infinity, std::numeric_limits<std::int32_t>::max()}); }
-    double worst() const { return items_.back().first; }
-    void add(double distance, std::int32_t row) {
-        const Item item{distance, row};
-        if (!(item < items_.back())) return;
-        std::size_t i = k_ - 1;
-        for (; i > 0 && item < items_[i - 1]; --i) items_[i] = items_[i - 1];
-        items_[i] = item;
-    }
-    using Item = std::pair<double, std::int32_t>;
-    const std::vector<Item>& items() const { return items_; }
-
-  private:
-    std::size_t k_;
-    std::vector<Item> items_;
-};
-
-/// distances (leaf_size) of a query to the points of a leaf.
-template <class Sum>
-void scan(const KdTree& tree, std::size_t leaf, const double* query, double* distances) {
-    const std::size_t width = tree.leaf_size();
-    const double* block = tree.block(leaf);
-    std::fill_n(distances, width, 0.0);
-    for (std::size_t j = 0; j < tree.dim(); ++j, block += width)
-        for (std::size_t i = 0; i < width; ++i) distances[i] = Sum::add(distances[i], query[j] - block[i]);
+/// Twice the distances of the centres, dimension by dimension, summed: which of two boxes at the same distance is
+/// rather in the direction of the block.
+double between_centres(const Block& block, const KdTree& tree, std::size_t node) {
+    const double *lower = tree.lower(node), *upper = tree.upper(node);
+    double sum = 0;
+    for (std::size_t j = 0; j < tree.dim(); ++j)
+        sum += std::abs((lower[j] + upper[j]) - (block.lower[j] + block.upper[j]));
+    return sum;
 }
 
-/// Calls visit(leaf) for the leaves that may have a point at most bound() away, nearest first.
+/// visit(leaf, its node) for all leaves whose box is at most bound() away from the block's, nearer ones first.
 template <class Sum, class Bound, class Visit>
-void descend(const KdTree& tree, std::size_t node, const double* query, Bound&& bound, Visit&& visit) {
+void descend(const Block& block, const KdTree& tree, std::size_t node, const Bound& bound, const Visit& visit) {
     const KdTree::Node& here = tree.node(node);
-    if (here.is_leaf()) return visit(here.begin / tree.leaf_size());
+    if (here.is_leaf()) return visit(here.begin / tree.leaf_size(), node);
     std::size_t near = node + 1, far = here.right;
-    double near_distance = to_box<Sum>(tree, near, query), far_distance = to_box<Sum>(tree, far, query);
-    if (far_distance < near_distance) {
+    double near_distance = between_boxes<Sum>(block, tree, near), far_distance = between_boxes<Sum>(block, tree, far);
+    if (far_distance < near_distance ||
+        (far_distance == near_distance && between_centres(block, tree, far) < between_centres(block, tree, near))) {
         std::swap(near, far);
         std::swap(near_distance, far_distance);
     }
-    if (near_distance <= bound()) descend<Sum>(tree, near, query, bound, visit);
-    if (far_distance <= bound()) descend<Sum>(tree, far, query, bound, visit);
+    if (near_distance <= bound()) descend<Sum>(block, tree, near, bound, visit);
+    if (far_distance <= bound()) descend<Sum>(block, tree, far, bound, visit);
 }
+
+/// f(query, point's position in the leaf, reduced distance) for the points of a leaf that are within the bound of a
+/// query, after(query) for each query that may have some.
+template <class Sum, class Found, class After>
+void visit_leaf(const Block& block, const KdTree& tree, std::size_t leaf, std::size_t node, const double* bounds,
+                double* distances, const Found& found, const After& after) {
+    const std::size_t d = tree.dim();
+    near_box<Sum>(block.coordinates, block.width, d, tree.lower(node), tree.upper(node), bounds,
+                  [&](std::size_t first, std::uint32_t queries) {
+                      for (; queries != 0; queries &= queries - 1) {
+                          const std::size_t q = first + static_cast<std::size_t>(std::countr_zero(queries));
+                          scan<Sum>(block.coordinates + q, block.width, tree.block(leaf), tree.leaf_size(), d,
+                                    bounds[q], distances, [&](std::size_t from, std::uint32_t points) {
+                                        for (; points != 0; points &= points - 1) {
+                                            const std::size_t p =
+                                                from + static_cast<std::size_t>(std::countr_zero(points));
+                                            found(q, p, distances[p]);
+                                        }
+                                    });
+                          after(q);
+                      }
+                  });
+}
+
+/// All blocks of some queries: leaves of a tree, or one query each.
+class Blocks {
+  public:
+    /// The points of a tree themselves.
+    explicit Blocks(const KdTree& tree) : tree_(&tree) {}
+
+    Blocks(const RunContext& ctx, const KdTree& tree, MatrixView<const double> queries) {
+        if (queries.rows >= tree_queries) {
+            own_ = std::make_unique<KdTree>(ctx, queries, tree.metric(), lane_unit * 4);
+            tree_ = own_.get();
+            return;
+        }
+        const std::size_t d = queries.cols;
+        boxes_ = Buffer<double>(queries.rows * d);
+        coordinates_ = Buffer<double>(queries.rows * d * lane_unit, infinity);
+        for (std::size_t i = 0; i < queries.rows; ++i)
+            for (std::size_t j = 0; j < d; ++j)
+                boxes_[i * d + j] = coordinates_[(i * d + j) * lane_unit] = queries(i, j);
+        n_ = queries.rows;
+        d_ = d;
+    }
+
+    std::size_t size() const { return tree_ ? tree_->n_leaves() : n_; }
+    std::size_t n_queries() const { return tree_ ? tree_->size() : n_; }
+    std::size_t width() const { return tree_ ? tree_->leaf_size() : lane_unit; }
+    Block operator[](std::size_t i) const {
+        if (tree_) return leaf_block(*tree_, i);
+        const double* box = boxes_.data() + i * d_;
+        return {coordinates_.data() + i * d_ * lane_unit, lane_unit, 1, box, box, nullptr, i};
+    }
+
+  private:
+    const KdTree* tree_ = nullptr;
+    std::unique_ptr<KdTree> own_;
+    std::size_t n_ = 0, d_ = 0;
+    Buffer<double> boxes_, coordinates_;
+};
 
 void check_queries(const KdTree& tree, MatrixView<const double> queries) {
     if (queries.cols != tree.dim())
@@ -78,112 +153,136 @@ void check_queries(const KdTree& tree, MatrixView<const double> queries) {
                          std::to_string(queries.cols));
 }
 
-void check_k(const KdTree& tree, std::size_t k) {
+double ns_per_query(const KdTree& tree, std::size_t k) {
+    return 300 + 100 * static_cast<double>(tree.dim()) + 30 * static_cast<double>(k);
+}
+
+/// is_self: the blocks are the tree's own, and each point is its own first neighbour.
+template <class Sum, class Best>
+void nearest(const RunContext& ctx, const KdTree& tree, const Blocks& blocks, bool is_self, std::size_t k,
+             Neighbors& out) {
+    const std::size_t width = blocks.width(), n_others = k - is_self;
+    const double ns = ns_per_query(tree, k) * static_cast<double>(blocks.n_queries() / blocks.size());
+    struct Scratch {
+        std::vector<Best> best;
+        std::vector<double> bounds, distances;
+    };
+    std::vector<Scratch> scratch(static_cast<std::size_t>(threads_for(ctx, ns * static_cast<double>(blocks.size()))));
+    parallel_tasks(ctx, blocks.size(), ns, [&](std::size_t b, int thread) {
+        Scratch& mine = scratch[static_cast<std::size_t>(thread)];
+        if (mine.best.empty()) {
+            mine.best.resize(width);
+            mine.distances.resize(tree.leaf_size());
+        }
+        const Block block = blocks[b];
+        mine.bounds.assign(width, -1.0); // nothing is near what is missing
+        double largest = infinity;
+        if (n_others > 0) {
+            for (std::size_t i = 0; i < block.count; ++i) {
+                mine.best[i].start(n_others);
+                mine.bounds[i] = infinity;
+            }
+            descend<Sum>(
+                block, tree, 0, [&] { return largest; },
+                [&](std::size_t leaf, std::size_t node) {
+                    const std::int32_t* rows = tree.order() + tree.node(node).begin;
+                    const bool skips_self = is_self && leaf == b;
+                    const std::size_t count = tree.node(node).size();
+                    visit_leaf<Sum>(
+                        block, tree, leaf, node, mine.bounds.data(), mine.distances.data(),
+                        [&](std::size_t q, std::size_t p, double distance) {
+                            if (p < count && !(skips_self && p == q)) mine.best[q].add({distance, rows[p]});
+                        },
+                        [&](std::size_t q) { mine.bounds[q] = mine.best[q].bound(); });
+                    largest = *std::max_element(mine.bounds.begin(), mine.bounds.end());
+                });
+        }
+        for (std::size_t i = 0; i < block.count; ++i) {
+            const std::size_t row = block.row(i);
+            std::int32_t* indices = out.indices.data() + row * k;
+            double* distances = out.distances.data() + row * k;
+            if (is_self) {
+                *indices++ = static_cast<std::int32_t>(row);
+                *distances++ = 0;
+            }
+            if (n_others == 0) continue;
+            for (const Candidate& candidate : mine.best[i].sorted()) {
+                *indices++ = candidate.row;
+                *distances++ = distance_of(tree.metric(), candidate.distance);
+            }
+        }
+    });
+}
+
+Neighbors nearest(const RunContext& ctx, const KdTree& tree, const Blocks& blocks, bool is_self, std::size_t k) {
     if (k < 1 || k > tree.size())
         throw ValueError("k must be from 1 to the number of points, " + std::to_string(tree.size()) + ", got " +
                          std::to_string(k));
-}
-
-void check_radius(double radius) {
-    if (!(radius >= 0)) throw ValueError("radius must not be negative");
-}
-
-double ns_per_query(const KdTree& tree, std::size_t k) {
-    return 500 + 100 * static_cast<double>(tree.dim()) + 50 * static_cast<double>(k);
-}
-
-/// The queries, one after the other: rows of a matrix, or the points of the tree by position.
-class Queries {
-  public:
-    Queries(const KdTree& tree, const MatrixView<const double>* rows) : tree_(tree), rows_(rows) {}
-    std::size_t size() const { return rows_ ? rows_->rows : tree_.size(); }
-    /// The row of the answer.
-    std::size_t row(std::size_t i) const { return rows_ ? i : static_cast<std::size_t>(tree_.order()[i]); }
-    /// The row of the point that query i is, -1 for none.
-    std::int32_t self(std::size_t i) const { return rows_ ? -1 : tree_.order()[i]; }
-    void copy(std::size_t i, double* query) const {
-        for (std::size_t j = 0; j < tree_.dim(); ++j)
-            query[j] = rows_ ? (*rows_)(i, j) : tree_.point(i)[j * tree_.leaf_size()];
-    }
-
-  private:
-    const KdTree& tree_;
-    const MatrixView<const double>* rows_;
-};
-
-Neighbors nearest(const RunContext& ctx, const KdTree& tree, const Queries& queries, std::size_t k) {
-    check_k(tree, k);
-    Neighbors out{Buffer<std::int32_t>(queries.size() * k), Buffer<double>(queries.size() * k)};
+    Neighbors out{Buffer<std::int32_t>(blocks.n_queries() * k), Buffer<double>(blocks.n_queries() * k)};
+    if (blocks.size() == 0) return out;
     with_sum(tree.metric(), [&]<class Sum>(Sum) {
-        parallel_ranges(ctx, queries.size(), ns_per_query(tree, k), [&](std::size_t begin, std::size_t end, int) {
-            std::vector<double> query(tree.dim()), distances(tree.leaf_size());
-            Best best(k);
-            for (std::size_t i = begin; i < end; ++i) {
-                queries.copy(i, query.data());
-                const std::int32_t self = queries.self(i);
-                best.start();
-                if (self >= 0) best.add(-1, self); // before all others
-                descend<Sum>(
-                    tree, 0, query.data(), [&] { return best.worst(); },
-                    [&](std::size_t leaf) {
-                        scan<Sum>(tree, leaf, query.data(), distances.data());
-                        const KdTree::Node& node = tree.node(tree.leaf_node(leaf));
-                        for (std::size_t p = node.begin; p < node.end; ++p)
-                            if (distances[p - node.begin] <= best.worst() && tree.order()[p] != self)
-                                best.add(distances[p - node.begin], tree.order()[p]);
-                    });
-                const std::size_t row = queries.row(i);
-                for (std::size_t r = 0; r < k; ++r) {
-                    out.indices[row * k + r] = best.items()[r].second;
-                    out.distances[row * k + r] = distance_of(tree.metric(), std::max(best.items()[r].first, 0.0));
-                }
-            }
-        });
+        if (k <= most_sorted)
+            nearest<Sum, SortedBest>(ctx, tree, blocks, is_self, k, out);
+        else
+            nearest<Sum, BufferedBest>(ctx, tree, blocks, is_self, k, out);
     });
     return out;
 }
 
-Within inside(const RunContext& ctx, const KdTree& tree, const Queries& queries, double radius) {
-    check_radius(radius);
+Within inside(const RunContext& ctx, const KdTree& tree, const Blocks& blocks, double radius) {
+    if (!(radius >= 0)) throw ValueError("radius must not be negative");
     const double most = largest_reduced(tree.metric(), radius);
     Within out;
-    out.offsets.assign(queries.size() + 1, 0);
+    out.offsets.assign(blocks.n_queries() + 1, 0);
+    if (blocks.size() == 0) return out;
+    const std::size_t width = blocks.width();
+    std::vector<std::vector<Candidate>> found(blocks.size()); // of the queries of a block, one after the other
+    const double ns = ns_per_query(tree, 32) * static_cast<double>(blocks.n_queries() / blocks.size());
     with_sum(tree.metric(), [&]<class Sum>(Sum) {
-        const auto search = [&](auto&& found) { // found(row of the query, items), items ascending
-            parallel_ranges(ctx, queries.size(), ns_per_query(tree, 32), [&](std::size_t begin, std::size_t end, int) {
-                std::vector<double> query(tree.dim()), distances(tree.leaf_size());
-                std::vector<std::pair<std::int32_t, double>> items;
-                for (std::size_t i = begin; i < end; ++i) {
-                    queries.copy(i, query.data());
-                    items.clear();
-                    if (to_box<Sum>(tree, 0, query.data()) <= most)
-                        descend<Sum>(
-                            tree, 0, query.data(), [&] { return most; },
-                            [&](std::size_t leaf) {
-                                scan<Sum>(tree, leaf, query.data(), distances.data());
-                                const KdTree::Node& node = tree.node(tree.leaf_node(leaf));
-                                for (std::size_t p = node.begin; p < node.end; ++p)
-                                    if (distances[p - node.begin] <= most)
-                                        items.emplace_back(tree.order()[p], distances[p - node.begin]);
-                            });
-                    std::sort(items.begin(), items.end());
-                    found(queries.row(i), items);
-                }
-            });
-        };
-        search([&](std::size_t row, const auto& items) {
-            out.offsets[row + 1] = static_cast<std::int64_t>(items.size());
-        });
-        for (std::size_t i = 0; i < queries.size(); ++i) out.offsets[i + 1] += out.offsets[i];
-        out.indices = Buffer<std::int32_t>(static_cast<std::size_t>(out.offsets.back()));
-        out.distances = Buffer<double>(static_cast<std::size_t>(out.offsets.back()));
-        search([&](std::size_t row, const auto& items) {
-            auto place = static_cast<std::size_t>(out.offsets[row]);
-            for (const auto& [index, reduced] : items) {
-                out.indices[place] = index;
-                out.distances[place++] = distance_of(tree.metric(), reduced);
+        parallel_tasks(ctx, blocks.size(), ns, [&](std::size_t b, int) {
+            const Block block = blocks[b];
+            std::vector<double> bounds(width, -1.0), distances(tree.leaf_size());
+            std::vector<std::vector<Candidate>> of_query(block.count);
+            std::fill_n(bounds.begin(), block.count, most);
+            if (between_boxes<Sum>(block, tree, 0) <= most)
+                descend<Sum>(
+                    block, tree, 0, [&] { return most; },
+                    [&](std::size_t leaf, std::size_t node) {
+                        const std::int32_t* rows = tree.order() + tree.node(node).begin;
+                        const std::size_t count = tree.node(node).size();
+                        visit_leaf<Sum>(
+                            block, tree, leaf, node, bounds.data(), distances.data(),
+                            [&](std::size_t q, std::size_t p, double distance) {
+                                if (p < count) of_query[q].push_back({distance, rows[p]});
+                            },
+                            [](std::size_t) {});
+                    });
+            std::size_t total = 0;
+            for (const auto& items : of_query) total += items.size();
+            found[b].reserve(total);
+            for (std::size_t i = 0; i < block.count; ++i) {
+                std::sort(of_query[i].begin(), of_query[i].end(),
+                          [](const Candidate& x, const Candidate& y) { return x.row < y.row; });
+                found[b].insert(found[b].end(), of_query[i].begin(), of_query[i].end());
+                out.offsets[block.row(i) + 1] = static_cast<std::int64_t>(of_query[i].size());
             }
         });
+    });
+    std::partial_sum(out.offsets.begin(), out.offsets.end(), out.offsets.begin());
+    const auto total = static_cast<std::size_t>(out.offsets.back());
+    out.indices = Buffer<std::int32_t>(total);
+    out.distances = Buffer<double>(total);
+    parallel_tasks(ctx, blocks.size(), 2.0 * static_cast<double>(total / blocks.size()), [&](std::size_t b, int) {
+        const Block block = blocks[b];
+        const Candidate* item = found[b].data();
+        for (std::size_t i = 0; i < block.count; ++i)
+            for (auto place = static_cast<std::size_t>(out.offsets[block.row(i)]),
+                      end = static_cast<std::size_t>(out.offsets[block.row(i) + 1]);
+                 place < end; ++place, ++item) {
+                out.indices[place] = item->row;
+                out.distances[place] = distance_of(tree.metric(), item->distance);
+            }
+        found[b] = {};
     });
     return out;
 }
@@ -192,20 +291,20 @@ Within inside(const RunContext& ctx, const KdTree& tree, const Queries& queries,
 
 Neighbors k_nearest(const RunContext& ctx, const KdTree& tree, MatrixView<const double> queries, std::size_t k) {
     check_queries(tree, queries);
-    return nearest(ctx, tree, Queries(tree, &queries), k);
+    return nearest(ctx, tree, Blocks(ctx, tree, queries), false, k);
 }
 
 Neighbors k_nearest(const RunContext& ctx, const KdTree& tree, std::size_t k) {
-    return nearest(ctx, tree, Queries(tree, nullptr), k);
+    return nearest(ctx, tree, Blocks(tree), true, k);
 }
 
 Within within(const RunContext& ctx, const KdTree& tree, MatrixView<const double> queries, double radius) {
     check_queries(tree, queries);
-    return inside(ctx, tree, Queries(tree, &queries), radius);
+    return inside(ctx, tree, Blocks(ctx, tree, queries), radius);
 }
 
 Within within(const RunContext& ctx, const KdTree& tree, double radius) {
-    return inside(ctx, tree, Queries(tree, nullptr), radius);
+    return inside(ctx, tree, Blocks(tree), radius);
 }
 
 } // namespace mlcore::neighbors
