@@ -13,7 +13,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
-    "cluster": (),
+    "cluster": ("NearestNeighbors",),
     "embedding": (
         "FastTextVectors",
         "KeyedVectors",

@@ -1,3 +1,5 @@
 """Clustering: groups of rows that nobody has labelled, and how many of them there are."""
 
-__all__: list[str] = []
+from mlcore.cluster._nearest_neighbors import NearestNeighbors
+
+__all__ = ["NearestNeighbors"]
