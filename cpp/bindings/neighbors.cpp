@@ -1,5 +1,6 @@
 // Submodule `neighbors`: search for the nearest points, and the spanning tree of them.
 #include "bindings/module.hpp"
+#include "bindings/neighbors_parts.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
 #include "neighbors/brute.hpp"
@@ -107,6 +108,7 @@ void register_neighbors(pybind11::module_& m) {
             py::kw_only(), py::arg("metric"), py::arg("n_threads"));
     sub.def("within", &brute_within, py::arg("points"), py::arg("queries").none(true), py::arg("radius"), py::kw_only(),
             py::arg("metric"), py::arg("n_threads"));
+    register_spanning_tree(sub);
 }
 
 } // namespace mlcore

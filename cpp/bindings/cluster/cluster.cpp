@@ -7,7 +7,7 @@ namespace mlcore {
 
 void register_cluster(pybind11::module_& m) {
     auto sub = m.def_submodule("cluster", "Groups of rows that nobody has labelled.");
-    (void)sub;
+    register_single_linkage(sub);
 }
 
 } // namespace mlcore

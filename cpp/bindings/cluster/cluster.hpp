@@ -5,4 +5,6 @@
 
 namespace mlcore {
 
+void register_single_linkage(pybind11::module_& m);
+
 } // namespace mlcore

@@ -17,3 +17,20 @@ def k_nearest(
 def within(
     points: NDArray[np.float64], queries: NDArray[np.float64] | None, radius: float, *, metric: str, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def spanning_tree(
+    points: Any,
+    core_distances: NDArray[np.float64] | None,
+    *,
+    alpha: float = ...,
+    metric: str = ...,
+    n_threads: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
+def spanning_tree_of_distances(
+    distances: NDArray[np.float64], core_distances: NDArray[np.float64] | None, alpha: float = ...
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
