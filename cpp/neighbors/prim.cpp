@@ -5,12 +5,14 @@
 // point that joins leaves its place to the last one: a step costs as much as there are points outside.
 #include "core/error.hpp"
 #include "core/memory.hpp"
+#include "neighbors/distance.hpp"
 #include "neighbors/spanning_tree.hpp"
 
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace mlcore::neighbors {
 namespace {
@@ -120,7 +122,7 @@ std::vector<Edge> grow(const RunContext& ctx, std::size_t n, std::span<const dou
 }
 
 /// Points outside, in tiles (d, tile) by coordinates.
-template <Metric metric>
+template <class Sum>
 class Points {
   public:
     Points(MatrixView<const double> points, std::size_t room) : points_(points), tiles_(room * points.cols, 0.0) {}
@@ -143,16 +145,7 @@ class Points {
         double sum[tile] = {};
         for (std::size_t c = 0; c < points_.cols; ++c, coordinates += tile) {
             const double x = current_[c];
-            for (std::size_t l = 0; l < tile; ++l) {
-                const double difference = coordinates[l] - x;
-                if constexpr (metric == Metric::manhattan) {
-                    sum[l] += std::abs(difference);
-                } else if constexpr (metric == Metric::chebyshev) {
-                    sum[l] = std::max(sum[l], std::abs(difference));
-                } else {
-                    sum[l] += difference * difference;
-                }
-            }
+            for (std::size_t l = 0; l < tile; ++l) sum[l] = Sum::add(sum[l], coordinates[l] - x);
         }
         for (std::size_t l = 0; l < tile; ++l) out[l] = sum[l];
     }
@@ -190,20 +183,6 @@ class Given {
     VectorView<const double> current_;
 };
 
-void check(std::size_t n, std::span<const double> core_distances, double alpha) {
-    if (n == 0) throw ValueError("a spanning tree needs at least one point");
-    if (n > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-        throw ValueError("a spanning tree may have up to 2147483647 points, got " + std::to_string(n));
-    if (!core_distances.empty() && core_distances.size() != n)
-        throw ValueError("core_distances must have " + std::to_string(n) + " entries, got " +
-                         std::to_string(core_distances.size()));
-    if (!(alpha > 0) || !std::isfinite(alpha))
-        throw ValueError("alpha must be a finite number > 0, got " + std::to_string(alpha));
-    for (const double core : core_distances)
-        if (!(core >= 0) || !std::isfinite(core))
-            throw ValueError("core_distances must be finite and >= 0, got " + std::to_string(core));
-}
-
 void check_finite(MatrixView<const double> points) {
     for (std::size_t i = 0; i < points.rows; ++i) {
         const double* row = points.row(i).data;
@@ -217,26 +196,19 @@ void check_finite(MatrixView<const double> points) {
 
 SpanningTree prim(const RunContext& ctx, MatrixView<const double> points, std::span<const double> core_distances,
                   double alpha, Metric metric) {
-    check(points.rows, core_distances, alpha);
+    check_spanning_tree(points.rows, core_distances, alpha);
     if (!points.rows_contiguous()) throw ValueError("the rows of points must be contiguous");
     check_finite(points);
-    const auto edges = [&]<Metric m>() {
-        Points<m> source(points, (points.rows + tile) / tile * tile);
+    auto edges = with_sum(metric, [&]<class Sum>(Sum) {
+        Points<Sum> source(points, (points.rows + tile) / tile * tile);
         return grow(ctx, points.rows, core_distances, alpha, metric, source);
-    };
-    switch (metric) {
-    case Metric::manhattan:
-        return sorted_tree(ctx, edges.operator()<Metric::manhattan>(), core_distances, alpha, metric);
-    case Metric::chebyshev:
-        return sorted_tree(ctx, edges.operator()<Metric::chebyshev>(), core_distances, alpha, metric);
-    default:
-        return sorted_tree(ctx, edges.operator()<Metric::euclidean>(), core_distances, alpha, metric);
-    }
+    });
+    return sorted_tree(ctx, std::move(edges), core_distances, alpha, metric);
 }
 
 SpanningTree prim_of_distances(const RunContext& ctx, MatrixView<const double> distances,
                                std::span<const double> core_distances, double alpha) {
-    check(distances.rows, core_distances, alpha);
+    check_spanning_tree(distances.rows, core_distances, alpha);
     if (distances.rows != distances.cols)
         throw ValueError("a matrix of distances must be square, got shape (" + std::to_string(distances.rows) + ", " +
                          std::to_string(distances.cols) + ")");

@@ -10,7 +10,7 @@
 // fine as that of the distances, so that the tree is a minimum of both.
 #pragma once
 
-#include "neighbors/metric.hpp"
+#include "neighbors/distance.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,14 +36,10 @@ inline Edge make_edge(double weight, double distance, std::int32_t i, std::int32
     return {weight, distance, std::min(i, j), std::max(i, j)};
 }
 
-/// The reduced distance of a distance, and back. The square root of the rounded square of x is x.
+/// The reduced distance of a distance: distance_of gives it back, for the square root of the rounded square of x is x.
 inline double reduce(Metric metric, double distance) {
     if (metric == Metric::euclidean) return distance * distance;
     return metric == Metric::cosine ? 2 * distance : distance;
-}
-inline double unreduce(Metric metric, double reduced) {
-    if (metric == Metric::euclidean) return std::sqrt(reduced);
-    return metric == Metric::cosine ? reduced / 2 : reduced;
 }
 
 /// What a reduced distance is multiplied by to divide the distance by alpha.

@@ -1,14 +1,33 @@
 #include "neighbors/spanning_tree.hpp"
 
+#include "core/error.hpp"
+
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <limits>
+#include <string>
 
 namespace mlcore::neighbors {
+
+void check_spanning_tree(std::size_t n, std::span<const double> core_distances, double alpha) {
+    if (n == 0) throw ValueError("a spanning tree needs at least one point");
+    if (n > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+        throw ValueError("a spanning tree may have up to 2147483647 points, got " + std::to_string(n));
+    if (!core_distances.empty() && core_distances.size() != n)
+        throw ValueError("core_distances must have " + std::to_string(n) + " entries, got " +
+                         std::to_string(core_distances.size()));
+    if (!(alpha > 0) || !std::isfinite(alpha))
+        throw ValueError("alpha must be a finite number > 0, got " + std::to_string(alpha));
+    for (const double core : core_distances)
+        if (!(core >= 0) || !std::isfinite(core))
+            throw ValueError("core_distances must be finite and >= 0, got " + std::to_string(core));
+}
 
 SpanningTree sorted_tree(const RunContext& ctx, std::vector<Edge> edges, std::span<const double> core_distances,
                          double alpha, Metric metric) {
     for (Edge& edge : edges) {
-        edge.weight = unreduce(metric, edge.distance) / alpha;
+        edge.weight = distance_of(metric, edge.distance) / alpha;
         if (core_distances.empty()) continue;
         edge.weight = std::max({edge.weight, core_distances[static_cast<std::size_t>(edge.from)],
                                 core_distances[static_cast<std::size_t>(edge.to)]});

@@ -7,6 +7,7 @@
 
 #include "core/context.hpp"
 #include "core/view.hpp"
+#include "neighbors/kd_tree.hpp"
 #include "neighbors/metric.hpp"
 #include "neighbors/reachability.hpp"
 
@@ -22,6 +23,10 @@ struct SpanningTree {
     std::vector<double> weights;
 };
 
+/// Throws ValueError unless there are n points, 1 <= n < 2^31, core distances of all or of none, finite and not
+/// negative, and alpha is finite and positive.
+void check_spanning_tree(std::size_t n, std::span<const double> core_distances, double alpha);
+
 /// Sorts edges in reduced distances, whose weights become distances.
 SpanningTree sorted_tree(const RunContext& ctx, std::vector<Edge> edges, std::span<const double> core_distances,
                          double alpha, Metric metric);
@@ -31,8 +36,13 @@ SpanningTree sorted_tree(const RunContext& ctx, std::vector<Edge> edges, std::sp
 SpanningTree prim(const RunContext& ctx, MatrixView<const double> points, std::span<const double> core_distances,
                   double alpha, Metric metric);
 
-/// The same of a symmetric matrix of distances (n, n); its diagonal is not read. Distances are not negative; infinite
-/// ones are allowed.
+/// Boruvka's algorithm on a kd-tree. neighbors (n, k): rows of the k nearest of each row as k_nearest finds them, or
+/// empty; the more are known, the less is searched. Throws ValueError.
+SpanningTree boruvka(const RunContext& ctx, const KdTree& tree, std::span<const double> core_distances, double alpha,
+                     std::span<const std::int32_t> neighbors);
+
+/// Prim's algorithm over a symmetric matrix of distances (n, n); its diagonal is not read. Distances are not negative;
+/// infinite ones are allowed.
 SpanningTree prim_of_distances(const RunContext& ctx, MatrixView<const double> distances,
                                std::span<const double> core_distances, double alpha);
 

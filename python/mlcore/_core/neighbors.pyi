@@ -29,8 +29,17 @@ def spanning_tree(
     *,
     alpha: float = ...,
     metric: str = ...,
+    neighbors: NDArray[np.int64] | None = ...,
     n_threads: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
+def reachability_tree(
+    points: KdTree | NDArray[np.float64],
+    k: int,
+    *,
+    alpha: float = ...,
+    metric: str = ...,
+    n_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
 def spanning_tree_of_distances(
     distances: NDArray[np.float64], core_distances: NDArray[np.float64] | None, alpha: float = ...
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...

@@ -1,6 +1,7 @@
 #include "check.hpp"
 
 #include "core/random.hpp"
+#include "neighbors/search.hpp"
 #include "neighbors/spanning_tree.hpp"
 
 #include <algorithm>
@@ -31,7 +32,7 @@ Data random_points(std::size_t n, std::size_t d, unsigned levels, std::uint64_t 
     return data;
 }
 
-double reduced_distance(const Data& x, std::size_t i, std::size_t j, Metric metric) {
+double reduced(const Data& x, std::size_t i, std::size_t j, Metric metric) {
     double sum = 0;
     for (std::size_t c = 0; c < x.d; ++c) {
         const double difference = x.values[i * x.d + c] - x.values[j * x.d + c];
@@ -49,9 +50,9 @@ double reduced_distance(const Data& x, std::size_t i, std::size_t j, Metric metr
 std::vector<double> core_distances(const Data& x, std::size_t k, Metric metric) {
     std::vector<double> cores(x.n), row(x.n);
     for (std::size_t i = 0; i < x.n; ++i) {
-        for (std::size_t j = 0; j < x.n; ++j) row[j] = reduced_distance(x, i, j, metric);
+        for (std::size_t j = 0; j < x.n; ++j) row[j] = reduced(x, i, j, metric);
         std::sort(row.begin(), row.end());
-        cores[i] = unreduce(metric, row[std::min(k, x.n) - 1]);
+        cores[i] = distance_of(metric, row[std::min(k, x.n) - 1]);
     }
     return cores;
 }
@@ -61,7 +62,7 @@ SpanningTree kruskal(const Data& x, const std::vector<double>& cores, double alp
     std::vector<Edge> edges, chosen;
     for (std::size_t i = 0; i < x.n; ++i)
         for (std::size_t j = i + 1; j < x.n; ++j) {
-            const double distance = reduced_distance(x, i, j, metric);
+            const double distance = reduced(x, i, j, metric);
             double weight = distance * reduced_scale(metric, alpha);
             if (!cores.empty()) weight = std::max({weight, reduce(metric, cores[i]), reduce(metric, cores[j])});
             edges.push_back(make_edge(weight, distance, static_cast<std::int32_t>(i), static_cast<std::int32_t>(j)));
@@ -102,6 +103,42 @@ TEST(prim_is_kruskal) {
                     }
 }
 
+TEST(boruvka_is_kruskal) {
+    for (const Metric metric : metrics)
+        for (const unsigned levels : {0U, 1U, 3U, 50U})
+            for (const std::size_t n : {1, 2, 3, 9, 64, 65, 200, 300})
+                for (const std::size_t d : {1, 2, 5})
+                    for (const double alpha : {1.0, 1.7})
+                        for (const std::size_t k : {0, 1, 4}) {
+                            const StandaloneRun run(1 + n % 3);
+                            const Data x = random_points(n, d, levels, n + d);
+                            const KdTree tree(run.context, x.view(), metric, n % 2 ? 8 : 16);
+                            Neighbors nearest;
+                            if (k > 0) nearest = k_nearest(run.context, tree, std::min(k, n));
+                            const auto indices = nearest.indices.span();
+                            CHECK(same(boruvka(run.context, tree, {}, alpha, indices), kruskal(x, {}, alpha, metric)));
+                            const auto cores = core_distances(x, 4, metric);
+                            CHECK(same(boruvka(run.context, tree, cores, alpha, indices),
+                                       kruskal(x, cores, alpha, metric)));
+                        }
+}
+
+TEST(boruvka_is_prim_on_any_number_of_threads) {
+    for (const unsigned levels : {0U, 20U})
+        for (const std::size_t d : {1, 2, 3, 9}) {
+            const Data x = random_points(3000, d, levels, d);
+            for (const int n_threads : {1, 2, 5}) {
+                const StandaloneRun run(n_threads);
+                const KdTree tree(run.context, x.view(), Metric::euclidean);
+                const Neighbors nearest = k_nearest(run.context, tree, 6);
+                std::vector<double> cores(x.n);
+                for (std::size_t i = 0; i < x.n; ++i) cores[i] = nearest.distances[i * 6 + 4];
+                CHECK(same(boruvka(run.context, tree, cores, 1, nearest.indices.span()),
+                           prim(run.context, x.view(), cores, 1, Metric::euclidean)));
+            }
+        }
+}
+
 TEST(given_distances_make_the_tree_of_their_points) {
     const StandaloneRun run;
     for (const std::size_t n : {1, 2, 70, 150}) {
@@ -109,7 +146,7 @@ TEST(given_distances_make_the_tree_of_their_points) {
         std::vector<double> distances(n * n);
         for (std::size_t i = 0; i < n; ++i)
             for (std::size_t j = 0; j < n; ++j)
-                distances[i * n + j] = i == j ? -1 : reduced_distance(x, i, j, Metric::manhattan);
+                distances[i * n + j] = i == j ? -1 : reduced(x, i, j, Metric::manhattan);
         const auto cores = core_distances(x, 3, Metric::manhattan);
         CHECK(same(prim_of_distances(run.context, row_major<const double>(distances.data(), n, n), cores, 1.5),
                    kruskal(x, cores, 1.5, Metric::manhattan)));
