@@ -81,19 +81,20 @@ class LeastEdges {
 /// What the rounds share, by position in the tree.
 struct Points {
     const KdTree& tree;
-    std::span<const std::int32_t> neighbors; // (n, k) rows of the nearest, by row
-    std::size_t k;
-    double scale;                        // reduced_scale of alpha
-    Buffer<std::int32_t> position;       // of a row
+    std::size_t k;                    // neighbours that are known of each point
+    double scale;                     // reduced_scale of alpha
+    Buffer<std::int32_t> position;    // of a row
+    Buffer<std::int32_t> neighbor;    // (n, k) positions; of each point, the first n_neighbors are of use
+    Buffer<double> neighbor_distance; // (n, k) reduced
+    Buffer<std::int32_t> n_neighbors;
     Buffer<double> core;                 // reduced; room for whole leaves
     Buffer<std::int32_t> component;      // as core; no_component where there is no point
     Buffer<double> least_core;           // of a node
     Buffer<std::int32_t> node_component; // of a node's points, no_component where they have several
 
-    Points(const KdTree& of, std::span<const std::int32_t> nearest, std::span<const double> core_distances,
-           double alpha)
-        : tree(of), neighbors(nearest), k(nearest.size() / of.size()), scale(reduced_scale(of.metric(), alpha)),
-          position(of.size()), core(of.n_leaves() * of.leaf_size(), infinity),
+    Points(const KdTree& of, std::size_t n_known, std::span<const double> core_distances, double alpha)
+        : tree(of), k(n_known), scale(reduced_scale(of.metric(), alpha)), position(of.size()), neighbor(of.size() * k),
+          neighbor_distance(of.size() * k), n_neighbors(of.size()), core(of.n_leaves() * of.leaf_size(), infinity),
           component(of.n_leaves() * of.leaf_size(), no_component), least_core(of.n_nodes()),
           node_component(of.n_nodes()) {
         for (std::size_t p = 0; p < tree.size(); ++p) {
@@ -108,13 +109,12 @@ struct Points {
         }
     }
 
-    template <class Sum>
-    Edge edge(std::size_t p, std::size_t q) const {
-        const auto stride = static_cast<std::ptrdiff_t>(tree.leaf_size());
-        const double distance = reduced_distance<Sum>(tree.point(p), stride, tree.point(q), stride, tree.dim());
-        return edge_of(distance, p, q);
+    /// The coordinates of a point; 32-bit division is faster than that of tree.point.
+    const double* coordinates(std::size_t p) const {
+        const auto width = static_cast<std::uint32_t>(tree.leaf_size()), place = static_cast<std::uint32_t>(p);
+        return tree.block(place / width) + place % width;
     }
-    Edge edge_of(double distance, std::size_t p, std::size_t q) const {
+    Edge edge(double distance, std::size_t p, std::size_t q) const {
         return make_edge(std::max({distance * scale, core[p], core[q]}), distance, tree.order()[p], tree.order()[q]);
     }
     std::int32_t component_of_row(std::int32_t row) const {
@@ -144,7 +144,7 @@ struct Points {
 template <class Sum>
 class LeafSearch {
   public:
-    explicit LeafSearch(const Points& points)
+    explicit LeafSearch(Points& points)
         : points_(points), tree_(points.tree), width_(points.tree.leaf_size()), slot_of_(width_), slots_(width_) {}
 
     void run(std::size_t leaf, LeastEdges& least) {
@@ -185,17 +185,23 @@ class LeafSearch {
         }
     }
 
+    /// Edges to neighbours that are known; those of the same component are of no use any more.
     void read_neighbors(std::size_t l) {
         const std::size_t p = begin_ + l;
+        if (points_.n_neighbors[p] == 0) return;
         Slot& slot = slots_[slot_of_[l]];
-        if (points_.core[p] > slot.best.weight) return;
-        const std::int32_t* nearest = points_.neighbors.data() + static_cast<std::size_t>(tree_.order()[p]) * points_.k;
-        for (std::size_t i = 0; i < points_.k; ++i) {
-            const auto q = static_cast<std::size_t>(points_.position[static_cast<std::size_t>(nearest[i])]);
+        std::int32_t* neighbors = points_.neighbor.data() + p * points_.k;
+        double* distances = points_.neighbor_distance.data() + p * points_.k;
+        std::int32_t n_left = 0;
+        for (std::int32_t i = 0; i < points_.n_neighbors[p]; ++i) {
+            const auto q = static_cast<std::size_t>(neighbors[i]);
             if (points_.component[q] == slot.component) continue;
-            const Edge edge = points_.template edge<Sum>(p, q);
+            neighbors[n_left] = neighbors[i];
+            distances[n_left++] = distances[i];
+            const Edge edge = points_.edge(distances[i], p, q);
             if (edge < slot.best) slot.best = edge;
         }
+        points_.n_neighbors[p] = n_left;
     }
 
     /// Points that may have a lighter edge than the bound.
@@ -303,7 +309,7 @@ class LeafSearch {
                     if (!(weight[i] <= slot.best.weight)) continue;
                     const std::size_t q = node.begin + at + i;
                     if (q >= node.end || points_.component[q] == slot.component) continue;
-                    const Edge edge = points_.edge_of(distance[g][i], begin_ + l, q);
+                    const Edge edge = points_.edge(distance[g][i], begin_ + l, q);
                     if (!(edge < slot.best)) continue;
                     slot.best = edge;
                     improved = true;
@@ -329,7 +335,7 @@ class LeafSearch {
                 least.offer(slots_[s].component, slots_[s].best);
     }
 
-    const Points& points_;
+    Points& points_;
     const KdTree& tree_;
     std::size_t width_;
     std::vector<std::size_t> slot_of_; // of a point of the leaf
@@ -349,39 +355,50 @@ class Rounds {
         edges_.reserve(n_ - 1);
     }
 
-    std::vector<Edge> run() {
-        first_round();
+    std::vector<Edge> run(std::span<const std::int32_t> neighbors) {
+        first_round(neighbors);
         while (n_components_ > 1) round();
         return std::move(edges_);
     }
 
   private:
-    /// The least edge of a point where its known neighbours prove it to be that: what they leave out is at least as far
-    /// as the last of them and, at its distance, of higher rows.
-    bool known_edge(std::size_t p, Edge& best) const {
+    /// Takes over the known neighbours of a point, (k) rows. Returns whether they prove the best edge to be its least:
+    /// what they leave out is at least as far as the last of them and, at its distance, of higher rows.
+    bool known_edge(std::size_t p, const std::int32_t* nearest, Edge& best) {
         const KdTree& tree = points_.tree;
+        const auto stride = static_cast<std::ptrdiff_t>(tree.leaf_size());
         const std::int32_t row = tree.order()[p];
-        const std::int32_t* nearest = points_.neighbors.data() + static_cast<std::size_t>(row) * points_.k;
+        const double* point = points_.coordinates(p);
+        std::int32_t* neighbors = points_.neighbor.data() + p * points_.k;
+        double* distances = points_.neighbor_distance.data() + p * points_.k;
+        std::int32_t n = 0;
         double last = 0;
         best = Edge();
         for (std::size_t i = 0; i < points_.k; ++i) {
             if (nearest[i] == row) continue;
-            const auto q = static_cast<std::size_t>(points_.position[static_cast<std::size_t>(nearest[i])]);
-            const Edge edge = points_.template edge<Sum>(p, q);
-            last = std::max(last, edge.distance);
+            neighbors[n] = points_.position[static_cast<std::size_t>(nearest[i])];
+            const auto q = static_cast<std::size_t>(neighbors[n]);
+            const double distance = reduced_distance<Sum>(point, stride, points_.coordinates(q), stride, tree.dim());
+            const Edge edge = points_.edge(distance, p, q);
+            distances[n++] = distance;
+            last = std::max(last, distance);
             if (edge < best) best = edge;
         }
+        points_.n_neighbors[p] = n;
         if (points_.k == n_) return n_ > 1;
         const double weight = std::max(last * points_.scale, points_.core[p]);
         return best.weight < weight || (best.weight == weight && best.distance <= last);
     }
 
-    void first_round() {
+    void first_round(std::span<const std::int32_t> neighbors) {
         Buffer<Edge> known(n_);
         Buffer<bool> is_known(n_);
         parallel_ranges(ctx_, n_, 10.0 * static_cast<double>(points_.k * (points_.tree.dim() + 1)),
                         [&](std::size_t begin, std::size_t end, int) {
-                            for (std::size_t p = begin; p < end; ++p) is_known[p] = known_edge(p, known[p]);
+                            for (std::size_t p = begin; p < end; ++p)
+                                is_known[p] = known_edge(
+                                    p, neighbors.data() + static_cast<std::size_t>(points_.tree.order()[p]) * points_.k,
+                                    known[p]);
                         });
         for (std::size_t p = 0; p < n_; ++p) points_.component[p] = static_cast<std::int32_t>(p);
         Sets sets(n_);
@@ -441,8 +458,9 @@ SpanningTree boruvka(const RunContext& ctx, const KdTree& tree, std::span<const 
     for (const std::int32_t row : neighbors)
         if (row < 0 || static_cast<std::size_t>(row) >= tree.size())
             throw ValueError("neighbors must be rows of the points, got " + std::to_string(row));
-    Points points(tree, neighbors, core_distances, alpha);
-    return sorted_tree(ctx, with_sum(tree.metric(), [&]<class Sum>(Sum) { return Rounds<Sum>(ctx, points).run(); }),
+    Points points(tree, neighbors.size() / tree.size(), core_distances, alpha);
+    return sorted_tree(ctx,
+                       with_sum(tree.metric(), [&]<class Sum>(Sum) { return Rounds<Sum>(ctx, points).run(neighbors); }),
                        core_distances, alpha, tree.metric());
 }
 

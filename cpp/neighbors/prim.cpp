@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <limits>
 #include <string>
-#include <utility>
 
 namespace mlcore::neighbors {
 namespace {
@@ -199,11 +198,11 @@ SpanningTree prim(const RunContext& ctx, MatrixView<const double> points, std::s
     check_spanning_tree(points.rows, core_distances, alpha);
     if (!points.rows_contiguous()) throw ValueError("the rows of points must be contiguous");
     check_finite(points);
-    auto edges = with_sum(metric, [&]<class Sum>(Sum) {
+    const auto edges = with_sum(metric, [&]<class Sum>(Sum) {
         Points<Sum> source(points, (points.rows + tile) / tile * tile);
         return grow(ctx, points.rows, core_distances, alpha, metric, source);
     });
-    return sorted_tree(ctx, std::move(edges), core_distances, alpha, metric);
+    return sorted_tree(ctx, edges, core_distances, alpha, metric);
 }
 
 SpanningTree prim_of_distances(const RunContext& ctx, MatrixView<const double> distances,

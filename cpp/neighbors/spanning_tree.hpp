@@ -27,8 +27,8 @@ struct SpanningTree {
 /// negative, and alpha is finite and positive.
 void check_spanning_tree(std::size_t n, std::span<const double> core_distances, double alpha);
 
-/// Sorts edges in reduced distances, whose weights become distances.
-SpanningTree sorted_tree(const RunContext& ctx, std::vector<Edge> edges, std::span<const double> core_distances,
+/// The edges with distances for weights, sorted.
+SpanningTree sorted_tree(const RunContext& ctx, const std::vector<Edge>& edges, std::span<const double> core_distances,
                          double alpha, Metric metric);
 
 /// Prim's algorithm: O(n^2 d) time. points (n, d), finite, rows contiguous; core_distances (n), or empty for none;
