@@ -12,21 +12,17 @@ namespace {
 /// out (n) = f(|x - mu_c|^2) of the row at each place of groups.order.
 template <class F>
 Buffer<double> from_centroids(const RunContext& ctx, MatrixView<const double> X, double scale,
-                              const GroupedRows& groups, const Buffer<double>& centers, F&& f) {
+                              const GroupedRows& groups, const Centroids& centers, F&& f) {
     const std::size_t n = groups.order.size(), d = X.cols;
     Buffer<double> out(n);
     parallel_ranges(ctx, n, 2 + static_cast<double>(d), [&](std::size_t begin, std::size_t end, int) {
         const auto after = std::upper_bound(groups.begin.begin(), groups.begin.end(), begin);
         auto c = static_cast<std::size_t>(after - groups.begin.begin()) - 1;
+        std::vector<double> x(d);
         for (std::size_t at = begin; at < end; ++at) {
             while (groups.begin[c + 1] <= at) ++c;
-            const double* center = centers.data() + c * d;
-            double sum = 0;
-            for (std::size_t j = 0; j < d; ++j) {
-                const double difference = scale * X(groups.order[at], j) - center[j];
-                sum += difference * difference;
-            }
-            out[at] = f(sum);
+            for (std::size_t j = 0; j < d; ++j) x[j] = scale * X(groups.order[at], j);
+            out[at] = f(centers.squared_distance(x.data(), c));
         }
     });
     return out;
@@ -43,7 +39,7 @@ double sum_of(const Buffer<double>& values, std::size_t begin, std::size_t end) 
 double calinski_harabasz(const RunContext& ctx, MatrixView<const double> X, const GroupedRows& groups) {
     const std::size_t n = X.rows, d = X.cols, k = groups.n_clusters();
     const double scale = unit_scale(ctx, X);
-    const Buffer<double> centers = centroids(ctx, X, scale, groups);
+    const Centroids centers = centroids(ctx, X, scale, groups);
     const Buffer<double> squares = from_centroids(ctx, X, scale, groups, centers, [](double square) { return square; });
     double within = 0;
     for (std::size_t c = 0; c < k; ++c) within += sum_of(squares, groups.begin[c], groups.begin[c + 1]);
@@ -51,12 +47,15 @@ double calinski_harabasz(const RunContext& ctx, MatrixView<const double> X, cons
 
     double between = 0;
     for (std::size_t j = 0; j < d; ++j) {
-        double shift = 0; // of the mean of all rows from the first centroid
-        for (std::size_t c = 0; c < k; ++c)
-            shift += static_cast<double>(groups.size(c)) * (centers[c * d + j] - centers[j]);
+        // Centroids from the first one, and how far the mean of all rows is from it.
+        const auto from_first = [&](std::size_t c) {
+            return (centers.first[c * d + j] - centers.first[j]) + (centers.offset[c * d + j] - centers.offset[j]);
+        };
+        double shift = 0;
+        for (std::size_t c = 0; c < k; ++c) shift += static_cast<double>(groups.size(c)) * from_first(c);
         shift /= static_cast<double>(n);
         for (std::size_t c = 0; c < k; ++c) {
-            const double difference = centers[c * d + j] - centers[j] - shift;
+            const double difference = from_first(c) - shift;
             between += static_cast<double>(groups.size(c)) * difference * difference;
         }
     }
@@ -66,7 +65,7 @@ double calinski_harabasz(const RunContext& ctx, MatrixView<const double> X, cons
 double davies_bouldin(const RunContext& ctx, MatrixView<const double> X, const GroupedRows& groups) {
     const std::size_t d = X.cols, k = groups.n_clusters();
     const double scale = unit_scale(ctx, X);
-    const Buffer<double> centers = centroids(ctx, X, scale, groups);
+    const Centroids centers = centroids(ctx, X, scale, groups);
     const Buffer<double> distances =
         from_centroids(ctx, X, scale, groups, centers, [](double square) { return std::sqrt(square); });
     std::vector<double> extent(k);
@@ -80,12 +79,7 @@ double davies_bouldin(const RunContext& ctx, MatrixView<const double> X, const G
     parallel_ranges(ctx, k, static_cast<double>(k * (d + 4)), [&](std::size_t begin, std::size_t end, int) {
         for (std::size_t c = begin; c < end; ++c)
             for (std::size_t e = 0; e < k; ++e) {
-                double square = 0;
-                for (std::size_t j = 0; j < d; ++j) {
-                    const double difference = centers[c * d + j] - centers[e * d + j];
-                    square += difference * difference;
-                }
-                const double distance = std::sqrt(square);
+                const double distance = std::sqrt(centers.squared_distance(c, e));
                 if (distance > rounding) worst[c] = std::max(worst[c], (extent[c] + extent[e]) / distance);
             }
     });

@@ -26,7 +26,11 @@ using simd::Doubles;
 #endif
 }
 
-[[gnu::always_inline]] inline Doubles magnitude(Doubles v) { return v < 0.0 ? -v : v; }
+/// |v|, by the sign bits: a comparison would take two more operations.
+[[gnu::always_inline]] inline Doubles magnitude(Doubles v) {
+    using Bits [[gnu::vector_size(sizeof(Doubles))]] = long long;
+    return (Doubles)((Bits)v & 0x7FFF'FFFF'FFFF'FFFFLL);
+}
 
 } // namespace
 

@@ -24,7 +24,30 @@ std::vector<Piece> pieces_of(const GroupedRows& groups) {
     return pieces;
 }
 
+/// sum_j term(j)^2
+template <class Term>
+double sum_of_squares(std::size_t d, Term&& term) {
+    constexpr std::size_t lanes = 8;
+    double sum[lanes] = {};
+    std::size_t j = 0;
+    for (; j + lanes <= d; j += lanes)
+        for (std::size_t l = 0; l < lanes; ++l) sum[l] += term(j + l) * term(j + l);
+    for (std::size_t l = 0; j < d; ++j, ++l) sum[l] += term(j) * term(j);
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
 } // namespace
+
+double Centroids::squared_distance(const double* x, std::size_t c) const {
+    const double *from = first.data() + c * d, *beyond = offset.data() + c * d;
+    return sum_of_squares(d, [&](std::size_t j) { return (x[j] - from[j]) - beyond[j]; });
+}
+
+double Centroids::squared_distance(std::size_t c, std::size_t e) const {
+    const double *first_c = first.data() + c * d, *first_e = first.data() + e * d;
+    const double *offset_c = offset.data() + c * d, *offset_e = offset.data() + e * d;
+    return sum_of_squares(d, [&](std::size_t j) { return (first_c[j] - first_e[j]) + (offset_c[j] - offset_e[j]); });
+}
 
 GroupedRows group_rows(std::span<const std::int32_t> codes, std::size_t n_clusters) {
     GroupedRows groups;
@@ -63,7 +86,7 @@ double unit_scale(const RunContext& ctx, MatrixView<const double> X) {
     return std::ldexp(1.0, std::min(-exponent, 1023));
 }
 
-Buffer<double> centroids(const RunContext& ctx, MatrixView<const double> X, double scale, const GroupedRows& groups) {
+Centroids centroids(const RunContext& ctx, MatrixView<const double> X, double scale, const GroupedRows& groups) {
     const std::size_t d = X.cols, k = groups.n_clusters();
     const std::vector<Piece> pieces = pieces_of(groups);
     Buffer<double> sums(pieces.size() * d, 0.0);
@@ -77,13 +100,13 @@ Buffer<double> centroids(const RunContext& ctx, MatrixView<const double> X, doub
             for (std::size_t j = 0; j < d; ++j) sum[j] += scale * X(row, j) - scale * X(first, j);
         }
     });
-    Buffer<double> centers(k * d, 0.0);
+    Centroids centers{d, Buffer<double>(k * d, 0.0), Buffer<double>(k * d, 0.0)};
     for (std::size_t p = 0; p < pieces.size(); ++p)
-        for (std::size_t j = 0; j < d; ++j) centers[pieces[p].cluster * d + j] += sums[p * d + j];
+        for (std::size_t j = 0; j < d; ++j) centers.offset[pieces[p].cluster * d + j] += sums[p * d + j];
     for (std::size_t c = 0; c < k; ++c)
-        for (std::size_t j = 0; j < d; ++j) {
-            double& center = centers[c * d + j];
-            center = scale * X(groups.order[groups.begin[c]], j) + center / static_cast<double>(groups.size(c));
+        for (std::size_t j = 0; groups.size(c) != 0 && j < d; ++j) {
+            centers.first[c * d + j] = scale * X(groups.order[groups.begin[c]], j);
+            centers.offset[c * d + j] /= static_cast<double>(groups.size(c));
         }
     return centers;
 }

@@ -31,9 +31,20 @@ GroupedRows group_rows(std::span<const std::int32_t> codes, std::size_t n_cluste
 /// The power of two that brings the largest magnitude of X into [0.5, 1), where float64 has it; 1 if X is zero.
 double unit_scale(const RunContext& ctx, MatrixView<const double> X);
 
-/// Centroids (k, d) in C order of the rows times `scale`. Each is the first row of its cluster and the mean of what the
-/// others differ from it: a cluster that is far from the origin loses no digits, and equal rows have their own value as
-/// centroid.
-Buffer<double> centroids(const RunContext& ctx, MatrixView<const double> X, double scale, const GroupedRows& groups);
+/// Centroids of clusters: the first row of each, and the mean of what all its rows differ from that. Two numbers
+/// instead of their sum, so that a cluster far from the origin loses no digits, and equal rows are their centroid to
+/// the bit.
+struct Centroids {
+    std::size_t d;
+    Buffer<double> first, offset; // (k, d) in C order
+
+    /// |x - mu_c|^2 of a row x (d).
+    double squared_distance(const double* x, std::size_t c) const;
+    /// |mu_c - mu_e|^2
+    double squared_distance(std::size_t c, std::size_t e) const;
+};
+
+/// Of the rows times `scale`.
+Centroids centroids(const RunContext& ctx, MatrixView<const double> X, double scale, const GroupedRows& groups);
 
 } // namespace mlcore::metrics

@@ -63,15 +63,6 @@ void pair_silhouettes(const RunContext& ctx, MatrixView<const double> X, const G
     });
 }
 
-double squared_distance(const double* a, const double* b, std::size_t d) {
-    double sum[lanes] = {};
-    std::size_t j = 0;
-    for (; j + lanes <= d; j += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) sum[l] += (a[j + l] - b[j + l]) * (a[j + l] - b[j + l]);
-    for (std::size_t l = 0; j < d; ++j, ++l) sum[l] += (a[j] - b[j]) * (a[j] - b[j]);
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-}
-
 /// out (d) = row of X times scale, brought to length 1 if `unit`. Returns whether it has a length.
 bool read_row(VectorView<const double> row, double scale, bool unit, double* out) {
     double squares = 0;
@@ -110,7 +101,7 @@ void centroid_silhouettes(const RunContext& ctx, MatrixView<const double> X, con
         }
     }
     const double factor = cosine ? 1.0 : scale;
-    const Buffer<double> centers = centroids(ctx, Y, factor, directed);
+    const Centroids centers = centroids(ctx, Y, factor, directed);
     std::vector<double> within(k, 0.0);
     {
         Buffer<double> each(n, 0.0);
@@ -118,7 +109,7 @@ void centroid_silhouettes(const RunContext& ctx, MatrixView<const double> X, con
             std::vector<double> x(d);
             for (std::size_t i = begin; i < end; ++i) {
                 read_row(Y.row(i), factor, false, x.data());
-                each[i] = squared_distance(x.data(), centers.data() + cluster_of[i] * d, d);
+                each[i] = centers.squared_distance(x.data(), cluster_of[i]);
             }
         });
         for (std::size_t c = 0; c < k; ++c)
@@ -132,7 +123,7 @@ void centroid_silhouettes(const RunContext& ctx, MatrixView<const double> X, con
             SilhouetteValue value(cluster_of[rows[q]]);
             for (std::size_t c = 0; c < k; ++c) {
                 const auto all = static_cast<double>(groups.size(c)), m = static_cast<double>(directed.size(c));
-                double sum = m * squared_distance(x.data(), centers.data() + c * d, d) + within[c];
+                double sum = m * centers.squared_distance(x.data(), c) + within[c];
                 if (cosine) sum = has_length ? 0.5 * sum + (all - m) : all - (c == value.own() ? 1.0 : 0.0);
                 value.add(c, sum, groups.size(c));
             }

@@ -58,7 +58,7 @@ def test_the_definition(n, d, k):
 
 
 def test_frozen_values():
-    """hdbscan 0.8.44 gives these."""
+    """What hdbscan 0.8.44 gives."""
     moons, halves = make_moons(300, noise=0.05, random_state=0)
     assert metrics.dbcv_score(moons, halves) == pytest.approx(0.5194431544571205, rel=1e-9)
     assert metrics.dbcv_score(*data()) == pytest.approx(-0.2549541061675424, rel=1e-9)
@@ -127,6 +127,18 @@ def test_hostile_rows():
     assert each[3] == 0
     labels[0] = -1
     assert score == metrics.dbcv_score(X, labels)
+
+
+def test_public_reports():
+    """Pains of hdbscan's users: an error for a cluster of one row, NaN for word counts, NaN for one cluster."""
+    rng = np.random.default_rng(0)
+    X = rng.random((7, 2))
+    labels = np.array([-1, 1, 1, 1, 0, 2, 2])
+    assert np.isfinite(metrics.dbcv_score(X, labels))
+    words = (rng.random((60, 3000)) < 0.01) * rng.random((60, 3000))
+    assert np.isfinite(metrics.dbcv_score(words, np.arange(60) % 3))
+    with pytest.raises(ValueError, match="two clusters"):
+        metrics.dbcv_score(X, np.array([-1, 1, 1, 1, 1, 1, 1]))
 
 
 def test_errors():

@@ -213,7 +213,9 @@ def exact_expected(a, b):
     return total
 
 
-@pytest.mark.parametrize(("a", "b"), [([3, 4], [2, 5]), ([1, 1, 1], [3]), ([40, 7, 13], [30, 30]), ([90, 110], [1, 199])])
+@pytest.mark.parametrize(
+    ("a", "b"), [([3, 4], [2, 5]), ([1, 1, 1], [3]), ([40, 7, 13], [30, 30]), ([90, 110], [1, 199])]
+)
 def test_expected_information_is_exact(a, b):
     t, p = np.repeat(np.arange(len(a)), a), np.repeat(np.arange(len(b)), b)
     ours = core.metrics.contingency(t, p).expected_mutual_information()
@@ -226,3 +228,19 @@ def test_expected_information_is_scikit_learns():
         ours = core.metrics.contingency(t, p).expected_mutual_information()
         # scikit-learn's sum of logarithms of factorials is good to n log n times 1e-16
         assert ours == pytest.approx(peer_expected(peer_contingency_matrix(t, p, sparse=True), n), rel=1e-9)
+
+
+def test_public_reports():
+    """Pains of scikit-learn's users: a NaN, then 0 for a perfect match, overflow, minutes for many labels."""
+    for labels in ([1, 0, 1], [1, 0], [0, 1, 2, 3], np.arange(1000)):
+        assert metrics.adjusted_mutual_info_score(labels, labels) == 1.0
+    ones = np.ones(1000, int)
+    assert metrics.adjusted_mutual_info_score(ones, np.arange(1000), average_method="min") == 0.0
+    rng = np.random.default_rng(0)
+    assert abs(metrics.adjusted_rand_score(*rng.integers(0, 6, (2, 1_000_000)))) < 1e-4
+    few = np.arange(10_000)
+    assert metrics.adjusted_mutual_info_score(few % 80, few % 70) == pytest.approx(
+        peer.adjusted_mutual_info_score(few % 80, few % 70), rel=1e-9
+    )
+    many = np.arange(1_000_000)  # 15,000 labels: 889 s in the report
+    assert 0.5 < metrics.adjusted_mutual_info_score(many % 8000, many % 7000) < 0.7
