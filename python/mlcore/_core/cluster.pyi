@@ -6,3 +6,26 @@ from numpy.typing import NDArray
 def single_linkage(
     from_: NDArray[np.int32], to: NDArray[np.int32], weights: NDArray[np.float64], /
 ) -> NDArray[np.float64]: ...
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class KMeansPoints:
+    def __init__(self, X: Any, sample_weight: NDArray[np.float64] | None = None, *, n_threads: int) -> None: ...
+    def plus_plus(self, k: int, *, seed: int, n_local_trials: int, n_threads: int) -> NDArray[np.int64]: ...
+    def fit(
+        self,
+        centers: NDArray[np.float64],
+        *,
+        max_iter: int,
+        tol: float,
+        algorithm: str,
+        n_threads: int,
+        report: Callable[[int, float], None] | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], float, int]: ...
+    def assign(
+        self, centers: NDArray[np.float64], *, n_threads: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...

@@ -1,0 +1,232 @@
+#include "cluster/kmeans/assign.hpp"
+
+#include "cluster/kmeans/nearest_tile.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <variant>
+
+namespace mlcore::kmeans {
+namespace {
+
+constexpr std::size_t chunk_panels = 16; // of a task: bounds are looked at before any of its points are multiplied
+constexpr float up = 1 + 0x1p-21F, down = 1 - 0x1p-21F;
+
+/// Memory of one thread.
+struct Work {
+    Buffer<float> gathered; // a panel of points from here and there
+    Buffer<float> values;   // of one sparse point
+    Buffer<double> dense;   // one sparse point
+    std::vector<std::int32_t> rows;
+
+    Work(const Points& points, const Centers& centers)
+        : gathered(points.is_sparse() ? 0 : points.dim() * panel_points, 0.0F),
+          values(points.is_sparse() ? centers.stride() : 0), dense(points.is_sparse() ? points.dim() : 0, 0.0) {
+        rows.reserve(chunk_panels * panel_points);
+    }
+};
+
+class Assignment {
+  public:
+    Assignment(const Points& points, const Centers& centers, std::int32_t* labels, Bounds* bounds)
+        : points_(points), centers_(centers), labels_(labels), bounds_(bounds), kernel_(nearest_tile_of(kernel_height())) {}
+
+    /// The points [begin, end), one panel or a part of one.
+    void panel(std::size_t begin, std::size_t end, Work& work) const {
+        PanelNearest found;
+        if (points_.is_sparse())
+            for (std::size_t i = begin; i < end; ++i) sparse(i, found, i - begin, work);
+        else
+            multiply(points_.panel(begin / panel_points), found);
+        settle([=](std::size_t slot) { return begin + slot; }, end - begin, found, work);
+    }
+
+    /// Up to a panel of points.
+    void some(std::span<const std::int32_t> rows, Work& work) const {
+        PanelNearest found;
+        for (std::size_t slot = 0; slot < rows.size(); ++slot) {
+            const auto i = static_cast<std::size_t>(rows[slot]);
+            if (points_.is_sparse())
+                sparse(i, found, slot, work);
+            else
+                points_.write_scaled(i, work.gathered.data() + slot, panel_points);
+        }
+        if (!points_.is_sparse()) multiply(work.gathered.data(), found);
+        settle([=](std::size_t slot) { return static_cast<std::size_t>(rows[slot]); }, rows.size(), found, work);
+    }
+
+    /// Carries the bounds of the points [begin, end), one panel, along. Returns how many points are in doubt, which are
+    /// appended to work.rows.
+    std::size_t doubtful(std::size_t begin, std::size_t end, const Drift& drift, Work& work) const {
+        const std::size_t before = work.rows.size();
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto label = static_cast<std::size_t>(labels_[i]);
+            const float upper = (bounds_->upper[i] + drift.own[label]) * up;
+            const float lower = (bounds_->lower[i] - drift.others[label]) * (bounds_->lower[i] > drift.others[label] ? down : up);
+            bounds_->upper[i] = upper;
+            bounds_->lower[i] = lower;
+            if (!(upper < std::max(lower, drift.half_gap[label]))) work.rows.push_back(static_cast<std::int32_t>(i));
+        }
+        return work.rows.size() - before;
+    }
+
+    /// Measures the distance of a point to its own center. Returns whether it is in doubt still.
+    bool tighten(std::size_t i, const Drift& drift, Work& work) const {
+        const auto label = static_cast<std::size_t>(labels_[i]);
+        const double squared = points_.squared_distance(i, centers_.exact(label), work.dense.data());
+        bounds_->upper[i] = above(squared);
+        return !(bounds_->upper[i] < std::max(bounds_->lower[i], drift.half_gap[label]));
+    }
+
+    double point_ns() const {
+        return 0.02 * static_cast<double>(centers_.stride() * (points_.dim() + 4)) + 5;
+    }
+
+  private:
+    std::size_t kernel_height() const { return points_.is_sparse() ? 1 : centers_.height(); }
+
+    static float above(double squared) { return static_cast<float>(std::sqrt(squared)) * up + std::numeric_limits<float>::min(); }
+
+    void multiply(const float* panel, PanelNearest& found) const {
+        const std::size_t height = centers_.height();
+        found.start();
+        for (std::size_t t = 0; t < centers_.n_tiles(); ++t)
+            kernel_(centers_.tile(t), centers_.norms() + t * height, centers_.numbers() + t * height, panel,
+                    points_.dim(), found);
+    }
+
+    void sparse(std::size_t i, PanelNearest& found, std::size_t slot, Work& work) const {
+        const std::size_t stride = centers_.stride();
+        float* values = work.values.data();
+        std::copy_n(centers_.norms(), stride, values);
+        std::visit(
+            [&](const auto& X) {
+                if constexpr (!is_dense<std::decay_t<decltype(X)>>)
+                    for (std::size_t at = X.begin(i); at < X.end(i); ++at) {
+                        const float* c = centers_.feature(static_cast<std::size_t>(X.indices[at]));
+                        const auto x = static_cast<float>(static_cast<double>(X.data[at]) * points_.scale());
+                        const simd::Floats factor = simd::broadcast(x);
+                        for (std::size_t j = 0; j < stride; j += simd::lanes)
+                            simd::store(values + j, simd::fma(factor, simd::load(c + j), simd::load(values + j)));
+                    }
+            },
+            points_.table());
+        float best = std::numeric_limits<float>::infinity(), second = best;
+        std::int32_t center = 0;
+        for (std::size_t j = 0; j < centers_.size(); ++j) {
+            if (values[j] < best) {
+                second = best;
+                best = values[j];
+                center = static_cast<std::int32_t>(j);
+            } else {
+                second = std::min(second, values[j]);
+            }
+        }
+        found.best[slot] = best;
+        found.second[slot] = second;
+        found.center[slot] = center;
+    }
+
+    /// Writes labels and bounds of the points row_of(0 .. count - 1), and decides those in doubt.
+    template <class RowOf>
+    void settle(RowOf&& row_of, std::size_t count, const PanelNearest& found, Work& work) const {
+        const float* norms = points_.norms();
+        const float largest = centers_.largest();
+        for (std::size_t slot = 0; slot < count; ++slot) {
+            const std::size_t i = row_of(slot);
+            const float norm = norms[i], error = centers_.error(norm);
+            if (!(found.second[slot] - found.best[slot] > 2 * error)) {
+                decide(i, work);
+                continue;
+            }
+            labels_[i] = found.center[slot];
+            if (!bounds_) continue;
+            const float square = norm * norm, slack = error + 0x1p-20F * (norm + largest) * (norm + largest);
+            bounds_->upper[i] = std::sqrt(std::max(found.best[slot] + square + slack, 0.0F)) * up;
+            bounds_->lower[i] = std::sqrt(std::max(found.second[slot] + square - slack, 0.0F)) * down;
+        }
+    }
+
+    /// The nearest center by float64, and bounds.
+    void decide(std::size_t i, Work& work) const {
+        double best = std::numeric_limits<double>::infinity(), second = best;
+        std::int32_t center = 0;
+        for (std::size_t j = 0; j < centers_.size(); ++j) {
+            const double squared = points_.squared_distance(i, centers_.exact(j), work.dense.data());
+            if (squared < best) {
+                second = best;
+                best = squared;
+                center = static_cast<std::int32_t>(j);
+            } else {
+                second = std::min(second, squared);
+            }
+        }
+        labels_[i] = center;
+        if (!bounds_) return;
+        bounds_->upper[i] = above(best);
+        bounds_->lower[i] = static_cast<float>(std::min(std::sqrt(second), 1e30)) * down;
+    }
+
+    const Points& points_;
+    const Centers& centers_;
+    std::int32_t* labels_;
+    Bounds* bounds_;
+    NearestTile kernel_;
+};
+
+/// f(begin, end, work) over chunks of whole panels.
+template <class F>
+void over_chunks(const RunContext& ctx, const Points& points, const Centers& centers, double point_ns, F&& f) {
+    constexpr std::size_t chunk = chunk_panels * panel_points;
+    const std::size_t n_chunks = (points.size() + chunk - 1) / chunk;
+    const double ns = point_ns * chunk;
+    const auto threads = static_cast<std::size_t>(threads_for(ctx, ns * static_cast<double>(n_chunks)));
+    std::vector<Work> work;
+    for (std::size_t t = 0; t < threads; ++t) work.emplace_back(points, centers);
+    parallel_tasks(ctx, n_chunks, ns, [&](std::size_t c, int thread) {
+        f(c * chunk, std::min((c + 1) * chunk, points.size()), work[static_cast<std::size_t>(thread)]);
+    });
+}
+
+} // namespace
+
+void assign(const RunContext& ctx, const Points& points, const Centers& centers, std::int32_t* labels, Bounds* bounds) {
+    const Assignment assignment(points, centers, labels, bounds);
+    over_chunks(ctx, points, centers, assignment.point_ns(), [&](std::size_t begin, std::size_t end, Work& work) {
+        for (std::size_t p = begin; p < end; p += panel_points)
+            assignment.panel(p, std::min(p + panel_points, end), work);
+    });
+}
+
+void reassign(const RunContext& ctx, const Points& points, const Centers& centers, const Drift& drift,
+              std::int32_t* labels, Bounds& bounds) {
+    const Assignment assignment(points, centers, labels, &bounds);
+    over_chunks(ctx, points, centers, assignment.point_ns() / 4, [&](std::size_t begin, std::size_t end, Work& work) {
+        work.rows.clear();
+        for (std::size_t p = begin; p < end; p += panel_points) {
+            const std::size_t last = std::min(p + panel_points, end), before = work.rows.size();
+            if (2 * assignment.doubtful(p, last, drift, work) <= last - p) continue;
+            work.rows.resize(before);
+            assignment.panel(p, last, work);
+        }
+        std::size_t kept = 0;
+        for (const std::int32_t i : work.rows)
+            if (assignment.tighten(static_cast<std::size_t>(i), drift, work)) work.rows[kept++] = i;
+        const std::span<const std::int32_t> rows(work.rows.data(), kept);
+        for (std::size_t r = 0; r < kept; r += panel_points)
+            assignment.some(rows.subspan(r, std::min(panel_points, kept - r)), work);
+    });
+}
+
+void own_distances(const RunContext& ctx, const Points& points, const Centers& centers, const std::int32_t* labels,
+                   double* out) {
+    const double ns = 0.5 * static_cast<double>(points.dim()) + 3;
+    over_chunks(ctx, points, centers, ns, [&](std::size_t begin, std::size_t end, Work& work) {
+        for (std::size_t i = begin; i < end; ++i)
+            out[i] = points.squared_distance(i, centers.exact(static_cast<std::size_t>(labels[i])), work.dense.data());
+    });
+}
+
+} // namespace mlcore::kmeans

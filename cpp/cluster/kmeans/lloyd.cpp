@@ -1,0 +1,109 @@
+#include "cluster/kmeans/lloyd.hpp"
+
+#include "cluster/kmeans/assign.hpp"
+#include "cluster/kmeans/update.hpp"
+#include "core/parallel.hpp"
+#include "core/sums.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace mlcore::kmeans {
+namespace {
+
+constexpr double up = 1 + 0x1p-20, down = 1 - 0x1p-20; // roundings to float32 and before
+
+double squared(const double* a, const double* b, std::size_t d, double scale) {
+    return sum_in_lanes<8>(d, [=](std::size_t i) {
+        const double z = (a[i] - b[i]) * scale;
+        return z * z;
+    });
+}
+
+/// What the bounds need to know of a move of the centers from `before` to `after`. Returns the sum of squares.
+double measure_drift(const RunContext& ctx, const Points& points, const std::vector<double>& before,
+                     const std::vector<double>& after, Drift& drift) {
+    const std::size_t d = points.dim(), k = drift.own.size();
+    double total = 0;
+    float most = 0, second = 0;
+    std::size_t furthest = 0;
+    for (std::size_t j = 0; j < k; ++j) {
+        const double moved = squared(&before[j * d], &after[j * d], d, points.scale());
+        total += moved;
+        drift.own[j] = static_cast<float>(std::sqrt(moved) * up);
+        if (drift.own[j] > most) {
+            second = most;
+            most = drift.own[j];
+            furthest = j;
+        } else {
+            second = std::max(second, drift.own[j]);
+        }
+    }
+    for (std::size_t j = 0; j < k; ++j) drift.others[j] = j == furthest ? second : most;
+    parallel_tasks(ctx, k, 0.3 * static_cast<double>(k * d), [&](std::size_t j, int) {
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t l = 0; l < k; ++l)
+            if (l != j) least = std::min(least, squared(&after[j * d], &after[l * d], d, points.scale()));
+        drift.half_gap[j] = static_cast<float>(std::sqrt(least) / 2 * down);
+    });
+    return total;
+}
+
+double inertia_of(const RunContext& ctx, const Points& points, const Centers& centers,
+                  const std::vector<std::int32_t>& labels) {
+    std::vector<double> distance(points.size());
+    own_distances(ctx, points, centers, labels.data(), distance.data());
+    const double total = parallel_reduce(
+        ctx, points.size(), 0.5, 0.0,
+        [&](std::size_t begin, std::size_t end) {
+            double sum = 0;
+            for (std::size_t i = begin; i < end; ++i) sum += points.weight(i) * distance[i];
+            return sum;
+        },
+        std::plus<>());
+    return total / points.scale() / points.scale();
+}
+
+} // namespace
+
+Fit fit(const RunContext& ctx, const Points& points, std::vector<double> centers, const FitParams& params) {
+    const std::size_t d = points.dim(), k = centers.size() / d, n = points.size();
+    Fit out;
+    out.labels.resize(n);
+    std::vector<double> next(centers.size());
+    ClusterSums sums(points, k);
+    Bounds bounds(params.bounds ? n : 0);
+    Drift drift{std::vector<float>(k), std::vector<float>(k), std::vector<float>(k)};
+    const auto assign_points = [&](bool is_first) {
+        const Centers prepared(points, centers.data(), k);
+        if (params.bounds && !is_first) return reassign(ctx, points, prepared, drift, out.labels.data(), bounds);
+        assign(ctx, points, prepared, out.labels.data(), params.bounds ? &bounds : nullptr);
+    };
+    bool settled = false;
+    for (std::size_t iteration = 0; iteration < params.max_iter && !settled; ++iteration) {
+        assign_points(iteration == 0);
+        settled = sums.update(ctx, out.labels.data()) == 0;
+        sums.centers(ctx, centers.data(), next.data());
+        const double moved = measure_drift(ctx, points, centers, next, drift);
+        centers.swap(next);
+        out.n_iter = iteration + 1;
+        ctx.progress.iteration(out.n_iter, moved);
+        if (!settled && moved <= params.tol * points.variance()) break;
+    }
+    if (!settled) assign_points(false); // the labels are those of the last centers
+    out.inertia = inertia_of(ctx, points, Centers(points, centers.data(), k), out.labels);
+    out.centers = std::move(centers);
+    return out;
+}
+
+Assigned assign(const RunContext& ctx, const Points& points, const std::vector<double>& centers) {
+    Assigned out{std::vector<std::int32_t>(points.size()), std::vector<double>(points.size())};
+    const Centers prepared(points, centers.data(), centers.size() / points.dim());
+    assign(ctx, points, prepared, out.labels.data(), nullptr);
+    own_distances(ctx, points, prepared, out.labels.data(), out.squared_distances.data());
+    for (double& distance : out.squared_distances) distance = distance / points.scale() / points.scale();
+    return out;
+}
+
+} // namespace mlcore::kmeans
