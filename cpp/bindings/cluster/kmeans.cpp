@@ -45,9 +45,8 @@ std::unique_ptr<KMeansPoints> py_points(py::object X, py::object sample_weight, 
     const auto weights = optional_span_arg<double>("sample_weight", sample_weight, n_rows(table));
     for (const double w : weights)
         if (!(w >= 0) || std::isinf(w)) throw ValueError("sample_weight must be finite and not negative");
-    auto points = run(n_threads, 0, [&](const RunContext& ctx) {
-        return std::make_unique<kmeans::Points>(ctx, table, weights);
-    });
+    auto points =
+        run(n_threads, 0, [&](const RunContext& ctx) { return std::make_unique<kmeans::Points>(ctx, table, weights); });
     return std::make_unique<KMeansPoints>(KMeansPoints{std::move(X), std::move(sample_weight), std::move(points)});
 }
 
@@ -65,9 +64,8 @@ py::array_t<std::int64_t> py_plus_plus(const KMeansPoints& self, std::size_t k, 
                                        std::size_t n_local_trials, int n_threads) {
     if (k < 1 || k > self.size()) throw ValueError("k must be from 1 to the number of points");
     if (n_local_trials < 1) throw ValueError("n_local_trials must be at least 1");
-    auto rows = run(n_threads, seed, [&](const RunContext& ctx) {
-        return kmeans::plus_plus(ctx, *self.points, k, n_local_trials);
-    });
+    auto rows = run(n_threads, seed,
+                    [&](const RunContext& ctx) { return kmeans::plus_plus(ctx, *self.points, k, n_local_trials); });
     return to_numpy(std::move(rows));
 }
 
@@ -90,6 +88,15 @@ py::tuple py_assign(const KMeansPoints& self, py::object centers, int n_threads)
     return py::make_tuple(to_numpy(std::move(found.labels)), to_numpy(std::move(found.squared_distances)));
 }
 
+py::array_t<double> py_distances(const KMeansPoints& self, py::object centers, int n_threads) {
+    const auto values = centers_arg(self, centers);
+    const std::size_t k = values.size() / self.dim();
+    py::array_t<double> out({static_cast<py::ssize_t>(self.size()), static_cast<py::ssize_t>(k)});
+    double* data = out.mutable_data();
+    run(n_threads, 0, [&](const RunContext& ctx) { kmeans::distances(ctx, *self.points, values, data); });
+    return out;
+}
+
 } // namespace
 
 void register_kmeans(py::module_& m) {
@@ -100,7 +107,8 @@ void register_kmeans(py::module_& m) {
              py::arg("n_threads"))
         .def("fit", &py_fit, py::arg("centers"), py::kw_only(), py::arg("max_iter"), py::arg("tol"),
              py::arg("algorithm"), py::arg("n_threads"), py::arg("report") = py::none())
-        .def("assign", &py_assign, py::arg("centers"), py::kw_only(), py::arg("n_threads"));
+        .def("assign", &py_assign, py::arg("centers"), py::kw_only(), py::arg("n_threads"))
+        .def("distances", &py_distances, py::arg("centers"), py::kw_only(), py::arg("n_threads"));
 }
 
 } // namespace mlcore

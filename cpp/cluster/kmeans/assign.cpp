@@ -31,7 +31,8 @@ struct Work {
 class Assignment {
   public:
     Assignment(const Points& points, const Centers& centers, std::int32_t* labels, Bounds* bounds)
-        : points_(points), centers_(centers), labels_(labels), bounds_(bounds), kernel_(nearest_tile_of(kernel_height())) {}
+        : points_(points), centers_(centers), labels_(labels), bounds_(bounds),
+          kernel_(nearest_tile_of(kernel_height())) {}
 
     /// The points [begin, end), one panel or a part of one.
     void panel(std::size_t begin, std::size_t end, Work& work) const {
@@ -64,7 +65,8 @@ class Assignment {
         for (std::size_t i = begin; i < end; ++i) {
             const auto label = static_cast<std::size_t>(labels_[i]);
             const float upper = (bounds_->upper[i] + drift.own[label]) * up;
-            const float lower = (bounds_->lower[i] - drift.others[label]) * (bounds_->lower[i] > drift.others[label] ? down : up);
+            const float lower =
+                (bounds_->lower[i] - drift.others[label]) * (bounds_->lower[i] > drift.others[label] ? down : up);
             bounds_->upper[i] = upper;
             bounds_->lower[i] = lower;
             if (!(upper < std::max(lower, drift.half_gap[label]))) work.rows.push_back(static_cast<std::int32_t>(i));
@@ -75,19 +77,19 @@ class Assignment {
     /// Measures the distance of a point to its own center. Returns whether it is in doubt still.
     bool tighten(std::size_t i, const Drift& drift, Work& work) const {
         const auto label = static_cast<std::size_t>(labels_[i]);
-        const double squared = points_.squared_distance(i, centers_.exact(label), work.dense.data());
+        const double squared = centers_.squared_distance(points_, i, label, work.dense.data());
         bounds_->upper[i] = above(squared);
         return !(bounds_->upper[i] < std::max(bounds_->lower[i], drift.half_gap[label]));
     }
 
-    double point_ns() const {
-        return 0.02 * static_cast<double>(centers_.stride() * (points_.dim() + 4)) + 5;
-    }
+    double point_ns() const { return 0.02 * static_cast<double>(centers_.stride() * (points_.dim() + 4)) + 5; }
 
   private:
     std::size_t kernel_height() const { return points_.is_sparse() ? 1 : centers_.height(); }
 
-    static float above(double squared) { return static_cast<float>(std::sqrt(squared)) * up + std::numeric_limits<float>::min(); }
+    static float above(double squared) {
+        return static_cast<float>(std::sqrt(squared)) * up + std::numeric_limits<float>::min();
+    }
 
     void multiply(const float* panel, PanelNearest& found) const {
         const std::size_t height = centers_.height();
@@ -154,7 +156,7 @@ class Assignment {
         double best = std::numeric_limits<double>::infinity(), second = best;
         std::int32_t center = 0;
         for (std::size_t j = 0; j < centers_.size(); ++j) {
-            const double squared = points_.squared_distance(i, centers_.exact(j), work.dense.data());
+            const double squared = centers_.squared_distance(points_, i, j, work.dense.data());
             if (squared < best) {
                 second = best;
                 best = squared;
@@ -225,7 +227,7 @@ void own_distances(const RunContext& ctx, const Points& points, const Centers& c
     const double ns = 0.5 * static_cast<double>(points.dim()) + 3;
     over_chunks(ctx, points, centers, ns, [&](std::size_t begin, std::size_t end, Work& work) {
         for (std::size_t i = begin; i < end; ++i)
-            out[i] = points.squared_distance(i, centers.exact(static_cast<std::size_t>(labels[i])), work.dense.data());
+            out[i] = centers.squared_distance(points, i, static_cast<std::size_t>(labels[i]), work.dense.data());
     });
 }
 

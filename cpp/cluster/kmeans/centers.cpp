@@ -21,7 +21,7 @@ std::size_t height_of(std::size_t k, bool is_sparse) {
 
 Centers::Centers(const Points& points, const double* centers, std::size_t k)
     : centers_(centers), k_(k), d_(points.dim()), height_(height_of(k, points.is_sparse())),
-      n_tiles_((k + height_ - 1) / height_), values_(stride() * d_), norms_(stride()), numbers_(stride()) {
+      n_tiles_((k + height_ - 1) / height_), values_(stride() * d_), norms_(stride()), numbers_(stride()), squares_(k) {
     std::fill_n(values_.data(), values_.size(), 0.0F);
     std::fill_n(norms_.data(), norms_.size(), std::numeric_limits<float>::infinity());
     std::fill_n(numbers_.data(), numbers_.size(), 0);
@@ -32,9 +32,11 @@ Centers::Centers(const Points& points, const double* centers, std::size_t k)
         const auto scaled = [&](std::size_t i) { return (c[i] - mean[i]) * points.scale(); };
         const double square = sum_in_lanes<8>(d_, [&](std::size_t i) { return scaled(i) * scaled(i); });
         norms_[j] = static_cast<float>(square);
+        squares_[j] = points.squared_norm(c);
         numbers_[j] = static_cast<std::int32_t>(j);
         most = std::max(most, square);
-        float* out = points.is_sparse() ? values_.data() + j : values_.data() + j / height_ * height_ * d_ + j % height_;
+        float* out =
+            points.is_sparse() ? values_.data() + j : values_.data() + j / height_ * height_ * d_ + j % height_;
         const std::size_t step = points.is_sparse() ? stride() : height_;
         for (std::size_t i = 0; i < d_; ++i) out[i * step] = static_cast<float>(-2 * scaled(i));
     }

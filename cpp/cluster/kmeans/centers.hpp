@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace mlcore::kmeans {
 
@@ -25,6 +26,10 @@ class Centers {
 
     std::size_t size() const noexcept { return k_; }
     const double* exact(std::size_t j) const noexcept { return centers_ + j * d_; }
+    /// Squared distance to point i, as Points::squared_distance.
+    double squared_distance(const Points& points, std::size_t i, std::size_t j, double* dense) const {
+        return points.squared_distance(i, exact(j), squares_[j], dense);
+    }
 
     /// Dense points: tiles of height() centers. Numbers of centers that are missing are those of none: their norm is
     /// infinite.
@@ -48,6 +53,7 @@ class Centers {
     std::size_t k_, d_, height_, n_tiles_;
     Scratch<float> values_, norms_;
     Scratch<std::int32_t> numbers_;
+    std::vector<double> squares_;
     float constant_, slope_, largest_;
 };
 

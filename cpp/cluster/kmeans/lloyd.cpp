@@ -106,4 +106,20 @@ Assigned assign(const RunContext& ctx, const Points& points, const std::vector<d
     return out;
 }
 
+void distances(const RunContext& ctx, const Points& points, const std::vector<double>& centers, double* out) {
+    const std::size_t d = points.dim(), k = centers.size() / d;
+    constexpr std::size_t rows = 64; // of a task
+    std::vector<double> squares(k);
+    for (std::size_t j = 0; j < k; ++j) squares[j] = points.squared_norm(centers.data() + j * d);
+    const std::size_t n_tasks = (points.size() + rows - 1) / rows;
+    parallel_tasks(ctx, n_tasks, 0.3 * static_cast<double>(rows * k * (d + 4)), [&](std::size_t task, int) {
+        std::vector<double> dense(points.is_sparse() ? d : 0);
+        for (std::size_t i = task * rows; i < std::min((task + 1) * rows, points.size()); ++i)
+            for (std::size_t j = 0; j < k; ++j)
+                out[i * k + j] =
+                    std::sqrt(points.squared_distance(i, centers.data() + j * d, squares[j], dense.data())) /
+                    points.scale();
+    });
+}
+
 } // namespace mlcore::kmeans

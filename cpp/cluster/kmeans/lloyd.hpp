@@ -36,4 +36,7 @@ struct Assigned {
 /// The nearest center of each point, and how far it is.
 Assigned assign(const RunContext& ctx, const Points& points, const std::vector<double>& centers);
 
+/// out (n, k): the distance of each point to each center, whatever the others are.
+void distances(const RunContext& ctx, const Points& points, const std::vector<double>& centers, double* out);
+
 } // namespace mlcore::kmeans

@@ -115,8 +115,8 @@ void values_tile(const float* centers, const float* norms, const float* points, 
     }
 }
 
-using NearestTile = void (*)(const float* centers, const float* norms, const std::int32_t* numbers,
-                             const float* points, std::size_t d, PanelNearest& out);
+using NearestTile = void (*)(const float* centers, const float* norms, const std::int32_t* numbers, const float* points,
+                             std::size_t d, PanelNearest& out);
 using ValuesTile = void (*)(const float* centers, const float* norms, const float* points, std::size_t d,
                             float* values);
 

@@ -1,34 +1,49 @@
 #include "cluster/kmeans/plus_plus.hpp"
 
+#include "cluster/kmeans/centers.hpp"
+#include "cluster/kmeans/nearest_tile.hpp"
 #include "core/parallel.hpp"
 #include "core/random.hpp"
+#include "core/sums.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <span>
 
 namespace mlcore::kmeans {
 namespace {
 
-constexpr std::size_t block = 1024; // points of one sum
+constexpr std::size_t block = 32 * panel_points; // points of one sum
+constexpr std::size_t few = panel_points / 8;    // points of a panel that are rather measured one by one
+constexpr float near = 16; // distances below so many error bounds are measured exactly: products say too little of them
 
 class Seeding {
   public:
-    Seeding(const RunContext& ctx, const Points& points, std::size_t n_trials)
-        : ctx_(ctx), points_(points), n_trials_(n_trials), n_blocks_((points.size() + block - 1) / block),
-          closest_(points.size(), std::numeric_limits<double>::infinity()), sums_(n_blocks_), random_(ctx.seed, 0) {}
+    Seeding(const RunContext& ctx, const Points& points, std::size_t k, std::size_t n_trials)
+        : ctx_(ctx), points_(points), d_(points.dim()), n_trials_(n_trials),
+          n_blocks_((points.size() + block - 1) / block),
+          closest_(points.size(), std::numeric_limits<float>::infinity()), weights_(points.size()),
+          nearest_(points.size(), 0), sums_(n_blocks_), random_(ctx.seed, 0) {
+        double heaviest = 0;
+        for (std::size_t i = 0; i < points.size(); ++i) heaviest = std::max(heaviest, points.weight(i));
+        if (heaviest == 0) heaviest = 1;
+        for (std::size_t i = 0; i < points.size(); ++i) weights_[i] = static_cast<float>(points.weight(i) / heaviest);
+        chosen_.reserve(k * d_);
+    }
 
     std::vector<std::int64_t> run(std::size_t k) {
-        std::vector<std::int64_t> chosen;
+        std::vector<std::int64_t> rows;
         for (std::size_t b = 0; b < n_blocks_; ++b)
-            for (std::size_t i = b * block; i < end(b); ++i) sums_[b] += points_.weight(i);
-        chosen.push_back(draw([&](std::size_t i) { return points_.weight(i); }));
-        take(chosen.back());
-        while (chosen.size() < k) {
+            for (std::size_t i = b * block; i < end(b); ++i) sums_[b] += static_cast<double>(weights_[i]);
+        rows.push_back(draw([&](std::size_t i) { return weights_[i]; }));
+        take(rows.back());
+        while (rows.size() < k) {
             ctx_.checkpoint();
-            chosen.push_back(best_of_trials());
-            take(chosen.back());
+            rows.push_back(best_of_trials());
+            take(rows.back());
         }
-        return chosen;
+        return rows;
     }
 
   private:
@@ -52,7 +67,7 @@ class Seeding {
         }
         std::size_t found = b * block;
         for (std::size_t i = b * block; i < end(b); ++i) {
-            const double m = mass(i);
+            const auto m = static_cast<double>(mass(i));
             if (m > 0) found = i;
             if (left < m) break;
             left -= m;
@@ -63,39 +78,134 @@ class Seeding {
     std::int64_t best_of_trials() {
         std::vector<std::int64_t> candidates;
         for (std::size_t t = 0; t < n_trials_; ++t)
-            candidates.push_back(draw([&](std::size_t i) { return points_.weight(i) * closest_[i]; }));
+            candidates.push_back(draw([&](std::size_t i) { return weights_[i] * closest_[i]; }));
+        const std::vector<double> sums = block_sums(candidates, false);
         std::vector<double> potentials(n_trials_);
-        for (std::size_t t = 0; t < n_trials_; ++t)
-            for (const double s : block_sums(candidates[t], false)) potentials[t] += s;
+        for (std::size_t b = 0; b < n_blocks_; ++b)
+            for (std::size_t t = 0; t < n_trials_; ++t) potentials[t] += sums[b * n_trials_ + t];
         const auto best = std::min_element(potentials.begin(), potentials.end()) - potentials.begin();
         return candidates[static_cast<std::size_t>(best)];
     }
 
-    /// Sums of blocks of what would be left with one more center.
-    std::vector<double> block_sums(std::int64_t candidate, bool take_it) {
-        const std::size_t d = points_.dim();
-        std::vector<double> center(d), sums(n_blocks_);
-        points_.copy(static_cast<std::size_t>(candidate), center.data());
-        parallel_tasks(ctx_, n_blocks_, block * (0.5 * static_cast<double>(d) + 3), [&](std::size_t b, int) {
-            std::vector<double> dense(points_.is_sparse() ? d : 0);
-            double sum = 0;
-            for (std::size_t i = b * block; i < end(b); ++i) {
-                const double distance =
-                    std::min(closest_[i], points_.squared_distance(i, center.data(), dense.data()));
-                sum += points_.weight(i) * distance;
-                if (take_it) closest_[i] = distance;
+    void take(std::int64_t row) {
+        sums_ = block_sums({row}, true);
+        chosen_.resize(chosen_.size() + d_);
+        points_.copy(static_cast<std::size_t>(row), chosen_.data() + chosen_.size() - d_);
+    }
+
+    /// For each center chosen before: a point whose squared distance to it is not above this is no nearer to any of the
+    /// candidates, by the triangle inequality. (A tenth is left for roundings of the distances.)
+    std::vector<float> reach(const std::vector<double>& candidates) const {
+        std::vector<float> out(chosen_.size() / d_);
+        for (std::size_t a = 0; a < out.size(); ++a) {
+            double least = std::numeric_limits<double>::infinity();
+            for (std::size_t t = 0; t < candidates.size() / d_; ++t)
+                least = std::min(least, sum_in_lanes<8>(d_, [&](std::size_t i) {
+                                     const double z = (candidates[t * d_ + i] - chosen_[a * d_ + i]) * points_.scale();
+                                     return z * z;
+                                 }));
+            out[a] = static_cast<float>(least * (0.9 / 4));
+        }
+        return out;
+    }
+
+    /// (n_blocks, candidates): sums over blocks of what would be left with each of the candidates. `take_it`: of the
+    /// only one, which is from now on one of the centers.
+    std::vector<double> block_sums(const std::vector<std::int64_t>& candidates, bool take_it) {
+        const std::size_t m = candidates.size();
+        std::vector<double> centers(m * d_), sums(n_blocks_ * m);
+        for (std::size_t t = 0; t < m; ++t)
+            points_.copy(static_cast<std::size_t>(candidates[t]), centers.data() + t * d_);
+        const Centers prepared(points_, centers.data(), m);
+        const std::vector<float> near_enough = reach(centers);
+        const double ns = 0.03 * static_cast<double>(prepared.stride() * d_) + 4;
+        parallel_tasks(ctx_, n_blocks_, block * ns, [&](std::size_t b, int) {
+            Buffer<float> distances(m * panel_points);
+            std::vector<double> dense(points_.is_sparse() ? d_ : 0);
+            for (std::size_t p = b * block; p < end(b); p += panel_points) {
+                const std::size_t count = std::min(panel_points, end(b) - p);
+                std::size_t n_open = 0;
+                std::size_t open[panel_points];
+                for (std::size_t i = 0; i < count; ++i) {
+                    open[n_open] = i;
+                    n_open +=
+                        near_enough.empty() || closest_[p + i] > near_enough[static_cast<std::size_t>(nearest_[p + i])];
+                }
+                if (n_open == 0) {
+                    const double sum = weighted(closest_.data() + p, p, count);
+                    for (std::size_t t = 0; t < m; ++t) sums[b * m + t] += sum;
+                    continue;
+                }
+                measure(prepared, p, count, {open, n_open}, distances.data(), dense.data());
+                for (std::size_t t = 0; t < m; ++t) {
+                    float* left = distances.data() + t * panel_points;
+                    if (take_it) {
+                        const auto number = static_cast<std::int32_t>(near_enough.size());
+                        for (std::size_t i = 0; i < count; ++i)
+                            if (left[i] < closest_[p + i]) nearest_[p + i] = number;
+                    }
+                    for (std::size_t i = 0; i < count; ++i) left[i] = std::min(left[i], closest_[p + i]);
+                    sums[b * m + t] += weighted(left, p, count);
+                }
+                if (take_it) std::copy_n(distances.data(), count, closest_.data() + p);
             }
-            sums[b] = sum;
         });
         return sums;
     }
 
-    void take(std::int64_t candidate) { sums_ = block_sums(candidate, true); }
+    double weighted(const float* values, std::size_t p, std::size_t count) const {
+        const float* w = weights_.data() + p;
+        return static_cast<double>(sum_in_lanes<16>(count, [=](std::size_t i) { return w[i] * values[i]; }));
+    }
+
+    /// distances (m, panel width): squared ones of the points p .. p + count; of those that are not open, infinity will
+    /// do.
+    void measure(const Centers& centers, std::size_t p, std::size_t count, std::span<const std::size_t> open,
+                 float* distances, double* dense) const {
+        const std::size_t m = centers.size();
+        const auto exact = [&](std::size_t i, std::size_t t) {
+            return static_cast<float>(centers.squared_distance(points_, p + i, t, dense));
+        };
+        if (points_.is_sparse() || open.size() <= few) {
+            std::fill_n(distances, m * panel_points, std::numeric_limits<float>::infinity());
+            for (std::size_t t = 0; t < m; ++t)
+                for (const std::size_t i : open) distances[t * panel_points + i] = exact(i, t);
+            return;
+        }
+        const std::size_t height = centers.height();
+        const ValuesTile kernel = values_tile_of(height);
+        float values[tile_centers * panel_points], squares[panel_points], errors[panel_points];
+        for (std::size_t i = 0; i < count; ++i) {
+            const float norm = points_.norms()[p + i], reach = norm + centers.largest();
+            squares[i] = norm * norm;
+            errors[i] = near * (centers.error(norm) + 0x1p-20F * reach * reach);
+        }
+        for (std::size_t tile = 0; tile < centers.n_tiles(); ++tile) {
+            kernel(centers.tile(tile), centers.norms() + tile * height, points_.panel(p / panel_points), d_, values);
+            for (std::size_t j = 0; j < std::min(height, m - tile * height); ++j) {
+                float* out = distances + (tile * height + j) * panel_points;
+                const float* value = values + j * panel_points;
+                bool any = false;
+                for (std::size_t i = 0; i < count; ++i) {
+                    out[i] = value[i] + squares[i];
+                    any |= !(out[i] > errors[i]) && !(out[i] - errors[i] >= closest_[p + i]);
+                }
+                if (any)
+                    for (std::size_t i = 0; i < count; ++i)
+                        if (!(out[i] > errors[i]) && !(out[i] - errors[i] >= closest_[p + i]))
+                            out[i] = exact(i, tile * height + j);
+            }
+        }
+    }
 
     const RunContext& ctx_;
     const Points& points_;
-    std::size_t n_trials_, n_blocks_;
-    std::vector<double> closest_, sums_;
+    std::size_t d_, n_trials_, n_blocks_;
+    Buffer<float> closest_;        // squared distance of each point to the nearest center so far, scaled
+    Buffer<float> weights_;        // in units of the largest
+    Buffer<std::int32_t> nearest_; // which center that is
+    std::vector<double> chosen_;   // centers so far (., d)
+    std::vector<double> sums_;     // of weight times closest_, by blocks
     Philox random_;
     std::uint64_t draws_ = 0;
 };
@@ -103,7 +213,7 @@ class Seeding {
 } // namespace
 
 std::vector<std::int64_t> plus_plus(const RunContext& ctx, const Points& points, std::size_t k, std::size_t n_trials) {
-    return Seeding(ctx, points, n_trials).run(k);
+    return Seeding(ctx, points, k, n_trials).run(k);
 }
 
 } // namespace mlcore::kmeans

@@ -12,8 +12,8 @@
 
 namespace mlcore::kmeans {
 
-/// Numbers of k points, 1 <= k; random numbers are those of ctx.seed. The first is drawn by weight. Where all points lie
-/// on centers already, the first point is taken again.
+/// Numbers of k points, 1 <= k; random numbers are those of ctx.seed. The first is drawn by weight. Where all points
+/// lie on centers already, the first point is taken again.
 std::vector<std::int64_t> plus_plus(const RunContext& ctx, const Points& points, std::size_t k, std::size_t n_trials);
 
 } // namespace mlcore::kmeans

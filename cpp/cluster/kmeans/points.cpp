@@ -185,7 +185,7 @@ void Points::write_scaled(std::size_t i, float* out, std::size_t step) const {
     });
 }
 
-double Points::squared_distance(std::size_t i, const double* c, double* dense) const {
+double Points::squared_distance(std::size_t i, const double* c, double c_squared, double* dense) const {
     const auto between = [&](const auto* x) {
         return sum_in_lanes<8>(d_, [=, this](std::size_t k) {
             const double z = (static_cast<double>(x[k]) - c[k]) * scale_;
@@ -194,12 +194,22 @@ double Points::squared_distance(std::size_t i, const double* c, double* dense) c
     };
     if (!sparse_) return visit_dense(table_, [&](const auto& X) { return between(X.row(i).data); });
     return visit_sparse(table_, [&](const auto& X) {
-        for (std::size_t at = X.begin(i); at < X.end(i); ++at)
-            dense[X.indices[at]] = static_cast<double>(X.data[at]);
+        double difference = 0;
+        for (std::size_t at = X.begin(i); at < X.end(i); ++at) {
+            const double x = static_cast<double>(X.data[at]) * scale_, y = c[X.indices[at]] * scale_;
+            difference += x * (x - 2 * y);
+        }
+        if (c_squared + difference > 0x1p-20 * c_squared) return c_squared + difference;
+        for (std::size_t at = X.begin(i); at < X.end(i); ++at) dense[X.indices[at]] = static_cast<double>(X.data[at]);
         const double squared = between(dense);
         for (std::size_t at = X.begin(i); at < X.end(i); ++at) dense[X.indices[at]] = 0;
         return squared;
     });
+}
+
+double Points::squared_norm(const double* c) const {
+    if (!sparse_) return 0;
+    return sum_in_lanes<8>(d_, [=, this](std::size_t k) { return (c[k] * scale_) * (c[k] * scale_); });
 }
 
 void Points::add_to(std::size_t i, double factor, double* sum) const {

@@ -48,8 +48,11 @@ class Points {
     void write_scaled(std::size_t i, float* out, std::size_t step) const;
 
     /// |x_i - c|^2 scale^2, c (d) in the table's units: sums of eight lanes over the features, the same bits on every
-    /// ISA level. For a sparse table `dense` (d) is memory of zeros, and is left so.
-    double squared_distance(std::size_t i, const double* c, double* dense) const;
+    /// ISA level. A sparse row changes |c|^2, which is c_squared = squared_norm(c), by its stored entries, unless the
+    /// two are so near that this cancels; `dense` (d) is then memory of zeros, and is left so.
+    double squared_distance(std::size_t i, const double* c, double c_squared, double* dense) const;
+    /// |c|^2 scale^2 where the table is sparse, which alone needs it, else 0.
+    double squared_norm(const double* c) const;
     /// sum (d) += factor (x_i - mean).
     void add_to(std::size_t i, double factor, double* sum) const;
     /// out (d) = x_i.

@@ -93,8 +93,7 @@ void ClusterSums::centers(const RunContext& ctx, const double* centers, double* 
         for (std::size_t j = 0; j < k_; ++j) {
             const std::size_t from = weights[j] > 0 ? j : heaviest;
             for (std::size_t i = 0; i < d; ++i)
-                out[j * d + i] =
-                    points_.mean()[i] + (weights[from] > 0 ? sums[from * d + i] / weights[from] : 0.0);
+                out[j * d + i] = points_.mean()[i] + (weights[from] > 0 ? sums[from * d + i] / weights[from] : 0.0);
         }
     };
     if (std::find(weights_.begin(), weights_.end(), 0.0) == weights_.end()) return average(sums_, weights_);
