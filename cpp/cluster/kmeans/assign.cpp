@@ -4,6 +4,7 @@
 #include "core/parallel.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <variant>
@@ -61,16 +62,24 @@ class Assignment {
     /// Carries the bounds of the points [begin, end), one panel, along. Returns how many points are in doubt, which are
     /// appended to work.rows.
     std::size_t doubtful(std::size_t begin, std::size_t end, const Drift& drift, Work& work) const {
-        const std::size_t before = work.rows.size();
-        for (std::size_t i = begin; i < end; ++i) {
-            const auto label = static_cast<std::size_t>(labels_[i]);
-            const float upper = (bounds_->upper[i] + drift.own[label]) * up;
-            const float lower =
-                (bounds_->lower[i] - drift.others[label]) * (bounds_->lower[i] > drift.others[label] ? down : up);
-            bounds_->upper[i] = upper;
-            bounds_->lower[i] = lower;
-            if (!(upper < std::max(lower, drift.half_gap[label]))) work.rows.push_back(static_cast<std::int32_t>(i));
+        const std::size_t count = end - begin;
+        float *const upper = bounds_->upper.data() + begin, *const lower = bounds_->lower.data() + begin;
+        const std::int32_t* labels = labels_ + begin;
+        float own[panel_points], gap[panel_points];
+        for (std::size_t i = 0; i < count; ++i) {
+            own[i] = drift.own[static_cast<std::size_t>(labels[i])];
+            gap[i] = drift.half_gap[static_cast<std::size_t>(labels[i])];
         }
+        std::int32_t doubt[panel_points];
+        for (std::size_t i = 0; i < count; ++i) {
+            const float others = labels[i] == drift.furthest ? drift.second : drift.most;
+            upper[i] = (upper[i] + own[i]) * up;
+            lower[i] = (lower[i] - others) - lower[i] * (1 - down); // infinite where there is one center
+            doubt[i] = !(upper[i] < std::max(lower[i], gap[i]));
+        }
+        const std::size_t before = work.rows.size();
+        for (std::size_t i = 0; i < count; ++i)
+            if (doubt[i]) work.rows.push_back(static_cast<std::int32_t>(begin + i));
         return work.rows.size() - before;
     }
 
@@ -134,21 +143,32 @@ class Assignment {
     /// Writes labels and bounds of the points row_of(0 .. count - 1), and decides those in doubt.
     template <class RowOf>
     void settle(RowOf&& row_of, std::size_t count, const PanelNearest& found, Work& work) const {
-        const float* norms = points_.norms();
         const float largest = centers_.largest();
-        for (std::size_t slot = 0; slot < count; ++slot) {
-            const std::size_t i = row_of(slot);
-            const float norm = norms[i], error = centers_.error(norm);
-            if (!(found.second[slot] - found.best[slot] > 2 * error)) {
-                decide(i, work);
-                continue;
-            }
-            labels_[i] = found.center[slot];
-            if (!bounds_) continue;
-            const float square = norm * norm, slack = error + 0x1p-20F * (norm + largest) * (norm + largest);
-            bounds_->upper[i] = std::sqrt(std::max(found.best[slot] + square + slack, 0.0F)) * up;
-            bounds_->lower[i] = std::sqrt(std::max(found.second[slot] + square - slack, 0.0F)) * down;
+        float norm[panel_points], upper[panel_points], lower[panel_points];
+        std::int32_t clear[panel_points];
+        for (std::size_t i = 0; i < count; ++i) norm[i] = points_.norms()[row_of(i)];
+        std::int32_t all_clear = 1;
+        for (std::size_t i = 0; i < count; ++i) {
+            clear[i] = found.second[i] - found.best[i] > 2 * centers_.error(norm[i]);
+            all_clear &= clear[i];
         }
+        for (std::size_t i = 0; i < count; ++i) labels_[row_of(i)] = found.center[i];
+        if (bounds_) {
+            for (std::size_t i = 0; i < count; ++i) {
+                const float square = norm[i] * norm[i], reach = norm[i] + largest;
+                const float slack = centers_.error(norm[i]) + 0x1p-20F * reach * reach;
+                const float most = found.best[i] + square + slack, least = found.second[i] + square - slack;
+                upper[i] = std::sqrt(most > 0 ? most : 0) * up;
+                lower[i] = std::sqrt(least > 0 ? least : 0) * down;
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                bounds_->upper[row_of(i)] = upper[i];
+                bounds_->lower[row_of(i)] = lower[i];
+            }
+        }
+        if (all_clear) return;
+        for (std::size_t i = 0; i < count; ++i)
+            if (!clear[i]) decide(row_of(i), work);
     }
 
     /// The nearest center by float64, and bounds.
@@ -202,17 +222,22 @@ void assign(const RunContext& ctx, const Points& points, const Centers& centers,
     });
 }
 
-void reassign(const RunContext& ctx, const Points& points, const Centers& centers, const Drift& drift,
-              std::int32_t* labels, Bounds& bounds) {
+std::size_t reassign(const RunContext& ctx, const Points& points, const Centers& centers, const Drift& drift,
+                     std::int32_t* labels, Bounds& bounds) {
+    std::atomic<std::size_t> n_doubtful{0};
     const Assignment assignment(points, centers, labels, &bounds);
     over_chunks(ctx, points, centers, assignment.point_ns() / 4, [&](std::size_t begin, std::size_t end, Work& work) {
         work.rows.clear();
+        std::size_t doubtful = 0;
         for (std::size_t p = begin; p < end; p += panel_points) {
             const std::size_t last = std::min(p + panel_points, end), before = work.rows.size();
-            if (2 * assignment.doubtful(p, last, drift, work) <= last - p) continue;
+            const std::size_t found = assignment.doubtful(p, last, drift, work);
+            doubtful += found;
+            if (2 * found <= last - p) continue;
             work.rows.resize(before);
             assignment.panel(p, last, work);
         }
+        n_doubtful.fetch_add(doubtful, std::memory_order_relaxed);
         std::size_t kept = 0;
         for (const std::int32_t i : work.rows)
             if (assignment.tighten(static_cast<std::size_t>(i), drift, work)) work.rows[kept++] = i;
@@ -220,6 +245,7 @@ void reassign(const RunContext& ctx, const Points& points, const Centers& center
         for (std::size_t r = 0; r < kept; r += panel_points)
             assignment.some(rows.subspan(r, std::min(panel_points, kept - r)), work);
     });
+    return n_doubtful;
 }
 
 void own_distances(const RunContext& ctx, const Points& points, const Centers& centers, const std::int32_t* labels,

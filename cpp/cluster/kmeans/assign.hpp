@@ -31,16 +31,19 @@ struct Bounds {
 /// How far each center has moved since the bounds were true, in scaled units, rounded up.
 struct Drift {
     std::vector<float> own;      // (k)
-    std::vector<float> others;   // (k) the most that another one has
     std::vector<float> half_gap; // (k) half the distance to the nearest other center, rounded down
+    std::int32_t furthest = 0;   // the center that has moved most
+    float most = 0, second = 0;  // how far it has, and how far any other one has
+
+    explicit Drift(std::size_t k) : own(k), half_gap(k) {}
 };
 
 /// labels (n) out; bounds out where they are wanted.
 void assign(const RunContext& ctx, const Points& points, const Centers& centers, std::int32_t* labels, Bounds* bounds);
 
-/// The same of points whose former labels are in `labels`.
-void reassign(const RunContext& ctx, const Points& points, const Centers& centers, const Drift& drift,
-              std::int32_t* labels, Bounds& bounds);
+/// The same of points whose former labels are in `labels`. Returns how many had to be looked at.
+std::size_t reassign(const RunContext& ctx, const Points& points, const Centers& centers, const Drift& drift,
+                     std::int32_t* labels, Bounds& bounds);
 
 /// out (n) = squared distance to the center of each point's label, scaled.
 void own_distances(const RunContext& ctx, const Points& points, const Centers& centers, const std::int32_t* labels,

@@ -21,26 +21,25 @@ double squared(const double* a, const double* b, std::size_t d, double scale) {
     });
 }
 
-/// What the bounds need to know of a move of the centers from `before` to `after`. Returns the sum of squares.
+/// What the bounds, if there are any, need to know of a move of the centers from `before` to `after`. Returns the sum of squares.
 double measure_drift(const RunContext& ctx, const Points& points, const std::vector<double>& before,
-                     const std::vector<double>& after, Drift& drift) {
+                     const std::vector<double>& after, bool has_bounds, Drift& drift) {
     const std::size_t d = points.dim(), k = drift.own.size();
     double total = 0;
-    float most = 0, second = 0;
-    std::size_t furthest = 0;
+    drift.most = drift.second = 0;
     for (std::size_t j = 0; j < k; ++j) {
         const double moved = squared(&before[j * d], &after[j * d], d, points.scale());
         total += moved;
         drift.own[j] = static_cast<float>(std::sqrt(moved) * up);
-        if (drift.own[j] > most) {
-            second = most;
-            most = drift.own[j];
-            furthest = j;
+        if (drift.own[j] > drift.most) {
+            drift.second = drift.most;
+            drift.most = drift.own[j];
+            drift.furthest = static_cast<std::int32_t>(j);
         } else {
-            second = std::max(second, drift.own[j]);
+            drift.second = std::max(drift.second, drift.own[j]);
         }
     }
-    for (std::size_t j = 0; j < k; ++j) drift.others[j] = j == furthest ? second : most;
+    if (!has_bounds) return total;
     parallel_tasks(ctx, k, 0.3 * static_cast<double>(k * d), [&](std::size_t j, int) {
         double least = std::numeric_limits<double>::infinity();
         for (std::size_t l = 0; l < k; ++l)
@@ -49,6 +48,29 @@ double measure_drift(const RunContext& ctx, const Points& points, const std::vec
     });
     return total;
 }
+
+/// When to keep bounds: as long as most points are looked at again they only cost, so that after each such iteration
+/// some go by without, one, two, four ...
+class Patience {
+  public:
+    /// One iteration without bounds has gone by, or is to be the last.
+    bool is_over() {
+        if (left_ > 0) --left_;
+        return left_ == 0;
+    }
+    bool waits() const { return left_ > 0; }
+    void learn(std::size_t n_looked_at, std::size_t n) {
+        if (3 * n_looked_at < 2 * n) {
+            next_ = 1;
+        } else {
+            left_ = next_;
+            next_ = std::min<std::size_t>(2 * next_, 8);
+        }
+    }
+
+  private:
+    std::size_t left_ = 0, next_ = 1;
+};
 
 double inertia_of(const RunContext& ctx, const Points& points, const Centers& centers,
                   const std::vector<std::int32_t>& labels) {
@@ -74,24 +96,32 @@ Fit fit(const RunContext& ctx, const Points& points, std::vector<double> centers
     std::vector<double> next(centers.size());
     ClusterSums sums(points, k);
     Bounds bounds(params.bounds ? n : 0);
-    Drift drift{std::vector<float>(k), std::vector<float>(k), std::vector<float>(k)};
-    const auto assign_points = [&](bool is_first) {
+    Drift drift(k);
+    Patience patience;
+    bool bounds_hold = false;
+    const auto assign_points = [&] {
         const Centers prepared(points, centers.data(), k);
-        if (params.bounds && !is_first) return reassign(ctx, points, prepared, drift, out.labels.data(), bounds);
-        assign(ctx, points, prepared, out.labels.data(), params.bounds ? &bounds : nullptr);
+        if (bounds_hold) {
+            patience.learn(reassign(ctx, points, prepared, drift, out.labels.data(), bounds), n);
+        } else {
+            const bool wanted = params.bounds && patience.is_over();
+            assign(ctx, points, prepared, out.labels.data(), wanted ? &bounds : nullptr);
+            bounds_hold = wanted;
+        }
+        bounds_hold = bounds_hold && !patience.waits();
     };
     bool settled = false;
     for (std::size_t iteration = 0; iteration < params.max_iter && !settled; ++iteration) {
-        assign_points(iteration == 0);
+        assign_points();
         settled = sums.update(ctx, out.labels.data()) == 0;
         sums.centers(ctx, centers.data(), next.data());
-        const double moved = measure_drift(ctx, points, centers, next, drift);
+        const double moved = measure_drift(ctx, points, centers, next, bounds_hold, drift);
         centers.swap(next);
         out.n_iter = iteration + 1;
         ctx.progress.iteration(out.n_iter, moved);
         if (!settled && moved <= params.tol * points.variance()) break;
     }
-    if (!settled) assign_points(false); // the labels are those of the last centers
+    if (!settled) assign_points(); // the labels are those of the last centers
     out.inertia = inertia_of(ctx, points, Centers(points, centers.data(), k), out.labels);
     out.centers = std::move(centers);
     return out;
