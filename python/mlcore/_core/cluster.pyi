@@ -30,3 +30,16 @@ class KMeansPoints:
         self, centers: NDArray[np.float64], *, n_threads: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
     def distances(self, centers: NDArray[np.float64], *, n_threads: int) -> NDArray[np.float64]: ...
+
+def dbscan(
+    X: NDArray[np.float64],
+    *,
+    metric: str,
+    eps: float,
+    min_samples: float,
+    sample_weight: NDArray[np.float64] | None,
+    n_threads: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def dbscan_of_distances(
+    D: Any, *, eps: float, min_samples: float, sample_weight: NDArray[np.float64] | None, n_threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
