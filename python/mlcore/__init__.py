@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore._io import save as save
     from mlcore.boosting import GBDTClassifier as GBDTClassifier
     from mlcore.boosting import GBDTRegressor as GBDTRegressor
+    from mlcore.cluster import DBSCAN as DBSCAN
     from mlcore.cluster import KMeans as KMeans
     from mlcore.embedding import FastTextVectors as FastTextVectors
     from mlcore.embedding import KeyedVectors as KeyedVectors

@@ -13,8 +13,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
+        "DBSCAN",
+    "cluster": (
     "cluster": ("KMeans",),
     "cluster": ("NearestNeighbors",),
+    ),
     "embedding": (
         "FastTextVectors",
         "KeyedVectors",

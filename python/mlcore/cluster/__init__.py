@@ -1,7 +1,10 @@
 """Clustering: groups of rows that nobody has labelled, and how many of them there are."""
 
+from mlcore.cluster._dbscan import DBSCAN
 from mlcore.cluster._kmeans import KMeans
 from mlcore.cluster._nearest_neighbors import NearestNeighbors
 from mlcore.cluster._plus_plus import kmeans_plusplus
 
-__all__ = []
+__all__ = [
+    "DBSCAN",
+]
