@@ -43,3 +43,19 @@ def dbscan(
 def dbscan_of_distances(
     D: Any, *, eps: float, min_samples: float, sample_weight: NDArray[np.float64] | None, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def agglomerate(
+    X: NDArray[np.float64], *, linkage: str, metric: str, n_threads: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+def agglomerate_connected(
+    X: NDArray[np.float64],
+    from_: NDArray[np.int32],
+    to: NDArray[np.int32],
+    *,
+    linkage: str,
+    metric: str,
+    n_threads: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]: ...
+def closest_pairs(
+    X: NDArray[np.float64], components: NDArray[np.int32], n_components: int, *, metric: str, n_threads: int
+) -> NDArray[np.int32]: ...
+def cut_labels(children: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]: ...
