@@ -73,6 +73,10 @@ py::tuple tree_within(const KdTree& tree, py::object queries, double radius, int
     return within_tuple(run(n_threads, 0, [&](const RunContext& ctx) { return within(ctx, tree, view, radius); }));
 }
 
+double tree_scanned_share(const KdTree& tree, std::size_t k, int n_threads) {
+    return run(n_threads, 0, [&](const RunContext& ctx) { return scanned_share(ctx, tree, k); });
+}
+
 py::tuple brute_k_nearest(py::object points, py::object queries, std::size_t k, const std::string& metric,
                           int n_threads) {
     const auto all = points_arg("points", points);
@@ -102,6 +106,7 @@ void register_neighbors(pybind11::module_& m) {
              py::arg("n_threads"))
         .def("k_nearest", &tree_k_nearest, py::arg("queries").none(true), py::arg("k"), py::kw_only(),
              py::arg("n_threads"))
+        .def("scanned_share", &tree_scanned_share, py::arg("k"), py::kw_only(), py::arg("n_threads"))
         .def("within", &tree_within, py::arg("queries").none(true), py::arg("radius"), py::kw_only(),
              py::arg("n_threads"));
     sub.def("k_nearest", &brute_k_nearest, py::arg("points"), py::arg("queries").none(true), py::arg("k"),

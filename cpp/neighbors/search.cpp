@@ -23,7 +23,8 @@ namespace mlcore::neighbors {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t tree_queries = 128; // so many queries are worth a tree of their own
+constexpr std::size_t tree_queries = 128;  // so many queries are worth a tree of their own
+constexpr std::size_t sampled_leaves = 24; // whose searches say how much of the points a search looks at
 
 /// Queries that are searched for together.
 struct Block {
@@ -157,46 +158,65 @@ double ns_per_query(const KdTree& tree, std::size_t k) {
     return 300 + 100 * static_cast<double>(tree.dim()) + 30 * static_cast<double>(k);
 }
 
+/// The nearest points of a block at a time.
+template <class Sum, class Best>
+class BlockSearch {
+  public:
+    BlockSearch(const KdTree& tree, std::size_t width) : tree_(tree), best_(width), distances_(tree.leaf_size()) {}
+
+    /// Finds the n_nearest points of each query; where the block is leaf number `own`, other than the query itself.
+    void run(const Block& block, std::size_t n_nearest, std::size_t own) {
+        bounds_.assign(block.width, -1.0); // nothing is near what is missing
+        for (std::size_t i = 0; i < block.count; ++i) {
+            best_[i].start(n_nearest);
+            bounds_[i] = infinity;
+        }
+        double largest = infinity;
+        descend<Sum>(
+            block, tree_, 0, [&] { return largest; },
+            [&](std::size_t leaf, std::size_t node) {
+                const std::int32_t* rows = tree_.order() + tree_.node(node).begin;
+                const std::size_t count = tree_.node(node).size();
+                visit_leaf<Sum>(
+                    block, tree_, leaf, node, bounds_.data(), distances_.data(),
+                    [&](std::size_t q, std::size_t p, double distance) {
+                        // What is missing is at infinity, and near where nothing was found yet.
+                        if (p < count && !(leaf == own && p == q)) best_[q].add({distance, rows[p]});
+                    },
+                    [&](std::size_t q) {
+                        bounds_[q] = best_[q].bound();
+                        ++n_scans_;
+                    });
+                largest = *std::max_element(bounds_.begin(), bounds_.end());
+            });
+    }
+    /// Those of query i, nearest first.
+    const std::vector<Candidate>& found(std::size_t i) { return best_[i].sorted(); }
+    /// Leaves that were scanned, summed over all queries so far.
+    std::size_t n_scans() const { return n_scans_; }
+
+  private:
+    const KdTree& tree_;
+    std::vector<Best> best_;
+    std::vector<double> bounds_, distances_;
+    std::size_t n_scans_ = 0;
+};
+
+constexpr std::size_t no_leaf = std::numeric_limits<std::size_t>::max();
+
 /// is_self: the blocks are the tree's own, and each point is its own first neighbour.
 template <class Sum, class Best>
 void nearest(const RunContext& ctx, const KdTree& tree, const Blocks& blocks, bool is_self, std::size_t k,
              Neighbors& out) {
-    const std::size_t width = blocks.width(), n_others = k - is_self;
     const double ns = ns_per_query(tree, k) * static_cast<double>(blocks.n_queries() / blocks.size());
-    struct Scratch {
-        std::vector<Best> best;
-        std::vector<double> bounds, distances;
-    };
-    std::vector<Scratch> scratch(static_cast<std::size_t>(threads_for(ctx, ns * static_cast<double>(blocks.size()))));
+    using Search = BlockSearch<Sum, Best>;
+    std::vector<std::unique_ptr<Search>> searches(
+        static_cast<std::size_t>(threads_for(ctx, ns * static_cast<double>(blocks.size()))));
     parallel_tasks(ctx, blocks.size(), ns, [&](std::size_t b, int thread) {
-        Scratch& mine = scratch[static_cast<std::size_t>(thread)];
-        if (mine.best.empty()) {
-            mine.best.resize(width);
-            mine.distances.resize(tree.leaf_size());
-        }
+        auto& search = searches[static_cast<std::size_t>(thread)];
+        if (!search) search = std::make_unique<Search>(tree, blocks.width());
         const Block block = blocks[b];
-        mine.bounds.assign(width, -1.0); // nothing is near what is missing
-        double largest = infinity;
-        if (n_others > 0) {
-            for (std::size_t i = 0; i < block.count; ++i) {
-                mine.best[i].start(n_others);
-                mine.bounds[i] = infinity;
-            }
-            descend<Sum>(
-                block, tree, 0, [&] { return largest; },
-                [&](std::size_t leaf, std::size_t node) {
-                    const std::int32_t* rows = tree.order() + tree.node(node).begin;
-                    const bool skips_self = is_self && leaf == b;
-                    const std::size_t count = tree.node(node).size();
-                    visit_leaf<Sum>(
-                        block, tree, leaf, node, mine.bounds.data(), mine.distances.data(),
-                        [&](std::size_t q, std::size_t p, double distance) {
-                            if (p < count && !(skips_self && p == q)) mine.best[q].add({distance, rows[p]});
-                        },
-                        [&](std::size_t q) { mine.bounds[q] = mine.best[q].bound(); });
-                    largest = *std::max_element(mine.bounds.begin(), mine.bounds.end());
-                });
-        }
+        if (k > is_self) search->run(block, k - is_self, is_self ? b : no_leaf);
         for (std::size_t i = 0; i < block.count; ++i) {
             const std::size_t row = block.row(i);
             std::int32_t* indices = out.indices.data() + row * k;
@@ -205,8 +225,8 @@ void nearest(const RunContext& ctx, const KdTree& tree, const Blocks& blocks, bo
                 *indices++ = static_cast<std::int32_t>(row);
                 *distances++ = 0;
             }
-            if (n_others == 0) continue;
-            for (const Candidate& candidate : mine.best[i].sorted()) {
+            if (k == is_self) continue;
+            for (const Candidate& candidate : search->found(i)) {
                 *indices++ = candidate.row;
                 *distances++ = distance_of(tree.metric(), candidate.distance);
             }
@@ -296,6 +316,23 @@ Neighbors k_nearest(const RunContext& ctx, const KdTree& tree, MatrixView<const 
 
 Neighbors k_nearest(const RunContext& ctx, const KdTree& tree, std::size_t k) {
     return nearest(ctx, tree, Blocks(tree), true, k);
+}
+
+double scanned_share(const RunContext& ctx, const KdTree& tree, std::size_t k) {
+    const std::size_t n_leaves = tree.n_leaves(), n_tried = std::min(sampled_leaves, n_leaves);
+    if (n_leaves == 1) return 1;
+    k = std::clamp<std::size_t>(k, 1, tree.size() - 1);
+    std::vector<double> shares(n_tried);
+    with_sum(tree.metric(), [&]<class Sum>(Sum) {
+        parallel_tasks(ctx, n_tried, 32 * ns_per_query(tree, k), [&](std::size_t i, int) {
+            const std::size_t leaf = i * n_leaves / n_tried;
+            const Block block = leaf_block(tree, leaf);
+            BlockSearch<Sum, SortedBest> search(tree, block.width);
+            search.run(block, k, leaf);
+            shares[i] = static_cast<double>(search.n_scans()) / static_cast<double>(block.count * n_leaves);
+        });
+    });
+    return std::accumulate(shares.begin(), shares.end(), 0.0) / static_cast<double>(n_tried);
 }
 
 Within within(const RunContext& ctx, const KdTree& tree, MatrixView<const double> queries, double radius) {

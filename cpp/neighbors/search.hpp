@@ -36,6 +36,10 @@ Neighbors k_nearest(const RunContext& ctx, const KdTree& tree, MatrixView<const 
 /// at the same place.
 Neighbors k_nearest(const RunContext& ctx, const KdTree& tree, std::size_t k);
 
+/// The share of all points whose distance to a query is taken in a search for its k nearest, of the points of some
+/// leaves: near 1 where a tree does not pay.
+double scanned_share(const RunContext& ctx, const KdTree& tree, std::size_t k);
+
 /// Points at a distance of at most `radius` >= 0. Throws ValueError.
 Within within(const RunContext& ctx, const KdTree& tree, MatrixView<const double> queries, double radius);
 /// The same of the points themselves, each within its own radius.

@@ -40,7 +40,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """What the checks need that the defaults do not give."""
 
 ESTIMATORS = [getattr(mlcore, name)(**SETTINGS.get(name, {})) for name in names_of("classifier", "regressor", "rows")]
-ESTIMATORS += [mlcore.SVC(kernel="precomputed", **SVM)]
+ESTIMATORS += [mlcore.SVC(kernel="precomputed", **SVM), mlcore.NearestNeighbors(metric="precomputed", n_neighbors=2)]
 
 BORDER = "rows on the border have a decision of 0 but for rounding, and predict takes its sign"
 ROUNDING = "a sum of copies and a product with a weight round differently in float32"

@@ -33,6 +33,7 @@ from mlcore import (
     LinearSVR,
     LogisticRegression,
     LogisticRegressionCV,
+    NearestNeighbors,
     NeuralClassifier,
     NeuralRegressor,
     NuSVC,
@@ -258,6 +259,24 @@ def test_models_of_points(path):
     assert len(model.predict(POINTS @ POINTS.T if "precomputed" in path.stem else POINTS)) == 24
 
 
+def neighbor_models():
+    yield "points", NearestNeighbors(n_neighbors=4).fit(POINTS)
+    yield "cosine", NearestNeighbors(n_neighbors=4, metric="cosine").fit(sp.csr_array(POINTS))
+    distances = np.abs(POINTS[:, None] - POINTS).sum(axis=2)
+    yield "precomputed", NearestNeighbors(n_neighbors=4, metric="precomputed").fit(distances)
+
+
+def neighbor_answer(model):
+    return model.kneighbors()[0]
+
+
+@golden_files("neighbors")
+def test_neighbors(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(neighbor_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-12, atol=1e-12)
+    assert model.radius_neighbors_graph(radius=0.5).shape == (24, 24)
+
+
 # ---- sequences -------------------------------------------------------------------------------------------------------
 
 GERMAN = ["der Hund trinkt (Wasser).", "die Katze trinkt Milch", "", "ein Fuß, zwei Füße"]
@@ -408,6 +427,7 @@ FAMILIES = {
     "svm": (svm_models, points_answer),
     "linear": (linear_models, points_answer),
     "neural": (neural_models, points_answer),
+    "neighbors": (neighbor_models, neighbor_answer),
     "seq": (sequence_models, sequence_answer),
     "encoder": (encoders, encoder_answer),
     "bert": (fine_tuned_models, fine_tuned_answer),

@@ -42,8 +42,9 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
     radius : float, default=1.0
         Largest distance of the neighbours that :meth:`radius_neighbors` returns where it is not told, >= 0.
     algorithm : {"auto", "kd_tree", "brute"}, default="auto"
-        How to search; results are the same. "auto": a kd-tree for points of few dimensions, brute force for those of
-        many, for sparse rows and for given distances, which know no other.
+        How to search; results are the same. "auto": a kd-tree unless some searches in it, tried in fit, look at so many
+        of the points that brute force is faster, as in many dimensions. Sparse rows and given distances know brute
+        force alone.
     leaf_size : int, default=32
         Points in a leaf of the kd-tree, >= 1. Results do not depend on it.
     metric : {"euclidean", "manhattan", "chebyshev", "cosine", "precomputed"}, default="euclidean"
@@ -51,7 +52,7 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
         others. "precomputed": X holds distances, (rows, rows of fit), dense or CSR; what a CSR matrix does not store
         is far. Sparse rows have the metrics "euclidean" and "cosine".
     n_jobs : int or None, default=None
-        Threads, in fit and in searches. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit and search. None and -1: all CPUs that this process may use. Results do not depend on it.
 
     Attributes
     ----------
@@ -146,8 +147,8 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
             On Ctrl-C.
         """
         self._validate_params()
+        self.__dict__.pop("_index", None)
         with fitting(self):
-            vars(self).pop("_index", None)
             rows = self._read(X, self.metric, reset=True)
             if self.metric == "precomputed" and rows.shape[0] != rows.shape[1]:
                 raise ValueError(f"precomputed distances must be square in fit, got {rows.shape}")
@@ -185,6 +186,7 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
                 metric=metric,
                 algorithm=self.algorithm,
                 leaf_size=int(self.leaf_size),
+                n_neighbors=int(self.n_neighbors),
                 n_threads=effective_n_jobs(self.n_jobs),
             )
         )
@@ -220,7 +222,7 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _nearest(self, X: Any, n_neighbors: int | None) -> tuple[Floats, Rows]:
         n_threads = effective_n_jobs(self.n_jobs)
         index, queries, _ = self._asked(X)
-        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        k: Any = self.n_neighbors if n_neighbors is None else n_neighbors
         if isinstance(k, bool) or not isinstance(k, Integral):
             raise TypeError(f"n_neighbors must be an int, got {k!r}")
         most = self.n_samples_fit_ - (queries is None)
@@ -290,7 +292,7 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
     def _within(self, X: Any, radius: float | None) -> Within:
         n_threads = effective_n_jobs(self.n_jobs)
         index, queries, n = self._asked(X)
-        most = self.radius if radius is None else radius
+        most: Any = self.radius if radius is None else radius
         if isinstance(most, bool) or not isinstance(most, Real):
             raise TypeError(f"radius must be a number, got {most!r}")
         if not most >= 0:

@@ -50,7 +50,9 @@ class _Nonsense:
 
 def question(cls):
     """The method that is asked after a fit."""
-    return next(method for method in ("predict", "transform", "score_samples", "score") if hasattr(cls, method))
+    return next(
+        method for method in ("predict", "transform", "score_samples", "score", "kneighbors") if hasattr(cls, method)
+    )
 
 
 @each(lambda cls: needs_fit(cls()))

@@ -117,8 +117,8 @@ def test_parameters_that_all_have_are_the_same():
 def test_shared_parameters_have_the_same_words(cls):
     words = {name: re.sub(r"\s+", " ", text) for name, text in entries(cls).items()}
     assert re.match(
-        r"int or None, default=None Threads, in fit and (predict|transform|generate|score)\. None and -1: all CPUs "
-        r"that this process may use\. "
+        r"int or None, default=None Threads, in fit and (predict|transform|generate|score|search)\. None and -1: all "
+        r"CPUs that this process may use\. "
         r"(Results do not depend on it|Only with one of them are the vectors the same again)",
         words["n_jobs"],
     )
@@ -151,6 +151,7 @@ def test_without_a_seed_there_is_no_chance(cls):
 SILENT = {
     "ElasticNet": "one call into the core: a descent that ends soon, or a path without an end to show",
     "Lasso": "as ElasticNet",
+    "NearestNeighbors": "a tree is built in a moment",
     "Phrases": "one pass over the texts, whose number is not known before",
     "Ridge": "one factorization",
     "RidgeCV": "one factorization",

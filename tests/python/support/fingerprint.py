@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform")
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score_samples",
+    "transform",
+    "kneighbors",
+)
 """What a model can be asked about rows or texts."""
 
 
