@@ -223,7 +223,7 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
         n_threads = effective_n_jobs(self.n_jobs)
         index, queries, _ = self._asked(X)
         k: Any = self.n_neighbors if n_neighbors is None else n_neighbors
-        if isinstance(k, bool) or not isinstance(k, Integral):
+        if isinstance(k, bool) or not isinstance(k, int | np.integer):
             raise TypeError(f"n_neighbors must be an int, got {k!r}")
         most = self.n_samples_fit_ - (queries is None)
         if not 1 <= k <= most:
@@ -293,7 +293,7 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
         n_threads = effective_n_jobs(self.n_jobs)
         index, queries, n = self._asked(X)
         most: Any = self.radius if radius is None else radius
-        if isinstance(most, bool) or not isinstance(most, Real):
+        if isinstance(most, bool) or not isinstance(most, int | float | np.number):
             raise TypeError(f"radius must be a number, got {most!r}")
         if not most >= 0:
             raise ValueError(f"radius must be a number >= 0, got {most}")
