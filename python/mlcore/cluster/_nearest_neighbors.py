@@ -165,7 +165,9 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
         rows = as_rows(validate_rows(self, X, reset=reset, accept_sparse="csr", dtype=np.float64, order="C"))
         values = rows.data if sp.issparse(rows) else rows
         if metric == "precomputed" and values.size and values.min() < 0:
-            raise ValueError(f"precomputed distances of NearestNeighbors must not be negative, got {values.min():.6g}")
+            raise ValueError(
+                f"Negative values in data passed to NearestNeighbors as precomputed distances: {values.min():.6g}"
+            )
         if sp.issparse(rows) and metric not in (*SPARSE_METRICS, "precomputed"):
             raise ValueError(
                 f"sparse X of NearestNeighbors goes with the metrics {' and '.join(map(repr, SPARSE_METRICS))}, got "

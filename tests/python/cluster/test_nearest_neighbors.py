@@ -227,7 +227,7 @@ def test_copies_build_the_index_anew():
         (lambda X: NearestNeighbors().fit(X).kneighbors_graph(mode="weights"), "mode must be 'connectivity' or"),
         (lambda X: NearestNeighbors().fit(X).radius_neighbors(X, 1, False, True), "return_distance must be True"),
         (lambda X: NearestNeighbors(metric="precomputed").fit(abs(X)), "must be square in fit"),
-        (lambda X: NearestNeighbors(metric="precomputed").fit(-np.ones((3, 3))), "must not be negative"),
+        (lambda X: NearestNeighbors(metric="precomputed").fit(-np.ones((3, 3))), "Negative values in data"),
         (lambda X: NearestNeighbors(metric="manhattan").fit(sp.csr_array(X)), "goes with the metrics"),
         (lambda X: NearestNeighbors(algorithm="kd_tree").fit(sp.csr_array(X)), "takes points, not sparse rows"),
         (lambda X: NearestNeighbors().fit(X).kneighbors(X[:, :1]), "has 1 features"),
