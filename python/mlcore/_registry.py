@@ -13,10 +13,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
-        "DBSCAN",
     "cluster": (
-    "cluster": ("KMeans",),
-    "cluster": ("NearestNeighbors",),
+        "DBSCAN",
+        "KMeans",
+        "NearestNeighbors",
     ),
     "embedding": (
         "FastTextVectors",

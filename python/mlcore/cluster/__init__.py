@@ -7,4 +7,7 @@ from mlcore.cluster._plus_plus import kmeans_plusplus
 
 __all__ = [
     "DBSCAN",
+    "KMeans",
+    "NearestNeighbors",
+    "kmeans_plusplus",
 ]
