@@ -1,4 +1,6 @@
 # Submodule `neighbors` of every _core_<level> extension module: the nearest points, and the spanning tree of them.
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,12 +20,6 @@ def k_nearest(
 def within(
     points: NDArray[np.float64], queries: NDArray[np.float64] | None, radius: float, *, metric: str, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
-
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 def spanning_tree(
     points: Any,
     core_distances: NDArray[np.float64] | None,

@@ -156,6 +156,35 @@ TEST(constant_columns_and_distant_origins) {
     check_all(points, points, 5, 2, 32);
 }
 
+TEST(products_in_float32_say_little_of_tight_clusters_and_beside_outliers) {
+    Points points = random_points(400, 20, 11), tiny = random_points(300, 20, 12);
+    for (std::size_t i = 0; i < points.n; ++i)
+        for (std::size_t j = 0; j < points.d; ++j)
+            points.values[i * 20 + j] = (i % 5 == j % 5 ? 1e6 : 0) + 1e-3 * points.values[i * 20 + j];
+    check_all(points, points, 9, 2e-3, 32);
+    tiny.values[17] = 1e12;
+    check_all(tiny, tiny, 9, 1, 32);
+    for (double& x : tiny.values) x *= 1e-120;
+    check_all(tiny, tiny, 9, 1e-120, 32);
+}
+
+TEST(many_neighbours) {
+    const Points points = random_points(700, 6, 13), queries = random_points(30, 6, 14);
+    check_all(points, queries, 130, 0.1, 32);
+    check_all(points, queries, 699, 0.1, 32);
+}
+
+TEST(the_share_that_is_looked_at) {
+    StandaloneRun run;
+    const Points few = random_points(20000, 2, 15), many = random_points(2000, 60, 16);
+    const auto share = [&](const Points& points) {
+        return scanned_share(run.context, KdTree(run.context, points.view(), Metric::euclidean), 10);
+    };
+    CHECK(share(few) < 0.02);
+    CHECK(share(many) > 0.5);
+    CHECK_EQUAL(share(random_points(5, 2, 1)), 1.0);
+}
+
 TEST(wrong_arguments) {
     StandaloneRun run;
     const RunContext& ctx = run.context;
