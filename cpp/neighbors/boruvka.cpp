@@ -12,6 +12,7 @@
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
 #include "neighbors/distance.hpp"
+#include "neighbors/product_filter.hpp"
 #include "neighbors/spanning_tree.hpp"
 
 #include <array>
@@ -19,6 +20,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace mlcore::neighbors {
@@ -26,6 +28,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::int32_t no_component = -1;
+constexpr std::size_t filter_dim = 16; // from here on points are filtered by products
 
 /// Sets of positions, by their lowest member.
 class Sets {
@@ -83,6 +86,7 @@ struct Points {
     const KdTree& tree;
     std::size_t k;                    // neighbours that are known of each point
     double scale;                     // reduced_scale of alpha
+    Buffer<double> rows;              // (n, d) coordinates, point after point
     Buffer<std::int32_t> position;    // of a row
     Buffer<std::int32_t> neighbor;    // (n, k) positions; of each point, the first n_neighbors are of use
     Buffer<double> neighbor_distance; // (n, k) reduced
@@ -93,13 +97,14 @@ struct Points {
     Buffer<std::int32_t> node_component; // of a node's points, no_component where they have several
 
     Points(const KdTree& of, std::size_t n_known, std::span<const double> core_distances, double alpha)
-        : tree(of), k(n_known), scale(reduced_scale(of.metric(), alpha)), position(of.size()), neighbor(of.size() * k),
-          neighbor_distance(of.size() * k), n_neighbors(of.size()), core(of.n_leaves() * of.leaf_size(), infinity),
-          component(of.n_leaves() * of.leaf_size(), no_component), least_core(of.n_nodes()),
-          node_component(of.n_nodes()) {
+        : tree(of), k(n_known), scale(reduced_scale(of.metric(), alpha)), rows(of.size() * of.dim()),
+          position(of.size()), neighbor(of.size() * k), neighbor_distance(of.size() * k), n_neighbors(of.size()),
+          core(of.n_leaves() * of.leaf_size(), infinity), component(of.n_leaves() * of.leaf_size(), no_component),
+          least_core(of.n_nodes()), node_component(of.n_nodes()) {
         for (std::size_t p = 0; p < tree.size(); ++p) {
             const auto row = static_cast<std::size_t>(tree.order()[p]);
             position[row] = static_cast<std::int32_t>(p);
+            for (std::size_t j = 0; j < tree.dim(); ++j) rows[p * tree.dim() + j] = tree.point(p)[j * tree.leaf_size()];
             core[p] = core_distances.empty() ? 0.0 : reduce(tree.metric(), core_distances[row]);
         }
         for (std::size_t i = tree.n_nodes(); i-- > 0;) { // children after their parents
@@ -109,10 +114,10 @@ struct Points {
         }
     }
 
-    /// The coordinates of a point; 32-bit division is faster than that of tree.point.
-    const double* coordinates(std::size_t p) const {
-        const auto width = static_cast<std::uint32_t>(tree.leaf_size()), place = static_cast<std::uint32_t>(p);
-        return tree.block(place / width) + place % width;
+    const double* row_of(std::size_t p) const { return rows.data() + p * tree.dim(); }
+    template <class Sum>
+    double distance(std::size_t p, std::size_t q) const {
+        return reduced_distance<Sum>(row_of(p), 1, row_of(q), 1, tree.dim());
     }
     Edge edge(double distance, std::size_t p, std::size_t q) const {
         return make_edge(std::max({distance * scale, core[p], core[q]}), distance, tree.order()[p], tree.order()[q]);
@@ -144,8 +149,9 @@ struct Points {
 template <class Sum>
 class LeafSearch {
   public:
-    explicit LeafSearch(Points& points)
-        : points_(points), tree_(points.tree), width_(points.tree.leaf_size()), slot_of_(width_), slots_(width_) {}
+    LeafSearch(Points& points, const ProductFilter* filter)
+        : points_(points), filter_(filter), tree_(points.tree), width_(points.tree.leaf_size()), slot_of_(width_),
+          slots_(width_) {}
 
     void run(std::size_t leaf, LeastEdges& least) {
         node_ = tree_.leaf_node(leaf);
@@ -267,6 +273,7 @@ class LeafSearch {
     }
 
     void scan(std::size_t other) {
+        if (filter_) return scan_by_products(other);
         bool improved = false;
         for (const std::size_t l : active_) {
             Slot& slot = slots_[slot_of_[l]];
@@ -275,6 +282,35 @@ class LeafSearch {
             if (beyond(std::max({distance * points_.scale, points_.least_core[other], core}), distance, slot.best))
                 continue;
             improved |= scan(other, l, slot);
+        }
+        if (improved) update_bound();
+    }
+
+    void scan_by_products(std::size_t other) {
+        const KdTree::Node& node = tree_.node(other);
+        bool improved = false;
+        std::size_t lanes[ProductFilter::group], n = 0;
+        double bounds[ProductFilter::group];
+        const auto compare = [&](std::size_t i, std::size_t lane) {
+            Slot& slot = slots_[slot_of_[lanes[i]]];
+            const std::size_t p = begin_ + lanes[i], q = node.begin + lane;
+            if (q >= node.end || points_.component[q] == slot.component || points_.core[q] > slot.best.weight) return;
+            const Edge edge = points_.edge(points_.template distance<Sum>(p, q), p, q);
+            if (!(edge < slot.best)) return;
+            slot.best = edge;
+            improved = true;
+        };
+        for (std::size_t a = 0; a < active_.size(); ++a) {
+            const Slot& slot = slots_[slot_of_[active_[a]]];
+            const double least = std::max(points_.least_core[other], points_.core[begin_ + active_[a]]);
+            if (slot.component != points_.node_component[other] && least <= slot.best.weight) {
+                lanes[n] = active_[a];
+                bounds[n++] = slot.best.weight / points_.scale;
+            }
+            if (n == ProductFilter::group || (n > 0 && a + 1 == active_.size())) {
+                filter_->each(begin_ / width_, lanes, bounds, n, node.begin / width_, compare);
+                n = 0;
+            }
         }
         if (improved) update_bound();
     }
@@ -336,6 +372,7 @@ class LeafSearch {
     }
 
     Points& points_;
+    const ProductFilter* filter_; // nullptr: none
     const KdTree& tree_;
     std::size_t width_;
     std::vector<std::size_t> slot_of_; // of a point of the leaf
@@ -353,6 +390,8 @@ class Rounds {
   public:
     Rounds(const RunContext& ctx, Points& points) : ctx_(ctx), points_(points), n_(points.tree.size()) {
         edges_.reserve(n_ - 1);
+        if constexpr (std::is_same_v<Sum, SquaredEuclidean>)
+            if (points.tree.dim() >= filter_dim) filter_ = std::make_unique<ProductFilter>(ctx, points.tree);
     }
 
     std::vector<Edge> run(std::span<const std::int32_t> neighbors) {
@@ -366,9 +405,7 @@ class Rounds {
     /// what they leave out is at least as far as the last of them and, at its distance, of higher rows.
     bool known_edge(std::size_t p, const std::int32_t* nearest, Edge& best) {
         const KdTree& tree = points_.tree;
-        const auto stride = static_cast<std::ptrdiff_t>(tree.leaf_size());
         const std::int32_t row = tree.order()[p];
-        const double* point = points_.coordinates(p);
         std::int32_t* neighbors = points_.neighbor.data() + p * points_.k;
         double* distances = points_.neighbor_distance.data() + p * points_.k;
         std::int32_t n = 0;
@@ -378,7 +415,7 @@ class Rounds {
             if (nearest[i] == row) continue;
             neighbors[n] = points_.position[static_cast<std::size_t>(nearest[i])];
             const auto q = static_cast<std::size_t>(neighbors[n]);
-            const double distance = reduced_distance<Sum>(point, stride, points_.coordinates(q), stride, tree.dim());
+            const double distance = points_.template distance<Sum>(p, q);
             const Edge edge = points_.edge(distance, p, q);
             distances[n++] = distance;
             last = std::max(last, distance);
@@ -422,7 +459,7 @@ class Rounds {
         const double ns = static_cast<double>(tree.leaf_size()) * (100 + 20 * static_cast<double>(tree.dim()));
         parallel_tasks(ctx_, tree.n_leaves(), ns, [&](std::size_t leaf, int thread) {
             auto& search = searches[static_cast<std::size_t>(thread)];
-            if (!search) search = std::make_unique<LeafSearch<Sum>>(points_);
+            if (!search) search = std::make_unique<LeafSearch<Sum>>(points_, filter_.get());
             search->run(leaf, least);
         });
     }
@@ -444,6 +481,7 @@ class Rounds {
 
     const RunContext& ctx_;
     Points& points_;
+    std::unique_ptr<ProductFilter> filter_;
     std::size_t n_, n_components_ = 0;
     std::vector<Edge> edges_;
 };

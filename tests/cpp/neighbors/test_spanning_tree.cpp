@@ -125,8 +125,8 @@ TEST(boruvka_is_kruskal) {
 
 TEST(boruvka_is_prim_on_any_number_of_threads) {
     for (const unsigned levels : {0U, 20U})
-        for (const std::size_t d : {1, 2, 3, 9}) {
-            const Data x = random_points(3000, d, levels, d);
+        for (const std::size_t d : {1, 2, 3, 9, 16, 33}) {
+            const Data x = random_points(2000, d, levels, d);
             for (const int n_threads : {1, 2, 5}) {
                 const StandaloneRun run(n_threads);
                 const KdTree tree(run.context, x.view(), Metric::euclidean);
@@ -171,6 +171,24 @@ TEST(huge_and_far_points) {
     CHECK(same(prim(run.context, x.view(), {}, 1, Metric::euclidean), kruskal(x, {}, 1, Metric::euclidean)));
     for (double& value : x.values) value = (value - 1e8) * 1e180; // squares overflow
     CHECK_EQUAL(prim(run.context, x.view(), {}, 1, Metric::euclidean).weights.size(), std::size_t{39});
+}
+
+/// In many dimensions points are filtered by float32 products.
+TEST(scales_that_float32_does_not_hold) {
+    const StandaloneRun run(2);
+    for (const double scale : {1e-170, 1e-40, 1.0, 1e30, 1e150})
+        for (const double shift : {0.0, 1e6})
+            for (const bool far : {false, true}) {
+                Data x = random_points(400, 20, far ? 5 : 0, 7);
+                for (double& value : x.values) value = (value + shift) * scale;
+                if (far)
+                    for (std::size_t i = 0; i < 200 * x.d; ++i) x.values[i] += 1e8 * scale;
+                const auto cores = core_distances(x, 3, Metric::euclidean);
+                const KdTree tree(run.context, x.view(), Metric::euclidean, 40);
+                const Neighbors nearest = k_nearest(run.context, tree, 5);
+                CHECK(same(boruvka(run.context, tree, cores, 1, nearest.indices.span()),
+                           prim(run.context, x.view(), cores, 1, Metric::euclidean)));
+            }
 }
 
 TEST(bad_input_is_an_error) {
