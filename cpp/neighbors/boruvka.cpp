@@ -234,32 +234,44 @@ class LeafSearch {
             if (beyond(slots_[s].best.weight, slots_[s].best.distance, bound_)) bound_ = slots_[s].best;
     }
 
+    /// Between two intervals, by how far each begins above the end of the other.
+    static double gap(double a, double b) {
+        const double largest = a > b ? a : b;
+        return largest > 0 ? largest : 0;
+    }
+
     double to_box(std::size_t other) const {
         const double *lower = tree_.lower(node_), *upper = tree_.upper(node_);
         const double *other_lower = tree_.lower(other), *other_upper = tree_.upper(other);
         double sum = 0;
         for (std::size_t j = 0; j < tree_.dim(); ++j)
-            sum = Sum::add(sum, std::max({other_lower[j] - upper[j], lower[j] - other_upper[j], 0.0}));
+            sum = Sum::add(sum, gap(other_lower[j] - upper[j], lower[j] - other_upper[j]));
         return sum;
     }
 
-    bool is_out(std::size_t node, double distance) const {
-        if (common_ != no_component && points_.node_component[node] == common_) return true;
+    /// Whether all points of a node are of the component of all points that search.
+    bool is_inside(std::size_t node) const {
+        return common_ != no_component && points_.node_component[node] == common_;
+    }
+    bool is_beyond(std::size_t node, double distance) const {
         return beyond(std::max({distance * points_.scale, points_.least_core[node], least_core_}), distance, bound_);
     }
 
     void search(std::size_t node) {
         const KdTree::Node& here = tree_.node(node);
         if (here.is_leaf()) return scan(node);
-        std::size_t near = node + 1, far = here.right;
-        double near_distance = to_box(near), far_distance = to_box(far);
-        // Of boxes that touch the leaf's the one that holds it goes first.
-        if (far_distance < near_distance || (far_distance == near_distance && node_ >= far)) {
-            std::swap(near, far);
-            std::swap(near_distance, far_distance);
+        const std::size_t left = node + 1, right = here.right;
+        if (is_inside(left) || is_inside(right)) {
+            const std::size_t child = is_inside(left) ? right : left;
+            if (!is_inside(child) && !is_beyond(child, to_box(child))) search(child);
+            return;
         }
-        if (!is_out(near, near_distance)) search(near);
-        if (!is_out(far, far_distance)) search(far);
+        const double left_distance = to_box(left), right_distance = to_box(right);
+        // Of boxes that touch the leaf's the one that holds it goes first.
+        const bool right_first = right_distance < left_distance || (right_distance == left_distance && node_ >= right);
+        const std::size_t near = right_first ? right : left, far = right_first ? left : right;
+        if (!is_beyond(near, std::min(left_distance, right_distance))) search(near);
+        if (!is_beyond(far, std::max(left_distance, right_distance))) search(far);
     }
 
     double to_box_of(std::size_t other, std::size_t l) const {
@@ -267,7 +279,7 @@ class LeafSearch {
         double sum = 0;
         for (std::size_t j = 0; j < tree_.dim(); ++j) {
             const double x = block_[j * width_ + l];
-            sum = Sum::add(sum, std::max({lower[j] - x, x - upper[j], 0.0}));
+            sum = Sum::add(sum, gap(lower[j] - x, x - upper[j]));
         }
         return sum;
     }

@@ -73,9 +73,9 @@ class ProductFilter {
   private:
     float least_product(std::size_t leaf, std::size_t lane, double bound) const {
         const double half_norm = -static_cast<double>(half_norms_[leaf * stride_ + lane]);
-        const double most = (bound + 1e-300) * unit_ * unit_ * (1 + 1e-14);  // 1e-300: distances that underflow
-        const auto least = static_cast<float>(half_norm - most / 2 - 1e-38); // 1e-38: products that underflow
-        return std::nextafter(least, -std::numeric_limits<float>::infinity());
+        const double most = (bound + 1e-300) * unit_ * unit_ * (1 + 1e-14);     // 1e-300: distances that underflow
+        const auto least = static_cast<float>(half_norm - most / 2 - 1e-38);    // 1e-38: products that underflow
+        return least - std::abs(least) * std::numeric_limits<float>::epsilon(); // not above what was rounded
     }
 
     template <std::size_t n_vectors, class F>
