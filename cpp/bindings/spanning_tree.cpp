@@ -3,9 +3,12 @@
 #include "bindings/neighbors_parts.hpp"
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
+#include "neighbors/brute.hpp"
+#include "neighbors/kd_tree.hpp"
+#include "neighbors/search.hpp"
 
-#include <pybind11/stl.h>
-
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>

@@ -21,7 +21,7 @@ def within(
     points: NDArray[np.float64], queries: NDArray[np.float64] | None, radius: float, *, metric: str, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
 def spanning_tree(
-    points: Any,
+    points: KdTree | NDArray[np.float64],
     core_distances: NDArray[np.float64] | None,
     *,
     alpha: float = ...,
