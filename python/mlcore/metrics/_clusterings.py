@@ -82,6 +82,6 @@ def read_clustering(X: Any, labels: Any, function: str, *, sparse: bool = False)
 
 
 def diagonal_is_zero(D: Any) -> bool:
-    """Whether a matrix of distances has zeros on its diagonal, up to rounding."""
+    """Whether a matrix of distances has zeros on its diagonal, up to the rounding of the largest distance."""
     diagonal: Floats = np.abs(D.diagonal())
-    return bool((diagonal <= 100 * np.finfo(np.float64).eps).all())
+    return bool(diagonal.max() <= 100 * np.finfo(np.float64).eps * D.max())

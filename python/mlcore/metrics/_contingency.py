@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, issparse
+from scipy.sparse import coo_array
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
@@ -121,8 +121,8 @@ def counts_of(contingency: Any) -> Contingency:
         If it is no matrix of whole numbers, has negative counts or no rows at all.
     """
     matrix = check_array(contingency, accept_sparse=["csr", "csc", "coo"], dtype=[np.int64, np.int32])
-    cells = coo_array(matrix) if issparse(matrix) else coo_array(np.asarray(matrix))
-    rows, columns = (np.ascontiguousarray(i, dtype=np.int64) for i in cells.coords)
+    cells = matrix.tocoo() if hasattr(matrix, "tocoo") else coo_array(matrix)
+    rows, columns = (np.ascontiguousarray(i, dtype=np.int64) for i in (cells.row, cells.col))
     return core.metrics.contingency_of_cells(rows, columns, np.ascontiguousarray(cells.data, dtype=np.int64))
 
 

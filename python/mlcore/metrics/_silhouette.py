@@ -178,25 +178,26 @@ def _check_metric(metric: Any, function: str) -> None:
 
 
 def _check_size(sample_size: Any, function: str, least: int = 1) -> None:
-    if not isinstance(sample_size, Integral) or isinstance(sample_size, bool) or sample_size < least:
+    if isinstance(sample_size, bool) or not isinstance(sample_size, Integral) or sample_size < least:
         raise invalid(function, "sample_size", f"an int >= {least}", sample_size)
 
 
 def _samples(c: Clustering, metric: Any, kwds: dict[str, Any]) -> Floats:
     """Return the silhouettes of all rows."""
+    X, sparse = c.X, bool(issparse(c.X))
     if metric == "precomputed":
-        if c.X.shape[0] != c.X.shape[1]:
-            raise ValueError(f"precomputed distances must be a square matrix, got one of shape {c.X.shape}")
-        if not diagonal_is_zero(c.X):
+        if X.shape[0] != X.shape[1]:
+            raise ValueError(f"precomputed distances must be a square matrix, got one of shape {X.shape}")
+        if not diagonal_is_zero(X):
             raise ValueError("precomputed distances must be 0 on the diagonal: use np.fill_diagonal(X, 0)")
-        if not issparse(c.X):
-            return core.metrics.silhouettes_of_distances(c.X, 0, c.codes, c.n_clusters)
+        if not sparse:
+            return core.metrics.silhouettes_of_distances(X, 0, c.codes, c.n_clusters)
         step = max(1, 2**23 // c.n_rows)  # rows whose distances take some 64 MB
-        chunks = ((c.X[i : i + step].toarray(), i) for i in range(0, c.n_rows, step))
+        chunks = ((X[i : i + step].toarray(), i) for i in range(0, c.n_rows, step))
         return np.concatenate([_of_chunk(D, first, c) for D, first in chunks])
-    if isinstance(metric, str) and metric in _OURS and not kwds and not issparse(c.X):
-        return core.metrics.silhouettes(c.X, c.codes, c.n_clusters, _OURS[metric])
-    chunks = pairwise_distances_chunked(c.X, metric=metric, reduce_func=lambda D, first: _of_chunk(D, first, c), **kwds)
+    if isinstance(metric, str) and metric in _OURS and not kwds and not sparse:
+        return core.metrics.silhouettes(X, c.codes, c.n_clusters, _OURS[metric])
+    chunks = pairwise_distances_chunked(X, metric=metric, reduce_func=lambda D, first: _of_chunk(D, first, c), **kwds)
     return np.concatenate(list(chunks))
 
 

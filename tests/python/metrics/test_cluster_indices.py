@@ -207,6 +207,11 @@ def test_errors_of_silhouettes():
         metrics.silhouette_samples(X @ X.T, labels, metric="precomputed")
     with pytest.raises(ValueError, match="square"):
         metrics.silhouette_samples(X, labels, metric="precomputed")
+    D = peer.pairwise_distances(X)
+    for scale in (1e-20, 1.0, 1e20):  # rounding on the diagonal is forgiven, and more is not, in any unit
+        metrics.silhouette_samples(scale * (D + 1e-15 * np.eye(20)), labels, metric="precomputed")
+        with pytest.raises(ValueError, match="diagonal"):
+            metrics.silhouette_samples(scale * (D + 1e-10 * np.eye(20)), labels, metric="precomputed")
     with pytest.raises(ValueError, match="metric"):
         metrics.silhouette_samples(X, labels, metric="none")
     with pytest.raises(ValueError, match="metric"):
