@@ -66,9 +66,10 @@ class MatrixSource {
 
 /// visit(row, place, distances, n) for each row [first, last) of a source and each chunk of its `size` places.
 template <class Source, class Visit>
-void for_strips(const Source& source, std::size_t first, std::size_t last, std::size_t size, double* scratch,
-                Visit&& visit) {
+void for_strips(const RunContext& ctx, const Source& source, std::size_t first, std::size_t last, std::size_t size,
+                double* scratch, Visit&& visit) {
     for (std::size_t chunk = 0; chunk < size; chunk += source.chunk_columns()) {
+        ctx.checkpoint();
         const std::size_t end = std::min(size, chunk + source.chunk_columns());
         for (std::size_t row = first; row < last; row += strip_rows) {
             const std::size_t n_rows = std::min(strip_rows, last - row);
@@ -98,14 +99,14 @@ void core_distances(const RunContext& ctx, const Source& source, std::size_t m, 
         Scratch<double> scratch(strip_rows * most_columns);
         double nearest[task_rows], sum[task_rows] = {};
         std::fill_n(nearest, task_rows, infinity);
-        for_strips(source, first, last, m, scratch.data(),
+        for_strips(ctx, source, first, last, m, scratch.data(),
                    [&](std::size_t row, std::size_t, const double* distance, std::size_t n) {
                        double least = nearest[row - first];
                        for (std::size_t i = 0; i < n; ++i)
                            least = std::min(least, distance[i] > 0 ? distance[i] : infinity);
                        nearest[row - first] = least;
                    });
-        for_strips(source, first, last, m, scratch.data(),
+        for_strips(ctx, source, first, last, m, scratch.data(),
                    [&](std::size_t row, std::size_t, const double* distance, std::size_t n) {
                        for (std::size_t i = 0; i < n; ++i)
                            if (distance[i] > 0) sum[row - first] += power(nearest[row - first] / distance[i], d, whole);
@@ -125,7 +126,7 @@ struct Inner {
 
 /// Prim's algorithm over the m rows of a source.
 template <class Source>
-Inner spanning_tree(const Source& source, std::size_t m, const double* core) {
+Inner spanning_tree(const RunContext& ctx, const Source& source, std::size_t m, const double* core) {
     Scratch<double> strip(strip_rows * most_columns);
     std::vector<double> weight(m, infinity);
     std::vector<std::uint32_t> parent(m, 0), degree(m, 0);
@@ -137,6 +138,7 @@ Inner spanning_tree(const Source& source, std::size_t m, const double* core) {
     std::vector<Edge> edges;
     std::size_t at = 0;
     for (std::size_t step = 0; step + 1 < m; ++step) {
+        ctx.checkpoint();
         joined[at] = 1;
         double least = infinity;
         std::size_t next = m;
@@ -189,7 +191,7 @@ void validity(const RunContext& ctx, const GroupedRows& groups, double* out, Mak
     for (std::size_t c = 0; c < k; ++c) core_distances(ctx, make(members(c)), groups.size(c), &cores[groups.begin[c]]);
     const double mean_size = static_cast<double>(groups.order.size()) / static_cast<double>(k);
     parallel_tasks(ctx, k, 3 * mean_size * mean_size, [&](std::size_t c, int) {
-        inner[c] = spanning_tree(make(members(c)), groups.size(c), &cores[groups.begin[c]]);
+        inner[c] = spanning_tree(ctx, make(members(c)), groups.size(c), &cores[groups.begin[c]]);
     });
 
     // Inner rows of all clusters, one after the other, and their core distances.
@@ -210,7 +212,7 @@ void validity(const RunContext& ctx, const GroupedRows& groups, double* out, Mak
                    [&](std::size_t task, int) {
                        Scratch<double> scratch(strip_rows * most_columns);
                        const std::size_t first = task * task_rows;
-                       for_strips(source, first, std::min(m, first + task_rows), m, scratch.data(),
+                       for_strips(ctx, source, first, std::min(m, first + task_rows), m, scratch.data(),
                                   [&](std::size_t row, std::size_t place, const double* distance, std::size_t n) {
                                       double least = separation[row];
                                       for (std::size_t i = 0; i < n; ++i) {

@@ -40,6 +40,7 @@ void pair_silhouettes(const RunContext& ctx, MatrixView<const double> X, const G
         }
         std::size_t cluster = 0; // of the first column of the chunk
         for (std::size_t chunk = 0; chunk < n; chunk += packed.chunk_columns()) {
+            ctx.checkpoint();
             const std::size_t end = std::min(n, chunk + packed.chunk_columns());
             while (groups.begin[cluster + 1] <= chunk) ++cluster;
             for (std::size_t group = 0; group < m; group += strip_rows) {
