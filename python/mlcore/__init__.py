@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.boosting import GBDTRegressor as GBDTRegressor
     from mlcore.cluster import DBSCAN as DBSCAN
     from mlcore.cluster import KMeans as KMeans
+    from mlcore.cluster import MiniBatchKMeans as MiniBatchKMeans
     from mlcore.cluster import NearestNeighbors as NearestNeighbors
     from mlcore.embedding import FastTextVectors as FastTextVectors
     from mlcore.embedding import KeyedVectors as KeyedVectors

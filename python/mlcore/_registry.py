@@ -16,6 +16,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "cluster": (
         "DBSCAN",
         "KMeans",
+        "MiniBatchKMeans",
         "NearestNeighbors",
     ),
     "embedding": (

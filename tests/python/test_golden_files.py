@@ -27,12 +27,14 @@ from mlcore import (
     GBDTRegressor,
     HashingVectorizer,
     KeyedVectors,
+    KMeans,
     Lasso,
     LassoCV,
     LinearSVC,
     LinearSVR,
     LogisticRegression,
     LogisticRegressionCV,
+    MiniBatchKMeans,
     NearestNeighbors,
     NeuralClassifier,
     NeuralRegressor,
@@ -238,9 +240,16 @@ def neural_models():
     yield "standardized-regressor", NeuralRegressor(**options).fit(POINTS, NUMBERS)
 
 
+def kmeans_models():
+    yield "dense", KMeans(3, init=POINTS[:3]).fit(POINTS)
+    yield "sparse", KMeans(2, random_state=0).fit(sp.csr_array(POINTS))
+    yield "minibatch", MiniBatchKMeans(3, random_state=0, max_iter=5).fit(POINTS)
+    yield "minibatch-partial", MiniBatchKMeans(3, random_state=0, compute_labels=False).partial_fit(POINTS)
+
+
 def points_answer(model):
     X = POINTS @ POINTS.T if getattr(model, "kernel", None) == "precomputed" else POINTS
-    for method in ("decision_function", "predict_proba"):
+    for method in ("decision_function", "predict_proba", "transform"):
         if hasattr(model, method):
             return getattr(model, method)(X)
     return model.predict(X)
@@ -248,7 +257,9 @@ def points_answer(model):
 
 @pytest.mark.parametrize(
     "path",
-    sorted(path for family in ("svm", "linear", "neural") for path in GOLDEN.glob(f"v*-{family}-*.safetensors")),
+    sorted(
+        path for family in ("svm", "linear", "neural", "kmeans") for path in GOLDEN.glob(f"v*-{family}-*.safetensors")
+    ),
     ids=lambda path: path.stem,
 )
 def test_models_of_points(path):
@@ -426,6 +437,7 @@ FAMILIES = {
     "vectorizer": (vectorizers, vectorizer_answer),
     "svm": (svm_models, points_answer),
     "linear": (linear_models, points_answer),
+    "kmeans": (kmeans_models, points_answer),
     "neural": (neural_models, points_answer),
     "neighbors": (neighbor_models, neighbor_answer),
     "seq": (sequence_models, sequence_answer),

@@ -2,12 +2,14 @@
 
 from mlcore.cluster._dbscan import DBSCAN
 from mlcore.cluster._kmeans import KMeans
+from mlcore.cluster._mini_batch import MiniBatchKMeans
 from mlcore.cluster._nearest_neighbors import NearestNeighbors
 from mlcore.cluster._plus_plus import kmeans_plusplus
 
 __all__ = [
     "DBSCAN",
     "KMeans",
+    "MiniBatchKMeans",
     "NearestNeighbors",
     "kmeans_plusplus",
 ]

@@ -43,7 +43,7 @@ class KMeans(CentersEstimator):
         compared with the centers again. "lloyd": all rows are compared with all centers in every iteration. Both find
         the same; "auto" is faster and takes 8 bytes a row.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
         1: a progress bar; 2: lines through ``logging.getLogger("mlcore")``.
 
