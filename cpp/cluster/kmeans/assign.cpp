@@ -91,6 +91,12 @@ class Assignment {
         return !(bounds_->upper[i] < std::max(bounds_->lower[i], drift.half_gap[label]));
     }
 
+    /// Up to so many points of a panel are rather gathered than multiplied as they lie with all others.
+    std::size_t few() const {
+        const double each = point_ns(), gathering = 1.5 * static_cast<double>(points_.dim()) + 15;
+        return static_cast<std::size_t>(panel_points * each / (each + gathering) / 1.5);
+    }
+
     double point_ns() const { return 0.02 * static_cast<double>(centers_.stride() * (points_.dim() + 4)) + 5; }
 
   private:
@@ -233,7 +239,7 @@ std::size_t reassign(const RunContext& ctx, const Points& points, const Centers&
             const std::size_t last = std::min(p + panel_points, end), before = work.rows.size();
             const std::size_t found = assignment.doubtful(p, last, drift, work);
             doubtful += found;
-            if (2 * found <= last - p) continue;
+            if (found <= assignment.few()) continue;
             work.rows.resize(before);
             assignment.panel(p, last, work);
         }
