@@ -21,7 +21,8 @@ double squared(const double* a, const double* b, std::size_t d, double scale) {
     });
 }
 
-/// What the bounds, if there are any, need to know of a move of the centers from `before` to `after`. Returns the sum of squares.
+/// What the bounds, if there are any, need to know of a move of the centers from `before` to `after`. Returns the sum
+/// of squares.
 double measure_drift(const RunContext& ctx, const Points& points, const std::vector<double>& before,
                      const std::vector<double>& after, bool has_bounds, Drift& drift) {
     const std::size_t d = points.dim(), k = drift.own.size();

@@ -22,13 +22,13 @@ class Seeding {
   public:
     Seeding(const RunContext& ctx, const Points& points, std::size_t k, std::size_t n_trials)
         : ctx_(ctx), points_(points), d_(points.dim()), n_trials_(n_trials),
-          n_blocks_((points.size() + block - 1) / block),
-          closest_(points.size(), std::numeric_limits<float>::infinity()), weights_(points.size()),
-          nearest_(points.size(), 0), sums_(n_blocks_), random_(ctx.seed, 0) {
+          n_blocks_((points.size() + block - 1) / block), closest_(simd::round_up(points.size(), panel_points), 0.0F),
+          weights_(closest_.size(), 0.0F), nearest_(closest_.size(), 0), sums_(n_blocks_), random_(ctx.seed, 0) {
         double heaviest = 0;
         for (std::size_t i = 0; i < points.size(); ++i) heaviest = std::max(heaviest, points.weight(i));
         if (heaviest == 0) heaviest = 1;
         for (std::size_t i = 0; i < points.size(); ++i) weights_[i] = static_cast<float>(points.weight(i) / heaviest);
+        std::fill_n(closest_.begin(), points.size(), std::numeric_limits<float>::infinity());
         chosen_.reserve(k * d_);
     }
 
@@ -124,17 +124,20 @@ class Seeding {
             std::vector<double> dense(points_.is_sparse() ? d_ : 0);
             for (std::size_t p = b * block; p < end(b); p += panel_points) {
                 const std::size_t count = std::min(panel_points, end(b) - p);
-                std::size_t n_open = 0;
-                std::size_t open[panel_points];
-                for (std::size_t i = 0; i < count; ++i) {
-                    open[n_open] = i;
-                    n_open +=
-                        near_enough.empty() || closest_[p + i] > near_enough[static_cast<std::size_t>(nearest_[p + i])];
+                std::int32_t is_open[panel_points], any_open = near_enough.empty();
+                for (std::size_t i = 0; i < panel_points && !near_enough.empty(); ++i) {
+                    is_open[i] = closest_[p + i] > near_enough[static_cast<std::size_t>(nearest_[p + i])];
+                    any_open |= is_open[i];
                 }
-                if (n_open == 0) {
-                    const double sum = weighted(closest_.data() + p, p, count);
+                if (!any_open) {
+                    const double sum = weighted(closest_.data() + p, p);
                     for (std::size_t t = 0; t < m; ++t) sums[b * m + t] += sum;
                     continue;
+                }
+                std::size_t open[panel_points], n_open = 0;
+                for (std::size_t i = 0; i < count; ++i) {
+                    open[n_open] = i;
+                    n_open += near_enough.empty() || is_open[i];
                 }
                 measure(prepared, p, count, {open, n_open}, distances.data(), dense.data());
                 for (std::size_t t = 0; t < m; ++t) {
@@ -144,18 +147,19 @@ class Seeding {
                         for (std::size_t i = 0; i < count; ++i)
                             if (left[i] < closest_[p + i]) nearest_[p + i] = number;
                     }
-                    for (std::size_t i = 0; i < count; ++i) left[i] = std::min(left[i], closest_[p + i]);
-                    sums[b * m + t] += weighted(left, p, count);
+                    for (std::size_t i = 0; i < panel_points; ++i)
+                        left[i] = left[i] < closest_[p + i] ? left[i] : closest_[p + i];
+                    sums[b * m + t] += weighted(left, p);
                 }
-                if (take_it) std::copy_n(distances.data(), count, closest_.data() + p);
+                if (take_it) std::copy_n(distances.data(), panel_points, closest_.data() + p);
             }
         });
         return sums;
     }
 
-    double weighted(const float* values, std::size_t p, std::size_t count) const {
+    double weighted(const float* values, std::size_t p) const {
         const float* w = weights_.data() + p;
-        return static_cast<double>(sum_in_lanes<16>(count, [=](std::size_t i) { return w[i] * values[i]; }));
+        return static_cast<double>(sum_in_lanes<16>(panel_points, [=](std::size_t i) { return w[i] * values[i]; }));
     }
 
     /// distances (m, panel width): squared ones of the points p .. p + count; of those that are not open, infinity will
@@ -175,25 +179,25 @@ class Seeding {
         const std::size_t height = centers.height();
         const ValuesTile kernel = values_tile_of(height);
         float values[tile_centers * panel_points], squares[panel_points], errors[panel_points];
-        for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t i = 0; i < panel_points; ++i) {
             const float norm = points_.norms()[p + i], reach = norm + centers.largest();
             squares[i] = norm * norm;
             errors[i] = near * (centers.error(norm) + 0x1p-20F * reach * reach);
         }
+        const float* closest = closest_.data() + p;
         for (std::size_t tile = 0; tile < centers.n_tiles(); ++tile) {
             kernel(centers.tile(tile), centers.norms() + tile * height, points_.panel(p / panel_points), d_, values);
             for (std::size_t j = 0; j < std::min(height, m - tile * height); ++j) {
                 float* out = distances + (tile * height + j) * panel_points;
-                const float* value = values + j * panel_points;
-                bool any = false;
-                for (std::size_t i = 0; i < count; ++i) {
-                    out[i] = value[i] + squares[i];
-                    any |= !(out[i] > errors[i]) && !(out[i] - errors[i] >= closest_[p + i]);
+                std::int32_t is_vague[panel_points], any_vague = 0; // and may be nearer than what is known
+                for (std::size_t i = 0; i < panel_points; ++i) {
+                    out[i] = values[j * panel_points + i] + squares[i];
+                    is_vague[i] = (out[i] <= errors[i]) & (out[i] - errors[i] < closest[i]);
+                    any_vague |= is_vague[i];
                 }
-                if (any)
+                if (any_vague)
                     for (std::size_t i = 0; i < count; ++i)
-                        if (!(out[i] > errors[i]) && !(out[i] - errors[i] >= closest_[p + i]))
-                            out[i] = exact(i, tile * height + j);
+                        if (is_vague[i]) out[i] = exact(i, tile * height + j);
             }
         }
     }
@@ -201,6 +205,7 @@ class Seeding {
     const RunContext& ctx_;
     const Points& points_;
     std::size_t d_, n_trials_, n_blocks_;
+    // Padded to whole panels by points without weight on a center.
     Buffer<float> closest_;        // squared distance of each point to the nearest center so far, scaled
     Buffer<float> weights_;        // in units of the largest
     Buffer<std::int32_t> nearest_; // which center that is
