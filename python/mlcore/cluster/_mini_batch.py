@@ -261,9 +261,7 @@ class MiniBatchKMeans(CentersEstimator):
         self.cluster_centers_, self._counts = centers, counts
         return float(each @ squared)
 
-    def _reassign(
-        self, rows: Rows, weight: Floats | None, centers: Floats, counts: Floats
-    ) -> tuple[Floats, Floats]:
+    def _reassign(self, rows: Rows, weight: Floats | None, centers: Floats, counts: Floats) -> tuple[Floats, Floats]:
         """Replace centers with few rows by rows of the batch."""
         light = counts < self.reassignment_ratio * counts.max()
         allowed = int(0.5 * rows.shape[0])

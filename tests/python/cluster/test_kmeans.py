@@ -54,10 +54,10 @@ def test_same_start_same_end(n, d, k, algorithm, dtype):
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the data sets are not beside the checkout")
-@pytest.mark.parametrize("name", ["sipu_s1", "sipu_d31", "sipu_aggregation", "wut_smile", "hdbscan_clusterable_data"])
+@pytest.mark.parametrize("name", ["sipu_d31", "sipu_aggregation", "wut_smile"])
 def test_same_start_same_end_on_real_sets(name):
     X = np.load(DATA / f"{name}.npz")["X"]
-    for k in (2, 9, 31):
+    for k in (2, 31):
         assert_same(*both(X, start(X, k), tol=0))
 
 
@@ -219,12 +219,12 @@ def test_plus_plus_draws_by_weight_and_squared_distance():
     X = np.array([[0.0], [1.0], [3.0]])
     weight = np.array([1.0, 2.0, 0.5])
     drawn = [
-        kmeans_plusplus(X, 2, sample_weight=weight, n_local_trials=1, random_state=s)[1].tolist() for s in range(3000)
+        kmeans_plusplus(X, 2, sample_weight=weight, n_local_trials=1, random_state=s)[1].tolist() for s in range(1500)
     ]
-    first = np.bincount([a for a, _ in drawn], minlength=3) / 3000
-    np.testing.assert_allclose(first, weight / weight.sum(), atol=0.03)
+    first = np.bincount([a for a, _ in drawn], minlength=3) / 1500
+    np.testing.assert_allclose(first, weight / weight.sum(), atol=0.04)
     second = np.array([b for a, b in drawn if a == 0])  # 1 of weight 2 at distance 1, 2 of weight 1/2 at distance 3
-    assert (second == 1).mean() == pytest.approx(2 / 6.5, abs=0.04)
+    assert (second == 1).mean() == pytest.approx(2 / 6.5, abs=0.06)
 
 
 def test_plus_plus_errors():
