@@ -23,8 +23,8 @@ Init: TypeAlias = str | Callable[..., Any] | Any
 
 def prepare(rows: Rows, weight: Floats | None, n_threads: int) -> Any:
     """Return rows as the core's points: dense ones are read in place where each row lies in one piece."""
-    if not is_sparse(rows) and rows.strides[1] != rows.itemsize:
-        rows = np.ascontiguousarray(rows)
+    if isinstance(rows, np.ndarray) and rows.strides[1] != rows.itemsize:
+        return core.cluster.KMeansPoints(np.ascontiguousarray(rows), weight, n_threads=n_threads)
     return core.cluster.KMeansPoints(for_core(rows), weight, n_threads=n_threads)
 
 
@@ -43,12 +43,8 @@ def check_n_clusters(n_clusters: int, n_rows: int, weight: Floats | None) -> Non
 
 
 class CentersEstimator(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    ClusterMixin,
-    StateMixin,
-    BaseEstimator,  # type: ignore[misc]
-):
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, StateMixin, BaseEstimator  # type: ignore[misc]
+):  # fmt: skip
     """An estimator of cluster centers: parameters, first centers, and all that is told of rows."""
 
     n_clusters: int
@@ -193,7 +189,7 @@ class CentersEstimator(
         -------
         int32 array of shape (n_samples,)
         """
-        labels: Labels = self.fit(X, sample_weight=sample_weight).labels_  # type: ignore[attr-defined]
+        labels: Labels = self.fit(X, sample_weight=sample_weight).labels_
         return labels
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Floats:  # noqa: ARG002
@@ -210,7 +206,8 @@ class CentersEstimator(
         -------
         array of shape (n_samples, n_clusters)
         """
-        return self.fit(X, sample_weight=sample_weight).transform(X)  # type: ignore[attr-defined,no-any-return]
+        distances: Floats = self.fit(X, sample_weight=sample_weight).transform(X)
+        return distances
 
     def _fitted_centers(self) -> Floats:
         """Return `cluster_centers_`, which users may have changed, as the core takes them."""

@@ -208,7 +208,7 @@ class MiniBatchKMeans(CentersEstimator):
                 self._begin(rows, weight, check_random_state(self.random_state))
             self._step(rows, weight, len(self.cluster_centers_))
             self.n_steps_ += 1
-            vars(self).pop("n_iter_", None)
+            self._forget("n_iter_")
             self._label(rows, weight)
         return self
 
@@ -248,8 +248,8 @@ class MiniBatchKMeans(CentersEstimator):
         each = np.ones(n) if weight is None else weight
         members = sp.csc_array((each, labels, np.arange(n + 1)), shape=(n_clusters, n))
         added = np.bincount(labels, weights=each, minlength=n_clusters)
-        sums = members @ rows
-        sums = np.asarray(sums.toarray() if is_sparse(sums) else sums, dtype=np.float64)
+        products: Any = members @ rows
+        sums = np.asarray(products.toarray() if is_sparse(products) else products, dtype=np.float64)
         counts = counts + added
         moved = added > 0
         centers = centers.copy()
@@ -279,10 +279,15 @@ class MiniBatchKMeans(CentersEstimator):
         counts[light] = counts[~light].min()  # not so few that they are replaced at once again
         return centers, counts
 
+    def _forget(self, *names: str) -> None:
+        """Delete attributes that are there."""
+        for name in names:
+            if hasattr(self, name):
+                delattr(self, name)
+
     def _label(self, rows: Rows, weight: Floats | None) -> None:
         """Set labels and inertia of rows, if they are wanted."""
-        for name in ("labels_", "inertia_"):
-            vars(self).pop(name, None)
+        self._forget("labels_", "inertia_")
         if self.compute_labels:
             n_threads = effective_n_jobs(self.n_jobs)
             points = prepare(rows, None, n_threads)
@@ -346,7 +351,8 @@ class _Draw:
         if self._sums is None:
             return np.asarray(random.randint(0, self._n, size), dtype=np.intp)
         places = random.uniform(size=size) * self._sums[-1]
-        return np.minimum(np.searchsorted(self._sums, places, side="right"), self._n - 1)
+        found: NDArray[np.intp] = np.minimum(np.searchsorted(self._sums, places, side="right"), self._n - 1)
+        return found
 
 
 class _Watch:
@@ -369,7 +375,7 @@ class _Watch:
 
 def _mean_variance(rows: Rows) -> float:
     """Return the mean over features of the variance of rows."""
-    if not is_sparse(rows):
+    if isinstance(rows, np.ndarray):
         return float(np.var(rows, axis=0, dtype=np.float64).mean())
     mean = np.asarray(rows.mean(axis=0, dtype=np.float64)).ravel()
     squares = np.asarray(rows.multiply(rows).mean(axis=0, dtype=np.float64)).ravel()
