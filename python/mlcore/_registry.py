@@ -13,11 +13,12 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
-    "cluster": (
         "DBSCAN",
         "KMeans",
         "MiniBatchKMeans",
         "NearestNeighbors",
+    "cluster": (
+    "cluster": ("DBSCAN",),
     ),
     "embedding": (
         "FastTextVectors",

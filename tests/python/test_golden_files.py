@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 import mlcore
 from mlcore import (
+    DBSCAN,
     SVC,
     SVR,
     BertEncoder,
@@ -427,10 +428,32 @@ def test_pretrained(path):
     assert isinstance(model.module_, BertForMaskedLM if model.whole_word else BertForPreTraining)
 
 
+# ---- clusters --------------------------------------------------------------------------------------------------------
+
+
+def dbscan_models():
+    yield "points", DBSCAN(eps=1.7, min_samples=3).fit(POINTS)
+    distances = np.sqrt(((POINTS[:, np.newaxis] - POINTS) ** 2).sum(axis=2))
+    graph = sp.csr_array(np.where(distances < 2, distances, 0))
+    yield "distances", DBSCAN(eps=1.7, min_samples=3, metric="precomputed").fit(graph)
+
+
+def dbscan_answer(model):
+    return model.labels_
+
+
+@golden_files("dbscan")
+def test_dbscan(path):
+    model = mlcore.load(path)
+    np.testing.assert_array_equal(dbscan_answer(model), np.loadtxt(path.with_suffix(".txt")))
+    assert model.components_.shape[0] == len(model.core_sample_indices_) > 1
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
     "gbdt": (boosting_models, answer),
+    "dbscan": (dbscan_models, dbscan_answer),
     "word2vec": (word2vec_models, word2vec_answer),
     "vectors": (vector_tables, vector_answer),
     "phrases": (phrase_models, phrase_answer),

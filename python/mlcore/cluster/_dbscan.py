@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
@@ -14,6 +13,7 @@ from mlcore._native import core
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Csr, OneOf, Spec
 from mlcore._tables import canonical_csr, is_sparse
+from mlcore._validation import row_weights
 from mlcore.cluster._points import read_points
 
 
@@ -42,7 +42,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         another one is stored. Where distances are not symmetric, row i says which points are neighbours of point i, and
         a cluster is what can be reached from its first core point.
     n_jobs : int or None, default=None
-        Number of threads; None: all CPUs that this process may use.
+        Threads, in fit. None and -1: all CPUs that this process may use. Results do not depend on it.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     components_ : {array, CSR array} of shape (n_core_samples, n_features)
         Copy of the core points. Sparse where X is ("precomputed").
     n_features_in_ : int
-        Number of columns of X in `fit`.
+        Number of features.
     feature_names_in_ : array of shape (n_features_in_,)
-        Names of the columns, where X had names that are all texts.
+        Their names, if all are strings.
 
     References
     ----------
@@ -110,10 +110,10 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             Points, finite; with "precomputed" distances of shape (n_samples, n_samples), which may be sparse.
-        y : None
+        y : None, default=None
             Not used.
         sample_weight : float or array of shape (n_samples,), default=None
-            Weights, finite. They decide which points are core points alone: a point of weight `min_samples` is one by
+            Weights, finite and not all 0. They decide which points are core points alone: a point of weight `min_samples` is one by
             itself, a negative weight may keep its neighbours from being core points, and a point of weight 0 counts for
             nothing but is labelled. Sums are compensated: ten weights of 0.1 make 1.
 
@@ -140,14 +140,14 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             }
             if self.metric == "precomputed":
                 points = self._read_distances(X)
-                weight = self._read_weights(sample_weight, points.shape[0])
+                weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
                 distances = points
                 if is_sparse(points):
                     distances = (points.data, points.indices, points.indptr, points.shape)
                 labels, rows = core.cluster.dbscan_of_distances(distances, sample_weight=weight, **options)
             else:
                 points = read_points(self, X)
-                weight = self._read_weights(sample_weight, points.shape[0])
+                weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
                 placed = _directions(points, float(self.eps)) if self.metric == "cosine" else points
                 labels, rows = core.cluster.dbscan(placed, metric=self.metric, sample_weight=weight, **options)
             self.labels_ = labels
@@ -161,7 +161,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-        y : None
+        y : None, default=None
             Not used.
         sample_weight : float or array of shape (n_samples,), default=None
 
@@ -183,20 +183,6 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         if (D.data if is_sparse(D) else D).min(initial=0) < 0:
             raise ValueError(f"Negative values in data passed to {owner}: distances must be >= 0")
         return D
-
-    def _read_weights(self, sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
-        """Return weights as float64 (n_rows,), negative ones too."""
-        if sample_weight is None:
-            return None
-        name, owner = "sample_weight", type(self).__name__
-        if isinstance(sample_weight, Real):
-            sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
-        weight: NDArray[np.float64] = check_array(
-            sample_weight, dtype=np.float64, order="C", ensure_2d=False, input_name=name, estimator=owner
-        )
-        if weight.shape != (n_rows,):
-            raise ValueError(f"{name} of {owner} must have shape ({n_rows},), got {weight.shape}")
-        return weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

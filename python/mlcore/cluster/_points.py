@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+
+from mlcore._sparse import validate_rows
 
 Points = NDArray[np.float64]
 
@@ -27,5 +28,5 @@ def read_points(estimator: BaseEstimator, X: Any, *, reset: bool = True) -> Poin
     ValueError
         If there are no rows or features, or a value is NaN or infinite, or the features are not those of fit.
     """
-    points: Points = validate_data(estimator, X, reset=reset, dtype=np.float64, order="C")
+    points: Points = validate_rows(estimator, X, reset=reset, dtype=np.float64, order="C")
     return points
