@@ -188,8 +188,8 @@ def row_weights(
     Raises
     ------
     ValueError
-        If a weight is not finite or, unless `may_be_negative`, negative, if their number is not that of the rows of `X`,
-        or if all are zero.
+        If a weight is not finite or, unless `may_be_negative`, negative, if their number is not that of the rows of
+        `X`, or if all are zero.
     """
     if sample_weight is None:
         return None

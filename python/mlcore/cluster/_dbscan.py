@@ -113,9 +113,9 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         y : None, default=None
             Not used.
         sample_weight : float or array of shape (n_samples,), default=None
-            Weights, finite and not all 0. They decide which points are core points alone: a point of weight `min_samples` is one by
-            itself, a negative weight may keep its neighbours from being core points, and a point of weight 0 counts for
-            nothing but is labelled. Sums are compensated: ten weights of 0.1 make 1.
+            Weights, finite and not all 0. They decide which points are core points alone: a point of weight
+            `min_samples` is one by itself, a negative weight may keep its neighbours from being core points, and a
+            point of weight 0 counts for nothing but is labelled. Sums are compensated: ten weights of 0.1 make 1.
 
         Returns
         -------

@@ -89,7 +89,7 @@ def test_a_heavy_point_is_a_core_point_by_itself():
 
 @pytest.mark.parametrize("weight", [[1.0, 2.0], [[1.0, 1.0, 1.0]], [1.0, np.nan, 1.0], [1.0, np.inf, 1.0], ["a"] * 3])
 def test_bad_weights(weight):
-    with pytest.raises(ValueError, match="sample_weight|could not convert"):
+    with pytest.raises(ValueError, match="sample_weight of DBSCAN"):
         DBSCAN().fit(np.zeros((3, 1)), sample_weight=weight)
 
 
@@ -272,5 +272,5 @@ def test_names_of_columns_and_y():
 
 
 def test_sparse_points_are_refused():
-    with pytest.raises(TypeError, match="[Ss]parse"):
+    with pytest.raises(TypeError, match="dense data is required"):
         DBSCAN().fit(sp.csr_array(np.eye(3)))
