@@ -3,7 +3,6 @@
 // further part: dense regions, where neighbourhoods are large, cost no more than sparse ones.
 #include "cluster/dbscan/core_points.hpp"
 
-#include "cluster/dbscan/neighborhoods.hpp"
 #include "cluster/dbscan/weights.hpp"
 #include "core/parallel.hpp"
 
@@ -95,9 +94,10 @@ class Count {
             for_bits(open_, [&](std::size_t i) { count(i, [&](auto& c) { weighing_.add_node(c, number); }); });
         } else if (node.is_leaf()) {
             const std::size_t other = near_.leaf_of(node);
-            for_bits(other == leaf_ ? open_ : open_ & near_.near_node(leaf_, number), [&](std::size_t i) {
-                const Bits found = near_.near_point_of(leaf_, i, other);
+            const Bits rows = other == leaf_ ? open_ : open_ & near_.near_node(leaf_, number);
+            near_.for_points(leaf_, rows, other, [&](std::size_t i, Bits found) {
                 count(i, [&](auto& c) { weighing_.add_points(c, other, found); });
+                return true;
             });
         } else {
             const Descent children(near_.tree(), number, near_.node(leaf_node_).begin);
@@ -122,11 +122,12 @@ class Count {
 
 } // namespace
 
-Buffer<std::uint64_t> core_points(const RunContext& ctx, const KdTree& tree, double limit, double min_samples,
+Buffer<std::uint64_t> core_points(const RunContext& ctx, const Radius& radius, double min_samples,
                                   std::span<const double> weights) {
+    const KdTree& tree = radius.tree;
     Buffer<std::uint64_t> core(tree.n_leaves());
     neighbors::with_sum(tree.metric(), [&]<class Sum>(Sum) {
-        const Neighborhoods<Sum> near(tree, limit);
+        const Neighborhoods<Sum> near(radius);
         const auto run = [&](const auto& weighing) {
             parallel_tasks(ctx, tree.n_leaves(), near.ns_per_leaf(), [&](std::size_t leaf, int) {
                 core[leaf] = Count<Sum, std::decay_t<decltype(weighing)>>(near, weighing, min_samples, leaf).core();

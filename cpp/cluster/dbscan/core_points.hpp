@@ -1,10 +1,9 @@
 // Core points: those with neighbours, themselves among them, of a weight of min_samples or more.
 #pragma once
 
-#include "cluster/dbscan/leaf_kernel.hpp"
+#include "cluster/dbscan/neighborhoods.hpp"
 #include "core/context.hpp"
 #include "core/memory.hpp"
-#include "neighbors/kd_tree.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +11,8 @@
 
 namespace mlcore::cluster {
 
-/// The core points of each leaf. limit: the largest reduced distance of neighbours; weights: by row, empty for ones.
-Buffer<std::uint64_t> core_points(const RunContext& ctx, const neighbors::KdTree& tree, double limit,
-                                  double min_samples, std::span<const double> weights);
+/// The core points of each leaf. weights: by row, empty for ones.
+Buffer<std::uint64_t> core_points(const RunContext& ctx, const Radius& radius, double min_samples,
+                                  std::span<const double> weights);
 
 } // namespace mlcore::cluster

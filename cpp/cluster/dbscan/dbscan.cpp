@@ -56,9 +56,11 @@ DbscanResult dbscan(const RunContext& ctx, MatrixView<const double> points, Metr
     const Units units(points, metric, params.eps);
     const double limit = reduced(metric, units.eps());
     const KdTree tree(ctx, units.points(), metric, leaf_size);
+    const Screen screen(ctx, tree, limit);
+    const Radius radius{tree, limit, screen};
     const std::size_t n = tree.size();
-    const Buffer<std::uint64_t> core = core_points(ctx, tree, limit, params.min_samples, params.weights);
-    Components components = connected(ctx, tree, limit, core.span());
+    const Buffer<std::uint64_t> core = core_points(ctx, radius, params.min_samples, params.weights);
+    Components components = connected(ctx, radius, core.span());
 
     // Roots by row, then numbers by the first row of each.
     DbscanResult result{std::vector<std::int64_t>(n, -1), {}};
@@ -81,7 +83,7 @@ DbscanResult dbscan(const RunContext& ctx, MatrixView<const double> points, Metr
     if (result.core.size() == n) return result;
     const auto row_of = [&](std::size_t position) { return static_cast<std::size_t>(tree.order()[position]); };
     for (std::size_t p = 0; p < n; ++p) by_position[p] = result.labels[row_of(p)];
-    label_border(ctx, tree, limit, core.span(), by_position);
+    label_border(ctx, radius, core.span(), by_position);
     for (std::size_t p = 0; p < n; ++p) result.labels[row_of(p)] = by_position[p];
     return result;
 }

@@ -4,7 +4,6 @@
 // In dense regions, where a leaf has very many neighbours, nearly all of them are passed over.
 #include "cluster/dbscan/merge.hpp"
 
-#include "cluster/dbscan/neighborhoods.hpp"
 #include "core/parallel.hpp"
 
 #include <atomic>
@@ -113,10 +112,9 @@ class LeafUnion {
 
     void unite_within() {
         const Bits core = all_.core[leaf_];
-        for_bits(core, [&](std::size_t i) {
-            const Bits later = core & ~first_bits(i + 1);
-            if (later == 0) return;
-            for_bits(near_.near_point_of(leaf_, i, leaf_) & later, [&](std::size_t k) { unite(i, begin_ + k); });
+        near_.for_points(leaf_, core, leaf_, [&](std::size_t i, Bits found) {
+            for_bits(found & core & ~first_bits(i + 1), [&](std::size_t k) { unite(i, begin_ + k); });
+            return true;
         });
         all_.look_whether_whole(number_);
     }
@@ -124,14 +122,17 @@ class LeafUnion {
     void unite_with(std::size_t number) {
         const std::size_t begin = near_.node(number).begin, other = begin / near_.tree().leaf_size();
         const bool other_whole = all_.is_whole(number), both_whole = other_whole && all_.is_whole(number_);
-        bool united = false;
-        for_bits(all_.core[leaf_] & near_.near_node(leaf_, number), [&](std::size_t i) {
-            if (united) return;
-            if (other_whole && all_.components.same(static_cast<std::uint32_t>(begin_ + i), all_.first[number])) return;
-            Bits found = near_.near_point_of(leaf_, i, other) & all_.core[other];
+        Bits rows = all_.core[leaf_] & near_.near_node(leaf_, number);
+        if (other_whole)
+            for_bits(rows, [&](std::size_t i) {
+                const auto position = static_cast<std::uint32_t>(begin_ + i);
+                if (all_.components.same(position, all_.first[number])) rows &= ~(Bits{1} << i);
+            });
+        near_.for_points(leaf_, rows, other, [&](std::size_t i, Bits found) {
+            found &= all_.core[other];
             if (other_whole) found &= -found; // one pair is enough
             for_bits(found, [&](std::size_t k) { unite(i, begin + k); });
-            united = both_whole && found != 0;
+            return !(both_whole && found != 0);
         });
         all_.look_whether_whole(number_);
         all_.look_whether_whole(number);
@@ -175,9 +176,10 @@ class BorderLeaf {
             return;
         }
         const std::size_t other = near_.leaf_of(node);
-        for_bits(open_ & near_.near_node(leaf_, number), [&](std::size_t i) {
-            for_bits(near_.near_point_of(leaf_, i, other) & core_[other],
+        near_.for_points(leaf_, open_ & near_.near_node(leaf_, number), other, [&](std::size_t i, Bits found) {
+            for_bits(found & core_[other],
                      [&](std::size_t k) { best_[i] = std::min(best_[i], labels_[node.begin + k]); });
+            return true;
         });
     }
 
@@ -192,10 +194,11 @@ class BorderLeaf {
 
 } // namespace
 
-Components connected(const RunContext& ctx, const KdTree& tree, double limit, std::span<const std::uint64_t> core) {
+Components connected(const RunContext& ctx, const Radius& radius, std::span<const std::uint64_t> core) {
+    const KdTree& tree = radius.tree;
     Components components(tree.size());
     neighbors::with_sum(tree.metric(), [&]<class Sum>(Sum) {
-        const Neighborhoods<Sum> near(tree, limit);
+        const Neighborhoods<Sum> near(radius);
         Union<Sum> all(near, core, components);
         parallel_tasks(ctx, tree.n_leaves(), near.ns_per_leaf(), [&](std::size_t leaf, int) {
             if (core[leaf] != 0) LeafUnion<Sum>(all, leaf).run();
@@ -204,11 +207,12 @@ Components connected(const RunContext& ctx, const KdTree& tree, double limit, st
     return components;
 }
 
-void label_border(const RunContext& ctx, const KdTree& tree, double limit, std::span<const std::uint64_t> core,
+void label_border(const RunContext& ctx, const Radius& radius, std::span<const std::uint64_t> core,
                   std::span<std::int64_t> labels) {
+    const KdTree& tree = radius.tree;
     const std::vector<std::uint32_t> first = first_core_points(tree, core);
     neighbors::with_sum(tree.metric(), [&]<class Sum>(Sum) {
-        const Neighborhoods<Sum> near(tree, limit);
+        const Neighborhoods<Sum> near(radius);
         parallel_tasks(ctx, tree.n_leaves(), near.ns_per_leaf(), [&](std::size_t leaf, int) {
             BorderLeaf<Sum>(near, core, first, labels, leaf).run(labels.data() + leaf * tree.leaf_size());
         });

@@ -2,20 +2,29 @@
 #pragma once
 
 #include "cluster/dbscan/leaf_kernel.hpp"
+#include "cluster/dbscan/screen.hpp"
 #include "neighbors/distance.hpp"
 #include "neighbors/kd_tree.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 
 namespace mlcore::cluster {
 
-/// Sum: a sum of neighbors/distance.hpp; limit: the largest reduced distance of neighbours.
+/// A tree, the largest reduced distance of neighbours, and products that tell most of them apart.
+struct Radius {
+    const neighbors::KdTree& tree;
+    double limit;
+    const Screen& screen;
+};
+
+/// Sum: a sum of neighbors/distance.hpp.
 template <class Sum>
 class Neighborhoods {
   public:
-    Neighborhoods(const neighbors::KdTree& tree, double limit) : tree_(tree), limit_(limit) {}
+    explicit Neighborhoods(const Radius& radius) : tree_(radius.tree), limit_(radius.limit), screen_(radius.screen) {}
 
     /// No point of one node is a neighbour of one of the other.
     bool apart(std::size_t a, std::size_t b) const {
@@ -40,10 +49,37 @@ class Neighborhoods {
                              limit_);
     }
 
-    /// The points of leaf b that are neighbours of point i of leaf a.
-    Bits near_point_of(std::size_t a, std::size_t i, std::size_t b) const {
-        return near_point<Sum>(tree_.block(a) + i, tree_.leaf_size(), tree_.block(b), tree_.leaf_size(), tree_.dim(),
-                               limit_);
+    /// f(i, bits) for the points of leaf a in `rows`, ascending: the points of leaf b that are neighbours of point i.
+    /// Until f returns false.
+    template <class F>
+    void for_points(std::size_t a, Bits rows, std::size_t b, F&& f) const {
+        if (!screen_.serves(a, b)) {
+            for (; rows != 0; rows &= rows - 1) {
+                const auto i = static_cast<std::size_t>(std::countr_zero(rows));
+                const Bits found = near_point<Sum>(tree_.block(a) + i, tree_.leaf_size(), tree_.block(b),
+                                                   tree_.leaf_size(), tree_.dim(), limit_);
+                if (!f(i, found)) return;
+            }
+            return;
+        }
+        while (rows != 0) {
+            std::size_t group[Screen::group], n = 0;
+            for (; rows != 0 && n < Screen::group; rows &= rows - 1)
+                group[n++] = static_cast<std::size_t>(std::countr_zero(rows));
+            std::fill(group + n, group + Screen::group, group[0]);
+            Bits found[Screen::group], possible[Screen::group];
+            screen_.compare(a, group, b, found, possible);
+            for (std::size_t g = 0; g < n; ++g) {
+                for_bits(possible[g], [&](std::size_t k) {
+                    const auto width = static_cast<std::ptrdiff_t>(tree_.leaf_size());
+                    found[g] |=
+                        Bits{neighbors::reduced_distance<Sum>(tree_.block(b) + k, width, tree_.block(a) + group[g],
+                                                              width, tree_.dim()) <= limit_}
+                        << k;
+                });
+                if (!f(group[g], found[g])) return;
+            }
+        }
     }
 
     const neighbors::KdTree& tree() const { return tree_; }
@@ -58,6 +94,7 @@ class Neighborhoods {
   private:
     const neighbors::KdTree& tree_;
     double limit_;
+    const Screen& screen_;
 };
 
 /// Children of a node, first the one that holds the position: what is near is then met early.

@@ -94,6 +94,21 @@ TEST(points_against_the_search_of_the_paper) {
                 }
 }
 
+TEST(products_of_many_dimensions_decide_as_exact_sums_do) {
+    for (const std::size_t d : {16, 17, 64})
+        for (const double offset : {0.0, 1e4, 1e8, 1e12}) // from where products are right to where they say nothing
+            for (const double step : {0.0, 0.25}) {       // on the grid very many distances are equal to eps
+                Points points = groups(600, d, static_cast<unsigned>(d), step);
+                for (double& x : points.values) x += offset;
+                for (const double eps : {0.5, 0.25 * std::sqrt(static_cast<double>(d)), 3.0, 8.0}) {
+                    const DbscanParams params{.eps = eps, .min_samples = 4, .weights = {}};
+                    const StandaloneRun run(2);
+                    check_same(dbscan(run.context, points.view(), Metric::euclidean, params),
+                               twin(points, Metric::euclidean, params));
+                }
+            }
+}
+
 TEST(weights_negative_ones_too) {
     const Points points = groups(500, 2, 5);
     std::vector<double> weights(points.n);
