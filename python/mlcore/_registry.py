@@ -13,6 +13,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
+        "AgglomerativeClustering",
         "DBSCAN",
         "KMeans",
         "MiniBatchKMeans",

@@ -1,4 +1,7 @@
 # Submodule `cluster` of every _core_<level> extension module: groups of rows that nobody has labelled.
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -6,12 +9,6 @@ from numpy.typing import NDArray
 def single_linkage(
     from_: NDArray[np.int32], to: NDArray[np.int32], weights: NDArray[np.float64], /
 ) -> NDArray[np.float64]: ...
-
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 class KMeansPoints:
     def __init__(self, X: Any, sample_weight: NDArray[np.float64] | None = None, *, n_threads: int) -> None: ...

@@ -20,6 +20,9 @@ def k_nearest(
 def within(
     points: NDArray[np.float64], queries: NDArray[np.float64] | None, radius: float, *, metric: str, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+
+from typing import Any
+
 def spanning_tree(
     points: KdTree | NDArray[np.float64],
     core_distances: NDArray[np.float64] | None,

@@ -1,5 +1,6 @@
 """Clustering: groups of rows that nobody has labelled, and how many of them there are."""
 
+from mlcore.cluster._agglomerative import AgglomerativeClustering
 from mlcore.cluster._dbscan import DBSCAN
 from mlcore.cluster._kmeans import KMeans
 from mlcore.cluster._mini_batch import MiniBatchKMeans
@@ -8,6 +9,7 @@ from mlcore.cluster._plus_plus import kmeans_plusplus
 
 __all__ = [
     "DBSCAN",
+    "AgglomerativeClustering",
     "KMeans",
     "MiniBatchKMeans",
     "NearestNeighbors",

@@ -6,6 +6,7 @@ ImportError where matplotlib, which is imported at the first call, is not instal
 
 from mlcore.plotting._boosting import plot_feature_importance
 from mlcore.plotting._cluster import plot_k_distance
+from mlcore.plotting._dendrogram import plot_dendrogram
 from mlcore.plotting._embedding import plot_embedding
 from mlcore.plotting._history import plot_history
 from mlcore.plotting._linear_model import plot_optimizer_paths, plot_regularization_path
@@ -23,6 +24,7 @@ __all__ = [
     "plot_calibration",
     "plot_confusion_matrix",
     "plot_decision_boundary",
+    "plot_dendrogram",
     "plot_embedding",
     "plot_feature_importance",
     "plot_gradient_flow",
