@@ -93,6 +93,7 @@ Clusters distinct_points(const Points& points, std::vector<Merge>& merges) {
         clusters.offsets.push_back(clusters.rows.size());
         clusters.centers.insert(clusters.centers.end(), x + i * d, x + (i + 1) * d);
     }
+    clusters.rests.assign(clusters.centers.size(), 0.0);
     return clusters;
 }
 
@@ -128,15 +129,17 @@ Clusters merged(const RunContext& ctx, const Clusters& clusters, const std::vect
     std::vector<Nearest> next(kept.size());
     result.rows.resize(clusters.rows.size());
     result.centers.resize(kept.size() * d);
+    result.rests.resize(kept.size() * d);
     parallel_ranges(ctx, kept.size(), 10.0 * static_cast<double>(d), [&](std::size_t begin, std::size_t end, int) {
         for (std::size_t k = begin; k < end; ++k) {
             const std::size_t c = kept[k], other = static_cast<std::size_t>(partner[c]);
             const auto* rows = clusters.rows.data();
             auto* out = result.rows.data() + result.offsets[k];
-            double* center = result.centers.data() + k * d;
+            double *center = result.centers.data() + k * d, *rest = result.rests.data() + k * d;
             if (other == c) {
                 std::copy(rows + clusters.offsets[c], rows + clusters.offsets[c + 1], out);
                 std::copy_n(clusters.center(c), d, center);
+                std::copy_n(clusters.rests.data() + c * d, d, rest);
                 const auto near = static_cast<std::size_t>(nearest[c].cluster);
                 if (static_cast<std::size_t>(partner[near]) == near) next[k] = {position[near], nearest[c].value};
                 continue;
@@ -145,8 +148,11 @@ Clusters merged(const RunContext& ctx, const Clusters& clusters, const std::vect
                        rows + clusters.offsets[other + 1], out);
             const auto a = static_cast<double>(clusters.size(c)), b = static_cast<double>(clusters.size(other));
             const double share = b / (a + b);
-            for (std::size_t j = 0; j < d; ++j)
-                center[j] = clusters.center(c)[j] + share * (clusters.center(other)[j] - clusters.center(c)[j]);
+            for (std::size_t j = 0; j < d; ++j) {
+                const Coordinate mean = clusters.coordinate(c, j).moved(clusters.coordinate(other, j), share);
+                center[j] = mean.value;
+                rest[j] = mean.rest;
+            }
         }
     });
     nearest = std::move(next);

@@ -24,17 +24,31 @@ struct Points {
 /// as_they_are: only copied, for points of length 1.
 Points prepared_points(MatrixView<const double> points, bool as_they_are);
 
+/// The mean of the rows of two clusters is that of the first, moved by `share`, the second's share in the rows, of the
+/// difference of both. It is kept as a number and what that has been rounded by, so that distances of centroids keep
+/// the precision of the rows' differences where groups lie further apart than 1 / epsilon of their extent.
+struct Coordinate {
+    double value, rest;
+
+    double minus(Coordinate other) const { return (value - other.value) + (rest - other.rest); }
+    Coordinate moved(Coordinate to, double share) const {
+        const double step = rest + share * to.minus(*this), sum = value + step, part = sum - value;
+        return {sum, (value - (sum - part)) + (step - part)};
+    }
+};
+
 /// m clusters by name. Members of cluster c are rows[offsets[c] .. offsets[c + 1]), ascending.
 struct Clusters {
     std::vector<std::int32_t> names;
     std::vector<std::size_t> offsets;
     std::vector<std::int32_t> rows;
-    std::vector<double> centers; // (m, d)
+    std::vector<double> centers, rests; // (m, d): values and rests of the centroids
     std::size_t d = 0;
 
     std::size_t count() const { return names.size(); }
     std::size_t size(std::size_t c) const { return offsets[c + 1] - offsets[c]; }
     const double* center(std::size_t c) const { return centers.data() + c * d; }
+    Coordinate coordinate(std::size_t c, std::size_t j) const { return {centers[c * d + j], rests[c * d + j]}; }
 };
 
 /// Each set of equal points as one cluster, and the merges at height 0 that make them: no two clusters have distance 0,

@@ -78,7 +78,7 @@ Hierarchy single_connected(std::size_t n, std::vector<Candidate> edges) {
     };
     std::vector<Merge> merges;
     for (const Candidate& edge : edges) {
-        const auto [low, high] = std::minmax(find(edge.a), find(edge.b));
+        const auto [low, high] = std::minmax({find(edge.a), find(edge.b)}); // of values: references would dangle
         if (low == high) continue;
         root[static_cast<std::size_t>(high)] = low;
         merges.push_back({low, high, edge.value});

@@ -44,16 +44,29 @@ Nearest nearest_of(const Clusters& clusters, const CentroidTree& tree, std::size
     return best;
 }
 
+/// The distance of two clusters. A search compares values of centroids without their rests, which decide among nearly
+/// equal ones at most.
+double ward_distance(const Clusters& clusters, std::size_t a, std::size_t b) {
+    double squared = 0;
+    for (std::size_t j = 0; j < clusters.d; ++j) {
+        const double difference = clusters.coordinate(a, j).minus(clusters.coordinate(b, j));
+        squared += difference * difference;
+    }
+    return std::sqrt(
+        squared_ward(squared, static_cast<double>(clusters.size(a)), static_cast<double>(clusters.size(b))));
+}
+
 /// Clusters for the chain: centroids by columns, so that a search reads whole vectors. A slot that is free has a
 /// centroid at infinity.
 class Centroids {
   public:
     Centroids(const Clusters& clusters, double unit, std::vector<Merge>& merges)
         : d_(clusters.d), n_slots_(clusters.count()), width_(simd::round_up(n_slots_, lanes)), n_alive_(n_slots_),
-          unit_(unit), names_(clusters.names), columns_(d_ * width_, infinity), sizes_(width_, 1.0), merges_(merges) {
+          unit_(unit), names_(clusters.names), columns_(d_ * width_, infinity), rests_(d_ * width_, 0.0),
+          sizes_(width_, 1.0), merges_(merges) {
         for (std::size_t c = 0; c < n_slots_; ++c) {
             sizes_[c] = static_cast<double>(clusters.size(c));
-            for (std::size_t j = 0; j < d_; ++j) at(c, j) = clusters.center(c)[j];
+            for (std::size_t j = 0; j < d_; ++j) put(c, j, clusters.coordinate(c, j));
         }
     }
 
@@ -85,21 +98,29 @@ class Centroids {
             if (other.value < best.value || (other.value == best.value && other.slot < best.slot)) best = other;
         return best;
     }
-    void merge(std::size_t a, std::size_t b, double value) {
+    void merge(std::size_t a, std::size_t b, double) {
         const std::size_t kept = names_[a] < names_[b] ? a : b, freed = kept == a ? b : a;
-        merges_.push_back({names_[kept], names_[freed], std::sqrt(value) / unit_});
         const double share = sizes_[freed] / (sizes_[kept] + sizes_[freed]);
+        double squared = 0;
         for (std::size_t j = 0; j < d_; ++j) {
-            at(kept, j) += share * (at(freed, j) - at(kept, j));
-            at(freed, j) = infinity;
+            const Coordinate x = coordinate(kept, j), y = coordinate(freed, j);
+            squared += x.minus(y) * x.minus(y);
+            put(kept, j, x.moved(y, share));
+            put(freed, j, {infinity, 0});
         }
+        const double distance = std::sqrt(squared_ward(squared, sizes_[kept], sizes_[freed]));
+        merges_.push_back({names_[kept], names_[freed], distance / unit_});
         sizes_[kept] += sizes_[freed];
         sizes_[freed] = 0;
         --n_alive_;
     }
 
   private:
-    double& at(std::size_t slot, std::size_t j) { return columns_[j * width_ + slot]; }
+    Coordinate coordinate(std::size_t slot, std::size_t j) const { return {at(slot, j), rests_[j * width_ + slot]}; }
+    void put(std::size_t slot, std::size_t j, Coordinate x) {
+        columns_[j * width_ + slot] = x.value;
+        rests_[j * width_ + slot] = x.rest;
+    }
     double at(std::size_t slot, std::size_t j) const { return columns_[j * width_ + slot]; }
     bool free(std::size_t slot) const { return sizes_[slot] == 0; }
 
@@ -125,8 +146,8 @@ class Centroids {
     std::size_t d_, n_slots_, width_, n_alive_, first_ = 0;
     double unit_;
     std::vector<std::int32_t> names_;
-    std::vector<double> columns_; // (d, width)
-    std::vector<double> sizes_;   // 0: free
+    std::vector<double> columns_, rests_; // (d, width)
+    std::vector<double> sizes_;           // 0: free
     std::vector<Merge>& merges_;
 };
 

@@ -174,13 +174,14 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
             if self.linkage == "ward" and self.metric != "euclidean":
                 raise ValueError(f"linkage='ward' needs metric='euclidean', got {self.metric!r}")
             _check_cut(self.n_clusters, self.distance_threshold, type(self).__name__)
-            points = self._read(X)
+            points = read_points(self, X)
+            graph = None if self.connectivity is None else self._graph(points)
+            points = self._placed(points)
             options: dict[str, Any] = {"metric": self.metric, "n_threads": effective_n_jobs(self.n_jobs)}
             self.n_connected_components_ = 1
-            if self.connectivity is None:
+            if graph is None:
                 children, distances = _tree(points, self.linkage, options)
             else:
-                graph = self._graph(points)
                 edges, self.n_connected_components_ = _connected_edges(points, graph, options)
                 children, distances = core.cluster.agglomerate_connected(
                     points, *edges, linkage=self.linkage, **options
@@ -248,9 +249,8 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
             sizes[n + i] = sizes[a] + sizes[b]
         return np.column_stack([self.children_.astype(np.float64), self.distances_, sizes[n:]])
 
-    def _read(self, X: Any) -> Points:
+    def _placed(self, points: Points) -> Points:
         """Return points, of length 1 for "cosine", or the matrix of distances."""
-        points = read_points(self, X)
         name = type(self).__name__
         if len(points) < 2:
             raise ValueError(f"{name} needs a minimum of 2 rows, got n_samples = {len(points)}")

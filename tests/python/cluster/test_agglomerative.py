@@ -101,7 +101,8 @@ def test_thresholds(kind, connected):
     X = rows(200, 3)
     options = {"connectivity": kneighbors_graph(X, 10, include_self=False)} if connected else {}
     model = AgglomerativeClustering(linkage=kind, **options).fit(X)
-    for threshold in (0.0, float(model.distances_[150]), 1.0, np.inf):
+    between = float(np.sort(model.distances_)[149:151].mean())  # of two merges: rounding does not decide
+    for threshold in (0.0, between, 1.0, 1e9):
         theirs = sklearn.cluster.AgglomerativeClustering(
             None, linkage=kind, distance_threshold=threshold, **options
         ).fit(X)
@@ -186,7 +187,11 @@ def test_two_groups_far_from_each_other(kind):
     model = AgglomerativeClustering(2, linkage=kind).fit(X)
     np.testing.assert_array_equal(model.labels_[:200], model.labels_[0])
     np.testing.assert_array_equal(model.labels_[200:], 1 - model.labels_[0])
-    np.testing.assert_allclose(model.distances_, linkage(X, kind)[:, 2], rtol=1e-7)
+    expected = linkage(X, kind)[:, 2]
+    np.testing.assert_allclose(model.distances_, expected, rtol=1e-12 if kind != "ward" else 1e-6)
+    # The same groups on one spot each, from the differences that are left of them at 1e8.
+    alone = [linkage(X[i : i + 200] - X[i], kind)[:, 2] for i in (0, 200)]
+    np.testing.assert_allclose(model.distances_[:-1], np.sort(np.concatenate(alone)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", LINKAGES)
@@ -208,12 +213,10 @@ def test_same_bits_for_any_number_of_threads(kind):
         np.testing.assert_array_equal(other.distances_, first.distances_)
 
 
-def test_integers_lists_and_frames():
+def test_integers_and_lists():
     X = [[1, 2], [1, 4], [1, 0], [4, 2], [4, 4], [4, 0]]
     assert AgglomerativeClustering().fit_predict(X).tolist() == [1, 1, 1, 0, 0, 0]
-    assert AgglomerativeClustering(linkage="complete").fit_predict(np.array(X, dtype=np.uint8)).tolist() == [
-        1, 1, 1, 0, 0, 0,
-    ]  # fmt: skip
+    assert AgglomerativeClustering().fit_predict(np.array(X, dtype=np.uint8)).tolist() == [1, 1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +226,7 @@ def test_integers_lists_and_frames():
         ({"n_clusters": None}, np.eye(3), "exactly one"),
         ({"distance_threshold": 1.0}, np.eye(3), "exactly one"),
         ({"n_clusters": None, "distance_threshold": -1.0}, np.eye(3), "distance_threshold"),
+        ({"n_clusters": None, "distance_threshold": np.inf}, np.eye(3), "distance_threshold"),
         ({"n_clusters": 0}, np.eye(3), "n_clusters"),
         ({"metric": "manhattan"}, np.eye(3), "euclidean"),
         ({"metric": "precomputed"}, np.eye(3), "euclidean"),
