@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
+from mlcore.cluster._index import pick_algorithm
 from mlcore.cluster._points import Points, read_points
 
 Labels = NDArray[np.int64]
@@ -353,7 +354,10 @@ def _tree(points: Points, linkage: str, options: dict[str, Any]) -> tuple[Labels
         exponent = int(np.frexp(np.abs(points).max())[1])
         exponent = exponent if abs(exponent) > 200 else 0
         points = np.ldexp(points, -exponent) if exponent else points
-        merges = core.cluster.single_linkage(*core.neighbors.spanning_tree(points, None, **options))
+        searched: Any = points
+        if pick_algorithm(*points.shape) == "kd_tree":
+            searched = core.neighbors.KdTree(points, leaf_size=32, **options)
+        merges = core.cluster.single_linkage(*core.neighbors.spanning_tree(searched, None, **options))
         merges[:, 2] = np.ldexp(merges[:, 2], exponent)
     return np.ascontiguousarray(merges[:, :2]).astype(np.int64), merges[:, 2].copy()
 
