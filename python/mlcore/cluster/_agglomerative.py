@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
-from mlcore.cluster._index import pick_algorithm
 from mlcore.cluster._points import Points, read_points
 
 Labels = NDArray[np.int64]
@@ -54,7 +53,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
     distance_threshold : float or None, default=None
         Clusters at this distance or above are not merged. None with `n_clusters`.
     n_jobs : int or None, default=None
-        Threads. None and -1: all CPUs that this process may use. Results do not depend on it.
+        Threads, in fit. None and -1: all CPUs that this process may use. Results do not depend on it.
 
     Attributes
     ----------
@@ -148,7 +147,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
         ----------
         X : {array, pandas or polars frame} of shape (n_samples, n_features)
             Two rows or more, finite; with "precomputed" distances of shape (n_samples, n_samples).
-        y : None
+        y : None, default=None
             Not used.
 
         Returns
@@ -200,7 +199,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
         ----------
         X : {array, pandas or polars frame} of shape (n_samples, n_features)
             As in :meth:`fit`.
-        y : None
+        y : None, default=None
             Not used.
 
         Returns
@@ -355,7 +354,7 @@ def _tree(points: Points, linkage: str, options: dict[str, Any]) -> tuple[Labels
         exponent = exponent if abs(exponent) > 200 else 0
         points = np.ldexp(points, -exponent) if exponent else points
         searched: Any = points
-        if pick_algorithm(*points.shape) == "kd_tree":
+        if len(points) > 64 and points.shape[1] <= 64:  # of few points, or in many columns, boxes part little
             searched = core.neighbors.KdTree(points, leaf_size=32, **options)
         merges = core.cluster.single_linkage(*core.neighbors.spanning_tree(searched, None, **options))
         merges[:, 2] = np.ldexp(merges[:, 2], exponent)
