@@ -19,7 +19,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "MiniBatchKMeans",
         "NearestNeighbors",
     "cluster": (
-    "cluster": ("DBSCAN",),
+        "AgglomerativeClustering",
+        "DBSCAN",
+        "KMeans",
+        "MiniBatchKMeans",
+        "NearestNeighbors",
     ),
     "embedding": (
         "FastTextVectors",
