@@ -14,9 +14,18 @@ namespace {
 constexpr std::size_t lane_unit = 8;         // doubles in the widest vector
 constexpr std::size_t parallel_size = 16384; // nodes with more points are split one level after the other
 
+constexpr std::size_t few_dims = 4;
+
 /// Node number `node` over the leaves [first, first + n_leaves).
 struct Part {
     std::size_t node, first, n_leaves;
+};
+
+struct Item {
+    double key;
+    std::int32_t row;
+
+    friend bool operator<(const Item& a, const Item& b) { return a.key < b.key || (a.key == b.key && a.row < b.row); }
 };
 
 class Builder {
@@ -70,14 +79,31 @@ class Builder {
                              static_cast<std::uint32_t>(right)};
         double* lower = boxes_.data() + part.node * 2 * d_;
         double* upper = lower + d_;
+        if (d_ <= few_dims) { // one dimension after the other: two least and two largest ones in registers
+            const std::int32_t* rows = order_.data();
+            for (std::size_t j = 0; j < d_; ++j) {
+                const auto x = [&](std::size_t p) { return points_(static_cast<std::size_t>(rows[p]), j); };
+                double least[2] = {x(begin), x(end - 1)}, largest[2] = {least[0], least[1]};
+                for (std::size_t p = begin; p + 1 < end; p += 2)
+                    for (std::size_t l = 0; l < 2; ++l) {
+                        least[l] = std::min(least[l], x(p + l));
+                        largest[l] = std::max(largest[l], x(p + l));
+                    }
+                lower[j] = std::min(least[0], least[1]);
+                upper[j] = std::max(largest[0], largest[1]);
+            }
+            return;
+        }
         std::fill_n(lower, d_, std::numeric_limits<double>::infinity());
         std::fill_n(upper, d_, -std::numeric_limits<double>::infinity());
-        for (std::size_t p = begin; p < end; ++p)
+        for (std::size_t p = begin; p < end; ++p) {
+            const double* x = &points_(static_cast<std::size_t>(order_[p]), 0);
             for (std::size_t j = 0; j < d_; ++j) {
-                const double x = points_(static_cast<std::size_t>(order_[p]), j);
-                lower[j] = std::min(lower[j], x);
-                upper[j] = std::max(upper[j], x);
+                const double y = x[static_cast<std::ptrdiff_t>(j) * points_.col_stride];
+                lower[j] = std::min(lower[j], y);
+                upper[j] = std::max(upper[j], y);
             }
+        }
     }
 
     void split(const Part& part, Part& left, Part& right) {
@@ -90,13 +116,14 @@ class Builder {
         for (std::size_t j = 1; j < d_; ++j)
             if (lower[d_ + j] - lower[j] > lower[d_ + widest] - lower[widest]) widest = j;
         const KdTree::Node& node = nodes_[part.node];
+        // Pairs are copied, so that comparisons read what lies side by side.
         std::int32_t* rows = order_.data();
-        std::nth_element(rows + node.begin, rows + right.first * leaf_size_, rows + node.end,
-                         [&](std::int32_t a, std::int32_t b) {
-                             const double x = points_(static_cast<std::size_t>(a), widest);
-                             const double y = points_(static_cast<std::size_t>(b), widest);
-                             return x < y || (x == y && a < b);
-                         });
+        Scratch<Item> items(node.size());
+        for (std::size_t i = 0; i < node.size(); ++i)
+            items[i] = {points_(static_cast<std::size_t>(rows[node.begin + i]), widest), rows[node.begin + i]};
+        std::nth_element(items.data(), items.data() + (right.first * leaf_size_ - node.begin),
+                         items.data() + node.size());
+        for (std::size_t i = 0; i < node.size(); ++i) rows[node.begin + i] = items[i].row;
     }
 
     void finish_leaf(const Part& part) {
