@@ -13,11 +13,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
-        "AgglomerativeClustering",
-        "DBSCAN",
-        "KMeans",
-        "MiniBatchKMeans",
-        "NearestNeighbors",
     "cluster": (
         "AgglomerativeClustering",
         "DBSCAN",

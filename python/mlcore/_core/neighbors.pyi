@@ -1,5 +1,4 @@
 # Submodule `neighbors` of every _core_<level> extension module: the nearest points, and the spanning tree of them.
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,6 @@ def k_nearest(
 def within(
     points: NDArray[np.float64], queries: NDArray[np.float64] | None, radius: float, *, metric: str, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
-
-from typing import Any
-
 def spanning_tree(
     points: KdTree | NDArray[np.float64],
     core_distances: NDArray[np.float64] | None,

@@ -117,8 +117,8 @@ def test_parameters_that_all_have_are_the_same():
 def test_shared_parameters_have_the_same_words(cls):
     words = {name: re.sub(r"\s+", " ", text) for name, text in entries(cls).items()}
     assert re.match(
-        r"int or None, default=None Threads, in fit( and (predict|transform|generate|score|search))?\. None and -1: all "
-        r"CPUs that this process may use\. "
+        r"int or None, default=None Threads, in fit( and (predict|transform|generate|score|search))?\. None and -1: "
+        r"all CPUs that this process may use\. "
         r"(Results do not depend on it|Only with one of them are the vectors the same again)",
         words["n_jobs"],
     )
