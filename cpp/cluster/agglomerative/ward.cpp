@@ -158,7 +158,8 @@ std::vector<Merge> ward_merges(const RunContext& ctx, const Points& points) {
         const std::size_t before = merges.size();
         for (std::size_t c = 0; c < m; ++c)
             if (const auto other = static_cast<std::size_t>(partner[c]); c < other)
-                merges.push_back({clusters.names[c], clusters.names[other], std::sqrt(nearest[c].value) / points.unit});
+                merges.push_back(
+                    {clusters.names[c], clusters.names[other], ward_distance(clusters, c, other) / points.unit});
         const std::size_t n_merges = merges.size() - before;
         clusters = merged(ctx, clusters, partner, nearest);
         if (!worth_another_round(m, n_merges)) break;

@@ -80,7 +80,7 @@ def test_same_as_scipy_and_scikit_learn(kind, metric, n, d):
 @pytest.mark.parametrize("d", [2, 6])
 def test_many_rows(kind, d):
     """So many that average and complete linkage begin in the tree of centroids."""
-    X = make_blobs(3000, d, centers=8, random_state=0)[0]
+    X = make_blobs(2400, d, centers=8, random_state=0)[0]
     model = AgglomerativeClustering(8, linkage=kind).fit(X)
     tree = linkage(X, kind)
     assert_same_tree(model, tree)
@@ -206,7 +206,7 @@ def test_units(kind, unit):
 
 @pytest.mark.parametrize("kind", LINKAGES)
 def test_same_bits_for_any_number_of_threads(kind):
-    X = make_blobs(4000, 4, centers=5, random_state=1)[0]
+    X = make_blobs(2500, 4, centers=5, random_state=1)[0]
     first, *others = (AgglomerativeClustering(5, linkage=kind, n_jobs=n_jobs).fit(X) for n_jobs in (1, 2, 5))
     for other in others:
         np.testing.assert_array_equal(other.children_, first.children_)
