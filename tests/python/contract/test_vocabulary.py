@@ -149,7 +149,11 @@ def test_without_a_seed_there_is_no_chance(cls):
 
 
 SILENT = {
+<<<<<<< HEAD
     "DBSCAN": "three passes over a tree",
+=======
+    "AgglomerativeClustering": "one call into the core: rounds whose number is not known before",
+>>>>>>> 4314819 (AgglomerativeClustering has no verbose: its reason)
     "ElasticNet": "one call into the core: a descent that ends soon, or a path without an end to show",
     "Lasso": "as ElasticNet",
     "NearestNeighbors": "a tree is built in a moment",
