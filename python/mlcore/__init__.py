@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.boosting import GBDTClassifier as GBDTClassifier
     from mlcore.boosting import GBDTRegressor as GBDTRegressor
     from mlcore.cluster import DBSCAN as DBSCAN
+    from mlcore.cluster import HDBSCAN as HDBSCAN
     from mlcore.cluster import AgglomerativeClustering as AgglomerativeClustering
     from mlcore.cluster import KMeans as KMeans
     from mlcore.cluster import MiniBatchKMeans as MiniBatchKMeans

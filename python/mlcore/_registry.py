@@ -16,6 +16,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "cluster": (
         "AgglomerativeClustering",
         "DBSCAN",
+        "HDBSCAN",
         "KMeans",
         "MiniBatchKMeans",
         "NearestNeighbors",

@@ -198,12 +198,29 @@ def use_model(model):
         _use_pretrainer(model)
     elif isinstance(model, mlcore.BertTokenClassifier | mlcore.BertQuestionAnswering):
         _use_spans(model)
+    elif isinstance(model, mlcore.HDBSCAN):
+        _use_hdbscan(model)
     elif isinstance(model, mlcore.Phrases):
         if hasattr(model, "phrases_"):
             model.transform(["the cat and the dog", ""])
     elif model.__sklearn_is_fitted__() if hasattr(model, "__sklearn_is_fitted__") else hasattr(model, "n_features_in_"):
         _use_estimator(model)
     model._get_state()
+
+
+def _use_hdbscan(model):
+    if not hasattr(model, "labels_") or model.n_features_in_ > _FEW:
+        return
+    model.condensed_tree_.to_numpy()
+    model.dbscan_clustering(1.0)
+    model.reselect(min_cluster_size=3, allow_single_cluster=True)
+    if model._points is not None:
+        list(model.exemplars_)
+        rows = np.linspace(-3, 3, 4 * model.n_features_in_).reshape(4, -1)
+        model.approximate_predict(rows)
+        model.approximate_predict_scores(rows)
+        model.membership_vector(rows)
+        model.all_points_membership_vectors()
 
 
 def _use_estimator(model):

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 import mlcore
 from mlcore import (
     DBSCAN,
+    HDBSCAN,
     SVC,
     SVR,
     BertEncoder,
@@ -449,6 +450,28 @@ def test_dbscan(path):
     assert model.components_.shape[0] == len(model.core_sample_indices_) > 1
 
 
+def hdbscan_models():
+    rng = np.random.default_rng(3)
+    X = np.concatenate([rng.normal(4 * i, 0.3 + 0.2 * i, (30, 2)) for i in range(3)])
+    yield "points", HDBSCAN(8, store_centers="both", cluster_selection_epsilon=0.1).fit(X)
+    yield "cosine", HDBSCAN(8, 3, metric="cosine", cluster_selection_method="leaf").fit(X)
+    D = np.sqrt(((X[:, None] - X[None]) ** 2).sum(axis=2))
+    yield "precomputed", HDBSCAN(8, metric="precomputed").fit(D)
+
+
+def hdbscan_answer(model):
+    parts = [model.labels_, model.probabilities_, model.outlier_scores_, model.dbscan_clustering(0.8)]
+    if model.metric != "precomputed":
+        grid = np.column_stack([side.ravel() for side in np.meshgrid(np.linspace(-1, 10, 5), np.linspace(-1, 10, 5))])
+        parts += [*model.approximate_predict(grid), model.membership_vector(grid).ravel()]
+    return np.concatenate(parts)
+
+
+@golden_files("hdbscan")
+def test_hdbscan_files(path):
+    np.testing.assert_allclose(hdbscan_answer(mlcore.load(path)), np.loadtxt(path.with_suffix(".txt")), atol=1e-9)
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
@@ -460,6 +483,7 @@ FAMILIES = {
     "vectorizer": (vectorizers, vectorizer_answer),
     "svm": (svm_models, points_answer),
     "linear": (linear_models, points_answer),
+    "hdbscan": (hdbscan_models, hdbscan_answer),
     "kmeans": (kmeans_models, points_answer),
     "neural": (neural_models, points_answer),
     "neighbors": (neighbor_models, neighbor_answer),

@@ -9,6 +9,7 @@ void register_cluster(pybind11::module_& m) {
     auto sub = m.def_submodule("cluster", "Groups of rows that nobody has labelled.");
     register_agglomerative(sub);
     register_dbscan(sub);
+    register_hdbscan(sub);
     register_kmeans(sub);
     register_single_linkage(sub);
 }

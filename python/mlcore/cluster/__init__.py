@@ -1,7 +1,9 @@
 """Clustering: groups of rows that nobody has labelled, and how many of them there are."""
 
 from mlcore.cluster._agglomerative import AgglomerativeClustering
+from mlcore.cluster._condensed_tree import CondensedTree
 from mlcore.cluster._dbscan import DBSCAN
+from mlcore.cluster._hdbscan import HDBSCAN
 from mlcore.cluster._kmeans import KMeans
 from mlcore.cluster._mini_batch import MiniBatchKMeans
 from mlcore.cluster._nearest_neighbors import NearestNeighbors
@@ -9,7 +11,9 @@ from mlcore.cluster._plus_plus import kmeans_plusplus
 
 __all__ = [
     "DBSCAN",
+    "HDBSCAN",
     "AgglomerativeClustering",
+    "CondensedTree",
     "KMeans",
     "MiniBatchKMeans",
     "NearestNeighbors",

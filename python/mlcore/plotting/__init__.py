@@ -5,7 +5,7 @@ ImportError where matplotlib, which is imported at the first call, is not instal
 """
 
 from mlcore.plotting._boosting import plot_feature_importance
-from mlcore.plotting._cluster import plot_k_distance
+from mlcore.plotting._cluster import plot_condensed_tree, plot_k_distance
 from mlcore.plotting._dendrogram import plot_dendrogram
 from mlcore.plotting._embedding import plot_embedding
 from mlcore.plotting._history import plot_history
@@ -22,6 +22,7 @@ from mlcore.plotting._svm import plot_decision_boundary
 __all__ = [
     "plot_attention",
     "plot_calibration",
+    "plot_condensed_tree",
     "plot_confusion_matrix",
     "plot_decision_boundary",
     "plot_dendrogram",

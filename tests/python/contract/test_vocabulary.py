@@ -155,6 +155,7 @@ SILENT = {
     "AgglomerativeClustering": "one call into the core: rounds whose number is not known before",
 >>>>>>> 4314819 (AgglomerativeClustering has no verbose: its reason)
     "ElasticNet": "one call into the core: a descent that ends soon, or a path without an end to show",
+    "HDBSCAN": "a tree, a search and a spanning tree, each one call into the core without an end to show",
     "Lasso": "as ElasticNet",
     "NearestNeighbors": "a tree is built in a moment",
     "Phrases": "one pass over the texts, whose number is not known before",
