@@ -269,7 +269,7 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             points = read_points(self, X)
             k = self._neighbours_of(len(points))
             index = ReachabilityIndex(points, self.metric, self.algorithm, n_threads)
-            self._points = points.copy() if np.may_share_memory(points, X) else points
+            self._points = points.copy()  # what becomes of X later is none of its business
             self.core_distances_, edges = index.reachability_tree(k, float(self.alpha), n_threads)
             self._index: ReachabilityIndex | None = index
         self.min_samples_ = k
