@@ -14,9 +14,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTRegressor",
     ),
     "cluster": (
-        "AgglomerativeClustering",
         "DBSCAN",
         "HDBSCAN",
+        "AgglomerativeClustering",
         "KMeans",
         "MiniBatchKMeans",
         "NearestNeighbors",
