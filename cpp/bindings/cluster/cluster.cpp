@@ -11,6 +11,7 @@ void register_cluster(pybind11::module_& m) {
     register_dbscan(sub);
     register_hdbscan(sub);
     register_kmeans(sub);
+    register_mixture(sub);
     register_single_linkage(sub);
 }
 

@@ -9,6 +9,7 @@ void register_agglomerative(pybind11::module_& m);
 void register_dbscan(pybind11::module_& m);
 void register_hdbscan(pybind11::module_& m);
 void register_kmeans(pybind11::module_& m);
+void register_mixture(pybind11::module_& m);
 void register_single_linkage(pybind11::module_& m);
 
 } // namespace mlcore

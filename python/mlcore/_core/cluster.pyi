@@ -136,3 +136,39 @@ def nearest_of_lists(
     metric: str,
     n_threads: int,
 ) -> NDArray[np.float64]: ...
+def mixture_components(
+    points: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    *,
+    labels: NDArray[np.int32] | None,
+    responsibilities: NDArray[np.float64] | None,
+    n_components: int,
+    covariance_type: str,
+    reg_covar: float,
+    n_threads: int,
+) -> dict[str, Any]: ...
+def fit_mixture(
+    points: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    *,
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    precisions_cholesky: NDArray[np.float64],
+    covariance_type: str,
+    last: float,
+    reg_covar: float,
+    tol: float,
+    max_iter: int,
+    n_threads: int,
+    report: Callable[[int, float], None] | None = None,
+) -> dict[str, Any]: ...
+def predict_mixture(
+    points: NDArray[np.float64],
+    *,
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    precisions_cholesky: NDArray[np.float64],
+    covariance_type: str,
+    what: str,
+    n_threads: int,
+) -> NDArray[Any]: ...
