@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore.cluster import DBSCAN as DBSCAN
     from mlcore.cluster import HDBSCAN as HDBSCAN
     from mlcore.cluster import AgglomerativeClustering as AgglomerativeClustering
+    from mlcore.cluster import GaussianMixture as GaussianMixture
     from mlcore.cluster import KMeans as KMeans
     from mlcore.cluster import MiniBatchKMeans as MiniBatchKMeans
     from mlcore.cluster import NearestNeighbors as NearestNeighbors

@@ -14,9 +14,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTRegressor",
     ),
     "cluster": (
-        "DBSCAN",
-        "HDBSCAN",
         "AgglomerativeClustering",
+        "DBSCAN",
+        "GaussianMixture",
+        "HDBSCAN",
         "KMeans",
         "MiniBatchKMeans",
         "NearestNeighbors",

@@ -1,18 +1,20 @@
 """k-means by Lloyd's iterations."""
 
 import warnings
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import effective_n_jobs, fitting
 from mlcore._progress import Progress
 from mlcore._tables import read_rows
 from mlcore._validation import row_weights
 from mlcore.cluster._centers import CentersEstimator, Init, check_n_clusters, prepare
+from mlcore.cluster._criteria import CRITERIA
 
 
 class KMeans(CentersEstimator):
@@ -23,8 +25,8 @@ class KMeans(CentersEstimator):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters, at most the number of rows with a weight.
+    n_clusters : int or "auto", default=8
+        Number of clusters, at most the number of rows with a weight. "auto": what `criterion` takes, of 1 to `k_max`.
     init : {"k-means++", "random"}, callable or array of shape (n_clusters, n_features), default="k-means++"
         First centers. "k-means++": as :func:`kmeans_plusplus`; "random": rows drawn by weight; a callable
         ``init(X, n_clusters, random_state)`` returns them.
@@ -42,6 +44,12 @@ class KMeans(CentersEstimator):
         "auto": rows whose distances are known well enough to keep their label, by the triangle inequality [2]_, are not
         compared with the centers again. "lloyd": all rows are compared with all centers in every iteration. Both find
         the same; "auto" is faster and takes 8 bytes a row.
+    k_max : int or None, default=None
+        Most clusters of ``n_clusters="auto"``. None: 20. Never more than there are rows.
+    criterion : str, default="silhouette"
+        How ``n_clusters="auto"`` chooses: "silhouette", "calinski_harabasz", "davies_bouldin", "gap", "bic", "aic",
+        "elbow" or "xmeans", see :func:`choose_k`, which also shows what all criteria say. Only "gap", "bic", "aic" and
+        "xmeans" can find that there is one cluster.
     n_jobs : int or None, default=None
         Threads, in fit and predict. None and -1: all CPUs that this process may use. Results do not depend on it.
     verbose : int, default=0
@@ -84,12 +92,15 @@ class KMeans(CentersEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CentersEstimator._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "algorithm": [StrOptions({"auto", "lloyd"})],
+        "k_max": [Interval(Integral, 1, None, closed="left"), None],
+        "criterion": [StrOptions(set(CRITERIA))],
     }
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | Literal["auto"] = 8,
         *,
         init: Init = "k-means++",
         n_init: int | Literal["auto"] = "auto",
@@ -97,16 +108,20 @@ class KMeans(CentersEstimator):
         tol: float = 1e-4,
         random_state: Any = None,
         algorithm: Literal["auto", "lloyd"] = "auto",
+        k_max: int | None = None,
+        criterion: str = "silhouette",
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.n_clusters = n_clusters
+        self.n_clusters = n_clusters  # type: ignore[assignment]
         self.init = init
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
         self.algorithm = algorithm
+        self.k_max = k_max
+        self.criterion = criterion
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -141,7 +156,13 @@ class KMeans(CentersEstimator):
         """
         self._validate_params()
         with fitting(self):
-            self._fit(X, sample_weight)
+            n_clusters: Any = self.n_clusters
+            if n_clusters == "auto":
+                from mlcore.cluster._auto_k import fit_auto  # it stands on this class
+
+                fit_auto(self, X, sample_weight)
+            else:
+                self._fit(X, sample_weight)
         return self
 
     def _fit(self, X: Any, sample_weight: Any) -> None:

@@ -12,6 +12,7 @@ from mlcore._base import effective_n_jobs
 from mlcore._native import core
 from mlcore.cluster import CondensedTree
 from mlcore.plotting._axes import new_axes
+from mlcore.plotting._axes import new_axes, plain_legend, whole_numbers_on_x
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -201,3 +202,48 @@ class _Layout:
     def _box(self, c: int, width: float, top: float, bottom: float) -> NDArray[np.float64]:
         left, right = self._center[c] - width / 2, self._center[c] + width / 2
         return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+_NAMES = {"elbow": "inertia", "xmeans": "bic"}
+"""Columns that criteria are read off, where they are not their own."""
+
+
+def plot_choose_k(choice: Any, criterion: str | None = None, ax: "Axes | None" = None) -> "Axes":
+    """Draw a criterion over the numbers of clusters, with its standard error, and the number that it takes.
+
+    Parameters
+    ----------
+    choice : KChoice
+        What ``mlcore.cluster.choose_k`` has returned.
+    criterion : str or None, default=None
+        One that the table has. None: the one that has decided.
+    ax : matplotlib Axes or None, default=None
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    matplotlib Axes with the curve, a band of one standard error where there is one, and a line at the choice
+
+    Raises
+    ------
+    ValueError
+        If the table does not have the criterion.
+    """
+    name = choice.criterion if criterion is None else criterion
+    column = _NAMES.get(name, name)
+    best = choice.best_k if name == choice.criterion else choice.choices.get(name)
+    if column not in choice.table or best is None:
+        known = ", ".join(choice.choices)
+        raise ValueError(f"criterion of plot_choose_k must be one of {known}, got {name!r}")
+    ax = new_axes(ax)
+    k, values = choice.table["k"], choice.table[column]
+    ax.plot(k, np.where(np.isfinite(values), values, np.nan), marker="o")
+    error = choice.table.get(f"{column}_error")
+    if error is not None:
+        ax.fill_between(k, values - error, values + error, alpha=0.2, linewidth=0)
+    ax.axvline(best, color="0.4", linestyle="--", label=f"{best} by {name}")
+    whole_numbers_on_x(ax)
+    ax.set_xlabel("clusters")
+    ax.set_ylabel(column)
+    plain_legend(ax)
+    return ax

@@ -5,8 +5,8 @@ import pytest
 from matplotlib import pyplot as plt
 from sklearn.neighbors import NearestNeighbors
 
-from mlcore.cluster import DBSCAN
-from mlcore.plotting import plot_k_distance
+from mlcore.cluster import DBSCAN, KMeans, choose_k
+from mlcore.plotting import plot_choose_k, plot_k_distance
 
 
 def dense_and_noise():
@@ -51,3 +51,20 @@ def test_k_out_of_range(k):
 def test_bad_points():
     with pytest.raises(ValueError, match="NaN"):
         plot_k_distance([[np.nan], [1.0]], 1)
+
+
+@pytest.mark.parametrize("criterion", [None, "elbow", "davies_bouldin"])
+def test_a_criterion_and_what_it_takes(criterion):
+    X = dense_and_noise()
+    choice = choose_k(X, KMeans(random_state=0), range(1, 6), criterion="silhouette")
+    ax = plot_choose_k(choice, criterion)
+    curve, line = ax.lines
+    name = criterion or "silhouette"
+    column = "inertia" if name == "elbow" else name
+    assert curve.get_xdata().tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(curve.get_ydata(), choice.table[column])
+    assert set(line.get_xdata()) == {choice.choices[name]}
+    assert ax.get_ylabel() == column
+    assert len(ax.collections) == (name == "silhouette")  # the band of its error
+    with pytest.raises(ValueError, match="gap"):
+        plot_choose_k(choice, "gap")
