@@ -25,6 +25,7 @@ from mlcore import (
     ElasticNet,
     ElasticNetCV,
     FastTextVectors,
+    GaussianMixture,
     GBDTClassifier,
     GBDTRegressor,
     HashingVectorizer,
@@ -443,6 +444,22 @@ def dbscan_answer(model):
     return model.labels_
 
 
+def mixture_models():
+    for name in ("full", "tied", "diag", "spherical"):
+        yield name, GaussianMixture(2, covariance_type=name, random_state=0).fit(POINTS)
+
+
+def mixture_answer(model):
+    return np.column_stack([model.predict_proba(POINTS), model.score_samples(POINTS)])
+
+
+@golden_files("mixture")
+def test_mixtures(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(mixture_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-9, atol=1e-12)
+    assert model.converged_
+
+
 @golden_files("dbscan")
 def test_dbscan(path):
     model = mlcore.load(path)
@@ -485,6 +502,7 @@ FAMILIES = {
     "linear": (linear_models, points_answer),
     "hdbscan": (hdbscan_models, hdbscan_answer),
     "kmeans": (kmeans_models, points_answer),
+    "mixture": (mixture_models, mixture_answer),
     "neural": (neural_models, points_answer),
     "neighbors": (neighbor_models, neighbor_answer),
     "seq": (sequence_models, sequence_answer),
