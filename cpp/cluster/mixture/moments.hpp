@@ -13,9 +13,9 @@ namespace mlcore::mixture {
 /// Where the moments of a component lie among the sums of a pass.
 class MomentLayout {
   public:
-    MomentLayout(Shape shape, std::size_t k, std::size_t d)
-        : is_matrix(shape == Shape::full || shape == Shape::tied), k(k), d(d), stride(simd::round_up(d, group)),
-          step(1 + stride + (is_matrix ? simd::round_up(d, tile) : 1) * stride) {}
+    MomentLayout(Shape shape, std::size_t n_components, std::size_t n_columns)
+        : is_matrix(shape == Shape::full || shape == Shape::tied), k(n_components), d(n_columns),
+          stride(simd::round_up(d, group)), step(1 + stride + (is_matrix ? simd::round_up(d, tile) : 1) * stride) {}
 
     std::size_t size() const { return k * step + 1; }
     double* count(double* sums, std::size_t c) const { return sums + c * step; }    // n_c

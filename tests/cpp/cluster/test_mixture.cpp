@@ -19,7 +19,7 @@ struct Data {
     std::size_t n, d;
     std::vector<double> values, weight;
 
-    Data(std::size_t n, std::size_t d, double offset = 0) : n(n), d(d), values(n * d), weight(n) {
+    Data(std::size_t rows, std::size_t columns, double offset = 0) : n(rows), d(columns), values(n * d), weight(n) {
         const Philox random(7, d);
         for (std::size_t i = 0; i < n; ++i) {
             for (std::size_t j = 0; j < d; ++j)
@@ -28,7 +28,7 @@ struct Data {
         }
     }
 
-    Rows rows(bool weighted) const {
+    Rows table(bool weighted) const {
         return {row_major(values.data(), n, d), weighted ? std::span<const double>(weight) : std::span<const double>()};
     }
 };
@@ -97,7 +97,7 @@ void twin_moments(const Components& m, const Data& data, bool weighted, std::siz
 Components start_of(const RunContext& ctx, const Data& data, Shape shape, std::size_t k, bool weighted) {
     std::vector<std::int32_t> labels(data.n);
     for (std::size_t i = 0; i < data.n; ++i) labels[i] = static_cast<std::int32_t>((i / 2) % k);
-    return components_of(ctx, data.rows(weighted), labels, {}, shape, k, 0.0);
+    return components_of(ctx, data.table(weighted), labels, {}, shape, k, 0.0);
 }
 
 } // namespace
@@ -111,7 +111,7 @@ TEST(one_iteration_is_that_of_plain_loops) {
                 const double tolerance = offset > 0 ? 1e-6 : 1e-10; // rows themselves are rounded to 1e-8
                 for (const Shape shape : {Shape::full, Shape::diag}) {
                     const Components start = start_of(run.context, data, shape, 3, weighted);
-                    const Fit found = fit(run.context, data.rows(weighted), start, -INFINITY, 0.0, 0.0, 1);
+                    const Fit found = fit(run.context, data.table(weighted), start, -INFINITY, 0.0, 0.0, 1);
                     CHECK_EQUAL(found.lower_bounds.size(), std::size_t{1});
                     std::vector<Real> mean, S;
                     for (std::size_t c = 0; c < 3; ++c) {
@@ -140,7 +140,7 @@ TEST(densities_and_responsibilities_are_those_of_plain_loops) {
             const Components m = start_of(run.context, data, shape, 4, false);
             std::vector<double> density(data.n), shares(data.n * 4);
             std::vector<std::int64_t> labels(data.n);
-            predict(run.context, data.rows(false).points, m, density.data(), labels.data(), shares.data());
+            predict(run.context, data.table(false).points, m, density.data(), labels.data(), shares.data());
             std::vector<Real> share(4);
             for (std::size_t i = 0; i < data.n; ++i) {
                 CHECK_CLOSE(density[i], static_cast<double>(expect(m, data, i, share)), 1e-10);
@@ -157,8 +157,8 @@ TEST(threads_decide_nothing) {
     const StandaloneRun one(1), three(3);
     for (const Shape shape : {Shape::full, Shape::tied, Shape::diag, Shape::spherical}) {
         const Components start = start_of(one.context, data, shape, 3, true);
-        const Fit a = fit(one.context, data.rows(true), start, -INFINITY, 1e-6, 0.0, 3);
-        const Fit b = fit(three.context, data.rows(true), start, -INFINITY, 1e-6, 0.0, 3);
+        const Fit a = fit(one.context, data.table(true), start, -INFINITY, 1e-6, 0.0, 3);
+        const Fit b = fit(three.context, data.table(true), start, -INFINITY, 1e-6, 0.0, 3);
         CHECK(a.components.means == b.components.means);
         CHECK(a.components.covariances == b.components.covariances);
         CHECK(a.lower_bounds == b.lower_bounds);
@@ -170,7 +170,7 @@ TEST(likelihood_never_falls) {
     const StandaloneRun run(2);
     for (const Shape shape : {Shape::full, Shape::tied, Shape::diag, Shape::spherical}) {
         const Components start = start_of(run.context, data, shape, 3, false);
-        const Fit found = fit(run.context, data.rows(false), start, -INFINITY, 0.0, 0.0, 30);
+        const Fit found = fit(run.context, data.table(false), start, -INFINITY, 0.0, 0.0, 30);
         for (std::size_t i = 1; i < found.lower_bounds.size(); ++i)
             CHECK(found.lower_bounds[i] >= found.lower_bounds[i - 1] - 1e-12);
     }
@@ -182,6 +182,6 @@ TEST(equal_rows_need_a_ridge) {
     std::fill(data.values.begin(), data.values.end(), 3.0);
     CHECK_THROWS(ValueError, start_of(run.context, data, Shape::full, 2, false));
     std::vector<std::int32_t> labels(20, 0);
-    const Components m = components_of(run.context, data.rows(false), labels, {}, Shape::full, 1, 1e-6);
+    const Components m = components_of(run.context, data.table(false), labels, {}, Shape::full, 1, 1e-6);
     CHECK_EQUAL(m.covariances[0], 1e-6);
 }
