@@ -92,7 +92,7 @@ def choose_k(
     criterion : str, default="silhouette"
         "silhouette": the largest mean silhouette, exact up to some 6,300 rows, beyond that of a sample of 500 rows or
         more against all rows, with its standard error; "calinski_harabasz": the largest; "davies_bouldin": the least;
-        "gap": the least k that no larger one exceeds by more than its standard error, of at most 5,000 rows;
+        "gap": the least k that the next does not exceed by its standard error, nor a larger one by four, of 5,000 rows;
         "bic", "aic": the least, of the mixture, or of k-means as a mixture of spheres of one size; "elbow": where the
         inertia is farthest below the chord between its ends; "xmeans": KMeans alone: from the least k clusters are
         split in two up to the largest k, and the least BIC on the way is taken. Formulas: docs/clustering.md.

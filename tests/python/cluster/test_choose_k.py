@@ -194,6 +194,8 @@ def test_rules_on_small_tables() -> None:
     k = np.arange(1, 6)
     table = {"k": k, "gap": np.array([0.1, 0.5, 0.45, 0.505, 0.3]), "gap_error": np.full(5, 0.01)}
     assert chosen(table, "gap") == 2
+    table["gap"][3] = 0.535
+    assert chosen(table, "gap") == 2
     table["gap"][3] = 0.6  # groups of groups: the gap falls before it rises
     assert chosen(table, "gap") == 4
     table = {"k": k, "gap": np.arange(5.0), "gap_error": np.zeros(5)}
