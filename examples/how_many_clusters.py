@@ -74,8 +74,9 @@ def main():
             groups = labels[name]
             score = "" if known is None else f" ({adjusted_rand_score(known, groups):.2f})"
             cells.append(f"{found(groups)}{score}")
-            panel.scatter(X[:, 0], X[:, 1], s=6, c=np.where(groups < 0, np.nan, groups % 10), cmap="tab10", vmin=0, vmax=9)
-            panel.scatter(*X[groups < 0, :2].T, s=4, c="0.7")
+            noise = groups < 0
+            panel.scatter(*X[noise, :2].T, s=4, c="0.7")
+            panel.scatter(*X[~noise, :2].T, s=6, c=groups[~noise] % 10, cmap="tab10", vmin=0, vmax=9)
             panel.set_title(f"{name}: {found(groups)}", fontsize=10)
             panel.set(xticks=[], yticks=[])
         row[0].set_ylabel(title)

@@ -305,9 +305,8 @@ def growth_workloads(threads: int) -> list[Workload]:
             found.append(dbscan_workload("growth", X, 0.1 if d == 2 else 1.5, threads))
             found.append(hdbscan_workload("growth", X, 8 if d == 2 else 3, threads, sklearn_too=False))
             found.append(kmeans_workload("growth", X, 50, 20, 3, threads))
-    for d in (2, 4, 8, 16, 32, 64, 128):
-        found.append(hdbscan_workload("dimensions", blobs(20_000, d, 30), 3, threads, sklearn_too=False))
-    return found
+    dimensions = (blobs(20_000, d, 30) for d in (2, 4, 8, 16, 32, 64, 128))
+    return [*found, *(hdbscan_workload("dimensions", X, 3, threads, sklearn_too=False) for X in dimensions)]
 
 
 WORKLOADS: dict[str, Callable[[int], list[Workload]]] = {

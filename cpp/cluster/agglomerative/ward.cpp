@@ -44,6 +44,18 @@ Nearest nearest_of(const Clusters& clusters, const CentroidTree& tree, std::size
     return best;
 }
 
+/// The distance of two clusters. A search compares values of centroids without their rests, which decide among nearly
+/// equal ones at most.
+double ward_distance(const Clusters& clusters, std::size_t a, std::size_t b) {
+    double squared = 0;
+    for (std::size_t j = 0; j < clusters.d; ++j) {
+        const double difference = clusters.coordinate(a, j).minus(clusters.coordinate(b, j));
+        squared += difference * difference;
+    }
+    return std::sqrt(
+        squared_ward(squared, static_cast<double>(clusters.size(a)), static_cast<double>(clusters.size(b))));
+}
+
 /// Clusters for the chain: centroids by columns, so that a search reads whole vectors. A slot that is free has a
 /// centroid at infinity.
 class Centroids {

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import effective_n_jobs
 from mlcore._native import core
 from mlcore.cluster import CondensedTree
-from mlcore.plotting._axes import new_axes
 from mlcore.plotting._axes import new_axes, plain_legend, whole_numbers_on_x
 
 if TYPE_CHECKING:

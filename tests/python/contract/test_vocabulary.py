@@ -149,11 +149,8 @@ def test_without_a_seed_there_is_no_chance(cls):
 
 
 SILENT = {
-<<<<<<< HEAD
-    "DBSCAN": "three passes over a tree",
-=======
     "AgglomerativeClustering": "one call into the core: rounds whose number is not known before",
->>>>>>> 4314819 (AgglomerativeClustering has no verbose: its reason)
+    "DBSCAN": "three passes over a tree",
     "ElasticNet": "one call into the core: a descent that ends soon, or a path without an end to show",
     "HDBSCAN": "a tree, a search and a spanning tree, each one call into the core without an end to show",
     "Lasso": "as ElasticNet",
