@@ -14,10 +14,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTRegressor",
     ),
     "cluster": (
-        "AgglomerativeClustering",
         "DBSCAN",
-        "GaussianMixture",
         "HDBSCAN",
+        "AgglomerativeClustering",
+        "GaussianMixture",
         "KMeans",
         "MiniBatchKMeans",
         "NearestNeighbors",

@@ -17,6 +17,7 @@ from mlcore import (
     HDBSCAN,
     SVC,
     SVR,
+    AgglomerativeClustering,
     BertEncoder,
     BertPretrainer,
     BertQuestionAnswering,
@@ -460,6 +461,23 @@ def test_mixtures(path):
     assert model.converged_
 
 
+def agglomerative_models():
+    yield "ward", AgglomerativeClustering(n_clusters=4).fit(POINTS)
+    chain = sp.diags_array([np.ones(len(POINTS) - 1)], offsets=[1]).tocsr()
+    yield "connected", AgglomerativeClustering(n_clusters=4, linkage="average", connectivity=chain).fit(POINTS)
+    yield "threshold", AgglomerativeClustering(n_clusters=None, distance_threshold=1.5, linkage="single").fit(POINTS)
+
+
+def agglomerative_answer(model):
+    return np.concatenate([model.labels_, model.children_.ravel(), model.cut(n_clusters=7)])
+
+
+@golden_files("agglomerative")
+def test_agglomerative(path):
+    model = mlcore.load(path)
+    np.testing.assert_array_equal(agglomerative_answer(model), np.loadtxt(path.with_suffix(".txt")))
+
+
 @golden_files("dbscan")
 def test_dbscan(path):
     model = mlcore.load(path)
@@ -493,6 +511,7 @@ def test_hdbscan_files(path):
 
 FAMILIES = {
     "gbdt": (boosting_models, answer),
+    "agglomerative": (agglomerative_models, agglomerative_answer),
     "dbscan": (dbscan_models, dbscan_answer),
     "word2vec": (word2vec_models, word2vec_answer),
     "vectors": (vector_tables, vector_answer),

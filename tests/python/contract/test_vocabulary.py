@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import warnings
+from dataclasses import is_dataclass
 
 import estimator_table
 import numpy as np
@@ -50,7 +51,8 @@ def public_callables():
             methods = inspect.getmembers(item, inspect.isroutine) if inspect.isclass(item) else []
             for name, value in [(item.__name__, item), *methods]:
                 is_ours = (getattr(value, "__module__", None) or "").startswith("mlcore")
-                if is_ours and not name.startswith("_") and name != "set_params":  # which takes any name
+                made_by_users = not is_dataclass(value)  # whose fields are documented where they stand
+                if is_ours and made_by_users and not name.startswith("_") and name != "set_params":  # takes any name
                     found[f"{value.__module__}.{value.__qualname__}"] = value
     return found
 
