@@ -1,4 +1,4 @@
-"""How many clusters are there? Four answers to it on four sets of data: ``python examples/how_many_clusters.py``.
+"""How many clusters are there? Four answers to it on five sets of data: ``python examples/how_many_clusters.py``.
 
 KMeans tries numbers of clusters and takes the best silhouette, the gap statistic asks whether there are any at all, a
 Gaussian mixture weighs fit against the number of parameters (BIC), and HDBSCAN lets density decide. Round groups are
@@ -22,7 +22,7 @@ KS = range(1, 16)
 
 
 def data_sets():
-    """Return points and the groups that they are known to come from; None where there are none."""
+    """Return points and the groups that they are known to come from; None where there are no groups."""
     rng = np.random.default_rng(0)
     moons, moon = make_moons(600, noise=0.06, random_state=0)
     stray = rng.uniform(moons.min(axis=0) - 0.5, moons.max(axis=0) + 0.5, size=(60, 2))
