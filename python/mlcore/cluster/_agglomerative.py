@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
+from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
 from mlcore.cluster._points import Points, read_points
 
@@ -268,6 +269,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
     def _graph(self, points: Points) -> sp.csr_array:
         """Return the connectivity of these rows, (n, n)."""
         graph = self.connectivity(points) if callable(self.connectivity) else self.connectivity
+        check_sparse(graph, type(self).__name__, "connectivity")
         graph = sp.csr_array(check_array(graph, accept_sparse="csr", input_name="connectivity", estimator=self))
         if graph.shape != (len(points), len(points)):
             raise ValueError(f"connectivity must have shape {(len(points), len(points))}, got {graph.shape}")

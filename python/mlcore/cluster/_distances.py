@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+
+from mlcore._sparse import validate_rows
 
 _BLOCK = 1 << 22  # entries that are looked at together
 
@@ -25,7 +26,7 @@ def read_distances(estimator: BaseEstimator, D: Any) -> NDArray[np.float64]:
     ValueError
         If it is not square or not symmetric, or an entry is negative or NaN.
     """
-    found: NDArray[np.float64] = validate_data(estimator, D, dtype=np.float64, order="C", ensure_all_finite=False)
+    found: NDArray[np.float64] = validate_rows(estimator, D, dtype=np.float64, order="C", ensure_all_finite=False)
     name, n = type(estimator).__name__, len(found)
     if found.shape[1] != n:
         raise ValueError(f"X of {name} must be a square matrix for metric='precomputed', got shape {found.shape}")
