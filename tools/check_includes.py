@@ -1,6 +1,7 @@
 """Fail where a file includes or imports something that lies above it.
 
 C++:     core <- linalg, optim, text <- boosting, svm, linear_model, embedding, nn ... <- bindings
+         linalg <- neighbors <- the families
 Python:  the files of mlcore/ <- metrics <- boosting, svm, linear_model, embedding, nn, text ...
          <- seq <- plotting
 In nn:   nn/_*.py <- tensor <- functional <- init, layers <- optim <- training <- estimators
@@ -23,9 +24,10 @@ LEVEL_MACRO = re.compile(r"\b__(AVX|SSE|FMA|BMI)")
 PYTHON_HEADER = re.compile(r"pybind11/|Python\.h|numpy/")
 
 CORE = {"core"}
-BELOW_FAMILIES = {"linalg", "optim", "text"}
+BELOW_FAMILIES = {"linalg", "neighbors", "optim", "text"}
 SHARED = {"_core", "_cpu"}  # the compiled modules, as low as a file of mlcore/ itself
 PACKAGES_BELOW = {"metrics"}  # they score the models of the others
+FLOOR_STANDS_ON = {"neighbors": {"linalg"}}  # the one floor between others
 STANDS_ON = {"seq": {"nn", "text"}}  # families that are made of others
 ABOVE_FAMILIES = {"plotting"}
 ROOMS_OF_NN = ["_*", "tensor", "functional", "init", "layers", "optim", "training", "estimators"]
@@ -36,7 +38,7 @@ def allowed_folders(folder: str, folders: set[str]) -> set[str]:
     if folder == "bindings":
         return folders
     if folder in CORE | BELOW_FAMILIES:
-        return CORE | {folder}
+        return CORE | FLOOR_STANDS_ON.get(folder, set()) | {folder}
     return CORE | BELOW_FAMILIES | {folder}
 
 

@@ -11,6 +11,7 @@ from mlcore._native import core as _core
 
 if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore import boosting as boosting
+    from mlcore import cluster as cluster
     from mlcore import embedding as embedding
     from mlcore import linear_model as linear_model
     from mlcore import metrics as metrics
@@ -23,6 +24,13 @@ if TYPE_CHECKING:  # what _registry.py lists, for type checkers and editors
     from mlcore._io import save as save
     from mlcore.boosting import GBDTClassifier as GBDTClassifier
     from mlcore.boosting import GBDTRegressor as GBDTRegressor
+    from mlcore.cluster import DBSCAN as DBSCAN
+    from mlcore.cluster import HDBSCAN as HDBSCAN
+    from mlcore.cluster import AgglomerativeClustering as AgglomerativeClustering
+    from mlcore.cluster import GaussianMixture as GaussianMixture
+    from mlcore.cluster import KMeans as KMeans
+    from mlcore.cluster import MiniBatchKMeans as MiniBatchKMeans
+    from mlcore.cluster import NearestNeighbors as NearestNeighbors
     from mlcore.embedding import FastTextVectors as FastTextVectors
     from mlcore.embedding import KeyedVectors as KeyedVectors
     from mlcore.embedding import Phrases as Phrases

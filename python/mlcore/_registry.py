@@ -13,6 +13,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "GBDTClassifier",
         "GBDTRegressor",
     ),
+    "cluster": (
+        "DBSCAN",
+        "HDBSCAN",
+        "AgglomerativeClustering",
+        "GaussianMixture",
+        "KMeans",
+        "MiniBatchKMeans",
+        "NearestNeighbors",
+    ),
     "embedding": (
         "FastTextVectors",
         "KeyedVectors",

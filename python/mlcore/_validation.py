@@ -178,7 +178,9 @@ def known_codes(y: NDArray[Any], classes: NDArray[Any], name: str) -> Codes:
     return np.array([code_of[label] for label in labels.tolist()], dtype=np.int32)[codes.reshape(-1)]
 
 
-def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weight") -> Floats | None:
+def row_weights(
+    sample_weight: Any, X: Any, owner: str, name: str = "sample_weight", *, may_be_negative: bool = False
+) -> Floats | None:
     """Return the weights of rows, called `name`, as float64 (n_samples,), or None where none are given.
 
     One number is the weight of all rows.
@@ -186,7 +188,8 @@ def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weig
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, if their number is not that of the rows of `X`, or all are zero.
+        If a weight is not finite or, unless `may_be_negative`, negative, if their number is not that of the rows of
+        `X`, or if all are zero.
     """
     if sample_weight is None:
         return None
@@ -201,10 +204,11 @@ def row_weights(sample_weight: Any, X: Any, owner: str, name: str = "sample_weig
         raise kind(f"{name} of {owner} must be a number for each row: {error}") from error
     if weight.shape != shape:
         raise ValueError(f"{name} of {owner} must have shape {shape}, got {weight.shape}")
-    is_good = (weight >= 0) & (weight < np.inf)
+    is_good = np.isfinite(weight) if may_be_negative else (weight >= 0) & (weight < np.inf)
     if not is_good.all():
         bad = str(weight[~is_good][0]).replace("nan", "NaN").replace("inf", "infinity")
-        raise ValueError(f"{name} of {owner} must be finite and >= 0, got {bad}")
+        expected = "finite" if may_be_negative else "finite and >= 0"
+        raise ValueError(f"{name} of {owner} must be {expected}, got {bad}")
     _check_some(weight, f"{name} of {owner}")
     return weight
 

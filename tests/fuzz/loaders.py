@@ -198,12 +198,58 @@ def use_model(model):
         _use_pretrainer(model)
     elif isinstance(model, mlcore.BertTokenClassifier | mlcore.BertQuestionAnswering):
         _use_spans(model)
+    elif isinstance(model, mlcore.HDBSCAN):
+        _use_hdbscan(model)
+    elif isinstance(model, mlcore.AgglomerativeClustering):
+        _use_merges(model)
+    elif isinstance(model, mlcore.NearestNeighbors):
+        _use_neighbors(model)
+    elif isinstance(model, mlcore.DBSCAN):
+        repr(
+            [
+                getattr(model, name)
+                for name in ("labels_", "core_sample_indices_", "components_")
+                if hasattr(model, name)
+            ]
+        )
     elif isinstance(model, mlcore.Phrases):
         if hasattr(model, "phrases_"):
             model.transform(["the cat and the dog", ""])
     elif model.__sklearn_is_fitted__() if hasattr(model, "__sklearn_is_fitted__") else hasattr(model, "n_features_in_"):
         _use_estimator(model)
     model._get_state()
+
+
+def _use_hdbscan(model):
+    if not hasattr(model, "labels_") or model.n_features_in_ > _FEW:
+        return
+    model.condensed_tree_.to_numpy()
+    model.dbscan_clustering(1.0)
+    model.reselect(min_cluster_size=3, allow_single_cluster=True)
+    if model._points is not None:
+        list(model.exemplars_)
+        rows = np.linspace(-3, 3, 4 * model.n_features_in_).reshape(4, -1)
+        model.approximate_predict(rows)
+        model.approximate_predict_scores(rows)
+        model.membership_vector(rows)
+        model.all_points_membership_vectors()
+
+
+def _use_merges(model):
+    if hasattr(model, "children_"):
+        assert len(model.linkage_matrix_) == len(model.children_)
+        assert len(model.cut(n_clusters=1)) == len(model.labels_)
+        model.cut(distance_threshold=1.0)
+
+
+def _use_neighbors(model):
+    if not hasattr(model, "n_features_in_") or model.n_features_in_ > _FEW or model.metric == "precomputed":
+        return
+    with contextlib.suppress(ValueError):  # more neighbours than points, directions of nothing
+        rows = next(_rows(model))
+        model.kneighbors(rows, 1)
+        model.radius_neighbors(rows, 1.0)
+        model.kneighbors_graph(rows, 1).check_format()
 
 
 def _use_estimator(model):
@@ -213,7 +259,8 @@ def _use_estimator(model):
         model.set_params(decision_function_shape="ovr")  # the two exclude each other, whatever is in the file
     rows, *others = _rows(model)
     for other in others:
-        model.predict(other)
+        if model.__sklearn_tags__().input_tags.sparse or not sp.issparse(other):
+            model.predict(other)
     for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "apply"):
         if hasattr(model, name):
             getattr(model, name)(rows)

@@ -13,8 +13,11 @@ import scipy.sparse as sp
 
 import mlcore
 from mlcore import (
+    DBSCAN,
+    HDBSCAN,
     SVC,
     SVR,
+    AgglomerativeClustering,
     BertEncoder,
     BertPretrainer,
     BertQuestionAnswering,
@@ -23,16 +26,20 @@ from mlcore import (
     ElasticNet,
     ElasticNetCV,
     FastTextVectors,
+    GaussianMixture,
     GBDTClassifier,
     GBDTRegressor,
     HashingVectorizer,
     KeyedVectors,
+    KMeans,
     Lasso,
     LassoCV,
     LinearSVC,
     LinearSVR,
     LogisticRegression,
     LogisticRegressionCV,
+    MiniBatchKMeans,
+    NearestNeighbors,
     NeuralClassifier,
     NeuralRegressor,
     NuSVC,
@@ -237,9 +244,16 @@ def neural_models():
     yield "standardized-regressor", NeuralRegressor(**options).fit(POINTS, NUMBERS)
 
 
+def kmeans_models():
+    yield "dense", KMeans(3, init=POINTS[:3]).fit(POINTS)
+    yield "sparse", KMeans(2, random_state=0).fit(sp.csr_array(POINTS))
+    yield "minibatch", MiniBatchKMeans(3, random_state=0, max_iter=5).fit(POINTS)
+    yield "minibatch-partial", MiniBatchKMeans(3, random_state=0, compute_labels=False).partial_fit(POINTS)
+
+
 def points_answer(model):
     X = POINTS @ POINTS.T if getattr(model, "kernel", None) == "precomputed" else POINTS
-    for method in ("decision_function", "predict_proba"):
+    for method in ("decision_function", "predict_proba", "transform"):
         if hasattr(model, method):
             return getattr(model, method)(X)
     return model.predict(X)
@@ -247,7 +261,9 @@ def points_answer(model):
 
 @pytest.mark.parametrize(
     "path",
-    sorted(path for family in ("svm", "linear", "neural") for path in GOLDEN.glob(f"v*-{family}-*.safetensors")),
+    sorted(
+        path for family in ("svm", "linear", "neural", "kmeans") for path in GOLDEN.glob(f"v*-{family}-*.safetensors")
+    ),
     ids=lambda path: path.stem,
 )
 def test_models_of_points(path):
@@ -256,6 +272,24 @@ def test_models_of_points(path):
     # float32 kernel values differ between ISA levels in the last bits
     np.testing.assert_allclose(got, np.loadtxt(path.with_suffix(".txt"), ndmin=got.ndim), rtol=1e-5, atol=1e-5)
     assert len(model.predict(POINTS @ POINTS.T if "precomputed" in path.stem else POINTS)) == 24
+
+
+def neighbor_models():
+    yield "points", NearestNeighbors(n_neighbors=4).fit(POINTS)
+    yield "cosine", NearestNeighbors(n_neighbors=4, metric="cosine").fit(sp.csr_array(POINTS))
+    distances = np.abs(POINTS[:, None] - POINTS).sum(axis=2)
+    yield "precomputed", NearestNeighbors(n_neighbors=4, metric="precomputed").fit(distances)
+
+
+def neighbor_answer(model):
+    return model.kneighbors()[0]
+
+
+@golden_files("neighbors")
+def test_neighbors(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(neighbor_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-12, atol=1e-12)
+    assert model.radius_neighbors_graph(radius=0.5).shape == (24, 24)
 
 
 # ---- sequences -------------------------------------------------------------------------------------------------------
@@ -397,17 +431,99 @@ def test_pretrained(path):
     assert isinstance(model.module_, BertForMaskedLM if model.whole_word else BertForPreTraining)
 
 
+# ---- clusters --------------------------------------------------------------------------------------------------------
+
+
+def dbscan_models():
+    yield "points", DBSCAN(eps=1.7, min_samples=3).fit(POINTS)
+    distances = np.sqrt(((POINTS[:, np.newaxis] - POINTS) ** 2).sum(axis=2))
+    graph = sp.csr_array(np.where(distances < 2, distances, 0))
+    yield "distances", DBSCAN(eps=1.7, min_samples=3, metric="precomputed").fit(graph)
+
+
+def dbscan_answer(model):
+    return model.labels_
+
+
+def mixture_models():
+    for name in ("full", "tied", "diag", "spherical"):
+        yield name, GaussianMixture(2, covariance_type=name, random_state=0).fit(POINTS)
+
+
+def mixture_answer(model):
+    return np.column_stack([model.predict_proba(POINTS), model.score_samples(POINTS)])
+
+
+@golden_files("mixture")
+def test_mixtures(path):
+    model = mlcore.load(path)
+    np.testing.assert_allclose(mixture_answer(model), np.loadtxt(path.with_suffix(".txt")), rtol=1e-9, atol=1e-12)
+    assert model.converged_
+
+
+def agglomerative_models():
+    yield "ward", AgglomerativeClustering(n_clusters=4).fit(POINTS)
+    chain = sp.diags_array([np.ones(len(POINTS) - 1)], offsets=[1]).tocsr()
+    yield "connected", AgglomerativeClustering(n_clusters=4, linkage="average", connectivity=chain).fit(POINTS)
+    yield "threshold", AgglomerativeClustering(n_clusters=None, distance_threshold=1.5, linkage="single").fit(POINTS)
+
+
+def agglomerative_answer(model):
+    return np.concatenate([model.labels_, model.children_.ravel(), model.cut(n_clusters=7)])
+
+
+@golden_files("agglomerative")
+def test_agglomerative(path):
+    model = mlcore.load(path)
+    np.testing.assert_array_equal(agglomerative_answer(model), np.loadtxt(path.with_suffix(".txt")))
+
+
+@golden_files("dbscan")
+def test_dbscan(path):
+    model = mlcore.load(path)
+    np.testing.assert_array_equal(dbscan_answer(model), np.loadtxt(path.with_suffix(".txt")))
+    assert model.components_.shape[0] == len(model.core_sample_indices_) > 1
+
+
+def hdbscan_models():
+    rng = np.random.default_rng(3)
+    X = np.concatenate([rng.normal(4 * i, 0.3 + 0.2 * i, (30, 2)) for i in range(3)])
+    yield "points", HDBSCAN(8, store_centers="both", cluster_selection_epsilon=0.1).fit(X)
+    yield "cosine", HDBSCAN(8, 3, metric="cosine", cluster_selection_method="leaf").fit(X)
+    D = np.sqrt(((X[:, None] - X[None]) ** 2).sum(axis=2))
+    yield "precomputed", HDBSCAN(8, metric="precomputed").fit(D)
+
+
+def hdbscan_answer(model):
+    parts = [model.labels_, model.probabilities_, model.outlier_scores_, model.dbscan_clustering(0.8)]
+    if model.metric != "precomputed":
+        grid = np.column_stack([side.ravel() for side in np.meshgrid(np.linspace(-1, 10, 5), np.linspace(-1, 10, 5))])
+        parts += [*model.approximate_predict(grid), model.membership_vector(grid).ravel()]
+    return np.concatenate(parts)
+
+
+@golden_files("hdbscan")
+def test_hdbscan_files(path):
+    np.testing.assert_allclose(hdbscan_answer(mlcore.load(path)), np.loadtxt(path.with_suffix(".txt")), atol=1e-9)
+
+
 # ---- all -------------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
     "gbdt": (boosting_models, answer),
+    "agglomerative": (agglomerative_models, agglomerative_answer),
+    "dbscan": (dbscan_models, dbscan_answer),
     "word2vec": (word2vec_models, word2vec_answer),
     "vectors": (vector_tables, vector_answer),
     "phrases": (phrase_models, phrase_answer),
     "vectorizer": (vectorizers, vectorizer_answer),
     "svm": (svm_models, points_answer),
     "linear": (linear_models, points_answer),
+    "hdbscan": (hdbscan_models, hdbscan_answer),
+    "kmeans": (kmeans_models, points_answer),
+    "mixture": (mixture_models, mixture_answer),
     "neural": (neural_models, points_answer),
+    "neighbors": (neighbor_models, neighbor_answer),
     "seq": (sequence_models, sequence_answer),
     "encoder": (encoders, encoder_answer),
     "bert": (fine_tuned_models, fine_tuned_answer),

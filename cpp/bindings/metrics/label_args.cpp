@@ -212,6 +212,15 @@ std::optional<ReadLabels> read_labels(py::handle object) {
     return std::nullopt;
 }
 
+std::optional<AnyEncoded> encode(const RunContext& ctx, ReadLabels& labels) {
+    if (auto* strings = std::get_if<ReadLabels::Strings>(&labels.column)) return std::move(*strings);
+    if (const auto* strings = std::get_if<metrics::StringColumn>(&labels.column))
+        return metrics::encode_strings(ctx, *strings);
+    auto numbers = metrics::encode_numbers(ctx, std::get<LabelColumn>(labels.column));
+    if (!numbers) return std::nullopt;
+    return std::move(*numbers);
+}
+
 std::optional<std::span<const double>> read_weights(py::handle object, std::size_t n) {
     if (object.is_none()) return std::span<const double>();
     if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_ ||

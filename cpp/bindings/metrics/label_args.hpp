@@ -37,6 +37,12 @@ py::object to_str(const std::u32string& text);
 /// Nothing if `object` is declined.
 std::optional<ReadLabels> read_labels(py::handle object);
 
+/// Labels of a column as codes, whatever they are.
+using AnyEncoded = std::variant<metrics::Encoded<std::int64_t>, metrics::Encoded<std::u32string>>;
+
+/// Nothing if a number is not whole.
+std::optional<AnyEncoded> encode(const RunContext& ctx, ReadLabels& labels);
+
 /// A contiguous 1-D array of float64, or None for no weights; nothing if it is anything else, or not of n entries.
 std::optional<std::span<const double>> read_weights(py::handle object, std::size_t n);
 

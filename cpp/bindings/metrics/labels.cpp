@@ -15,17 +15,6 @@ namespace {
 using namespace metrics;
 using namespace bindings;
 
-/// Labels of a column as codes, whatever they are. Nothing if a number is not whole.
-using AnyEncoded = std::variant<Encoded<std::int64_t>, Encoded<std::u32string>>;
-
-std::optional<AnyEncoded> encode(const RunContext& ctx, ReadLabels& labels) {
-    if (auto* strings = std::get_if<ReadLabels::Strings>(&labels.column)) return std::move(*strings);
-    if (const auto* strings = std::get_if<StringColumn>(&labels.column)) return encode_strings(ctx, *strings);
-    auto numbers = encode_numbers(ctx, std::get<LabelColumn>(labels.column));
-    if (!numbers) return std::nullopt;
-    return std::move(*numbers);
-}
-
 py::array label_array(const std::vector<std::int64_t>& labels, char kind) {
     const auto n = static_cast<py::ssize_t>(labels.size());
     if (kind == 'b') {

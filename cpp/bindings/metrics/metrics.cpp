@@ -11,6 +11,8 @@ void register_metrics(pybind11::module_& m) {
     register_metrics_errors(metrics);
     register_metrics_ranking(metrics);
     register_metrics_translation(metrics);
+    register_metrics_clusters(metrics);
+    register_metrics_contingency(metrics);
 }
 
 } // namespace mlcore

@@ -12,5 +12,7 @@ void register_metrics_ranking(pybind11::module_& m);
 void register_metrics_tables(pybind11::module_& m);    // called by register_metrics_ranking
 void register_metrics_bootstrap(pybind11::module_& m); // called by register_metrics_ranking
 void register_metrics_translation(pybind11::module_& m);
+void register_metrics_clusters(pybind11::module_& m);
+void register_metrics_contingency(pybind11::module_& m);
 
 } // namespace mlcore

@@ -199,6 +199,13 @@ HARD = {"C": 1e6, "tol": 1e-12}
 CASES: dict[str, Case] = {
     "GBDTClassifier": Case(TREES, 6000, {"n_estimators": 10**6, "early_stopping": False}),
     "GBDTRegressor": Case(TREES, 6000, {"n_estimators": 10**6, "early_stopping": False}),
+    "DBSCAN": Case({"eps": 1.2}, 3000, {"eps": 2.0, "min_samples": 10**6}, lambda: (rows(60_000), None)),
+    "AgglomerativeClustering": Case({}, 3000, {"linkage": "average"}, lambda: (rows(20_000, 30), None)),
+    "GaussianMixture": Case({"n_components": 2, "tol": 0.1}, 20_000, {"tol": 0.0, "max_iter": 10**9}),
+    "HDBSCAN": Case({"min_cluster_size": 10}, 4000, {}, lambda: (rows(30_000, 30), None)),
+    "KMeans": Case({"n_clusters": 4}, 20_000, {"n_clusters": 50, "n_init": 10**6}),
+    "MiniBatchKMeans": Case({"n_clusters": 4}, 20_000, {"max_iter": 10**6, "max_no_improvement": None}),
+    "NearestNeighbors": Case({"n_neighbors": 3}, 4000, {}, lambda: (rows(2_000_000), None)),
     "FastTextVectors": Case(
         n_parallel=20_000, make_vectors=lambda v: mlcore.FastTextVectors(words_of(v), v, v[:50], min_n=2, max_n=3)
     ),

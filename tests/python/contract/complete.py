@@ -15,6 +15,7 @@ FRAME = pd.DataFrame(cases.rows(200), columns=[f"column {j}" for j in range(case
 _OPTIONS = {
     "GBDTClassifier": {"early_stopping": True},
     "GBDTRegressor": {"early_stopping": True},
+    "HDBSCAN": {"store_centers": "both"},
     "NuSVC": {"kernel": "linear"},
     "NuSVR": {"kernel": "linear"},
     "OneClassSVM": {"kernel": "linear"},

@@ -20,7 +20,11 @@ def answers_of(name: str) -> dict[str, np.ndarray]:
     if kind(name) == "vectors":
         return {"most_similar": np.array([similar for _, similar in X.most_similar("w0", topn=20)])}
     model = make(name, n_jobs=1).fit(X, y)
-    found = answers(model, X) or {"loss_curve_": model.loss_curve_}  # of one that is only trained for others
+    found = answers(model, X)
+    if not found:  # it says nothing of rows that come later
+        found = {name: getattr(model, name) for name in ("labels_", "loss_curve_") if hasattr(model, name)}
+    if hasattr(model, "kneighbors"):
+        found["kneighbors"] = model.kneighbors(X)[0]
     return {method: _flat(answer) for method, answer in found.items()}
 
 

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import warnings
+from dataclasses import is_dataclass
 
 import estimator_table
 import numpy as np
@@ -43,14 +44,15 @@ def entries(cls):
 def public_callables():
     """All public classes, their methods and all public functions, but for the layers of networks (PyTorch's names)."""
     found = {}
-    for module in (mlcore, mlcore.embedding, mlcore.linear_model, mlcore.plotting):
+    for module in (mlcore, mlcore.cluster, mlcore.embedding, mlcore.linear_model, mlcore.plotting):
         for item in (getattr(module, name) for name in module.__all__):
             if not inspect.isroutine(item) and not inspect.isclass(item):
                 continue
             methods = inspect.getmembers(item, inspect.isroutine) if inspect.isclass(item) else []
             for name, value in [(item.__name__, item), *methods]:
                 is_ours = (getattr(value, "__module__", None) or "").startswith("mlcore")
-                if is_ours and not name.startswith("_") and name != "set_params":  # which takes any name
+                made_by_users = not is_dataclass(value)  # whose fields are documented where they stand
+                if is_ours and made_by_users and not name.startswith("_") and name != "set_params":  # takes any name
                     found[f"{value.__module__}.{value.__qualname__}"] = value
     return found
 
@@ -117,8 +119,8 @@ def test_parameters_that_all_have_are_the_same():
 def test_shared_parameters_have_the_same_words(cls):
     words = {name: re.sub(r"\s+", " ", text) for name, text in entries(cls).items()}
     assert re.match(
-        r"int or None, default=None Threads, in fit and (predict|transform|generate|score)\. None and -1: all CPUs "
-        r"that this process may use\. "
+        r"int or None, default=None Threads, in fit( and (predict|transform|generate|score|search))?\. None and -1: "
+        r"all CPUs that this process may use\. "
         r"(Results do not depend on it|Only with one of them are the vectors the same again)",
         words["n_jobs"],
     )
@@ -149,8 +151,12 @@ def test_without_a_seed_there_is_no_chance(cls):
 
 
 SILENT = {
+    "AgglomerativeClustering": "one call into the core: rounds whose number is not known before",
+    "DBSCAN": "three passes over a tree",
     "ElasticNet": "one call into the core: a descent that ends soon, or a path without an end to show",
+    "HDBSCAN": "a tree, a search and a spanning tree, each one call into the core without an end to show",
     "Lasso": "as ElasticNet",
+    "NearestNeighbors": "a tree is built in a moment",
     "Phrases": "one pass over the texts, whose number is not known before",
     "Ridge": "one factorization",
     "RidgeCV": "one factorization",

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform")
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score_samples",
+    "transform",
+    "kneighbors",
+)
 """What a model can be asked about rows or texts."""
 
 
@@ -22,6 +30,8 @@ def fingerprint(model: Any, X: Any = None) -> str:
 def answers(model: Any, X: Any) -> dict[str, Any]:
     """Return what every method of a model says of X; sparse rows as arrays."""
     found = {method: getattr(model, method)(X) for method in METHODS if hasattr(model, method)}
+    if "kneighbors" in found:
+        found["kneighbors"], found["rows of kneighbors"] = found["kneighbors"]
     return {method: value.toarray() if sp.issparse(value) else value for method, value in found.items()}
 
 

@@ -1,0 +1,32 @@
+"""Rows as points: what all clusterers read in the same way."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from mlcore._sparse import validate_rows
+
+Points = NDArray[np.float64]
+
+
+def read_points(estimator: BaseEstimator, X: Any, *, reset: bool = True) -> Points:
+    """Return a table as finite float64 points (n, d) in C order: X itself where it is that.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Whose rows they are. Names and number of features are noted (`reset`) or compared.
+    X : {array, pandas or polars frame} of shape (n_samples, n_features)
+        The rows.
+    reset : bool, default=True
+        True in fit, False for rows that come later.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows or features, or a value is NaN or infinite, or the features are not those of fit.
+    """
+    points: Points = validate_rows(estimator, X, reset=reset, dtype=np.float64, order="C")
+    return points

@@ -1,0 +1,92 @@
+"""Points as a metric measures them, who is near, and the tree of mutual reachability over them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore._native import core
+from mlcore.cluster._points import Points
+
+METRICS = ("chebyshev", "cosine", "euclidean", "manhattan")
+"""Those between points; what is precomputed has none."""
+
+MOST_TREE_FEATURES = 100
+"""Beyond this many features a kd-tree rules out too little to be worth it, even in the search for a spanning tree."""
+
+LEAF_SIZE = 32
+
+
+def as_measured(points: Points, metric: str) -> Points:
+    """Return the points in the coordinates in which the core measures `metric`.
+
+    Parameters
+    ----------
+    points : float64 array of shape (n, d)
+    metric : {"chebyshev", "cosine", "euclidean", "manhattan"}
+
+    Returns
+    -------
+    float64 array of shape (n, d), or (n, d + 1) for "cosine"
+        For "cosine" rows of length 1. A row of zeros has no direction: it becomes one that is at a right angle to all
+        others, so that it is far from them (1), as in scikit-learn.
+    """
+    if metric != "cosine":
+        return points
+    largest = np.abs(points).max(axis=1, keepdims=True)
+    is_zero = largest == 0
+    scaled = points / np.where(is_zero, 1.0, largest)
+    scaled /= np.where(is_zero, 1.0, np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None])
+    return np.column_stack([scaled, is_zero.astype(np.float64)])
+
+
+class ReachabilityIndex:
+    """Points with a kd-tree over them, or without where there are many features: the answers are the same.
+
+    Parameters
+    ----------
+    points : float64 array of shape (n, d)
+        Finite, in C order.
+    metric : {"chebyshev", "cosine", "euclidean", "manhattan"}
+    algorithm : {"auto", "brute", "kd_tree"}
+    n_threads : int
+    """
+
+    def __init__(self, points: Points, metric: str, algorithm: str, n_threads: int) -> None:
+        self._metric = metric
+        self.points = as_measured(points, metric)
+        has_tree = algorithm == "kd_tree" or (algorithm == "auto" and points.shape[1] <= MOST_TREE_FEATURES)
+        self._tree = (
+            core.neighbors.KdTree(self.points, metric=metric, leaf_size=LEAF_SIZE, n_threads=n_threads)
+            if has_tree
+            else None
+        )
+
+    def k_nearest(
+        self, queries: Points | None, k: int, n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the distances and rows (q, k) of the nearest points, nearest first; None: of the points themselves."""
+        measured = None if queries is None else as_measured(queries, self._metric)
+        if self._tree is not None:
+            return self._tree.k_nearest(measured, k, n_threads=n_threads)
+        return core.neighbors.k_nearest(self.points, measured, k, metric=self._metric, n_threads=n_threads)
+
+    def reachability_tree(
+        self, k: int, alpha: float, n_threads: int
+    ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]]:
+        """Return the distances to the k-th nearest, each point its own first, and the minimum spanning tree.
+
+        The tree is by mutual reachability: both ends of n - 1 edges, and their weights.
+        """
+        points = self.points if self._tree is None else self._tree
+        cores, start, end, weights = core.neighbors.reachability_tree(
+            points, k, alpha=alpha, metric=self._metric, n_threads=n_threads
+        )
+        return cores, (start, end, weights)
+
+    def nearest_of_lists(
+        self, queries: Points | None, offsets: NDArray[np.int64], members: NDArray[np.int64], n_threads: int
+    ) -> NDArray[np.float64]:
+        """Return the distances (q, k) to the nearest of ``members[offsets[j] : offsets[j + 1]]`` for each j."""
+        measured = self.points if queries is None else as_measured(queries, self._metric)
+        return core.cluster.nearest_of_lists(
+            measured, self.points, offsets, members, metric=self._metric, n_threads=n_threads
+        )
