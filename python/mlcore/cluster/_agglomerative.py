@@ -18,7 +18,9 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
-from mlcore.cluster._points import Points, read_points
+from mlcore.cluster._distances import check_distances
+from mlcore.cluster._index import exponent_of
+from mlcore.cluster._points import Points, directions, read_points
 
 Labels = NDArray[np.int64]
 
@@ -190,7 +192,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
             self.children_, self.distances_ = children, distances
             self.n_leaves_ = len(points)
             self.n_clusters_ = self._n_clusters_of(self.n_clusters, self.distance_threshold)
-            self.labels_ = self._labels_of(self.n_clusters_)
+            self.labels_ = cut_tree(self.children_, self.n_clusters_)
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> Labels:  # noqa: ARG002
@@ -238,7 +240,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
             raise ValueError(f"n_clusters of {type(self).__name__} must be at least 1, got {n_clusters}")
         if distance_threshold is not None and not distance_threshold >= 0:
             raise ValueError(f"distance_threshold of {type(self).__name__} must be >= 0, got {distance_threshold}")
-        return self._labels_of(self._n_clusters_of(n_clusters, distance_threshold))
+        return cut_tree(self.children_, self._n_clusters_of(n_clusters, distance_threshold))
 
     @property
     def linkage_matrix_(self) -> NDArray[np.float64]:
@@ -256,14 +258,13 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
         if len(points) < 2:
             raise ValueError(f"{name} needs a minimum of 2 rows, got n_samples = {len(points)}")
         if self.metric == "precomputed":
-            return _checked_distances(points, name)
+            check_distances(points, name)
+            return points
         if self.metric == "cosine":
-            largest = np.abs(points).max(axis=1, keepdims=True)
-            if not largest.all():
+            unit, has_length = directions(points)
+            if not has_length.all():
                 raise ValueError(f"metric='cosine' of {name} needs rows that are not zero, as they have no direction")
-            scaled = points / largest  # squares neither overflow nor vanish
-            directions: Points = scaled / np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, np.newaxis]
-            return directions
+            return unit
         return points
 
     def _graph(self, points: Points) -> sp.csr_array:
@@ -285,15 +286,6 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
                 f"n_clusters of {type(self).__name__} must be at most n_samples = {self.n_leaves_}, got {n_clusters}"
             )
         return int(n_clusters)
-
-    def _labels_of(self, n_clusters: int) -> Labels:
-        """Undo the last merges; clusters are numbered by their places in the heap, which are scikit-learn's."""
-        n = self.n_leaves_
-        heap = [-(2 * n - 2)]
-        for first, second in self.children_[:-n_clusters:-1].tolist():
-            heappush(heap, -first)
-            heappushpop(heap, -second)
-        return core.cluster.cut_labels(self.children_, -np.array(heap, dtype=np.int64))
 
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
         children, n = state["children_"], sizes["n_leaves"]
@@ -323,24 +315,22 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
         return tags
 
 
+def cut_tree(children: Labels, n_clusters: int) -> Labels:
+    """Return the labels of the leaves where the last merges of a tree are undone.
+
+    Clusters are numbered by their places in a heap, which are scikit-learn's.
+    """
+    heap = [-2 * len(children)]
+    for first, second in children[:-n_clusters:-1].tolist():
+        heappush(heap, -first)
+        heappushpop(heap, -second)
+    return core.cluster.cut_labels(children, -np.array(heap, dtype=np.int64))
+
+
 def _check_cut(n_clusters: int | None, distance_threshold: float | None, owner: str) -> None:
     """Raise ValueError unless one of the two is given."""
     if (n_clusters is None) == (distance_threshold is None):
         raise ValueError(f"exactly one of n_clusters and distance_threshold of {owner} must be None")
-
-
-def _checked_distances(D: Points, owner: str) -> Points:
-    """Return a symmetric matrix of distances."""
-    if D.shape[0] != D.shape[1]:
-        raise ValueError(f"X of {owner} must be a square matrix for metric='precomputed', got shape {D.shape}")
-    step = max(1, (1 << 20) // len(D))
-    for start in range(0, len(D), step):
-        part, across = D[start : start + step], D[:, start : start + step].T
-        if part.min() < 0:
-            raise ValueError(f"X of {owner} must hold distances for metric='precomputed', and one is negative")
-        if (np.abs(part - across) > 1e-8 * part).any():
-            raise ValueError(f"X of {owner} must be symmetric for metric='precomputed', and is not")
-    return D
 
 
 def _tree(points: Points, linkage: str, options: dict[str, Any]) -> tuple[Labels, NDArray[np.float64]]:
@@ -352,8 +342,7 @@ def _tree(points: Points, linkage: str, options: dict[str, Any]) -> tuple[Labels
         merges = core.cluster.single_linkage(*core.neighbors.spanning_tree_of_distances(points, None))
     else:
         # A power of two scales without rounding: squares of extreme units neither overflow nor vanish.
-        exponent = int(np.frexp(np.abs(points).max())[1])
-        exponent = exponent if abs(exponent) > 200 else 0
+        exponent = exponent_of(points)
         points = np.ldexp(points, -exponent) if exponent else points
         searched: Any = points
         if len(points) > 64 and points.shape[1] <= 64:  # of few points, or in many columns, boxes part little

@@ -34,6 +34,11 @@ def dense_rows(rows: Rows, indices: NDArray[Any]) -> Floats:
     return np.ascontiguousarray(chosen.toarray() if is_sparse(chosen) else chosen, dtype=np.float64)
 
 
+def local_trials(k: int) -> int:
+    """Return the candidates that k-means++ draws for each of k centers, as scikit-learn's does."""
+    return 2 + int(np.log(k))
+
+
 def check_n_clusters(n_clusters: int, n_rows: int, weight: Floats | None) -> None:
     """Raise ValueError where there are fewer rows, or rows with a weight, than clusters."""
     if n_rows < n_clusters:
@@ -100,7 +105,7 @@ class CentersEstimator(
         """Return centers to start from (n_clusters, n_features); `points` are the rows as the core has them."""
         k = self.n_clusters
         if isinstance(self.init, str) and self.init == "k-means++":
-            trials = 2 + int(np.log(k))
+            trials = local_trials(k)
             chosen = points.plus_plus(k, seed=seed_from(random), n_local_trials=trials, n_threads=n_threads)
             return dense_rows(rows, chosen)
         if isinstance(self.init, str):
@@ -176,7 +181,7 @@ class CentersEstimator(
         return -float(squared.sum() if weight is None else weight @ squared)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:  # noqa: ARG002
-        """Fit, and return `labels_`. Parameters are those of :meth:`fit`.
+        """Fit, and return the label of each row. Parameters are those of :meth:`fit`.
 
         Parameters
         ----------
@@ -189,8 +194,8 @@ class CentersEstimator(
         -------
         int32 array of shape (n_samples,)
         """
-        labels: Labels = self.fit(X, sample_weight=sample_weight).labels_
-        return labels
+        self.fit(X, sample_weight=sample_weight)
+        return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Floats:  # noqa: ARG002
         """Fit, and return the distances of the same rows. Parameters are those of :meth:`fit`.

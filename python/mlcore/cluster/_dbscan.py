@@ -14,7 +14,7 @@ from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Csr, OneOf, Spec
 from mlcore._tables import canonical_csr, is_sparse
 from mlcore._validation import row_weights
-from mlcore.cluster._points import read_points
+from mlcore.cluster._points import directions, read_points
 
 
 class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
@@ -148,7 +148,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             else:
                 points = read_points(self, X)
                 weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
-                placed = _directions(points, float(self.eps)) if self.metric == "cosine" else points
+                placed = _placed(points, float(self.eps)) if self.metric == "cosine" else points
                 labels, rows = core.cluster.dbscan(placed, metric=self.metric, sample_weight=weight, **options)
             self.labels_ = labels
             self.core_sample_indices_ = rows
@@ -191,18 +191,15 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _directions(points: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
+def _placed(points: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
     """Return rows of length 1, whose halved squared Euclidean distance is 1 minus the cosine.
 
     Rows of zeros have no direction and are at a distance of 1 from all others: they get a coordinate of their own, in
     which they are that far from the other rows. They are neighbours of each other too if `eps` is 1 or more, else
     further apart than any two directions.
     """
-    largest = np.abs(points).max(axis=1, keepdims=True)
-    zero = np.flatnonzero(largest == 0)
-    scaled = points / np.where(largest == 0, 1, largest)  # squares neither overflow nor vanish
-    lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, np.newaxis]
-    unit: NDArray[np.float64] = scaled / np.where(largest == 0, 1, lengths)
+    unit, has_length = directions(points)
+    zero = np.flatnonzero(~has_length)
     if len(zero) == 0:
         return unit
     own = np.zeros((len(points), 1))

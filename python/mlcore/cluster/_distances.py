@@ -27,18 +27,23 @@ def read_distances(estimator: BaseEstimator, D: Any) -> NDArray[np.float64]:
         If it is not square or not symmetric, or an entry is negative or NaN.
     """
     found: NDArray[np.float64] = validate_rows(estimator, D, dtype=np.float64, order="C", ensure_all_finite=False)
-    name, n = type(estimator).__name__, len(found)
-    if found.shape[1] != n:
-        raise ValueError(f"X of {name} must be a square matrix for metric='precomputed', got shape {found.shape}")
-    for rows in _row_blocks(n):
-        part = found[rows]
-        if not (part >= 0).all():
-            raise ValueError(f"X of {name} must hold distances for metric='precomputed': one is negative or NaN")
-        with np.errstate(invalid="ignore"):
-            same = (part == found[:, rows].T) | (np.abs(part - found[:, rows].T) <= 1e-8 * part)
-        if not same.all():
-            raise ValueError(f"X of {name} must be symmetric for metric='precomputed', and is not")
+    check_distances(found, type(estimator).__name__)
     return found
+
+
+def check_distances(D: NDArray[np.float64], owner: str) -> None:
+    """Raise ValueError unless D is square and symmetric and nothing in it is negative or NaN."""
+    n = len(D)
+    if D.shape[1] != n:
+        raise ValueError(f"X of {owner} must be a square matrix for metric='precomputed', got shape {D.shape}")
+    for rows in _row_blocks(n):
+        part, across = D[rows], D[:, rows].T
+        if not (part >= 0).all():
+            raise ValueError(f"X of {owner} must hold distances for metric='precomputed': one is negative or NaN")
+        with np.errstate(invalid="ignore"):
+            same = (part == across) | (np.abs(part - across) <= 1e-8 * part)
+        if not same.all():
+            raise ValueError(f"X of {owner} must be symmetric for metric='precomputed', and is not")
 
 
 def kth_smallest(D: NDArray[np.float64], k: int) -> NDArray[np.float64]:

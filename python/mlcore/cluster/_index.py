@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore._tables import Floats
+from mlcore.cluster._points import directions
 
 METRICS = ("euclidean", "manhattan", "chebyshev", "cosine")
 SPARSE_METRICS = ("euclidean", "cosine")
@@ -62,7 +63,7 @@ class PointIndex:
         self, points: Floats, *, metric: str, algorithm: str, leaf_size: int, n_neighbors: int, n_threads: int
     ) -> None:
         """Index points; "auto" tries some searches for `n_neighbors` in a tree and keeps it if they end soon."""
-        self._exponent = _exponent_of(points)
+        self._exponent = exponent_of(points)
         self._points, self._metric = np.ldexp(points, -self._exponent) if self._exponent else points, metric
         self._tree = None
         if algorithm != "brute":
@@ -121,7 +122,8 @@ def _largest(points: Floats) -> float:
     return max(float(points.max()), -float(points.min())) if points.size else 0.0
 
 
-def _exponent_of(points: Floats) -> int:
+def exponent_of(points: Floats) -> int:
+    """Return the power of two that brings extreme coordinates near 1; 0 where their squares are in range."""
     exponent = int(np.frexp(_largest(points))[1])
     return exponent if abs(exponent) > _RANGE // 2 else 0
 
@@ -208,13 +210,7 @@ def unit_rows(rows: Any) -> tuple[Any, NDArray[np.bool_]]:
         length = np.sqrt(np.bincount(owners, weights=data * data, minlength=rows.shape[0]))
         unit = sp.csr_array((data / length[owners] if len(owners) else data, rows.indices, rows.indptr), rows.shape)
         return unit, has_length
-    largest = np.abs(rows).max(axis=1)
-    has_length = largest > 0
-    unit = rows / np.where(has_length, largest, 1.0)[:, None]
-    square = np.zeros(len(unit))
-    for column in unit.T:  # in the order of the columns, as for sparse rows: the same bits
-        square += column * column
-    return unit / np.where(has_length, np.sqrt(square), 1.0)[:, None], has_length
+    return directions(rows)
 
 
 @dataclass

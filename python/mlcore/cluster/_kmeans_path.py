@@ -17,7 +17,7 @@ from sklearn.base import clone
 
 from mlcore._base import effective_n_jobs, seed_from
 from mlcore._tables import Floats, Rows
-from mlcore.cluster._centers import Labels, dense_rows, prepare
+from mlcore.cluster._centers import Labels, dense_rows, local_trials, prepare
 from mlcore.cluster._kmeans import KMeans
 
 _TRIAL_ITERATIONS = 10
@@ -150,7 +150,7 @@ class KMeansPath:
         """Return the rows that k-means++ draws."""
         seed = seed_from(self._random_state)
         rows: NDArray[np.int64] = self._points.plus_plus(
-            k, seed=seed, n_local_trials=_trials(k), n_threads=self._n_threads
+            k, seed=seed, n_local_trials=local_trials(k), n_threads=self._n_threads
         )
         return rows
 
@@ -160,7 +160,7 @@ class KMeansPath:
         while len(centers) < k:
             total = nearest.sum()
             if total > 0:
-                drawn = self._random_state.uniform(size=_trials(k)) * total
+                drawn = self._random_state.uniform(size=local_trials(k)) * total
                 at = np.searchsorted(nearest.cumsum(), drawn, side="right")
             else:  # each row is a center already
                 at = self._random_state.randint(len(nearest), size=1)
@@ -173,8 +173,3 @@ class KMeansPath:
     def _weighted(self, centers: Floats) -> Floats:
         distances: Floats = self._points.assign(centers, n_threads=self._n_threads)[1]
         return distances if self._weight is None else distances * self._weight
-
-
-def _trials(k: int) -> int:
-    """Candidates of k-means++ for each center, as in scikit-learn."""
-    return 2 + int(np.log(k))

@@ -14,7 +14,7 @@ from mlcore._progress import Progress
 from mlcore._state import Array, Int, Optional, Spec
 from mlcore._tables import Floats, Rows, is_sparse, read_rows
 from mlcore._validation import row_weights
-from mlcore.cluster._centers import CentersEstimator, Init, Labels, check_n_clusters, prepare
+from mlcore.cluster._centers import CentersEstimator, Init, check_n_clusters, prepare
 
 
 class MiniBatchKMeans(CentersEstimator):
@@ -321,23 +321,6 @@ class MiniBatchKMeans(CentersEstimator):
         if not self.compute_labels:
             total = float(n if weight is None else weight.sum())
             self.inertia_ = total * (inertia if watch.smoothed is None else watch.smoothed)
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:  # noqa: ARG002
-        """Fit, and return the label of each row. Parameters are those of :meth:`fit`.
-
-        Parameters
-        ----------
-        X : {array, sparse matrix, frame} of shape (n_samples, n_features)
-        y : object, default=None
-            Ignored, for scikit-learn.
-        sample_weight : float or array of shape (n_samples,), default=None
-
-        Returns
-        -------
-        int32 array of shape (n_samples,)
-        """
-        self.fit(X, sample_weight=sample_weight)
-        return self.labels_ if self.compute_labels else self.predict(X)
 
 
 class _Draw:

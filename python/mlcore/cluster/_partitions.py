@@ -5,6 +5,7 @@ grows one tree and cuts it. Any other estimator with `n_clusters` or `n_componen
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.base import clone
 
 from mlcore._base import fitting
 from mlcore._tables import Floats, read_rows
+from mlcore.cluster._agglomerative import AgglomerativeClustering, cut_tree
 from mlcore.cluster._criteria import spherical_criteria
 from mlcore.cluster._gaussian_mixture import GaussianMixture
 from mlcore.cluster._kmeans import KMeans
@@ -98,12 +100,16 @@ def _of_mixture(
 
 def _of_tree(model: Any, X: Any, ks: Sequence[int]) -> Iterator[Partition]:
     tree = clone(model).set_params(n_clusters=None, distance_threshold=0.0).fit(X)
-    cuts = cut_tree(tree.children_, ks)
+    children = np.ascontiguousarray(tree.children_, dtype=np.int64)
     for k in ks:
-        labels = cuts[k]
+        labels = cut_tree(children, k)
 
-        def fitted(k: int = k) -> Any:
-            return clone(model).set_params(n_clusters=k, distance_threshold=None).fit(X)
+        def fitted(k: int = k, labels: NDArray[np.int64] = labels) -> Any:
+            if not isinstance(model, AgglomerativeClustering):
+                return clone(model).set_params(n_clusters=k, distance_threshold=None).fit(X)
+            best = copy(tree).set_params(n_clusters=k, distance_threshold=None)  # the merges are the same
+            best.n_clusters_, best.labels_ = k, labels
+            return best
 
         yield Partition(k, labels, inertia_of(X, labels), {}, fitted)
 
@@ -140,22 +146,3 @@ def inertia_of(X: Any, labels: NDArray[Any]) -> float:
     _, codes = np.unique(labels, return_inverse=True)
     means = np.stack([np.bincount(codes, weights=column) for column in X.T], axis=1) / np.bincount(codes)[:, None]
     return float(((X - means[codes]) ** 2).sum())
-
-
-def cut_tree(children: NDArray[Any], ks: Sequence[int]) -> dict[int, NDArray[np.int64]]:
-    """Return the labels of the leaves for each number of clusters, numbered by their first leaf."""
-    n = len(children) + 1
-    most = max(ks)
-    # Nodes of the last `most` - 1 merges are open: what hangs below each of the others has one label.
-    top = np.arange(2 * n - 1)
-    for node in range(2 * n - most - 1, n - 1, -1):
-        top[children[node - n]] = top[node]
-    cuts, leaves = {}, top[:n].copy()
-    for k in range(most, min(ks) - 1, -1):
-        if k < most:  # undo: one merge more is closed
-            node = 2 * n - 1 - k
-            leaves[np.isin(leaves, children[node - n])] = node
-        if k in ks:
-            _, first, codes = np.unique(leaves, return_index=True, return_inverse=True)
-            cuts[k] = np.argsort(np.argsort(first))[codes].astype(np.int64)
-    return cuts

@@ -10,7 +10,7 @@ from mlcore._base import effective_n_jobs, seed_from
 from mlcore._sparse import check_sparse
 from mlcore._tables import READ, as_rows, is_sparse
 from mlcore._validation import row_weights
-from mlcore.cluster._centers import check_n_clusters, prepare
+from mlcore.cluster._centers import check_n_clusters, local_trials, prepare
 
 
 def kmeans_plusplus(
@@ -77,7 +77,7 @@ def kmeans_plusplus(
     weight = row_weights(sample_weight, rows, owner)
     check_n_clusters(n_clusters, rows.shape[0], weight)
     n_threads = effective_n_jobs(n_jobs)
-    trials = 2 + int(np.log(n_clusters)) if n_local_trials is None else int(n_local_trials)
+    trials = local_trials(n_clusters) if n_local_trials is None else int(n_local_trials)
     indices: NDArray[np.int64] = prepare(rows, weight, n_threads).plus_plus(
         int(n_clusters), seed=seed_from(random_state), n_local_trials=trials, n_threads=n_threads
     )

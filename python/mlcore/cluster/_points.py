@@ -30,3 +30,17 @@ def read_points(estimator: BaseEstimator, X: Any, *, reset: bool = True) -> Poin
     """
     points: Points = validate_rows(estimator, X, reset=reset, dtype=np.float64, order="C")
     return points
+
+
+def directions(points: Points) -> tuple[Points, NDArray[np.bool_]]:
+    """Return points (n, d) scaled to length 1, and which of them have a length at all: those of zeros stay zeros.
+
+    Squares neither overflow nor vanish, and are summed in the order of the columns, as those of sparse rows are.
+    """
+    largest = np.abs(points).max(axis=1)
+    has_length = largest > 0
+    scaled = points / np.where(has_length, largest, 1.0)[:, np.newaxis]
+    squares = np.zeros(len(scaled))
+    for column in scaled.T:
+        squares += column * column
+    return scaled / np.where(has_length, np.sqrt(squares), 1.0)[:, np.newaxis], has_length

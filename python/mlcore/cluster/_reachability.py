@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
-from mlcore.cluster._points import Points
+from mlcore.cluster._points import Points, directions
 
 METRICS = ("chebyshev", "cosine", "euclidean", "manhattan")
 """Those between points; what is precomputed has none."""
@@ -31,11 +31,8 @@ def as_measured(points: Points, metric: str) -> Points:
     """
     if metric != "cosine":
         return points
-    largest = np.abs(points).max(axis=1, keepdims=True)
-    is_zero = largest == 0
-    scaled = points / np.where(is_zero, 1.0, largest)
-    scaled /= np.where(is_zero, 1.0, np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None])
-    return np.column_stack([scaled, is_zero.astype(np.float64)])
+    unit, has_length = directions(points)
+    return np.column_stack([unit, (~has_length).astype(np.float64)])
 
 
 class ReachabilityIndex:
