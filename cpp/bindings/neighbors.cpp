@@ -2,6 +2,7 @@
 #include "bindings/module.hpp"
 #include "bindings/neighbors_parts.hpp"
 #include "bindings/numpy_args.hpp"
+#include "bindings/points_arg.hpp"
 #include "bindings/run_guard.hpp"
 #include "neighbors/brute.hpp"
 #include "neighbors/kd_tree.hpp"
@@ -9,9 +10,7 @@
 #include "neighbors/search.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace mlcore {
@@ -19,19 +18,6 @@ namespace {
 
 using namespace neighbors;
 using namespace bindings;
-
-/// Finite points in C order, one at least.
-MatrixView<const double> points_arg(const char* name, py::handle object, std::optional<std::size_t> dim = {}) {
-    const MatrixView<const double> points = matrix_arg<double>(name, object, dim);
-    if (!dim && (points.rows == 0 || points.cols == 0))
-        throw ValueError(std::string(name) + " must have rows and columns");
-    if (!points.rows_contiguous() || (points.rows > 1 && points.row_stride != static_cast<std::ptrdiff_t>(points.cols)))
-        bindings::detail::wrong_value(name, "an array in C order", object);
-    const std::size_t size = points.rows * points.cols;
-    if (!std::all_of(points.data, points.data + size, [](double x) { return std::isfinite(x); }))
-        throw ValueError(std::string(name) + " must be finite");
-    return points;
-}
 
 /// Index arrays in Python are int64, as scikit-learn's.
 py::array_t<std::int64_t> long_indices(const Buffer<std::int32_t>& indices, std::vector<py::ssize_t> shape) {

@@ -2,6 +2,7 @@
 #include "cluster/dbscan/dbscan.hpp"
 #include "bindings/cluster/cluster.hpp"
 #include "bindings/numpy_args.hpp"
+#include "bindings/points_arg.hpp"
 #include "bindings/run_guard.hpp"
 
 #include <algorithm>
@@ -33,11 +34,7 @@ py::tuple result_tuple(DbscanResult&& result) {
 
 py::tuple py_dbscan(py::object X, const std::string& metric, double eps, double min_samples, py::object sample_weight,
                     int n_threads) {
-    const MatrixView<const double> points = matrix_arg<double>("X", X);
-    if (points.cols == 0) throw ValueError("X must have columns");
-    for (std::size_t i = 0; i < points.rows; ++i)
-        for (std::size_t j = 0; j < points.cols; ++j)
-            if (!std::isfinite(points(i, j))) throw ValueError("X must be finite");
+    const MatrixView<const double> points = points_arg("X", X);
     const neighbors::Metric kind = neighbors::parse_metric(metric);
     const DbscanParams params = params_arg(points.rows, eps, min_samples, sample_weight);
     return result_tuple(run(n_threads, 0, [&](const RunContext& ctx) { return dbscan(ctx, points, kind, params); }));

@@ -10,6 +10,7 @@
 
 #include "bindings/cluster/cluster.hpp"
 #include "bindings/numpy_args.hpp"
+#include "bindings/points_arg.hpp"
 #include "bindings/run_guard.hpp"
 
 #include <algorithm>
@@ -177,13 +178,6 @@ class PyTree {
 
     ClusterTree tree_;
 };
-
-MatrixView<const double> points_arg(const char* name, py::handle object, std::optional<std::size_t> d = {}) {
-    const auto points = matrix_arg<double>(name, object, d);
-    if (points.rows > 0 && (points.cols == 0 || !points.rows_contiguous()))
-        throw ValueError(std::string(name) + " must have features, in C order");
-    return points;
-}
 
 py::array_t<double> py_centroids(py::object points, py::object labels, py::object weights, std::int64_t n_clusters,
                                  int n_threads) {

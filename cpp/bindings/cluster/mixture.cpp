@@ -1,6 +1,7 @@
 // Submodule `cluster`: Gaussian mixtures.
 #include "bindings/cluster/cluster.hpp"
 #include "bindings/numpy_args.hpp"
+#include "bindings/points_arg.hpp"
 #include "bindings/run_guard.hpp"
 #include "cluster/mixture/em.hpp"
 #include "core/choice.hpp"
@@ -24,15 +25,9 @@ Shape shape_arg(const std::string& name) {
         {{"full", Shape::full}, {"tied", Shape::tied}, {"diag", Shape::diag}, {"spherical", Shape::spherical}});
 }
 
-MatrixView<const double> points_arg(py::handle object) {
-    const MatrixView<const double> points = matrix_arg<double>("points", object);
-    if (points.rows == 0 || points.cols == 0) throw ValueError("points must have rows and columns");
-    if (!points.rows_contiguous()) throw ValueError("points must be in C order");
-    return points;
-}
-
 mixture::Rows rows_arg(py::handle points, py::handle weight) {
-    const mixture::Rows rows{points_arg(points), optional_span_arg<double>("weight", weight, points_arg(points).rows)};
+    const auto view = points_arg("points", points);
+    const mixture::Rows rows{view, optional_span_arg<double>("weight", weight, view.rows)};
     double total = rows.weight.empty() ? 1 : 0;
     for (const double w : rows.weight) {
         if (!(w >= 0)) throw ValueError("weight must not be negative");
@@ -127,7 +122,7 @@ py::dict py_fit(py::object points, py::object weight, py::object weights, py::ob
 
 py::object py_predict(py::object points, py::object weights, py::object means, py::object factors,
                       const std::string& covariance_type, const std::string& what, int n_threads) {
-    const MatrixView<const double> x = points_arg(points);
+    const MatrixView<const double> x = points_arg("points", points);
     const Components components = components_arg(weights, means, factors, covariance_type, x.cols);
     const auto n = static_cast<py::ssize_t>(x.rows), k = static_cast<py::ssize_t>(components.k);
     enum class What { log_density, labels, responsibilities };
