@@ -75,7 +75,7 @@ class Workload:
     agreement: Callable[[Any, Any], float]
     """Of our result with another library's, 1 where they are the same; NaN where there is nothing to compare."""
     at_least: float = 1.0
-    """Of the agreement with the first of the others."""
+    """Of the agreement with that of the others which is closest."""
 
 
 def seconds_of(workload: Workload, options: Namespace) -> tuple[dict[str, float], dict[str, Any]]:
@@ -99,10 +99,10 @@ def compare(title: str, part: str, workloads: list[Workload], options: Namespace
         seconds, results = seconds_of(workload, options)
         (ours, *others) = workload.ways
         fastest = min(others, key=seconds.__getitem__)
+        closest = max(workload.agreement(results[ours], results[name]) for name in others)
+        assert np.isnan(closest) or closest >= workload.at_least, (workload.name, closest)
         for name in workload.ways:
             agreement = workload.agreement(results[ours], results[name])
-            if name == others[0]:
-                assert np.isnan(agreement) or agreement >= workload.at_least, (workload.name, agreement)
             peak = in_child(__file__, "--peak", part, str(i), name, str(options.threads))
             target = workload.target if name == fastest else ""
             rows.append([workload.name, name, seconds[name], seconds[name] / seconds[ours], target, agreement, peak])
@@ -193,8 +193,8 @@ def start_workloads(threads: int) -> list[Workload]:
 def hdbscan_workload(name: str, X: np.ndarray, target: float, threads: int, *, sklearn_too: bool) -> Workload:
     """`min_samples` counts the point itself with us and in scikit-learn, and does not in the other two.
 
-    hdbscan's spanning tree is approximate by default, and birch1 has many equal distances: labels agree to .93 there,
-    to .98 with its exact tree, and to .999 with fast_hdbscan, which has no exact tree for many dimensions.
+    hdbscan's spanning tree is approximate by default, so that it may find other clusters where groups overlap; with its
+    exact tree, and in fast_hdbscan and scikit-learn, labels agree with ours but where distances are equal.
     """
 
     def labels(cls: Any, own: int, **more: Any) -> np.ndarray:

@@ -35,7 +35,7 @@ class KMeansFit(NamedTuple):
     @property
     def is_full(self) -> bool:
         """Whether all clusters have rows: there are distinct ones enough."""
-        return len(np.unique(self.labels)) == len(self.centers)
+        return bool(np.bincount(self.labels, minlength=len(self.centers)).all())
 
 
 class KMeansPath:
