@@ -141,3 +141,23 @@ def test_a_config_is_not_changed_but_replaced():
         config.num_labels = 5
     other = dataclasses.replace(config, num_labels=None, id2label={0: "a", 1: "b"})
     assert (other.n_labels, config.n_labels) == (2, 3)
+
+
+def test_a_folder_gives_back_what_was_written(tmp_path):
+    config = BertConfig(hidden_size=24, num_attention_heads=2, id2label={0: "a", 1: "b", 2: "c"}, other={"custom": 1})
+    config.save_pretrained(tmp_path / "new")
+    assert BertConfig.from_pretrained(tmp_path / "new") == config
+    changed = BertConfig.from_pretrained(tmp_path / "new", num_labels=2, hidden_size=48)
+    assert (changed.n_labels, changed.hidden_size, changed.other) == (2, 48, {"custom": 1})
+
+
+def test_folders_that_hold_no_config(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        BertConfig.from_pretrained(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json"):
+        BertConfig.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"hidden_size": 0}')
+    with pytest.raises(ValueError, match=r"config\.json: hidden_size of BertConfig must be an int"):
+        BertConfig.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="BertConfig has no hiden_size"):
+        BertConfig.from_pretrained(tmp_path, hiden_size=3)

@@ -1,9 +1,16 @@
 """Sizes and options of a BERT network, under the keys of Hugging Face's `config.json`."""
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Self
+
+from mlcore._files import replacing
+
+CONFIG = "config.json"
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -166,6 +173,47 @@ class BertConfig:
         return ACTIVATIONS[self.hidden_act]
 
     @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str], **config: Any) -> Self:
+        """Read the `config.json` of a folder.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            As `transformers` writes it.
+        **config
+            Entries that replace those of the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder is not there, or lacks the file.
+        ValueError
+            If the file is damaged, a value is out of range, or an entry of the call is unknown.
+        """
+        place = Path(folder)
+        values = read_config(place)
+        if "num_labels" in config and "id2label" not in config:
+            values.pop("id2label", None)
+        check_keys(config)  # what the caller says must be known, what a file says need not be
+        try:
+            return cls.from_dict({**values, **config})
+        except ValueError as error:
+            raise ValueError(f"{place / CONFIG}: {error}") from error
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write `config.json` to a folder, which is made if it is not there; an interrupted save changes nothing.
+
+        Raises
+        ------
+        OSError
+            If the folder or the file cannot be written.
+        """
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        with replacing(place / CONFIG) as (file,):
+            file.write(config_text(self.to_dict()))
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, strict: bool = False) -> Self:
         """Read the entries of a `config.json`.
 
@@ -202,6 +250,34 @@ class BertConfig:
         if values["problem_type"] is None:
             del values["problem_type"]
         return {**self.other, **values, "label2id": self.label2id, "model_type": "bert"}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the entries of the `config.json` of a folder."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {folder}: weights are read from a folder, not downloaded "
+            "(huggingface_hub.snapshot_download downloads one and returns its path)"
+        )
+    return read_json(folder / CONFIG)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a file of JSON holds."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path.parent} has no {path.name}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold an object of JSON, got {type(values).__name__}")
+    return values
+
+
+def config_text(values: Mapping[str, Any]) -> bytes:
+    """Return entries as the contents of a `config.json`."""
+    return (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()
 
 
 def _names() -> set[str]:

@@ -5,7 +5,6 @@ Names in files differ by age and by what has written them: with or without `bert
 tied one name or both. All are read; nothing is downloaded, and no code of a folder is run.
 """
 
-import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -18,10 +17,9 @@ from mlcore._files import read_tensors, replacing, write_tensors
 from mlcore.nn import init
 from mlcore.nn.layers._module import Module
 from mlcore.nn.tensor import no_grad
-from mlcore.seq.bert.network._config import BertConfig, check_keys
+from mlcore.seq.bert.network._config import CONFIG, BertConfig, config_text, read_config, read_json
 
-CONFIG, WEIGHTS, INDEX, PICKLED = (
-    "config.json",
+WEIGHTS, INDEX, PICKLED = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -107,14 +105,7 @@ class PretrainedModule(Module):
         entries: dict[str, Any],
     ) -> Self:
         """Read a folder; `make` returns the network for a config and the names of the tensors that are there."""
-        values = _read_config(folder)
-        if "num_labels" in entries and "id2label" not in entries:
-            values.pop("id2label", None)
-        check_keys(entries)  # what the caller says must be known, what a file says need not be
-        try:
-            config = BertConfig.from_dict({**values, **entries})
-        except ValueError as error:
-            raise ValueError(f"{folder / CONFIG}: {error}") from error
+        config = BertConfig.from_pretrained(folder, **entries)
         path, tensors = _read_weights(folder)
         try:
             given = _with_our_names(tensors, config.tie_word_embeddings)
@@ -145,7 +136,7 @@ class PretrainedModule(Module):
         config = {**self.config.to_dict(), "architectures": [type(self).__name__], "dtype": "float32"}
         config.pop("torch_dtype", None)
         with replacing(place / CONFIG, place / WEIGHTS) as (config_file, weights_file):
-            config_file.write((json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
+            config_file.write(config_text(config))
             write_tensors(weights_file, self._given(), {"format": "pt"})
 
     def _given(self) -> Tensors:
@@ -251,29 +242,8 @@ def networks_of(folder: str | os.PathLike[str]) -> list[str]:
     FileNotFoundError, ValueError
         If there is no such folder, or it has no config or a damaged one.
     """
-    names = _read_config(Path(folder)).get("architectures")
+    names = read_config(Path(folder)).get("architectures")
     return names if isinstance(names, list) and all(name in NETWORKS for name in names) else []
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {folder}: weights are read from a folder, not downloaded "
-            "(huggingface_hub.snapshot_download downloads one and returns its path)"
-        )
-    return _read_json(folder / CONFIG)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path.parent} has no {path.name}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold an object of JSON, got {type(values).__name__}")
-    return values
 
 
 def _read_weights(folder: Path) -> tuple[Path, Tensors]:
@@ -293,7 +263,7 @@ def _read_weights(folder: Path) -> tuple[Path, Tensors]:
 
 
 def _read_shards(index: Path) -> Tensors:
-    places = _read_json(index).get("weight_map")
+    places = read_json(index).get("weight_map")
     if not isinstance(places, Mapping) or not all(
         isinstance(name, str) and name == Path(name).name for name in places.values()
     ):
