@@ -4,13 +4,16 @@
 #include "bindings/numpy_args.hpp"
 #include "bindings/run_guard.hpp"
 #include "neighbors/brute.hpp"
+#include "neighbors/distance_graph.hpp"
 #include "neighbors/kd_tree.hpp"
 #include "neighbors/search.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace mlcore {
@@ -21,6 +24,11 @@ using namespace bindings;
 
 py::tuple to_tuple(SpanningTree tree) {
     return py::make_tuple(to_numpy(std::move(tree.from)), to_numpy(std::move(tree.to)),
+                          to_numpy(std::move(tree.weights)));
+}
+
+py::tuple with_cores(std::vector<double> cores, SpanningTree tree) {
+    return py::make_tuple(to_numpy(std::move(cores)), to_numpy(std::move(tree.from)), to_numpy(std::move(tree.to)),
                           to_numpy(std::move(tree.weights)));
 }
 
@@ -82,8 +90,28 @@ py::tuple reachability_tree(const py::object& points, std::size_t k, double alph
             return prim(ctx, view, cores, alpha, kind);
         });
     }
-    return py::make_tuple(to_numpy(std::move(cores)), to_numpy(std::move(result.from)), to_numpy(std::move(result.to)),
-                          to_numpy(std::move(result.weights)));
+    return with_cores(std::move(cores), std::move(result));
+}
+
+py::tuple reachability_tree_of_graph(const py::object& distances, std::size_t k, double alpha, int n_threads) {
+    const Table table = table_arg("distances", distances);
+    return std::visit(
+        [&](const auto& view) -> py::tuple {
+            using View = std::decay_t<decltype(view)>;
+            if constexpr (std::is_same_v<View, CsrView<double, std::int32_t>> ||
+                          std::is_same_v<View, CsrView<double, std::int64_t>>) {
+                std::vector<double> cores;
+                SpanningTree tree = run(n_threads, 0, [&](const RunContext& ctx) {
+                    DistanceGraph graph = read_distance_graph(ctx, view);
+                    cores = core_distances(ctx, graph, k);
+                    return boruvka(ctx, std::move(graph), cores, alpha);
+                });
+                return with_cores(std::move(cores), std::move(tree));
+            } else {
+                throw TypeError("distances must be a CSR matrix of float64");
+            }
+        },
+        table);
 }
 
 py::tuple spanning_tree_of_distances(const py::object& distances, const py::object& core_distances, double alpha) {
@@ -111,6 +139,10 @@ void register_spanning_tree(py::module_& m) {
     m.def("spanning_tree_of_distances", spanning_tree_of_distances, py::arg("distances"),
           py::arg("core_distances").none(true), py::arg("alpha") = 1.0,
           "The same of a symmetric matrix of distances (n, n) float64, whose diagonal is not read.");
+    m.def("reachability_tree_of_graph", reachability_tree_of_graph, py::arg("distances"), py::arg("k"), py::kw_only(),
+          py::arg("alpha") = 1.0, py::arg("n_threads"),
+          "reachability_tree of the CSR matrix (data, indices, indptr, shape) of distances, whose columns ascend: what "
+          "is stored on one side counts for both, what is not stored is infinitely far, the diagonal is not read.");
 }
 
 } // namespace mlcore

@@ -13,6 +13,7 @@
 #include "core/simd.hpp"
 #include "neighbors/distance.hpp"
 #include "neighbors/product_filter.hpp"
+#include "neighbors/sets.hpp"
 #include "neighbors/spanning_tree.hpp"
 
 #include <array>
@@ -29,31 +30,6 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::int32_t no_component = -1;
 constexpr std::size_t filter_dim = 16; // from here on points are filtered by products
-
-/// Sets of positions, by their lowest member.
-class Sets {
-  public:
-    explicit Sets(std::size_t n) : parent_(n) {
-        for (std::size_t p = 0; p < n; ++p) parent_[p] = static_cast<std::int32_t>(p);
-    }
-    std::int32_t root(std::int32_t p) {
-        while (parent_[static_cast<std::size_t>(p)] != p) {
-            std::int32_t& up = parent_[static_cast<std::size_t>(p)];
-            up = parent_[static_cast<std::size_t>(up)];
-            p = up;
-        }
-        return p;
-    }
-    bool join(std::int32_t a, std::int32_t b) {
-        a = root(a);
-        b = root(b);
-        if (a != b) parent_[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
-        return a != b;
-    }
-
-  private:
-    Buffer<std::int32_t> parent_;
-};
 
 /// The least edge of each component, written by all threads.
 class LeastEdges {

@@ -23,8 +23,7 @@ void check_spanning_tree(std::size_t n, std::span<const double> core_distances, 
     if (!(alpha > 0) || !std::isfinite(alpha))
         throw ValueError("alpha must be a finite number > 0, got " + std::to_string(alpha));
     for (const double core : core_distances)
-        if (!(core >= 0) || !std::isfinite(core))
-            throw ValueError("core_distances must be finite and >= 0, got " + std::to_string(core));
+        if (!(core >= 0)) throw ValueError("core_distances must be >= 0, got " + std::to_string(core));
 }
 
 namespace {

@@ -23,8 +23,8 @@ struct SpanningTree {
     std::vector<double> weights;
 };
 
-/// Throws ValueError unless there are n points, 1 <= n < 2^31, core distances of all or of none, finite and not
-/// negative, and alpha is finite and positive.
+/// Throws ValueError unless there are n points, 1 <= n < 2^31, core distances of all or of none, not negative (a point
+/// whose core distance is infinite joins last), and alpha is finite and positive.
 void check_spanning_tree(std::size_t n, std::span<const double> core_distances, double alpha);
 
 /// The edges with distances for weights, sorted.

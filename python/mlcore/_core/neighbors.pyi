@@ -39,3 +39,10 @@ def reachability_tree(
 def spanning_tree_of_distances(
     distances: NDArray[np.float64], core_distances: NDArray[np.float64] | None, alpha: float = ...
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
+def reachability_tree_of_graph(
+    distances: tuple[NDArray[np.float64], NDArray[np.integer], NDArray[np.integer], tuple[int, int]],
+    k: int,
+    *,
+    alpha: float = ...,
+    n_threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...

@@ -18,7 +18,7 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
-from mlcore.cluster._distances import check_distances
+from mlcore.cluster._distances import check_distances, check_symmetric
 from mlcore.cluster._index import exponent_of
 from mlcore.cluster._points import Points, directions, read_points
 
@@ -259,6 +259,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
             raise ValueError(f"{name} needs a minimum of 2 rows, got n_samples = {len(points)}")
         if self.metric == "precomputed":
             check_distances(points, name)
+            check_symmetric(points, name)
             return points
         if self.metric == "cosine":
             unit, has_length = directions(points)

@@ -10,10 +10,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
-from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Csr, OneOf, Spec
-from mlcore._tables import canonical_csr, is_sparse
+from mlcore._tables import is_sparse
 from mlcore._validation import row_weights
+from mlcore.cluster._distances import read_distances
 from mlcore.cluster._points import directions, read_points
 
 
@@ -139,7 +139,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
                 "n_threads": effective_n_jobs(self.n_jobs),
             }
             if self.metric == "precomputed":
-                points = self._read_distances(X)
+                points = read_distances(self, X)
                 weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
                 distances = points
                 if is_sparse(points):
@@ -171,18 +171,6 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             The cluster of each row, -1 for noise.
         """
         return self.fit(X, sample_weight=sample_weight).labels_
-
-    def _read_distances(self, X: Any) -> Any:
-        """Return distances (n, n) of float64, dense or in canonical CSR."""
-        D = validate_rows(self, X, accept_sparse="csr", dtype=np.float64)
-        owner = type(self).__name__
-        if D.shape[0] != D.shape[1]:
-            raise ValueError(f"{owner} needs a square matrix of distances for metric='precomputed', got {D.shape}")
-        if is_sparse(D):
-            D = canonical_csr(D)
-        if (D.data if is_sparse(D) else D).min(initial=0) < 0:
-            raise ValueError(f"Negative values in data passed to {owner}: distances must be >= 0")
-        return D
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

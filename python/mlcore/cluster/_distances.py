@@ -7,39 +7,50 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from mlcore._sparse import validate_rows
+from mlcore._tables import canonical_csr, is_sparse
 
 _BLOCK = 1 << 22  # entries that are looked at together
 
 
-def read_distances(estimator: BaseEstimator, D: Any) -> NDArray[np.float64]:
-    """Return a symmetric matrix of distances as float64 in C order; infinite ones are allowed.
+def read_distances(estimator: BaseEstimator, D: Any, **options: Any) -> Any:
+    """Return a square matrix of distances as float64, dense or in canonical CSR.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Whose they are.
-    D : array of shape (n_samples, n_samples)
-        Not negative. The diagonal does not matter.
+    D : {array, sparse matrix} of shape (n_samples, n_samples)
+    **options : dict
+        Those of scikit-learn's ``validate_data``.
+
+    Returns
+    -------
+    float64 array or CSR array of shape (n_samples, n_samples)
 
     Raises
     ------
     ValueError
-        If it is not square or not symmetric, or an entry is negative or NaN.
+        If it is not square, or an entry is negative or NaN.
     """
-    found: NDArray[np.float64] = validate_rows(estimator, D, dtype=np.float64, order="C", ensure_all_finite=False)
+    found = validate_rows(estimator, D, accept_sparse="csr", dtype=np.float64, **options)
+    if is_sparse(found):
+        found = canonical_csr(found)
     check_distances(found, type(estimator).__name__)
     return found
 
 
-def check_distances(D: NDArray[np.float64], owner: str) -> None:
-    """Raise ValueError unless D is square and symmetric and nothing in it is negative or NaN."""
-    n = len(D)
-    if D.shape[1] != n:
+def check_distances(D: Any, owner: str) -> None:
+    """Raise ValueError unless D, dense or CSR, is square and nothing in it is negative or NaN."""
+    if D.shape[0] != D.shape[1]:
         raise ValueError(f"X of {owner} must be a square matrix for metric='precomputed', got shape {D.shape}")
-    for rows in _row_blocks(n):
+    if not (D.data if is_sparse(D) else D).min(initial=0) >= 0:
+        raise ValueError(f"X of {owner} must hold distances for metric='precomputed': one is negative or NaN")
+
+
+def check_symmetric(D: NDArray[np.float64], owner: str) -> None:
+    """Raise ValueError unless both sides of a dense matrix agree to 1e-8."""
+    for rows in _row_blocks(len(D)):
         part, across = D[rows], D[:, rows].T
-        if not (part >= 0).all():
-            raise ValueError(f"X of {owner} must hold distances for metric='precomputed': one is negative or NaN")
         with np.errstate(invalid="ignore"):
             same = (part == across) | (np.abs(part - across) <= 1e-8 * part)
         if not same.all():

@@ -13,9 +13,9 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Int, Nothing, Number, OneOf, Optional, Sizes, Spec, Text
 from mlcore.cluster._condensed_tree import CONDENSED_TREE, CondensedTree, condensed_tree
-from mlcore.cluster._distances import kth_smallest, read_distances
+from mlcore.cluster._distances import read_distances
 from mlcore.cluster._points import Points, read_points
-from mlcore.cluster._reachability import METRICS, ReachabilityIndex
+from mlcore.cluster._reachability import METRICS, ReachabilityIndex, reachability_tree_of_distances
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -59,7 +59,10 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     max_cluster_size : int or None, default=None
         Most points of a cluster that "eom" selects; `cluster_selection_epsilon` may merge to more. None: any.
     metric : {"euclidean", "manhattan", "chebyshev", "cosine", "precomputed"}, default="euclidean"
-        Distance between rows. "precomputed": X is a symmetric matrix of distances; infinite ones are allowed.
+        Distance between rows. "precomputed": X is a symmetric matrix of distances, (n_samples, n_samples), dense or
+        sparse, whose diagonal does not matter; infinite ones are allowed. What a sparse matrix does not store is
+        infinite, zeros that it stores are distances of 0, and one side of a pair is enough, as in a graph of nearest
+        neighbours. See Notes.
     alpha : float, default=1.0
         Distances are divided by it where they are compared with core distances, > 0.
     algorithm : {"auto", "brute", "kd_tree"}, default="auto"
@@ -113,6 +116,12 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     -----
     Where more than `min_samples` points coincide, densities are infinite. Such points are never split, have
     probability 1 and outlier score 0, and the others of their cluster are measured by the highest finite density.
+
+    With precomputed distances a row that has fewer than `min_samples` finite ones, that to itself among them, has an
+    infinite core distance: it is noise. Groups without a finite distance between them are joined last, at infinity,
+    where scikit-learn and hdbscan raise an error. A sparse matrix takes memory in proportion to what it stores, and
+    gives what the dense matrix with infinity everywhere else gives. scikit-learn reads sparse matrices otherwise: a row
+    counts for its own neighbour only where a 0 is stored for it.
 
     References
     ----------
@@ -220,6 +229,7 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.metric == "precomputed"
+        tags.input_tags.sparse = self.metric == "precomputed"
         return tags
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
@@ -229,9 +239,9 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : {array, pandas or polars frame} of shape (n_samples, n_features)
+        X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             The rows, finite; two at least. For ``metric="precomputed"`` a matrix of distances of shape (n_samples,
-            n_samples).
+            n_samples), which may be sparse.
         y : object, default=None
             Ignored, for scikit-learn.
 
@@ -243,8 +253,8 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If a parameter is out of range, X is not finite or has fewer rows than `min_samples`, or centers are asked
-            for of precomputed distances.
+            If a parameter is out of range, X is not finite or has fewer rows than `min_samples`; of precomputed
+            distances, if centers are asked for or no row has `min_samples` finite ones.
         KeyboardInterrupt
             On Ctrl-C.
         """
@@ -260,11 +270,10 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         if self.metric == "precomputed":
             if self.store_centers is not None:
                 raise ValueError("HDBSCAN cannot store centers of precomputed distances: store_centers must be None")
-            D = read_distances(self, X)
-            k = self._neighbours_of(len(D))
+            D = read_distances(self, X, order="C", ensure_all_finite=False)
+            k = self._neighbours_of(D.shape[0])
             self._points = None
-            self.core_distances_ = kth_smallest(D, k)
-            edges = core.neighbors.spanning_tree_of_distances(D, self.core_distances_, float(self.alpha))
+            self.core_distances_, edges = reachability_tree_of_distances(D, k, float(self.alpha), n_threads)
         else:
             points = read_points(self, X)
             k = self._neighbours_of(len(points))

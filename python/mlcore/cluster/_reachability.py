@@ -1,10 +1,17 @@
 """Points as a metric measures them, who is near, and the tree of mutual reachability over them."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore._native import core
+from mlcore._tables import is_sparse
+from mlcore.cluster._distances import check_symmetric, kth_smallest
 from mlcore.cluster._points import Points, directions
+
+Tree = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
+"""Both ends of n - 1 edges, and their weights."""
 
 METRICS = ("chebyshev", "cosine", "euclidean", "manhattan")
 """Those between points; what is precomputed has none."""
@@ -66,12 +73,10 @@ class ReachabilityIndex:
             return self._tree.k_nearest(measured, k, n_threads=n_threads)
         return core.neighbors.k_nearest(self.points, measured, k, metric=self._metric, n_threads=n_threads)
 
-    def reachability_tree(
-        self, k: int, alpha: float, n_threads: int
-    ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]]:
+    def reachability_tree(self, k: int, alpha: float, n_threads: int) -> tuple[NDArray[np.float64], Tree]:
         """Return the distances to the k-th nearest, each point its own first, and the minimum spanning tree.
 
-        The tree is by mutual reachability: both ends of n - 1 edges, and their weights.
+        The tree is by mutual reachability.
         """
         points = self.points if self._tree is None else self._tree
         cores, start, end, weights = core.neighbors.reachability_tree(
@@ -87,3 +92,34 @@ class ReachabilityIndex:
         return core.cluster.nearest_of_lists(
             measured, self.points, offsets, members, metric=self._metric, n_threads=n_threads
         )
+
+
+def reachability_tree_of_distances(D: Any, k: int, alpha: float, n_threads: int) -> tuple[NDArray[np.float64], Tree]:
+    """Return what :meth:`ReachabilityIndex.reachability_tree` does, of distances that are given.
+
+    Parameters
+    ----------
+    D : float64 array or CSR array of shape (n, n)
+        As `read_distances` gives it.
+    k : int
+        From 1 to n.
+    alpha : float
+    n_threads : int
+
+    Raises
+    ------
+    ValueError
+        If D is not symmetric, or no row has k finite distances.
+    """
+    if is_sparse(D):
+        stored = (D.data, D.indices, D.indptr, D.shape)
+        cores, start, end, weights = core.neighbors.reachability_tree_of_graph(
+            stored, k, alpha=alpha, n_threads=n_threads
+        )
+    else:
+        check_symmetric(D, "HDBSCAN")
+        cores = kth_smallest(D, k)
+        start, end, weights = core.neighbors.spanning_tree_of_distances(D, cores, alpha)
+    if np.isinf(cores).all():
+        raise ValueError(f"no row of X has min_samples={k} finite distances, that to itself among them")
+    return cores, (start, end, weights)

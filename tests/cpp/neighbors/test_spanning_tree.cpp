@@ -1,6 +1,7 @@
 #include "check.hpp"
 
 #include "core/random.hpp"
+#include "neighbors/distance_graph.hpp"
 #include "neighbors/search.hpp"
 #include "neighbors/spanning_tree.hpp"
 
@@ -162,6 +163,87 @@ TEST(infinite_distances_join_last) {
     CHECK_EQUAL(tree.weights[1], inf);
     CHECK_EQUAL(tree.from[1], 0);
     CHECK_EQUAL(tree.to[1], 1);
+}
+
+TEST(points_with_infinite_core_distances_join_last) {
+    const StandaloneRun run(2);
+    for (const std::size_t d : {2, 20})
+        for (const std::size_t few : {2, 3, 1000}) { // every 2nd, every 3rd, the first alone
+            const Data x = random_points(300, d, 4, d);
+            auto cores = core_distances(x, 4, Metric::euclidean);
+            for (std::size_t i = 0; i < x.n; i += few) cores[i] = std::numeric_limits<double>::infinity();
+            const SpanningTree expected = kruskal(x, cores, 1, Metric::euclidean);
+            CHECK(same(prim(run.context, x.view(), cores, 1, Metric::euclidean), expected));
+            const KdTree tree(run.context, x.view(), Metric::euclidean);
+            CHECK(same(boruvka(run.context, tree, cores, 1, {}), expected));
+        }
+}
+
+/// A sparse matrix of distances, as it is given and as a dense one.
+struct GivenDistances {
+    std::size_t n;
+    std::vector<double> data, dense;
+    std::vector<std::int32_t> indices, indptr;
+    CsrView<double, std::int32_t> view() const { return {data.data(), indices.data(), indptr.data(), n, n}; }
+};
+
+/// Distances up to `radius` alone, those of every third pair on one side.
+GivenDistances given_distances(const Data& x, double radius) {
+    const double inf = std::numeric_limits<double>::infinity();
+    GivenDistances given{x.n, {}, std::vector<double>(x.n * x.n, inf), {}, {0}};
+    for (std::size_t i = 0; i < x.n; ++i) {
+        for (std::size_t j = 0; j < x.n; ++j) {
+            const double distance = reduced(x, i, j, Metric::manhattan);
+            if (distance > radius) continue;
+            given.dense[i * x.n + j] = distance;
+            if (i > j && (i + j) % 3 == 0) continue;
+            given.data.push_back(i == j ? 7 : distance); // the diagonal is not read
+            given.indices.push_back(static_cast<std::int32_t>(j));
+        }
+        given.indptr.push_back(static_cast<std::int32_t>(given.data.size()));
+    }
+    return given;
+}
+
+TEST(sparse_distances_are_dense_ones_with_infinity) {
+    for (const std::size_t n : {1, 2, 70, 150, 400})
+        for (const unsigned levels : {3U, 30U, 0U})
+            for (const double share : {0.0, 0.05, 0.2, 3.0})
+                for (const std::size_t k : {1, 4}) {
+                    const Data x = random_points(n, 3, levels, n);
+                    const GivenDistances given = given_distances(x, share * std::max(1U, levels));
+                    const StandaloneRun run(1 + static_cast<int>(n) % 3);
+                    const auto D = row_major<const double>(given.dense.data(), n, n);
+                    std::vector<double> cores(n);
+                    for (std::size_t i = 0; i < n; ++i) {
+                        std::vector<double> row(D.row(i).data, D.row(i).data + n);
+                        std::sort(row.begin(), row.end());
+                        cores[i] = k <= n ? row[k - 1] : std::numeric_limits<double>::infinity();
+                    }
+                    DistanceGraph graph = read_distance_graph(run.context, given.view());
+                    CHECK(core_distances(run.context, graph, k) == cores);
+                    CHECK(same(boruvka(run.context, std::move(graph), cores, 1.5),
+                               prim_of_distances(run.context, D, cores, 1.5)));
+                    CHECK(same(boruvka(run.context, read_distance_graph(run.context, given.view()), {}, 1),
+                               prim_of_distances(run.context, D, {}, 1)));
+                }
+}
+
+TEST(sparse_distances_are_checked) {
+    const StandaloneRun run;
+    const auto read = [&](std::vector<double> data, std::vector<std::int32_t> indices, std::size_t cols = 2) {
+        const std::vector<std::int32_t> indptr = {0, 2, static_cast<std::int32_t>(data.size())};
+        const CsrView<double, std::int32_t> D{data.data(), indices.data(), indptr.data(), 2, cols};
+        return read_distance_graph(run.context, D);
+    };
+    CHECK_EQUAL(read({0, 3, 3, 0}, {0, 1, 0, 1}).distances[0], 3.0);
+    CHECK_EQUAL(read({0, 3, 3 - 1e-9, 0}, {0, 1, 0, 1}).distances[0], 3 - 1e-9);
+    CHECK_EQUAL(read({0, std::numeric_limits<double>::infinity()}, {0, 1}).offsets[2], std::size_t{0});
+    CHECK_THROWS(ValueError, read({0, 3, 4, 0}, {0, 1, 0, 1}));
+    CHECK_THROWS(ValueError, read({0, -3}, {0, 1}));
+    CHECK_THROWS(ValueError, read({0, std::nan("")}, {0, 1}));
+    CHECK_THROWS(ValueError, read({3, 0}, {1, 0}));
+    CHECK_THROWS(ValueError, read({0, 3}, {0, 1}, 3));
 }
 
 TEST(huge_and_far_points) {

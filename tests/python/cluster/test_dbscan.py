@@ -136,8 +136,8 @@ def test_precomputed_types():
     ("D", "message"),
     [
         (np.zeros((2, 3)), "square"),
-        (np.array([[0.0, -1.0], [1.0, 0.0]]), "Negative"),
-        (sp.csr_array(np.array([[0.0, -1.0], [1.0, 0.0]])), "Negative"),
+        (np.array([[0.0, -1.0], [1.0, 0.0]]), "negative"),
+        (sp.csr_array(np.array([[0.0, -1.0], [1.0, 0.0]])), "negative"),
         (np.array([[0.0, np.nan], [1.0, 0.0]]), "NaN"),
     ],
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import sklearn.cluster
+from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import adjusted_rand_score
 
 from mlcore import HDBSCAN
@@ -56,6 +58,25 @@ def test_scikit_learn(options):
     assert same(ours.labels_, theirs.labels_)
     if "metric" not in options:  # many of those distances are equal, and ties decide when a cluster ends
         assert (np.abs(ours.probabilities_ - theirs.probabilities_) < 1e-9).mean() > 0.98
+
+
+@pytest.mark.parametrize("options", [{}, {"min_samples": 3}, {"cluster_selection_epsilon": 0.7}], ids=str)
+def test_scikit_learn_on_sparse_distances(options):
+    """With zeros stored on the diagonal, and all rows connected: others scikit-learn refuses, or reads otherwise.
+
+    It divides core distances of given distances by alpha too.
+    """
+    X = groups()
+    D = squareform(pdist(X))
+    near = (D <= 4) | (np.arange(len(D)) == 0) | (np.arange(len(D)) == 0)[:, None]
+    graph = sp.csr_array((D[near], np.nonzero(near)), D.shape)
+    ours = HDBSCAN(12, metric="precomputed", **options).fit(graph)
+    theirs = sklearn.cluster.HDBSCAN(12, metric="precomputed", copy=True, **options).fit(graph)
+    weights = np.sort([merge[2] for merge in theirs._single_linkage_tree_])
+    np.testing.assert_array_equal(ours.minimum_spanning_tree_[:, 2], weights)
+    assert same(ours.labels_, theirs.labels_)
+    assert ours.labels_.max() >= 1
+    assert (np.abs(ours.probabilities_ - theirs.probabilities_) < 1e-9).mean() > 0.98
 
 
 def test_centers_of_scikit_learn():
