@@ -26,6 +26,7 @@ METHODS = [
     *(
         "partial_fit",
         "predict",
+        "fit_predict",
         "predict_proba",
         "predict_log_proba",
         "decision_function",
@@ -37,7 +38,7 @@ METHODS = [
 ]
 ATTRIBUTES = [
     *("classes_", "class_weight_", "coef_", "intercept_", "n_iter_", "loss_curve_", "train_score_", "history_"),
-    *("n_features_in_", "feature_names_in_"),
+    *("labels_", "n_clusters_", "n_features_in_", "feature_names_in_"),
 ]
 
 

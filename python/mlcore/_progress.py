@@ -47,7 +47,8 @@ class Progress:
                 "desc": self._name,
                 "unit": self._unit,
             }
-            self._bar = tqdm(unit_scale=self._unit != "it", **options)
+            is_large = self._total is None or self._total >= 1000
+            self._bar = tqdm(unit_scale=self._unit != "it" and is_large, **options)
         return self
 
     def __exit__(

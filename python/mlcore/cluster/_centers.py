@@ -88,6 +88,12 @@ class CentersEstimator(
             raise ValueError(f"labels_ must be below {sizes['n_centers']}, the number of centers, got {labels.max()}")
 
     @property
+    def n_clusters_(self) -> int:
+        """Number of centers."""
+        check_is_fitted(self)
+        return len(self.cluster_centers_)
+
+    @property
     def _n_features_out(self) -> int:
         return len(self.cluster_centers_)
 

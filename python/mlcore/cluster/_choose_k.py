@@ -11,9 +11,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from mlcore._progress import Progress
-from mlcore._tables import Floats, read_rows
+from mlcore._tables import Floats, is_sparse, read_rows
 from mlcore._validation import row_weights
-from mlcore.cluster._criteria import CRITERIA, NAMES, Table, chosen, judge
+from mlcore.cluster._criteria import CRITERIA, NAMES, OF_DENSE_ROWS, Table, chosen, judge
 from mlcore.cluster._gap import gap_statistic
 from mlcore.cluster._kmeans import KMeans
 from mlcore.cluster._kmeans_path import KMeansFit, KMeansPath
@@ -64,7 +64,7 @@ class KChoice:
 def choose_k(
     X: Any,
     estimator: Any,
-    k_range: Iterable[int],
+    k_range: Iterable[int] = range(1, 21),
     *,
     criterion: str = "silhouette",
     sample_weight: Any = None,
@@ -87,8 +87,8 @@ def choose_k(
     estimator : estimator
         KMeans, MiniBatchKMeans, GaussianMixture, AgglomerativeClustering, or any other with a parameter `n_clusters` or
         `n_components`, and labels. It is cloned, never fitted itself.
-    k_range : iterable of int
-        Numbers of clusters, each >= 1, in any order.
+    k_range : iterable of int, default=range(1, 21)
+        Numbers of clusters to try, each >= 1, in any order.
     criterion : str, default="silhouette"
         "silhouette": the largest mean silhouette, exact up to some 6,300 rows, beyond that of a sample of 500 rows or
         more against all rows, with its standard error; "calinski_harabasz": the largest; "davies_bouldin": the least;
@@ -140,6 +140,7 @@ def choose_k(
     >>> choose_k(X, KMeans(random_state=0), range(1, 8)).best_k
     3
     """
+    _check_estimator(estimator)
     ks = _read_range(k_range)
     for name, value, allowed in (
         ("criterion", criterion, CRITERIA),
@@ -149,7 +150,7 @@ def choose_k(
             raise ValueError(f"{name} of choose_k must be one of {', '.join(allowed)}, got {value!r}")
     if not _is_whole(n_references):
         raise ValueError(f"n_references of choose_k must be an int >= 1, got {n_references!r}")
-    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    params = estimator.get_params()
     model = clone(estimator)
     if n_jobs is not None and "n_jobs" in params:
         model.set_params(n_jobs=n_jobs)
@@ -180,6 +181,11 @@ def choose(
     verbose: int,
 ) -> KChoice:
     """Return the choice for checked arguments; `ks` are ascending."""
+    if is_sparse(X) and criterion in OF_DENSE_ROWS:
+        raise ValueError(
+            f"criterion {criterion!r} of choose_k is for dense rows, and X is sparse: take 'bic', 'aic', 'elbow' or "
+            "'xmeans', or make X dense (X.toarray(), or fewer columns by TruncatedSVD)"
+        )
     n = _num_samples(X) if weight is None else int(np.count_nonzero(weight))
     ks = [k for k in ks if k <= n]
     if not ks:
@@ -204,9 +210,29 @@ def choose(
     if best is None and len(found) == 1:
         best = int(table["k"][0])  # there is no other
     if best is None:
-        raise ValueError(f"{criterion} is not defined for any number of clusters among {table['k'].tolist()}")
+        others = ", ".join(repr(name) for name in NAMES if chosen(table, name) is not None)
+        raise ValueError(
+            f"criterion {criterion!r} is not defined for any number of clusters among {table['k'].tolist()}; "
+            f"those that are: {others}"
+        )
     partition = next(partition for partition, _ in found if partition.k == best)
     return KChoice(criterion, best, partition.estimator(), table)
+
+
+def _check_estimator(estimator: Any) -> None:
+    """Raise TypeError unless it is an estimator with a number of clusters; the message says what to do instead."""
+    kind = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+    needs = f"choose_k needs an estimator with n_clusters or n_components, got {kind}"
+    if isinstance(estimator, type):
+        raise TypeError(f"{needs} itself, the class: write {kind}()")
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    if {"n_clusters", "n_components"} & params.keys():
+        return
+    if hasattr(estimator, "steps"):
+        needs += ": choose_k(pipeline[:-1].fit_transform(X), pipeline[-1]) takes its last step, on what the others make"
+    elif {"min_samples", "eps", "min_cluster_size"} & params.keys():
+        needs += ", which finds the number of clusters itself: fit it, n_clusters_ says how many"
+    raise TypeError(needs)
 
 
 def _is_whole(value: Any) -> bool:
@@ -215,6 +241,8 @@ def _is_whole(value: Any) -> bool:
 
 
 def _read_range(k_range: Iterable[int]) -> list[int]:
+    if not isinstance(k_range, Iterable):
+        raise TypeError(f"k_range of choose_k must be the numbers to try, as range(1, 21), got {k_range!r}")
     ks = list(k_range)
     if not ks or not all(map(_is_whole, ks)):
         raise ValueError(f"k_range of choose_k must hold ints >= 1, got {ks!s:.80}")
@@ -223,7 +251,7 @@ def _read_range(k_range: Iterable[int]) -> list[int]:
 
 def _figures(X: Any, weight: Floats | None, partition: Partition, seed: int) -> dict[str, float]:
     figures = {"inertia": partition.inertia, **partition.likelihoods}
-    if hasattr(X, "indptr") or hasattr(X, "tocsr"):
+    if is_sparse(X):
         return figures
     rows, labels = X, partition.labels
     if weight is not None and not weight.all():

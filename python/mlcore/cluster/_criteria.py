@@ -19,6 +19,8 @@ LEAST_SAMPLE = 500
 
 NAMES = ("silhouette", "calinski_harabasz", "davies_bouldin", "bic", "aic", "gap", "elbow")
 """All criteria that are read off a table."""
+OF_DENSE_ROWS = ("silhouette", "calinski_harabasz", "davies_bouldin", "gap")
+"""Those that sparse rows do not have."""
 CRITERIA = (*NAMES, "xmeans")
 """All ways to choose."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
@@ -48,6 +49,8 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     labels_ : int64 array of shape (n_samples,)
         The cluster of each row of X, from 0; -1 for noise.
+    n_clusters_ : int
+        Number of clusters, noise not counted.
     core_sample_indices_ : int64 array of shape (n_core_samples,)
         Rows of the core points, ascending.
     components_ : {array, CSR array} of shape (n_core_samples, n_features)
@@ -171,6 +174,12 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             The cluster of each row, -1 for noise.
         """
         return self.fit(X, sample_weight=sample_weight).labels_
+
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters."""
+        check_is_fitted(self)
+        return int(self.labels_.max()) + 1
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -16,6 +16,7 @@ from mlcore.cluster._condensed_tree import CONDENSED_TREE, CondensedTree, conden
 from mlcore.cluster._distances import read_distances
 from mlcore.cluster._points import Points, read_points
 from mlcore.cluster._reachability import METRICS, ReachabilityIndex, reachability_tree_of_distances
+from mlcore.cluster._relative_validity import relative_validity
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -81,12 +82,17 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     labels_ : int64 array of shape (n_samples,)
         Cluster of each row; -1 is noise.
+    n_clusters_ : int
+        Number of clusters, noise not counted.
     probabilities_ : array of shape (n_samples,)
         How strongly each row belongs to its cluster, in [0, 1]; 0 for noise.
     outlier_scores_ : array of shape (n_samples,)
         How far each row is an outlier to the nearest part of the hierarchy, in [0, 1): GLOSH [2]_.
     cluster_persistence_ : array of shape (n_clusters,)
         Stability of each cluster, as a share of the most that it could be.
+    relative_validity_ : float
+        How well the clusters are separated, in [-1, 1]: DBCV as far as the edges of `minimum_spanning_tree_` tell it.
+        It compares parameters on the same rows; :func:`mlcore.metrics.dbcv_score` is the index itself.
     condensed_tree_ : CondensedTree
         The tree of clusters, with ``to_numpy`` and ``to_pandas``; :func:`mlcore.plotting.plot_condensed_tree` draws it.
     single_linkage_tree_ : array of shape (n_samples - 1, 4)
@@ -372,6 +378,18 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
                 setattr(found, name, getattr(self, name))
         found._select()
         return found
+
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters."""
+        check_is_fitted(self)
+        return len(self.cluster_persistence_)
+
+    @property
+    def relative_validity_(self) -> float:
+        """DBCV, roughly, from the spanning tree."""
+        check_is_fitted(self)
+        return relative_validity(self.minimum_spanning_tree_, self.labels_)
 
     @property
     def exemplars_(self) -> list[Floats]:

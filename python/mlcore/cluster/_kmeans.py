@@ -65,6 +65,8 @@ class KMeans(CentersEstimator):
         Weighted sum of squared distances of rows to their centers, summed from float64 differences.
     n_iter_ : int
         Iterations of the start that was kept.
+    n_clusters_ : int
+        Number of clusters: `n_clusters`, or what "auto" has found.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : array of shape (n_features_in_,)

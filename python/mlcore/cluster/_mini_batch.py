@@ -67,6 +67,8 @@ class MiniBatchKMeans(CentersEstimator):
         Passes over the rows, rounded up; only after `fit`.
     n_steps_ : int
         Batches seen.
+    n_clusters_ : int
+        Number of clusters.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : array of shape (n_features_in_,)

@@ -118,9 +118,7 @@ def _of_any(
     model: Any, X: Any, weight: Floats | None, ks: Sequence[int], random_state: np.random.RandomState
 ) -> Iterator[Partition]:
     params = model.get_params()
-    name = next((name for name in ("n_clusters", "n_components") if name in params), None)
-    if name is None:
-        raise TypeError(f"choose_k needs an estimator with n_clusters or n_components, got {type(model).__name__}")
+    name = "n_clusters" if "n_clusters" in params else "n_components"
     for k in ks:
         found = clone(model).set_params(**{name: k})
         if "random_state" in params:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import effective_n_jobs
 from mlcore._native import core
-from mlcore.cluster import CondensedTree
+from mlcore.cluster import CondensedTree, KChoice
 from mlcore.plotting._axes import new_axes, plain_legend, whole_numbers_on_x
 
 if TYPE_CHECKING:
@@ -225,9 +225,13 @@ def plot_choose_k(choice: Any, criterion: str | None = None, ax: "Axes | None" =
 
     Raises
     ------
+    TypeError
+        If `choice` is not what ``choose_k`` returns.
     ValueError
         If the table does not have the criterion.
     """
+    if not isinstance(choice, KChoice):
+        raise TypeError(f"plot_choose_k takes what choose_k returns, a KChoice, got {type(choice).__name__}")
     name = choice.criterion if criterion is None else criterion
     column = _NAMES.get(name, name)
     best = choice.best_k if name == choice.criterion else choice.choices.get(name)

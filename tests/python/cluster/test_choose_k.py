@@ -9,9 +9,10 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering as PeerTree
 from sklearn.datasets import make_blobs
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlcore.cluster import GaussianMixture, KMeans, choose_k
+from mlcore.cluster import HDBSCAN, GaussianMixture, KMeans, choose_k
 from mlcore.cluster._agglomerative import cut_tree
 from mlcore.cluster._criteria import chosen, distance_from_chord, spherical_criteria
 from mlcore.cluster._partitions import inertia_of
@@ -51,6 +52,7 @@ def test_k_means_finds_the_number_itself(criterion: str) -> None:
     X, groups = blobs(4)
     model = KMeans("auto", k_max=9, criterion=criterion, random_state=0).fit(X)
     assert adjusted_rand_score(groups, model.labels_) == 1
+    assert model.n_clusters_ == 4
     assert model.cluster_centers_.shape == (4, 3)
     np.testing.assert_array_equal(model.predict(X), model.labels_)
     assert model.get_params()["n_clusters"] == "auto"
@@ -132,12 +134,24 @@ def test_bad_arguments_are_refused() -> None:
             choose_k(X, KMeans(), k_range)
     with pytest.raises(ValueError, match="criterion"):
         choose_k(X, KMeans(), [2], criterion="best")
-    with pytest.raises(ValueError, match="not defined"):
+    with pytest.raises(TypeError, match=r"k_range of choose_k must be the numbers to try, as range\(1, 21\), got 10"):
+        choose_k(X, KMeans(), 10)
+    with pytest.raises(ValueError, match="'bic' is not defined .* those that are: 'silhouette', .*, 'elbow'"):
         choose_k(X, PeerTree(), [2, 3], criterion="bic")
     with pytest.raises(ValueError, match="n_references"):
         choose_k(X, KMeans(), [2, 3], criterion="gap", n_references=0)
-    with pytest.raises(TypeError, match="n_clusters"):
-        choose_k(X, StandardScaler(), [2])
+    for estimator, message in (
+        (StandardScaler(), "n_clusters or n_components, got StandardScaler$"),
+        (KMeans, r"the class: write KMeans\(\)"),
+        (make_pipeline(StandardScaler(), KMeans()), r"pipeline\[:-1\]"),
+        (HDBSCAN(), "finds the number of clusters itself"),
+        ("kmeans", "got str"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            choose_k(X, estimator, [2])
+    for criterion in ("silhouette", "gap"):
+        with pytest.raises(ValueError, match="is for dense rows, and X is sparse: take 'bic'"):
+            KMeans("auto", criterion=criterion).fit(sp.csr_array(X))
     with pytest.raises(TypeError, match="xmeans"):
         choose_k(X, GaussianMixture(), [2], criterion="xmeans")
     with pytest.raises(ValueError, match="criterion"):

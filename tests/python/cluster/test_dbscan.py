@@ -174,6 +174,7 @@ def test_eps_from_tiny_to_huge():
     for eps in (1e-300, 1e-20, 1e-9, 1e9, 1e200, 1e308):
         model = DBSCAN(eps=eps, min_samples=2).fit(X)
         assert set(model.labels_) == ({-1} if eps < 1 else {0})
+        assert model.n_clusters_ == (0 if eps < 1 else 1)
 
 
 def test_one_point():

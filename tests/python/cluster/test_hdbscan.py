@@ -71,6 +71,43 @@ def test_the_forms_of_the_trees():
     assert "3 selected" in repr(model.condensed_tree_)
 
 
+def separation_by_loops(tree, labels):
+    """The index of relative_validity_ cluster by cluster and edge by edge, as its definition says."""
+    clusters, found = set(labels.tolist()) - {-1}, []
+    for c in clusters:
+        edges = {"inner": [0.0], "other": [], "noise": []}
+        for i, k, length in tree:
+            ends = {labels[int(i)], labels[int(k)]}
+            if c in ends:
+                edges["inner" if ends == {c} else "noise" if -1 in ends else "other"].append(length)
+        sparse, far = max(edges["inner"]), tree[:, 2].max()
+        if len(clusters) == 1:
+            far = min(edges["noise"], default=far)
+        apart = min(edges["other"], default=2 * far)
+        found.append((labels == c).sum() * (apart - sparse) / max(apart, sparse))
+    return sum(found) / len(labels)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_samples": 2}, {"allow_single_cluster": True}], ids=str)
+def test_how_well_clusters_are_separated(options):
+    for X in (groups(), groups(sizes=(60,))):
+        model = HDBSCAN(12, **options).fit(X)
+        expected = separation_by_loops(model.minimum_spanning_tree_, model.labels_)
+        assert model.relative_validity_ == pytest.approx(expected, rel=1e-12)
+        assert model.n_clusters_ == model.labels_.max() + 1
+
+
+def test_separation_without_clusters_and_without_a_way_between_them():
+    nothing = HDBSCAN(4).fit([[0.0], [1.0], [2.0], [50.0], [90.0]])
+    assert (nothing.n_clusters_, nothing.relative_validity_) == (0, 0.0)
+    one_place = HDBSCAN(5, allow_single_cluster=True).fit(np.zeros((9, 2)))
+    assert (one_place.n_clusters_, one_place.relative_validity_) == (1, 0.0)
+    at = np.arange(20.0)
+    D = np.where(at[:, None] // 10 == at // 10, np.abs(at[:, None] - at), np.inf)
+    apart = HDBSCAN(5, metric="precomputed").fit(D)
+    assert (apart.n_clusters_, apart.relative_validity_) == (2, 1.0)
+
+
 # ---- selection -------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 from mlcore import HDBSCAN
 from mlcore._native import core
 from mlcore.cluster._condensed_tree import condensed_tree
+from mlcore.cluster._relative_validity import relative_validity
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "cluster"
 SMALL = sorted(path.stem for path in DATA.glob("*.npz") if path.stat().st_size < 40_000) or ["none"]
@@ -93,6 +94,20 @@ def test_scikit_learn_on_real_sets(name):
     X = points(name)
     ours, theirs = HDBSCAN(15).fit(X), sklearn.cluster.HDBSCAN(15, copy=True).fit(X)
     assert adjusted_rand_score(ours.labels_, theirs.labels_) > 0.98  # ties alone
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", ["groups", *SMALL])
+@pytest.mark.parametrize("allow_single_cluster", [False, True])
+def test_separation_of_clusters_in_the_tree_of_hdbscan(name, allow_single_cluster):
+    hdbscan = pytest.importorskip("hdbscan")
+    X = groups() if name == "groups" else points(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = hdbscan.HDBSCAN(10, allow_single_cluster=allow_single_cluster, gen_min_span_tree=True).fit(X)
+        expected = model.relative_validity_
+    found = relative_validity(model.minimum_spanning_tree_.to_numpy(), model.labels_)
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.peers

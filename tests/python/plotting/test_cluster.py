@@ -68,3 +68,5 @@ def test_a_criterion_and_what_it_takes(criterion):
     assert len(ax.collections) == (name == "silhouette")  # the band of its error
     with pytest.raises(ValueError, match="gap"):
         plot_choose_k(choice, "gap")
+    with pytest.raises(TypeError, match="a KChoice, got KMeans"):
+        plot_choose_k(choice.best_estimator)
