@@ -60,6 +60,11 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : array of shape (n_features_in_,)
         Their names, if all are strings.
 
+    Notes
+    -----
+    scikit-learn's `algorithm`, `leaf_size`, `p` and `metric_params` are left out. Other metrics: "precomputed" with
+    :func:`sklearn.metrics.pairwise_distances`; "haversine": points on the unit sphere, see docs/clustering.md.
+
     References
     ----------
     .. [1] M. Ester, H.-P. Kriegel, J. Sander and X. Xu, "A density-based algorithm for discovering clusters in large

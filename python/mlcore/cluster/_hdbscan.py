@@ -47,11 +47,12 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     min_cluster_size : int, default=5
-        Fewest points of a cluster, >= 2; smaller groups are noise. The one parameter that matters.
+        Fewest points of a cluster, >= 2; smaller groups are noise. The size of the smallest group that is of interest.
     min_samples : int or None, default=None
         The core distance of a point is that to its `min_samples`-th nearest, **the point itself counted as the first**,
         as in scikit-learn; the package hdbscan does not count it: ``min_samples=k`` there is ``min_samples=k + 1``
-        here. More makes more points noise. None: `min_cluster_size`.
+        here. More makes more points noise, and merges groups that nearly touch. None: `min_cluster_size`; where that is
+        large, 5 to 15 is often better.
     cluster_selection_epsilon : float, default=0.0
         Clusters that have split at less than this distance are merged [3]_; 0: none.
     cluster_selection_persistence : float, default=0.0
@@ -120,6 +121,10 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
+    The parameters `prediction_data`, `gen_min_span_tree`, `approx_min_span_tree`, `core_dist_n_jobs`, `leaf_size`,
+    `copy` and `memory` of hdbscan and scikit-learn are left out: everything is always there and exact. What takes the
+    place of the functions of the package hdbscan: docs/clustering.md.
+
     Where more than `min_samples` points coincide, densities are infinite. Such points are never split, have
     probability 1 and outlier score 0, and the others of their cluster are measured by the highest finite density.
 

@@ -74,6 +74,9 @@ class KMeans(CentersEstimator):
 
     Notes
     -----
+    scikit-learn's ``algorithm="elkan"`` and ``copy_x`` are left out: "auto" has bounds too, and X is never changed. The
+    same `random_state` draws other first centers than scikit-learn's; from given ones the result is the same.
+
     A cluster that loses all its rows gets the row furthest from its center, as in scikit-learn. Weights are taken as
     copies of rows, in the variance that `tol` is relative to as well (scikit-learn takes it without weights).
 

@@ -67,6 +67,11 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : array of shape (n_features_in_,)
         Their names, if all are strings.
 
+    Notes
+    -----
+    scikit-learn's ``metric="minkowski"`` with `p` of 1, 2 and infinity is "manhattan", "euclidean" and "chebyshev";
+    `metric_params` and ``algorithm="ball_tree"`` are left out.
+
     References
     ----------
     .. [1] J. H. Friedman, J. L. Bentley and R. A. Finkel, "An algorithm for finding best matches in logarithmic

@@ -136,7 +136,7 @@ def test_bad_arguments_are_refused() -> None:
         choose_k(X, KMeans(), [2], criterion="best")
     with pytest.raises(TypeError, match=r"k_range of choose_k must be the numbers to try, as range\(1, 21\), got 10"):
         choose_k(X, KMeans(), 10)
-    with pytest.raises(ValueError, match="'bic' is not defined .* those that are: 'silhouette', .*, 'elbow'"):
+    with pytest.raises(ValueError, match=r"'bic' is not defined .* those that are: 'silhouette', .*, 'elbow'"):
         choose_k(X, PeerTree(), [2, 3], criterion="bic")
     with pytest.raises(ValueError, match="n_references"):
         choose_k(X, KMeans(), [2, 3], criterion="gap", n_references=0)
