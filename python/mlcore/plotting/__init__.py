@@ -12,6 +12,7 @@ from mlcore.plotting._history import plot_history
 from mlcore.plotting._linear_model import plot_optimizer_paths, plot_regularization_path
 from mlcore.plotting._metrics import plot_calibration, plot_confusion_matrix, plot_precision_recall, plot_roc
 from mlcore.plotting._nn import plot_attention, plot_gradient_flow
+from mlcore.plotting._silhouette import plot_silhouette
 from mlcore.plotting._svm import plot_decision_boundary
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "plot_precision_recall",
     "plot_regularization_path",
     "plot_roc",
+    "plot_silhouette",
 ]
