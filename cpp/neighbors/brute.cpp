@@ -1,5 +1,5 @@
 // Euclidean neighbours: queries go in chunks against blocks of points, as products in float32 whose tiles are looked at
-// while they are in the nearest cache (screen.hpp); the few points that may be among the nearest are noted, and those
+// while they are in the nearest cache (rounding.hpp); the few points that may be among the nearest are noted, and those
 // that still may in the end are scored again as everywhere. Other metrics are no products: a tree whose boxes exclude
 // little scans all points with the best use of vectors and caches.
 #include "neighbors/brute.hpp"
@@ -7,10 +7,12 @@
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
+#include "linalg/gemm_kernel.hpp"
 #include "neighbors/best.hpp"
+#include "neighbors/bits.hpp"
 #include "neighbors/distance.hpp"
 #include "neighbors/kd_tree.hpp"
-#include "neighbors/screen.hpp"
+#include "neighbors/rounding.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -30,10 +32,6 @@ constexpr std::size_t chunk_tiles = 16;         // tiles of queries that go thro
 constexpr std::size_t block_bytes = 256 * 1024; // of points that stay in the second-level cache
 constexpr std::size_t most_kept = 1 << 18;      // points noted for a chunk of queries
 constexpr std::size_t few_queries = 4;          // not worth the packing of the points
-constexpr std::size_t most_dims = 1 << 16;      // above, the bound on the error says nothing
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-bool is_squared(Metric metric) { return metric == Metric::euclidean || metric == Metric::cosine; }
 
 void check_queries(MatrixView<const double> points, MatrixView<const double> queries) {
     if (queries.cols != points.cols)
@@ -69,23 +67,12 @@ void score(MatrixView<const double> points, const double* query, std::size_t n, 
 }
 
 /// One bit for each of tile_cols sums of products and squares that are at most `bound`.
-[[gnu::always_inline]] inline std::uint32_t screen_row(const float* products, const float* squares, float bound) {
-    std::uint32_t mask = 0;
+[[gnu::always_inline]] inline Bits screen_row(const float* products, const float* squares, float bound) {
+    Bits bits = 0;
 #pragma GCC unroll 2
-    for (std::size_t v = 0; v < 2; ++v) {
-        const simd::Floats sum = simd::load(products + v * simd::lanes) + simd::load(squares + v * simd::lanes);
-#if defined(__AVX512F__)
-        mask |= static_cast<std::uint32_t>(_mm512_cmp_ps_mask(sum, simd::broadcast(bound), _CMP_LE_OQ))
-                << (v * simd::lanes);
-#elif defined(__AVX__) && defined(__FMA__)
-        mask |= static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(sum, simd::broadcast(bound), _CMP_LE_OQ)))
-                << (v * simd::lanes);
-#else
-        for (std::size_t l = 0; l < simd::lanes; ++l)
-            mask |= static_cast<std::uint32_t>(sum[l] <= bound) << (v * simd::lanes + l);
-#endif
-    }
-    return mask;
+    for (std::size_t v = 0; v < tile_cols; v += simd::lanes)
+        bits |= at_most(simd::load(products + v) + simd::load(squares + v), simd::broadcast(bound)) << v;
+    return bits;
 }
 
 /// The least float that is not below x.
@@ -95,39 +82,85 @@ float rounded_up(double x) {
     return static_cast<double>(y) < x ? std::nextafter(y, std::numeric_limits<float>::infinity()) : y;
 }
 
-/// Queries against the points of a screen. take(query, point, lower bound) gets what passes bounds[query], by query of
-/// the chunk, then done(query) is called, which may lower it.
+/// The points, packed for products.
+class Panels {
+  public:
+    Panels(const RunContext& ctx, MatrixView<const double> points, const Rounding& rounding)
+        : rounding_(rounding), n_(points.rows), d_(points.cols), coordinates_(size() * d_ * tile_cols),
+          squares_(size() * tile_cols), below_(size() * tile_cols) {
+        parallel_tasks(ctx, size(), static_cast<double>(d_ * tile_cols), [&](std::size_t p, int) {
+            float* panel = coordinates_.data() + p * d_ * tile_cols;
+            for (std::size_t i = p * tile_cols; i < (p + 1) * tile_cols; ++i, ++panel) {
+                if (i < n_) {
+                    squares_[i] = pack(rounding, &points(i, 0), d_, 1, panel, tile_cols);
+                    below_[i] = static_cast<float>(rounding.below(squares_[i]));
+                    continue;
+                }
+                for (std::size_t j = 0; j < d_; ++j) panel[j * tile_cols] = 0;
+                below_[i] = std::numeric_limits<float>::quiet_NaN();
+            }
+        });
+    }
+
+    /// A point as float32, times `factor`, its coordinates `step` apart. Returns its square.
+    static double pack(const Rounding& rounding, const double* x, std::size_t d, float factor, float* out,
+                       std::size_t step) {
+        double square = 0;
+        for (std::size_t j = 0; j < d; ++j) {
+            const float y = rounding(x[j], j);
+            square += static_cast<double>(y) * static_cast<double>(y);
+            out[j * step] = y * factor;
+        }
+        return square;
+    }
+
+    const Rounding& rounding() const { return rounding_; }
+    std::size_t size() const { return (n_ + tile_cols - 1) / tile_cols; }
+    const float* panel(std::size_t i) const { return coordinates_.data() + i * d_ * tile_cols; }
+    /// below(|x|^2) of the points of a panel, NaN for what is missing, which no bound lets pass then.
+    const float* below(std::size_t i) const { return below_.data() + i * tile_cols; }
+    /// What the upper bound of a point is above its lower one.
+    double width(std::size_t point) const { return rounding_.width(squares_[point]); }
+
+  private:
+    const Rounding& rounding_;
+    std::size_t n_, d_;
+    Buffer<float> coordinates_;
+    Buffer<double> squares_;
+    Buffer<float> below_;
+};
+
+/// Queries against the points. take(query, point, lower bound less |query|^2) gets what passes bounds[query], by query
+/// of the chunk, then done(query) is called, which may lower it.
 class Chunk {
   public:
-    Chunk(const Screen& screen, MatrixView<const double> queries, std::size_t first, std::size_t count)
-        : screen_(screen), d_(queries.cols), count_(count), panels_(count * d_), squares(count) {
-        for (std::size_t i = 0; i < count; i += tile_rows)
-            screen.pack(queries, first + i, std::min(tile_rows, count - i), panels_.data() + i * d_,
-                        squares.data() + i);
+    Chunk(const Panels& points, MatrixView<const double> queries, std::size_t first, std::size_t count)
+        : points_(points), d_(queries.cols), count_(count), panels_(count * d_), squares(count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t begin = i / tile_rows * tile_rows, m = std::min(tile_rows, count - begin);
+            squares[i] = Panels::pack(points.rounding(), &queries(first + i, 0), d_, -2,
+                                      panels_.data() + begin * d_ + i - begin, m);
+        }
     }
 
     template <class Take, class Done>
     void run(const RunContext& ctx, const float* bounds, Take&& take, Done&& done) const {
         const std::size_t step = std::max<std::size_t>(block_bytes / (d_ * tile_cols * sizeof(float)), 1);
         alignas(64) float products[tile_rows * tile_cols];
-        for (std::size_t begin = 0; begin < screen_.n_panels(); begin += step) {
+        for (std::size_t begin = 0; begin < points_.size(); begin += step) {
             ctx.checkpoint();
-            const std::size_t end = std::min(begin + step, screen_.n_panels());
+            const std::size_t end = std::min(begin + step, points_.size());
             for (std::size_t i = 0; i < count_; i += tile_rows) {
                 const std::size_t m = std::min(tile_rows, count_ - i);
                 const linalg::TileKernel multiply = linalg::tile_kernel(m);
                 for (std::size_t p = begin; p < end; ++p) {
-                    multiply(panels_.data() + i * d_, screen_.panel(p), d_, products, tile_cols, false);
-                    const float* squares_here = screen_.lower_squares(p);
+                    multiply(panels_.data() + i * d_, points_.panel(p), d_, products, tile_cols, false);
+                    const float* below = points_.below(p);
                     for (std::size_t r = 0; r < m; ++r) {
                         const float* row = products + r * tile_cols;
-                        std::uint32_t mask = screen_row(row, squares_here, bounds[i + r]);
-                        if (mask == 0) continue;
-                        for (; mask != 0; mask &= mask - 1) {
-                            const auto l = static_cast<std::size_t>(std::countr_zero(mask));
-                            if (p * tile_cols + l < screen_.size()) // what is missing passes where there is no bound
-                                take(i + r, p * tile_cols + l, row[l] + squares_here[l]);
-                        }
+                        const Bits passed = screen_row(row, below, bounds[i + r]);
+                        if (passed == 0) continue;
+                        for_bits(passed, [&](std::size_t l) { take(i + r, p * tile_cols + l, row[l] + below[l]); });
                         done(i + r);
                     }
                 }
@@ -136,19 +169,13 @@ class Chunk {
     }
 
   private:
-    const Screen& screen_;
+    const Panels& points_;
     std::size_t d_, count_;
     Buffer<float> panels_;
 
   public:
     std::vector<double> squares; // of the queries
 };
-
-Screen make_screen(const RunContext& ctx, MatrixView<const double> points, MatrixView<const double> queries) {
-    auto centre = Screen::centre_of(ctx, points);
-    const double reach = std::max(Screen::reach_of(ctx, points, centre), Screen::reach_of(ctx, queries, centre));
-    return Screen(ctx, points, std::move(centre), reach);
-}
 
 /// f(first, count) for chunks of queries, each of which keeps some k points.
 template <class F>
@@ -213,10 +240,11 @@ class Nearest {
 template <class Best>
 void nearest_by_products(const RunContext& ctx, MatrixView<const double> points, MatrixView<const double> queries,
                          bool is_self, std::size_t k, Metric metric, Neighbors& out) {
-    const Screen screen = make_screen(ctx, points, queries);
+    const Rounding rounding(ctx, points, queries);
+    const Panels panels(ctx, points, rounding);
     const std::size_t n_others = k - is_self;
     for_chunks(ctx, points.rows, queries, k, [&](std::size_t first, std::size_t count) {
-        const Chunk chunk(screen, queries, first, count);
+        const Chunk chunk(panels, queries, first, count);
         std::vector<Nearest<Best>> searches(n_others > 0 ? count : 0);
         std::vector<float> bounds(count, std::numeric_limits<float>::infinity());
         for (std::size_t i = 0; i < searches.size(); ++i)
@@ -225,11 +253,11 @@ void nearest_by_products(const RunContext& ctx, MatrixView<const double> points,
             chunk.run(
                 ctx, bounds.data(),
                 [&](std::size_t i, std::size_t point, float lower) {
-                    searches[i].note(lower, static_cast<double>(lower) + screen.width(point),
+                    searches[i].note(lower, static_cast<double>(lower) + panels.width(point),
                                      static_cast<std::int32_t>(point));
                 },
                 [&](std::size_t i) {
-                    bounds[i] = rounded_up(searches[i].upper_bound() + 2 * screen.error() * chunk.squares[i]);
+                    bounds[i] = rounded_up(searches[i].upper_bound() + rounding.width(chunk.squares[i]));
                     if (searches[i].is_full()) searches[i].settle(points, &queries(first + i, 0), bounds[i]);
                 });
         for (std::size_t i = 0; i < count; ++i) {
@@ -288,13 +316,14 @@ Within inside(const RunContext& ctx, MatrixView<const double> points, MatrixView
     out.offsets.assign(queries.rows + 1, 0);
     if (queries.rows == 0) return out;
     const double most = largest_reduced(metric, radius);
-    const Screen screen = make_screen(ctx, points, queries);
+    const Rounding rounding(ctx, points, queries);
+    const Panels panels(ctx, points, rounding);
     std::vector<std::vector<Candidate>> found(queries.rows);
     for_chunks(ctx, points.rows, queries, 1, [&](std::size_t first, std::size_t count) {
-        const Chunk chunk(screen, queries, first, count);
+        const Chunk chunk(panels, queries, first, count);
         std::vector<float> bounds(count);
         for (std::size_t i = 0; i < count; ++i)
-            bounds[i] = rounded_up(screen.in_unit(most) - chunk.squares[i] * (1 - screen.error()));
+            bounds[i] = rounded_up(rounding.in_unit(most) - rounding.below(chunk.squares[i]));
         std::vector<std::int32_t> rows;
         chunk.run(
             ctx, bounds.data(),
@@ -324,9 +353,7 @@ Within inside(const RunContext& ctx, MatrixView<const double> points, MatrixView
     return out;
 }
 
-bool by_products(MatrixView<const double> points, Metric metric) {
-    return is_squared(metric) && points.cols <= most_dims;
-}
+bool by_products(MatrixView<const double> points, Metric metric) { return Rounding::serves(metric, points.cols); }
 
 } // namespace
 

@@ -1,8 +1,8 @@
 #include "neighbors/distance_graph.hpp"
 
+#include "core/disjoint_sets.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
-#include "neighbors/sets.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -163,7 +163,7 @@ SpanningTree boruvka(const RunContext& ctx, DistanceGraph graph, std::span<const
 
     std::vector<Edge> edges, of_row(n), of_component(n);
     edges.reserve(n - 1);
-    Sets sets(n);
+    DisjointSets sets(n);
     const double ns_per_row = ns_per_entry * static_cast<double>(graph.offsets[n]) / static_cast<double>(n);
     for (std::size_t found = n; found > 0;) { // edges of a round
         parallel_ranges(ctx, n, ns_per_row, [&](std::size_t begin, std::size_t end, int) {

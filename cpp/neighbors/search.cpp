@@ -8,10 +8,9 @@
 #include "core/parallel.hpp"
 #include "neighbors/best.hpp"
 #include "neighbors/distance.hpp"
-#include "neighbors/vectors.hpp"
+#include "neighbors/leaf_scan.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -93,21 +92,19 @@ template <class Sum, class Found, class After>
 void visit_leaf(const Block& block, const KdTree& tree, std::size_t leaf, std::size_t node, const double* bounds,
                 double* distances, const Found& found, const After& after) {
     const std::size_t d = tree.dim();
-    near_box<Sum>(block.coordinates, block.width, d, tree.lower(node), tree.upper(node), bounds,
-                  [&](std::size_t first, std::uint32_t queries) {
-                      for (; queries != 0; queries &= queries - 1) {
-                          const std::size_t q = first + static_cast<std::size_t>(std::countr_zero(queries));
-                          scan<Sum>(block.coordinates + q, block.width, tree.block(leaf), tree.leaf_size(), d,
-                                    bounds[q], distances, [&](std::size_t from, std::uint32_t points) {
-                                        for (; points != 0; points &= points - 1) {
-                                            const std::size_t p =
-                                                from + static_cast<std::size_t>(std::countr_zero(points));
-                                            found(q, p, distances[p]);
-                                        }
-                                    });
-                          after(q);
-                      }
-                  });
+    near_box<Sum>(
+        block.coordinates, block.width, d, tree.lower(node), tree.upper(node),
+        [&](std::size_t i) { return simd::load(bounds + i); },
+        [&](std::size_t first, Bits queries) {
+            for_bits(queries, [&](std::size_t l) {
+                const std::size_t q = first + l;
+                scan<Sum>(block.coordinates + q, block.width, tree.block(leaf), tree.leaf_size(), d, bounds[q],
+                          distances, [&](std::size_t from, Bits points) {
+                              for_bits(points, [&](std::size_t p) { found(q, from + p, distances[from + p]); });
+                          });
+                after(q);
+            });
+        });
 }
 
 /// All blocks of some queries: leaves of a tree, or one query each.

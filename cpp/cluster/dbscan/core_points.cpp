@@ -117,7 +117,7 @@ class Count {
     const double min_samples_;
     const std::size_t leaf_, leaf_node_;
     Bits open_; // points that are still counted for
-    typename Weighing::Count counts_[most_in_leaf] = {};
+    typename Weighing::Count counts_[neighbors::most_bits] = {};
 };
 
 } // namespace

@@ -56,8 +56,8 @@ DbscanResult dbscan(const RunContext& ctx, MatrixView<const double> points, Metr
     const Units units(points, metric, params.eps);
     const double limit = reduced(metric, units.eps());
     const KdTree tree(ctx, units.points(), metric, leaf_size);
-    const Screen screen(ctx, tree, limit);
-    const Radius radius{tree, limit, screen};
+    const neighbors::LeafProducts products(ctx, tree);
+    const Radius radius{tree, limit, products};
     const std::size_t n = tree.size();
     const Buffer<std::uint64_t> core = core_points(ctx, radius, params.min_samples, params.weights);
     Components components = connected(ctx, radius, core.span());

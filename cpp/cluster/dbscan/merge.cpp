@@ -159,7 +159,7 @@ class BorderLeaf {
     /// The labels go to `out`, of the leaf's points.
     void run(std::int64_t* out) {
         if (open_ == 0) return;
-        std::fill_n(best_, most_in_leaf, std::numeric_limits<std::int64_t>::max());
+        std::fill_n(best_, neighbors::most_bits, std::numeric_limits<std::int64_t>::max());
         visit(0);
         for_bits(open_, [&](std::size_t i) {
             if (best_[i] != std::numeric_limits<std::int64_t>::max()) out[i] = best_[i];
@@ -189,7 +189,7 @@ class BorderLeaf {
     std::span<const std::int64_t> labels_;
     const std::size_t leaf_, number_;
     const Bits open_;
-    std::int64_t best_[most_in_leaf];
+    std::int64_t best_[neighbors::most_bits];
 };
 
 } // namespace

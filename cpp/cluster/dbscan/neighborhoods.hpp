@@ -1,10 +1,11 @@
 // The neighbourhood of radius eps on a kd-tree: which nodes and which points of a leaf are within it.
 #pragma once
 
-#include "cluster/dbscan/leaf_kernel.hpp"
-#include "cluster/dbscan/screen.hpp"
+#include "neighbors/bits.hpp"
 #include "neighbors/distance.hpp"
 #include "neighbors/kd_tree.hpp"
+#include "neighbors/leaf_products.hpp"
+#include "neighbors/leaf_scan.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -13,18 +14,22 @@
 
 namespace mlcore::cluster {
 
-/// A tree, the largest reduced distance of neighbours, and products that tell most of them apart.
+using neighbors::Bits, neighbors::first_bits, neighbors::for_bits;
+
+/// A tree whose leaves have most_bits points at most, the largest reduced distance of neighbours, and products that
+/// tell most of them apart.
 struct Radius {
     const neighbors::KdTree& tree;
     double limit;
-    const Screen& screen;
+    const neighbors::LeafProducts& products;
 };
 
 /// Sum: a sum of neighbors/distance.hpp.
 template <class Sum>
 class Neighborhoods {
   public:
-    explicit Neighborhoods(const Radius& radius) : tree_(radius.tree), limit_(radius.limit), screen_(radius.screen) {}
+    explicit Neighborhoods(const Radius& radius)
+        : tree_(radius.tree), limit_(radius.limit), products_(radius.products) {}
 
     /// No point of one node is a neighbour of one of the other.
     bool apart(std::size_t a, std::size_t b) const {
@@ -45,39 +50,47 @@ class Neighborhoods {
 
     /// The points of a leaf that may have neighbours in the box of a node.
     Bits near_node(std::size_t leaf, std::size_t node) const {
-        return near_box<Sum>(tree_.lower(node), tree_.upper(node), tree_.block(leaf), tree_.leaf_size(), tree_.dim(),
-                             limit_);
+        Bits near = 0;
+        neighbors::near_box<Sum>(
+            tree_.block(leaf), tree_.leaf_size(), tree_.dim(), tree_.lower(node), tree_.upper(node),
+            [&](std::size_t) { return simd::broadcast(limit_); },
+            [&](std::size_t first, Bits bits) { near |= bits << first; });
+        return near;
     }
 
     /// f(i, bits) for the points of leaf a in `rows`, ascending: the points of leaf b that are neighbours of point i.
     /// Until f returns false.
     template <class F>
     void for_points(std::size_t a, Bits rows, std::size_t b, F&& f) const {
-        if (!screen_.serves(a, b)) {
+        if (!products_.serves(a, b, limit_)) {
             for (; rows != 0; rows &= rows - 1) {
                 const auto i = static_cast<std::size_t>(std::countr_zero(rows));
-                const Bits found = near_point<Sum>(tree_.block(a) + i, tree_.leaf_size(), tree_.block(b),
-                                                   tree_.leaf_size(), tree_.dim(), limit_);
-                if (!f(i, found)) return;
+                Bits near = 0;
+                neighbors::scan<Sum>(tree_.block(a) + i, tree_.leaf_size(), tree_.block(b), tree_.leaf_size(),
+                                     tree_.dim(), limit_, nullptr,
+                                     [&](std::size_t first, Bits bits) { near |= bits << first; });
+                if (!f(i, near)) return;
             }
             return;
         }
+        constexpr std::size_t group = neighbors::LeafProducts::group;
+        double bounds[group];
+        std::fill_n(bounds, group, limit_);
         while (rows != 0) {
-            std::size_t group[Screen::group], n = 0;
-            for (; rows != 0 && n < Screen::group; rows &= rows - 1)
-                group[n++] = static_cast<std::size_t>(std::countr_zero(rows));
-            std::fill(group + n, group + Screen::group, group[0]);
-            Bits found[Screen::group], possible[Screen::group];
-            screen_.compare(a, group, b, found, possible);
-            for (std::size_t g = 0; g < n; ++g) {
-                for_bits(possible[g], [&](std::size_t k) {
+            std::size_t points[group], n = 0;
+            for (; rows != 0 && n < group; rows &= rows - 1)
+                points[n++] = static_cast<std::size_t>(std::countr_zero(rows));
+            Bits possible[group], near[group];
+            products_.compare(a, points, bounds, n, b, possible, near);
+            for (std::size_t i = 0; i < n; ++i) {
+                for_bits(possible[i] & ~near[i], [&](std::size_t k) {
                     const auto width = static_cast<std::ptrdiff_t>(tree_.leaf_size());
-                    found[g] |=
-                        Bits{neighbors::reduced_distance<Sum>(tree_.block(b) + k, width, tree_.block(a) + group[g],
+                    near[i] |=
+                        Bits{neighbors::reduced_distance<Sum>(tree_.block(b) + k, width, tree_.block(a) + points[i],
                                                               width, tree_.dim()) <= limit_}
                         << k;
                 });
-                if (!f(group[g], found[g])) return;
+                if (!f(points[i], near[i])) return;
             }
         }
     }
@@ -94,7 +107,7 @@ class Neighborhoods {
   private:
     const neighbors::KdTree& tree_;
     double limit_;
-    const Screen& screen_;
+    const neighbors::LeafProducts& products_;
 };
 
 /// Children of a node, first the one that holds the position: what is near is then met early.
