@@ -175,7 +175,7 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
         self._validate_params()
         with fitting(self):
             if self.linkage == "ward" and self.metric != "euclidean":
-                raise ValueError(f"linkage='ward' needs metric='euclidean', got {self.metric!r}")
+                raise ValueError(f"linkage='ward' needs metric='euclidean', got {self.metric!r}: take 'average'")
             _check_cut(self.n_clusters, self.distance_threshold, type(self).__name__)
             points = read_points(self, X)
             graph = None if self.connectivity is None else self._graph(points)
@@ -331,7 +331,10 @@ def cut_tree(children: Labels, n_clusters: int) -> Labels:
 def _check_cut(n_clusters: int | None, distance_threshold: float | None, owner: str) -> None:
     """Raise ValueError unless one of the two is given."""
     if (n_clusters is None) == (distance_threshold is None):
-        raise ValueError(f"exactly one of n_clusters and distance_threshold of {owner} must be None")
+        raise ValueError(
+            f"exactly one of n_clusters and distance_threshold of {owner} must be None, got n_clusters={n_clusters}, "
+            f"distance_threshold={distance_threshold}"
+        )
 
 
 def _tree(points: Points, linkage: str, options: dict[str, Any]) -> tuple[Labels, NDArray[np.float64]]:

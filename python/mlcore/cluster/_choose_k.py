@@ -92,10 +92,11 @@ def choose_k(
     criterion : str, default="silhouette"
         "silhouette": the largest mean silhouette, exact up to some 6,300 rows, beyond that of a sample of 500 rows or
         more against all rows, with its standard error; "calinski_harabasz": the largest; "davies_bouldin": the least;
-        "gap": the least k that the next does not exceed by its standard error, nor a larger one by four, of 5,000 rows;
-        "bic", "aic": the least, of the mixture, or of k-means as a mixture of spheres of one size; "elbow": where the
-        inertia is farthest below the chord between its ends; "xmeans": KMeans alone: from the least k clusters are
-        split in two up to the largest k, and the least BIC on the way is taken. Formulas: docs/clustering.md.
+        "gap": the least k whose gap statistic is not exceeded, by more than one standard error by the next number or
+        four by any larger one (of more than 5,000 rows a sample is taken); "bic", "aic": the least, of the mixture, or
+        of k-means as a mixture of spheres of one size; "elbow": where the inertia is farthest below the straight line
+        between its ends; "xmeans": KMeans alone: from the least k on clusters are split in two, up to the largest k,
+        and the least BIC on the way is taken. Which one when, and formulas: docs/clustering.md.
     sample_weight : float or array of shape (n_samples,), default=None
         Weights for fit. Rows without weight do not count; the silhouette and the two ratios of variances know no other
         weights.

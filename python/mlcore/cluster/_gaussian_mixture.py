@@ -51,8 +51,8 @@ class GaussianMixture(DensityMixin, StateMixin, BaseEstimator):  # type: ignore[
         Starts; the best mean log-likelihood is kept.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
         First division of the rows: "kmeans": a run of k-means; "k-means++": its start alone, a row each; "random":
-        shares drawn uniformly; "random_from_data": rows drawn uniformly, one each. k-means takes columns by their
-        deviation (but for "spherical").
+        shares drawn uniformly; "random_from_data": rows drawn uniformly, one each. k-means is run on columns divided by
+        their standard deviation (but for "spherical").
     weights_init : array of shape (n_components,), default=None
         First weights, with a sum of 1. None: of the first division.
     means_init : array of shape (n_components, n_features), default=None
