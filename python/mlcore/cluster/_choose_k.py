@@ -223,11 +223,12 @@ def choose(
 def _check_estimator(estimator: Any) -> None:
     """Raise TypeError unless it is an estimator with a number of clusters; the message says what to do instead."""
     kind = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
-    needs = f"choose_k needs an estimator with n_clusters or n_components, got {kind}"
+    needs = f"choose_k needs a clusterer or a mixture with n_clusters or n_components, got {kind}"
     if isinstance(estimator, type):
         raise TypeError(f"{needs} itself, the class: write {kind}()")
     params = estimator.get_params() if hasattr(estimator, "get_params") else {}
-    if {"n_clusters", "n_components"} & params.keys():
+    has_labels = hasattr(estimator, "fit_predict") or hasattr(estimator, "predict")
+    if has_labels and {"n_clusters", "n_components"} & params.keys():
         return
     if hasattr(estimator, "steps"):
         needs += ": choose_k(pipeline[:-1].fit_transform(X), pipeline[-1]) takes its last step, on what the others make"

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering as PeerTree
 from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -142,6 +143,7 @@ def test_bad_arguments_are_refused() -> None:
         choose_k(X, KMeans(), [2, 3], criterion="gap", n_references=0)
     for estimator, message in (
         (StandardScaler(), "n_clusters or n_components, got StandardScaler$"),
+        (PCA(), "got PCA$"),
         (KMeans, r"the class: write KMeans\(\)"),
         (make_pipeline(StandardScaler(), KMeans()), r"pipeline\[:-1\]"),
         (HDBSCAN(), "finds the number of clusters itself"),
