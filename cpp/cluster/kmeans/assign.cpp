@@ -114,20 +114,36 @@ class Assignment {
                     points_.dim(), found);
     }
 
+    /// values[j ...] = |c_j|^2 - 2 x_i'c_j of as many centers from j on as fit into registers. Returns how many.
+    template <class X>
+    std::size_t sparse_products(const X& table, std::size_t i, std::size_t j, float* values) const {
+        const std::size_t vectors = (centers_.stride() - j) / simd::lanes;
+        if (vectors >= 8) return sparse_products<8>(table, i, j, values);
+        if (vectors >= 4) return sparse_products<4>(table, i, j, values);
+        if (vectors >= 2) return sparse_products<2>(table, i, j, values);
+        return sparse_products<1>(table, i, j, values);
+    }
+    template <std::size_t vectors, class X>
+    std::size_t sparse_products(const X& table, std::size_t i, std::size_t j, float* values) const {
+        simd::Floats sum[vectors];
+        for (std::size_t v = 0; v < vectors; ++v) sum[v] = simd::load(centers_.norms() + j + v * simd::lanes);
+        for (std::size_t at = table.begin(i); at < table.end(i); ++at) {
+            const float* c = centers_.feature(static_cast<std::size_t>(table.indices[at])) + j;
+            const simd::Floats x =
+                simd::broadcast(static_cast<float>(static_cast<double>(table.data[at]) * points_.scale()));
+#pragma GCC unroll 8
+            for (std::size_t v = 0; v < vectors; ++v) sum[v] = simd::fma(x, simd::load(c + v * simd::lanes), sum[v]);
+        }
+        for (std::size_t v = 0; v < vectors; ++v) simd::store(values + j + v * simd::lanes, sum[v]);
+        return vectors * simd::lanes;
+    }
+
     void sparse(std::size_t i, PanelNearest& found, std::size_t slot, Work& work) const {
-        const std::size_t stride = centers_.stride();
         float* values = work.values.data();
-        std::copy_n(centers_.norms(), stride, values);
         std::visit(
             [&](const auto& X) {
                 if constexpr (!is_dense<std::decay_t<decltype(X)>>)
-                    for (std::size_t at = X.begin(i); at < X.end(i); ++at) {
-                        const float* c = centers_.feature(static_cast<std::size_t>(X.indices[at]));
-                        const auto x = static_cast<float>(static_cast<double>(X.data[at]) * points_.scale());
-                        const simd::Floats factor = simd::broadcast(x);
-                        for (std::size_t j = 0; j < stride; j += simd::lanes)
-                            simd::store(values + j, simd::fma(factor, simd::load(c + j), simd::load(values + j)));
-                    }
+                    for (std::size_t j = 0; j < centers_.stride();) j += sparse_products(X, i, j, values);
             },
             points_.table());
         float best = std::numeric_limits<float>::infinity(), second = best;
