@@ -88,6 +88,19 @@ double inertia_of(const RunContext& ctx, const Points& points, const Centers& ce
     return total / points.scale() / points.scale();
 }
 
+/// f(points), or f of the same points in a unit that serves for these centers (Points::serves).
+template <class F>
+auto in_common_unit(const RunContext& ctx, const Points& points, const std::vector<double>& centers, F&& f) {
+    const std::size_t d = points.dim();
+    double reach = std::numeric_limits<double>::infinity();
+    for (std::size_t at = 0; at < centers.size(); at += d) {
+        double largest = 0;
+        for (std::size_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(centers[at + i] - points.mean()[i]));
+        reach = std::min(reach, largest);
+    }
+    return points.serves(reach) ? f(points) : f(Points(ctx, points.table(), {}, reach));
+}
+
 } // namespace
 
 Fit fit(const RunContext& ctx, const Points& points, std::vector<double> centers, const FitParams& params) {
@@ -114,13 +127,17 @@ Fit fit(const RunContext& ctx, const Points& points, std::vector<double> centers
     bool settled = false;
     for (std::size_t iteration = 0; iteration < params.max_iter && !settled; ++iteration) {
         assign_points();
+        out.n_iter = iteration + 1;
         settled = sums.update(ctx, out.labels.data()) == 0;
+        if (settled) { // the centers follow from these labels, and stay: to move one to a point again would not
+            ctx.progress.iteration(out.n_iter, 0.0);
+            break;
+        }
         sums.centers(ctx, centers.data(), next.data());
         const double moved = measure_drift(ctx, points, centers, next, bounds_hold, drift);
         centers.swap(next);
-        out.n_iter = iteration + 1;
         ctx.progress.iteration(out.n_iter, moved);
-        if (!settled && moved <= params.tol * points.variance()) break;
+        if (moved <= params.tol * points.variance()) break;
     }
     if (!settled) assign_points(); // the labels are those of the last centers
     out.inertia = inertia_of(ctx, points, Centers(points, centers.data(), k), out.labels);
@@ -130,26 +147,30 @@ Fit fit(const RunContext& ctx, const Points& points, std::vector<double> centers
 
 Assigned assign(const RunContext& ctx, const Points& points, const std::vector<double>& centers) {
     Assigned out{std::vector<std::int32_t>(points.size()), std::vector<double>(points.size())};
-    const Centers prepared(points, centers.data(), centers.size() / points.dim());
-    assign(ctx, points, prepared, out.labels.data(), nullptr);
-    own_distances(ctx, points, prepared, out.labels.data(), out.squared_distances.data());
-    for (double& distance : out.squared_distances) distance = distance / points.scale() / points.scale();
+    in_common_unit(ctx, points, centers, [&](const Points& scaled) {
+        const Centers prepared(scaled, centers.data(), centers.size() / scaled.dim());
+        assign(ctx, scaled, prepared, out.labels.data(), nullptr);
+        own_distances(ctx, scaled, prepared, out.labels.data(), out.squared_distances.data());
+        for (double& distance : out.squared_distances) distance = distance / scaled.scale() / scaled.scale();
+    });
     return out;
 }
 
 void distances(const RunContext& ctx, const Points& points, const std::vector<double>& centers, double* out) {
     const std::size_t d = points.dim(), k = centers.size() / d;
     constexpr std::size_t rows = 64; // of a task
-    std::vector<double> squares(k);
-    for (std::size_t j = 0; j < k; ++j) squares[j] = points.squared_norm(centers.data() + j * d);
     const std::size_t n_tasks = (points.size() + rows - 1) / rows;
-    parallel_tasks(ctx, n_tasks, 0.3 * static_cast<double>(rows * k * (d + 4)), [&](std::size_t task, int) {
-        std::vector<double> dense(points.is_sparse() ? d : 0);
-        for (std::size_t i = task * rows; i < std::min((task + 1) * rows, points.size()); ++i)
-            for (std::size_t j = 0; j < k; ++j)
-                out[i * k + j] =
-                    std::sqrt(points.squared_distance(i, centers.data() + j * d, squares[j], dense.data())) /
-                    points.scale();
+    in_common_unit(ctx, points, centers, [&](const Points& scaled) {
+        std::vector<double> squares(k);
+        for (std::size_t j = 0; j < k; ++j) squares[j] = scaled.squared_norm(centers.data() + j * d);
+        parallel_tasks(ctx, n_tasks, 0.3 * static_cast<double>(rows * k * (d + 4)), [&](std::size_t task, int) {
+            std::vector<double> dense(scaled.is_sparse() ? d : 0);
+            for (std::size_t i = task * rows; i < std::min((task + 1) * rows, scaled.size()); ++i)
+                for (std::size_t j = 0; j < k; ++j)
+                    out[i * k + j] =
+                        std::sqrt(scaled.squared_distance(i, centers.data() + j * d, squares[j], dense.data())) /
+                        scaled.scale();
+        });
     });
 }
 

@@ -56,9 +56,9 @@ bool holds_sparse(const Table& table) {
 
 } // namespace
 
-Points::Points(const RunContext& ctx, const Table& X, std::span<const double> weights)
-    : table_(X), weights_(weights), n_(n_rows(X)), d_(n_cols(X)), sparse_(holds_sparse(X)), mean_(d_, 0.0),
-      norms_(simd::round_up(n_, panel_points)) {
+Points::Points(const RunContext& ctx, const Table& X, std::span<const double> weights, double reach)
+    : table_(X), weights_(weights), n_(n_rows(X)), d_(n_cols(X)), sparse_(holds_sparse(X)), reach_(reach),
+      mean_(d_, 0.0), norms_(simd::round_up(n_, panel_points)) {
     std::fill(norms_.begin() + static_cast<std::ptrdiff_t>(n_), norms_.end(), 0.0F);
     if (sparse_) {
         measure_sparse(ctx);
@@ -66,6 +66,13 @@ Points::Points(const RunContext& ctx, const Table& X, std::span<const double> we
         measure(ctx);
         pack(ctx);
     }
+}
+
+bool Points::serves(double reach) const noexcept {
+    constexpr int range = 400; // 2^400 squared, times any number of features, is a float64, and so is 2^-400 squared
+    if (reach == 0) return true;
+    const double scaled = reach * scale_;
+    return scaled < std::ldexp(1.0, range) && (largest_ > 0 || scaled > std::ldexp(1.0, -range));
 }
 
 void Points::measure(const RunContext& ctx) {
@@ -80,7 +87,7 @@ void Points::measure(const RunContext& ctx) {
                                }
                            });
         for (std::size_t k = 0; k < d_; ++k) mean_[k] = total[k] / static_cast<double>(n_);
-        const double largest = parallel_reduce(
+        largest_ = parallel_reduce(
             ctx, n_, ns, 0.0,
             [&](std::size_t begin, std::size_t end) {
                 double most = 0;
@@ -94,8 +101,8 @@ void Points::measure(const RunContext& ctx) {
             [](double a, double b) { return std::max(a, b); });
         for (const double m : mean_)
             if (!std::isfinite(m)) throw ValueError("X has values so large that their mean is infinite: scale X");
-        if (!std::isfinite(largest)) throw ValueError("X has values so large that differences are infinite: scale X");
-        scale_ = scale_for(largest);
+        if (!std::isfinite(largest_)) throw ValueError("X has values so large that differences are infinite: scale X");
+        scale_ = scale_for(std::max(largest_, reach_));
     });
 }
 
@@ -152,13 +159,13 @@ void Points::pack(const RunContext& ctx) {
 
 void Points::measure_sparse(const RunContext& ctx) {
     visit_sparse(table_, [&](const auto& X) {
-        double largest = 0;
         for (std::size_t at = 0; at < X.n_stored(); ++at)
-            largest = std::max(largest, std::abs(static_cast<double>(X.data[at])));
-        scale_ = scale_for(largest);
+            largest_ = std::max(largest_, std::abs(static_cast<double>(X.data[at])));
+        scale_ = scale_for(std::max(largest_, reach_));
         double total = 0, square = 0;
         std::vector<double> first(d_, 0.0);
         for (std::size_t i = 0; i < n_; ++i) {
+            if (i % 4096 == 0) ctx.checkpoint();
             double norm = 0;
             for (std::size_t at = X.begin(i); at < X.end(i); ++at) {
                 const double z = static_cast<double>(X.data[at]) * scale_;
@@ -169,7 +176,6 @@ void Points::measure_sparse(const RunContext& ctx) {
             total += weight(i);
             square += weight(i) * norm;
         }
-        ctx.checkpoint();
         if (total == 0) return;
         square /= total;
         for (const double f : first) square -= (f / total) * (f / total);

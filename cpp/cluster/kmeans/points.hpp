@@ -24,8 +24,9 @@ namespace mlcore::kmeans {
 class Points {
   public:
     /// X: finite; dense rows contiguous. weights (n): finite, not negative; empty: all 1. Throws ValueError where the
-    /// values are so large that their mean is not finite.
-    Points(const RunContext& ctx, const Table& X, std::span<const double> weights);
+    /// values are so large that their mean is not finite. reach: a distance from the mean (0 where the table is sparse)
+    /// for which the scale is to serve too, beside those of the points.
+    Points(const RunContext& ctx, const Table& X, std::span<const double> weights, double reach = 0);
 
     std::size_t size() const noexcept { return n_; }
     std::size_t dim() const noexcept { return d_; }
@@ -37,6 +38,9 @@ class Points {
     /// (d); zeros where the table is sparse.
     const std::vector<double>& mean() const noexcept { return mean_; }
     double scale() const noexcept { return scale_; }
+    /// Whether the scale serves for centers of which the nearest is `reach` away from the mean: no square of a distance
+    /// to it leaves the range of float64. Of points that all lie on the mean nothing else says what the unit is.
+    bool serves(double reach) const noexcept;
     /// Mean over the features of the weighted variance, in units of the scaled points.
     double variance() const noexcept { return variance_; }
 
@@ -67,6 +71,7 @@ class Points {
     std::span<const double> weights_;
     std::size_t n_, d_, panel_size_ = 0;
     bool sparse_;
+    double reach_, largest_ = 0; // given; found among the points
     double scale_ = 1, variance_ = 0;
     std::vector<double> mean_;
     Buffer<float> panels_, norms_;

@@ -71,6 +71,8 @@ void ClusterSums::relocate(const RunContext& ctx, const double* centers, std::ve
                           return distance[a] > distance[b] || (distance[a] == distance[b] && a < b);
                       });
     if (taken == 0 || distance[furthest[0]] == 0) return;
+    std::vector<std::size_t> n_left(k_, 0); // points with a weight
+    for (std::size_t i = 0; i < n; ++i) n_left[static_cast<std::size_t>(labels_[i])] += points_.weight(i) > 0;
     std::size_t next = 0;
     for (std::size_t j = 0; j < k_ && next < taken; ++j) {
         if (weights_[j] != 0) continue;
@@ -78,7 +80,7 @@ void ClusterSums::relocate(const RunContext& ctx, const double* centers, std::ve
         const auto loser = static_cast<std::size_t>(labels_[i]);
         const double weight = points_.weight(i);
         points_.add_to(i, -weight, sums.data() + loser * d);
-        weights[loser] -= weight;
+        weights[loser] = --n_left[loser] == 0 ? 0.0 : weights[loser] - weight; // 0 without what rounding leaves
         std::fill_n(sums.data() + j * d, d, 0.0);
         points_.add_to(i, weight, sums.data() + j * d);
         weights[j] = weight;

@@ -240,3 +240,42 @@ def test_no_warning_of_well_posed_data():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         KMeans(3, random_state=0, n_init=2).fit(blobs())
+
+
+def test_the_labels_of_a_fit_are_those_of_its_centers():
+    rng = np.random.RandomState(7)
+    for case in range(300):
+        n = rng.randint(2, 12)
+        X = rng.standard_normal((max(1, n // 3), 1 + case % 2))[rng.randint(0, max(1, n // 3), n)]  # many equal rows
+        k = rng.randint(2, min(n, 6) + 1) if n > 2 else 2
+        init = X[rng.randint(0, n, k)]  # equal centers too: clusters without rows
+        if case % 3 == 0:
+            init = init + 10 * rng.standard_normal(init.shape)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = KMeans(k, init=init, tol=0, max_iter=2 if case % 5 == 0 else 300).fit(X)
+        np.testing.assert_array_equal(model.labels_, model.predict(X))
+
+
+def test_a_cluster_that_loses_all_rows_to_empty_ones_leaves_no_rounding_behind():
+    # Both rows of the first cluster go to the two without rows: 0.1 + 0.2 - 0.2 - 0.1 is not 0.
+    X = np.array([[-50.0], [50.0], [1000.0], [1000.1], [1000.2]])
+    weight = np.array([0.1, 0.2, 0.3, 0.3, 0.3])
+    init = np.array([[0.1], [1000.1], [1e6], [2e6]])
+    with pytest.warns(ConvergenceWarning):
+        model = KMeans(4, init=init, max_iter=1).fit(X, sample_weight=weight)
+    np.testing.assert_allclose(model.cluster_centers_.ravel(), [1000.1, 1000.1, -50, 50])
+
+
+@pytest.mark.parametrize("exponent", [-1010, -600, 600, 900])
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_rows_alone_are_told_as_all_together_in_extreme_units(exponent, is_sparse):
+    X = blobs(30, 3)
+    as_given = sp.csr_array if is_sparse else np.asarray
+    near = KMeans(4, init=X[:4]).fit(as_given(X))
+    far = KMeans(4, init=np.ldexp(X[:4], exponent)).fit(as_given(np.ldexp(X, exponent)))
+    np.testing.assert_array_equal(far.labels_, near.labels_)
+    rows = [as_given(np.ldexp(X[i : i + 1], exponent)) for i in range(len(X))]
+    np.testing.assert_array_equal([far.predict(row)[0] for row in rows], near.labels_)
+    apart = np.vstack([far.transform(row) for row in rows])
+    np.testing.assert_allclose(np.ldexp(apart, -exponent), near.transform(as_given(X)), rtol=1e-12)
