@@ -6,6 +6,8 @@
 #include "cluster/agglomerative/connected.hpp"
 #include "core/choice.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -30,7 +32,13 @@ Rows data_arg(const py::object& X, const std::string& metric) {
     if (view.rows > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() / 2))
         throw ValueError("X must have fewer than 2^30 rows");
     if (!view.rows_contiguous()) throw ValueError("X must be in C order");
-    if (metric != "precomputed") return {view, {}, neighbors::parse_metric(metric)};
+    const bool of_points = metric != "precomputed"; // distances may be infinite
+    for (std::size_t i = 0; i < view.rows; ++i) {
+        const double* row = view.row(i).data;
+        if (!std::all_of(row, row + view.cols, [&](double x) { return of_points ? std::isfinite(x) : x == x; }))
+            throw ValueError(of_points ? "X must be finite" : "distances must not be NaN");
+    }
+    if (of_points) return {view, {}, neighbors::parse_metric(metric)};
     if (view.rows != view.cols) throw ValueError("a matrix of distances must be square");
     return {{}, view};
 }

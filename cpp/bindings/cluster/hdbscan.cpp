@@ -168,11 +168,13 @@ class PyTree {
                 throw ValueError("selected clusters must be numbers of clusters, ascending");
             before = c;
         }
-        for (const std::int32_t c : numbers)
-            for (std::int32_t up = tree_.parent[static_cast<std::size_t>(c)]; up >= 0;
-                 up = tree_.parent[static_cast<std::size_t>(up)])
-                if (std::binary_search(numbers.begin(), numbers.end(), up))
-                    throw ValueError("a selected cluster lies within another one");
+        std::vector<char> covered(tree_.n_clusters(), 0); // selected, or within such a one; parents come first
+        for (const std::int32_t c : numbers) covered[static_cast<std::size_t>(c)] = 1;
+        for (std::size_t c = 1; c < covered.size(); ++c) {
+            if (!covered[static_cast<std::size_t>(tree_.parent[c])]) continue;
+            if (covered[c]) throw ValueError("a selected cluster lies within another one");
+            covered[c] = 1;
+        }
         return {tree_, std::move(numbers), epsilon};
     }
 

@@ -187,13 +187,15 @@ std::vector<std::int32_t> closest_pairs(const RunContext& ctx, const Rows& rows,
         for (std::size_t b = 0; b < a; ++b) {
             double least = std::numeric_limits<double>::infinity();
             std::size_t best_a = members[a][0], best_b = members[b][0];
-            for (const std::size_t i : members[a])
+            for (const std::size_t i : members[a]) {
+                ctx.checkpoint();
                 for (const std::size_t k : members[b])
                     if (const double distance = rows.distance(i, k); distance < least) {
                         least = distance;
                         best_a = i;
                         best_b = k;
                     }
+            }
             const std::size_t pair = a * (a - 1) / 2 + b;
             pairs[2 * pair] = static_cast<std::int32_t>(best_a);
             pairs[2 * pair + 1] = static_cast<std::int32_t>(best_b);

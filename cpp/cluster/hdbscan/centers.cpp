@@ -195,6 +195,7 @@ std::vector<double> nearest_of_lists(const RunContext& ctx, MatrixView<const dou
     parallel_ranges(ctx, queries.rows, row_ns, [&](std::size_t begin, std::size_t end, int) {
         std::array<double, PointColumns::block> far{};
         for (std::size_t i = begin; i < end; ++i) {
+            ctx.checkpoint();
             double* row = nearest.data() + i * k;
             for (std::size_t b = 0; b < columns.n_blocks(); ++b) {
                 const std::size_t size = columns.distances(&queries(i, 0), b, far.data());

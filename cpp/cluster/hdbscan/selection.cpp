@@ -42,17 +42,17 @@ Flags by_leaves(const ClusterTree& tree, const Selection& by) {
 /// Puts in the place of each cluster that has split off at less than epsilon the lowest one around it that has not.
 void merge_below(const ClusterTree& tree, const Selection& by, Flags& chosen) {
     if (chosen[0]) return;
-    const auto splits_below = [&](std::size_t c) { return !(1.0 / tree.birth[c] > by.epsilon); };
+    // The lowest cluster around each that has not split off at epsilon or less, parents before children: a tree may be
+    // as deep as it has clusters.
+    std::vector<std::size_t> around(tree.n_clusters(), 0);
     Flags found(tree.n_clusters(), 0);
     for (std::size_t c = 1; c < tree.n_clusters(); ++c) {
-        if (!chosen[c]) continue;
-        std::size_t at = c;
-        if (1.0 / tree.birth[c] < by.epsilon) do {
-                const auto parent = static_cast<std::size_t>(tree.parent[at]);
-                if (parent == 0 && !by.allow_single) break;
-                at = parent;
-            } while (at != 0 && splits_below(at));
-        found[at] = 1;
+        const auto parent = static_cast<std::size_t>(tree.parent[c]);
+        if (parent == 0 && !by.allow_single)
+            around[c] = c;
+        else
+            around[c] = parent == 0 || 1.0 / tree.birth[parent] > by.epsilon ? parent : around[parent];
+        if (chosen[c]) found[1.0 / tree.birth[c] < by.epsilon ? around[c] : c] = 1;
     }
     keep_outermost(tree, found);
     chosen = std::move(found);

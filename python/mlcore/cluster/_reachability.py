@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mlcore._native import core
 from mlcore._tables import is_sparse
 from mlcore.cluster._distances import check_symmetric, kth_smallest
+from mlcore.cluster._index import exponent_of
 from mlcore.cluster._points import Points, directions
 
 Tree = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
@@ -45,6 +46,9 @@ def as_measured(points: Points, metric: str) -> Points:
 class ReachabilityIndex:
     """Points with a kd-tree over them, or without where there are many features: the answers are the same.
 
+    The core squares differences of coordinates: points whose squares would leave the range of float64 are measured in
+    another unit, a power of two, which changes no digit.
+
     Parameters
     ----------
     points : float64 array of shape (n, d)
@@ -56,7 +60,9 @@ class ReachabilityIndex:
 
     def __init__(self, points: Points, metric: str, algorithm: str, n_threads: int) -> None:
         self._metric = metric
-        self.points = as_measured(points, metric)
+        measured = as_measured(points, metric)
+        self._exponent = exponent_of(measured)
+        self.points = np.ldexp(measured, -self._exponent) if self._exponent else measured
         has_tree = algorithm == "kd_tree" or (algorithm == "auto" and points.shape[1] <= MOST_TREE_FEATURES)
         self._tree = (
             core.neighbors.KdTree(self.points, metric=metric, leaf_size=LEAF_SIZE, n_threads=n_threads)
@@ -68,10 +74,14 @@ class ReachabilityIndex:
         self, queries: Points | None, k: int, n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the distances and rows (q, k) of the nearest points, nearest first; None: of the points themselves."""
-        measured = None if queries is None else as_measured(queries, self._metric)
+        measured = None if queries is None else self._measured(queries)
         if self._tree is not None:
-            return self._tree.k_nearest(measured, k, n_threads=n_threads)
-        return core.neighbors.k_nearest(self.points, measured, k, metric=self._metric, n_threads=n_threads)
+            distances, rows = self._tree.k_nearest(measured, k, n_threads=n_threads)
+        else:
+            distances, rows = core.neighbors.k_nearest(
+                self.points, measured, k, metric=self._metric, n_threads=n_threads
+            )
+        return self._in_users_unit(distances), rows
 
     def reachability_tree(self, k: int, alpha: float, n_threads: int) -> tuple[NDArray[np.float64], Tree]:
         """Return the distances to the k-th nearest, each point its own first, and the minimum spanning tree.
@@ -82,16 +92,25 @@ class ReachabilityIndex:
         cores, start, end, weights = core.neighbors.reachability_tree(
             points, k, alpha=alpha, metric=self._metric, n_threads=n_threads
         )
-        return cores, (start, end, weights)
+        return self._in_users_unit(cores), (start, end, self._in_users_unit(weights))
 
     def nearest_of_lists(
         self, queries: Points | None, offsets: NDArray[np.int64], members: NDArray[np.int64], n_threads: int
     ) -> NDArray[np.float64]:
         """Return the distances (q, k) to the nearest of ``members[offsets[j] : offsets[j + 1]]`` for each j."""
-        measured = self.points if queries is None else as_measured(queries, self._metric)
-        return core.cluster.nearest_of_lists(
-            measured, self.points, offsets, members, metric=self._metric, n_threads=n_threads
+        measured = self.points if queries is None else self._measured(queries)
+        return self._in_users_unit(
+            core.cluster.nearest_of_lists(
+                measured, self.points, offsets, members, metric=self._metric, n_threads=n_threads
+            )
         )
+
+    def _measured(self, queries: Points) -> Points:
+        measured = as_measured(queries, self._metric)
+        return np.ldexp(measured, -self._exponent) if self._exponent else measured
+
+    def _in_users_unit(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.ldexp(distances, self._exponent) if self._exponent else distances
 
 
 def reachability_tree_of_distances(D: Any, k: int, alpha: float, n_threads: int) -> tuple[NDArray[np.float64], Tree]:

@@ -290,3 +290,16 @@ def test_the_matrix_that_does_not_fit_is_refused():
     D = np.lib.stride_tricks.as_strided(np.zeros(2**20), (2**20, 2**20), (0, 8))
     with pytest.raises(MemoryError, match="GB"):
         core.cluster.agglomerate(D, linkage="complete", metric="precomputed", n_threads=1)
+
+
+@pytest.mark.parametrize("linkage", ["ward", "average", "complete"])
+def test_the_core_refuses_what_is_not_finite(linkage):
+    for value in (np.nan, np.inf):
+        X = np.random.default_rng(0).normal(size=(40, 3))
+        X[5, 0] = value
+        with pytest.raises(ValueError, match="X must be finite"):
+            core.cluster.agglomerate(X, linkage=linkage, metric="euclidean", n_threads=1)
+    if linkage != "ward":
+        D = np.full((4, 4), np.nan)
+        with pytest.raises(ValueError, match="must not be NaN"):
+            core.cluster.agglomerate(D, linkage=linkage, metric="precomputed", n_threads=1)

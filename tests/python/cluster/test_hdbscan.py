@@ -533,3 +533,35 @@ def test_trees_that_are_none_are_refused():
         bad_state[name][row] = value
         with pytest.raises(ValueError, match="condensed tree"):
             CondensedTree(**bad_state)
+
+
+@pytest.mark.parametrize("exponent", [-1000, -600, 600, 990])
+@pytest.mark.parametrize("algorithm", ["kd_tree", "brute"])
+def test_extreme_units_change_nothing_but_the_unit(exponent, algorithm):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(80, 2)) + rng.integers(0, 3, (80, 1)) * 5
+    near = HDBSCAN(algorithm=algorithm).fit(X)
+    far = HDBSCAN(algorithm=algorithm).fit(np.ldexp(X, exponent))
+    np.testing.assert_array_equal(far.labels_, near.labels_)
+    np.testing.assert_array_equal(np.ldexp(far.core_distances_, -exponent), near.core_distances_)
+    np.testing.assert_array_equal(np.ldexp(far.single_linkage_tree_[:, 2], -exponent), near.single_linkage_tree_[:, 2])
+    labels, strengths = near.approximate_predict(X[:9] + 0.01)
+    far_labels, far_strengths = far.approximate_predict(np.ldexp(X[:9] + 0.01, exponent))
+    np.testing.assert_array_equal(far_labels, labels)
+    np.testing.assert_allclose(far_strengths, strengths, rtol=1e-12)
+
+
+def test_epsilon_in_a_tree_that_is_a_chain():
+    # Pairs of points, each pair further from the one before: the tree splits off one pair after the other.
+    n_pairs = 600
+    gaps = 1 + 0.01 * np.arange(n_pairs - 1)
+    left = np.concatenate([[0], np.cumsum(gaps + 0.1)])
+    X = np.stack([left, left + 0.1], axis=1).reshape(-1, 1)
+    model = HDBSCAN(
+        min_cluster_size=2, min_samples=1, cluster_selection_method="leaf", cluster_selection_epsilon=1.505
+    ).fit(X)
+    together = 2 * (1 + int((gaps < 1.505).sum()))
+    expected = np.concatenate([np.zeros(together, int), 1 + np.arange(len(X) - together) // 2])
+    pairs = set(zip(model.labels_.tolist(), expected.tolist(), strict=True))
+    assert len(pairs) == len(set(expected.tolist())) == len(set(model.labels_.tolist()))
+    assert len(model.exemplars_) == len(set(expected.tolist()))
