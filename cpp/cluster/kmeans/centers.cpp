@@ -42,9 +42,9 @@ Centers::Centers(const Points& points, const double* centers, std::size_t k)
     }
     constexpr double unit = 0x1p-24;
 #ifdef __FMA__
-    const double steps = static_cast<double>(d_) + 4;
+    const double steps = static_cast<double>(points.most_terms()) + 4;
 #else
-    const double steps = 2 * static_cast<double>(d_) + 4;
+    const double steps = 2 * static_cast<double>(points.most_terms()) + 4;
 #endif
     const double largest = std::sqrt(most) * (1 + 0x1p-20), relative = 1.05 * unit * steps;
     largest_ = static_cast<float>(largest);

@@ -5,7 +5,7 @@
 //
 //     u [(d + 2) |c|^2 + (2 d + 6) |x| |c|] 1.01 <= u (d + 4) 1.05 (C^2 + 2 |x| C) = error(|x|)
 //
-// : x, c and |c|^2 are rounded once each, and each of the d steps (d + d without a fused multiply-add, hence the factor
+// with d = most_terms(): x, c and |c|^2 are rounded once each, and each of the d steps (d + d without a fused multiply-add, hence the factor
 // below) rounds a sum that is no larger than |c|^2 + 2 |x| |c|. So a center whose value is lower than all others by
 // more than twice this is the nearest one, whatever the order of the sums.
 #pragma once

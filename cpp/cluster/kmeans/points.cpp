@@ -63,6 +63,7 @@ Points::Points(const RunContext& ctx, const Table& X, std::span<const double> we
     if (sparse_) {
         measure_sparse(ctx);
     } else {
+        most_terms_ = d_;
         measure(ctx);
         pack(ctx);
     }
@@ -167,6 +168,7 @@ void Points::measure_sparse(const RunContext& ctx) {
         for (std::size_t i = 0; i < n_; ++i) {
             if (i % 4096 == 0) ctx.checkpoint();
             double norm = 0;
+            most_terms_ = std::max(most_terms_, X.end(i) - X.begin(i));
             for (std::size_t at = X.begin(i); at < X.end(i); ++at) {
                 const double z = static_cast<double>(X.data[at]) * scale_;
                 norm += z * z;

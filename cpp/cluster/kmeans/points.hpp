@@ -30,6 +30,8 @@ class Points {
 
     std::size_t size() const noexcept { return n_; }
     std::size_t dim() const noexcept { return d_; }
+    /// Most terms of a product with a point: all features, or the stored entries of a sparse row.
+    std::size_t most_terms() const noexcept { return most_terms_; }
     bool is_sparse() const noexcept { return sparse_; }
     const Table& table() const noexcept { return table_; }
     bool has_weights() const noexcept { return !weights_.empty(); }
@@ -69,7 +71,7 @@ class Points {
 
     Table table_;
     std::span<const double> weights_;
-    std::size_t n_, d_, panel_size_ = 0;
+    std::size_t n_, d_, panel_size_ = 0, most_terms_ = 0;
     bool sparse_;
     double reach_, largest_ = 0; // given; found among the points
     double scale_ = 1, variance_ = 0;
