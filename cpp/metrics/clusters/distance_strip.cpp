@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace mlcore::metrics {
 namespace {
 
 constexpr std::size_t width = simd::lanes_of<double>;
 constexpr std::size_t block = 2 * width;
+static_assert(PackedRows::column_unit % block == 0);
 constexpr std::size_t cache_bytes = 32 << 10; // of the first-level cache, for a chunk
 
 using simd::Doubles;
@@ -32,7 +34,50 @@ using simd::Doubles;
     return (Doubles)((Bits)v & 0x7FFF'FFFF'FFFF'FFFFLL);
 }
 
+/// Eight whatever the level, so that sums are the same on all.
+using Lanes [[gnu::vector_size(64)]] = double;
+
+[[gnu::always_inline]] inline void load(const double* from, Lanes& to) { std::memcpy(&to, from, sizeof to); }
+
+template <bool with_columns>
+void add_to_sums(const double* strip, std::size_t n, double* sums, double* columns) {
+    constexpr std::size_t lanes = sizeof(Lanes) / sizeof(double), stride = PackedRows::most_columns;
+    Lanes sum[strip_rows] = {};
+    std::size_t p = 0;
+    for (; p + lanes <= n; p += lanes) {
+        Lanes value[strip_rows];
+#pragma GCC unroll 4
+        for (std::size_t r = 0; r < strip_rows; ++r) {
+            load(strip + r * stride + p, value[r]);
+            sum[r] += value[r];
+        }
+        if constexpr (with_columns) {
+            Lanes column;
+            load(columns + p, column);
+            column += (value[0] + value[1]) + (value[2] + value[3]);
+            std::memcpy(columns + p, &column, sizeof column);
+        }
+    }
+    double rest[strip_rows] = {};
+    for (; p < n; ++p) {
+        const double* value = strip + p;
+        for (std::size_t r = 0; r < strip_rows; ++r) rest[r] += value[r * stride];
+        if constexpr (with_columns) columns[p] += (value[0] + value[stride]) + (value[2 * stride] + value[3 * stride]);
+    }
+    for (std::size_t r = 0; r < strip_rows; ++r) {
+        const Lanes& s = sum[r];
+        sums[r] += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])) + rest[r];
+    }
+}
+
 } // namespace
+
+void add_strip(const double* strip, std::size_t n, double* sums, double* columns) {
+    if (columns)
+        add_to_sums<true>(strip, n, sums, columns);
+    else
+        add_to_sums<false>(strip, n, sums, columns);
+}
 
 PackedRows::PackedRows(const RunContext& ctx, MatrixView<const double> X, double scale,
                        std::span<const std::uint32_t> order)

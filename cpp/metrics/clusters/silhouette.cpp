@@ -10,22 +10,31 @@
 namespace mlcore::metrics {
 namespace {
 
-constexpr std::size_t task_rows = 64; // rows that pass the packed blocks together
-constexpr std::size_t lanes = 8;      // sums of a strip's distances
+constexpr std::size_t task_rows = 64;      // rows that pass the packed blocks together
+constexpr std::size_t most_blocks = 16;    // of rows, for pairs to be measured once
+constexpr std::size_t most_sums = 1 << 20; // of rows and clusters, likewise: at most 75 MB are used
+constexpr std::size_t least_rows = 256;    // of a cluster on average, likewise: else tables cost what pairs save
 
-double sum_of(const double* values, std::size_t n) {
-    double sum[lanes] = {};
-    std::size_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) sum[l] += values[i + l];
-    double rest = 0;
-    for (; i < n; ++i) rest += values[i];
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])) + rest;
+/// f(c, begin, end) for the parts of [begin, end) that are of one cluster, by places in groups.order.
+template <class F>
+void for_clusters(const GroupedRows& groups, std::size_t begin, std::size_t end, F&& f) {
+    auto c = static_cast<std::size_t>(std::upper_bound(groups.begin.begin(), groups.begin.end(), begin) -
+                                      groups.begin.begin() - 1);
+    for (; begin < end; ++c) {
+        const std::size_t stop = std::min<std::size_t>(end, groups.begin[c + 1]);
+        f(c, begin, stop);
+        begin = stop;
+    }
 }
 
+void read_scaled(VectorView<const double> row, double scale, double* out) {
+    for (std::size_t j = 0; j < row.size; ++j) out[j] = scale * row[j];
+}
+
+/// Some rows, each against all.
 template <bool squares>
-void pair_silhouettes(const RunContext& ctx, MatrixView<const double> X, const GroupedRows& groups,
-                      std::span<const std::uint32_t> cluster_of, std::span<const std::uint32_t> rows, double* out) {
+void row_silhouettes(const RunContext& ctx, MatrixView<const double> X, const GroupedRows& groups,
+                     std::span<const std::uint32_t> cluster_of, std::span<const std::uint32_t> rows, double* out) {
     const std::size_t n = X.rows, d = X.cols, n_tasks = (rows.size() + task_rows - 1) / task_rows;
     const double scale = unit_scale(ctx, X);
     const PackedRows packed(ctx, X, scale, groups.order);
@@ -36,32 +45,126 @@ void pair_silhouettes(const RunContext& ctx, MatrixView<const double> X, const G
         double running[task_rows] = {};
         for (std::size_t r = 0; r < m; ++r) {
             values[r] = SilhouetteValue(cluster_of[rows[first + r]]);
-            for (std::size_t j = 0; j < d; ++j) queries[r * d + j] = scale * X(rows[first + r], j);
+            read_scaled(X.row(rows[first + r]), scale, queries.data() + r * d);
         }
-        std::size_t cluster = 0; // of the first column of the chunk
         for (std::size_t chunk = 0; chunk < n; chunk += packed.chunk_columns()) {
             ctx.checkpoint();
             const std::size_t end = std::min(n, chunk + packed.chunk_columns());
-            while (groups.begin[cluster + 1] <= chunk) ++cluster;
             for (std::size_t group = 0; group < m; group += strip_rows) {
                 const std::size_t n_rows = std::min(strip_rows, m - group);
                 packed.distances<squares>(queries.data() + group * d, n_rows, chunk, end, strip.data());
-                for (std::size_t r = 0; r < n_rows; ++r) {
-                    const double* row = strip.data() + r * PackedRows::most_columns;
-                    std::size_t c = cluster;
-                    for (std::size_t at = chunk; at < end; ++c) {
-                        const std::size_t stop = std::min<std::size_t>(end, groups.begin[c + 1]);
-                        running[group + r] += sum_of(row + (at - chunk), stop - at);
-                        at = stop;
-                        if (at < groups.begin[c + 1]) break;
-                        values[group + r].add(c, running[group + r], groups.size(c));
-                        running[group + r] = 0;
+                for_clusters(groups, chunk, end, [&](std::size_t c, std::size_t begin, std::size_t stop) {
+                    add_strip(strip.data() + (begin - chunk), stop - begin, running + group, nullptr);
+                    if (stop < groups.begin[c + 1]) return; // it goes on in the next chunk
+                    for (std::size_t r = group; r < group + n_rows; ++r) {
+                        values[r].add(c, running[r], groups.size(c));
+                        running[r] = 0;
                     }
-                }
+                });
             }
         }
         for (std::size_t r = 0; r < m; ++r) out[first + r] = values[r].value();
     });
+}
+
+/// All rows, each pair once, by places in groups.order.
+template <bool squares>
+class PairSums {
+  public:
+    PairSums(const RunContext& ctx, MatrixView<const double> X, const GroupedRows& groups)
+        : ctx_(ctx), X_(X), groups_(groups), scale_(unit_scale(ctx, X)), packed_(ctx, X, scale_, groups.order) {
+        constexpr std::size_t unit = most_blocks * PackedRows::column_unit;
+        block_ = (X.rows + unit - 1) / unit * PackedRows::column_unit;
+        n_blocks_ = (X.rows + block_ - 1) / block_;
+        by_row_ = Buffer<double>(X.rows * groups.n_clusters(), 0.0);
+        by_column_ = Buffer<double>(n_blocks_ * X.rows * groups.n_clusters());
+    }
+
+    void write_silhouettes(double* out) {
+        const std::size_t n = X_.rows, k = groups_.n_clusters();
+        const double ns = 0.015 * static_cast<double>((X_.cols + 8) * n * block_);
+        parallel_tasks(ctx_, n_blocks_, ns, [&](std::size_t b, int) {
+            for (std::size_t step = 0; step < n_blocks_; ++step)
+                if (step == 0 || meets(b, step)) meet(b, (b + step) % n_blocks_);
+        });
+        parallel_tasks(ctx_, n_blocks_, 8.0 * static_cast<double>(k * block_), [&](std::size_t b, int) {
+            const std::size_t begin = b * block_, end = std::min(n, begin + block_);
+            for (std::size_t step = 1; step < n_blocks_; ++step) {
+                const std::size_t other = (b + n_blocks_ - step) % n_blocks_;
+                if (!meets(other, step)) continue;
+                for (std::size_t c = 0; c < k; ++c)
+                    for (std::size_t i = begin; i < end; ++i) by_row_[c * n + i] += columns_of(other, c)[i];
+            }
+            for_clusters(groups_, begin, end, [&](std::size_t own, std::size_t from, std::size_t to) {
+                for (std::size_t i = from; i < to; ++i) {
+                    SilhouetteValue value(own);
+                    for (std::size_t c = 0; c < k; ++c) value.add(c, by_row_[c * n + i], groups_.size(c));
+                    out[groups_.order[i]] = value.value();
+                }
+            });
+        });
+    }
+
+  private:
+    /// Whether rows of block b meet columns of block b + step, so that each two blocks meet once.
+    bool meets(std::size_t b, std::size_t step) const {
+        return step > 0 && (2 * step < n_blocks_ || (2 * step == n_blocks_ && b < step));
+    }
+    double* columns_of(std::size_t b, std::size_t c) {
+        return by_column_.data() + (b * groups_.n_clusters() + c) * X_.rows;
+    }
+
+    void meet(std::size_t row_block, std::size_t column_block) {
+        const std::size_t n = X_.rows, d = X_.cols, step = packed_.chunk_columns();
+        const std::size_t begin = row_block * block_, end = std::min(n, begin + block_);
+        const std::size_t first = column_block * block_, last = std::min(n, first + block_);
+        const bool both = row_block != column_block;
+        for (std::size_t c = 0; both && c < groups_.n_clusters(); ++c)
+            std::fill(columns_of(row_block, c) + first, columns_of(row_block, c) + last, 0.0);
+        Scratch<double> strip(strip_rows * PackedRows::most_columns), queries((end - begin) * d);
+        for (std::size_t i = begin; i < end; ++i)
+            read_scaled(X_.row(groups_.order[i]), scale_, queries.data() + (i - begin) * d);
+        for (std::size_t chunk = first; chunk < last; chunk += step) {
+            ctx_.checkpoint();
+            const std::size_t stop = std::min(last, chunk + step);
+            for_clusters(groups_, begin, end, [&](std::size_t own, std::size_t from, std::size_t to) {
+                for (std::size_t i = from; i < to; i += strip_rows) {
+                    const std::size_t n_rows = std::min(strip_rows, to - i);
+                    packed_.template distances<squares>(queries.data() + (i - begin) * d, n_rows, chunk, stop,
+                                                        strip.data());
+                    for (std::size_t r = n_rows; r < strip_rows; ++r)
+                        std::fill_n(strip.data() + r * PackedRows::most_columns, stop - chunk, 0.0);
+                    for_clusters(groups_, chunk, stop, [&](std::size_t c, std::size_t low, std::size_t high) {
+                        double sums[strip_rows] = {};
+                        add_strip(strip.data() + (low - chunk), high - low, sums,
+                                  both ? columns_of(row_block, own) + low : nullptr);
+                        for (std::size_t r = 0; r < n_rows; ++r) by_row_[c * n + i + r] += sums[r];
+                    });
+                }
+            });
+        }
+    }
+
+    const RunContext& ctx_;
+    MatrixView<const double> X_;
+    const GroupedRows& groups_;
+    double scale_;
+    PackedRows packed_;
+    std::size_t block_, n_blocks_;
+    Buffer<double> by_row_;    // (k, n): sums of the distances of rows from clusters, as far as they were rows
+    Buffer<double> by_column_; // (blocks, k, n): as far as they were columns of the rows of a block
+};
+
+template <bool squares>
+void pair_silhouettes(const RunContext& ctx, MatrixView<const double> X, const GroupedRows& groups,
+                      std::span<const std::uint32_t> cluster_of, std::span<const std::uint32_t> rows, double* out) {
+    const std::size_t n = X.rows, k = groups.n_clusters();
+    bool all = rows.size() == n && n * k <= most_sums && n >= least_rows * k;
+    for (std::size_t i = 0; all && i < rows.size(); ++i) all = rows[i] == i;
+    if (all)
+        PairSums<squares>(ctx, X, groups).write_silhouettes(out);
+    else
+        row_silhouettes<squares>(ctx, X, groups, cluster_of, rows, out);
 }
 
 /// out (d) = row of X times scale, brought to length 1 if `unit`. Returns whether it has a length.

@@ -4,9 +4,15 @@
 //   s_i   (b_i - a_i) / max(a_i, b_i); 0 for a cluster of one row, and where both means are 0
 //
 // Pairs of rows (Euclidean, Manhattan): the rows of all clusters are packed once, ordered by cluster, in blocks that
-// vectors run over. A task takes some rows past all blocks and keeps one running sum a row, because the rows of a
-// cluster come one after the other: memory is O(n d), and no figure depends on threads. Distances are differences in
-// float64, never expanded squares, so that rows far from the origin lose nothing.
+// vectors run over. Distances are differences in float64, never expanded squares, so that rows far from the origin lose
+// nothing, and no figure depends on threads.
+//   some rows  A task takes some of them past all blocks and keeps one running sum a row, because the rows of a cluster
+//              come one after the other: memory is O(n d).
+//   all rows   Each pair is measured once and counts for both. A task takes a block of rows past the same block and
+//   half
+//              of the other blocks, so that any two blocks meet once, and adds to tables of its own, sums of (k, n) for
+//              rows and for columns, which are added up in the order of the blocks. Where n k is large for a table or
+//              clusters are small, all rows are taken as some.
 //
 // Squared Euclidean distances need no pairs: with the centroid mu_c and W_c = sum_{j in c} |x_j - mu_c|^2,
 //   sum_{j in c} |x_i - x_j|^2 = m_c |x_i - mu_c|^2 + W_c,

@@ -83,6 +83,9 @@ TEST(silhouettes) {
                                   {65, 1, 2},
                                   {130, 5, 60},
                                   {600, 2, 5},
+                                  {513, 3, 2},
+                                  {1030, 7, 4},
+                                  {1100, 17, 3},
                                   {530, 33, 3},
                                   {70, 300, 4}}) {
         Data data(n, d, k);
@@ -98,11 +101,14 @@ TEST(silhouettes) {
                 silhouettes(StandaloneRun(n_threads).context, data.view(), groups, metric, rows, again.data());
                 CHECK(again == out);
             }
-            const std::vector<std::uint32_t> some{2, 0,
-                                                  static_cast<std::uint32_t>(n - 1)}; // the same bits in any company
-            std::vector<double> chosen(3);
+            const std::vector<std::uint32_t> some{2, 0, static_cast<std::uint32_t>(n - 1)};
+            std::vector<double> chosen(3), alone(1);
             silhouettes(StandaloneRun(1).context, data.view(), groups, metric, some, chosen.data());
-            CHECK(chosen == (std::vector<double>{out[2], out[0], out[n - 1]}));
+            for (std::size_t q = 0; q < 3; ++q) {
+                CHECK_CLOSE(chosen[q], out[some[q]], 1e-12); // of all rows, sums have another order
+                silhouettes(StandaloneRun(1).context, data.view(), groups, metric, {&some[q], 1}, alone.data());
+                CHECK(alone[0] == chosen[q]); // the same bits in any company
+            }
         }
         std::vector<double> D(n * n), out(n), chunk(n - 1);
         for (std::size_t i = 0; i < n; ++i)
