@@ -19,7 +19,7 @@ from mlcore._native import core
 from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
 from mlcore.cluster._distances import check_distances, check_symmetric
-from mlcore.cluster._index import exponent_of
+from mlcore.cluster._point_index import PointIndex
 from mlcore.cluster._points import Points, directions, read_points
 
 Labels = NDArray[np.int64]
@@ -345,14 +345,9 @@ def _tree(points: Points, linkage: str, options: dict[str, Any]) -> tuple[Labels
     if options["metric"] == "precomputed":
         merges = core.cluster.single_linkage(*core.neighbors.spanning_tree_of_distances(points, None))
     else:
-        # A power of two scales without rounding: squares of extreme units neither overflow nor vanish.
-        exponent = exponent_of(points)
-        points = np.ldexp(points, -exponent) if exponent else points
-        searched: Any = points
-        if len(points) > 64 and points.shape[1] <= 64:  # of few points, or in many columns, boxes part little
-            searched = core.neighbors.KdTree(points, leaf_size=32, **options)
-        merges = core.cluster.single_linkage(*core.neighbors.spanning_tree(searched, None, **options))
-        merges[:, 2] = np.ldexp(merges[:, 2], exponent)
+        algorithm = "kd_tree" if points.shape[1] <= 64 else "brute"  # in many columns boxes part little
+        edges = PointIndex(points, algorithm=algorithm, **options).spanning_tree(options["n_threads"])
+        merges = core.cluster.single_linkage(*edges)
     return np.ascontiguousarray(merges[:, :2]).astype(np.int64), merges[:, 2].copy()
 
 

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from mlcore._native import core
 from mlcore._sparse import validate_rows
 from mlcore._tables import canonical_csr, is_sparse
+from mlcore.cluster._point_index import Edges
 
 _BLOCK = 1 << 22  # entries that are looked at together
 
@@ -70,3 +72,34 @@ def kth_smallest(D: NDArray[np.float64], k: int) -> NDArray[np.float64]:
 def _row_blocks(n: int) -> list[slice]:
     step = max(1, _BLOCK // n)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def reachability_tree_of_distances(D: Any, k: int, alpha: float, n_threads: int) -> tuple[NDArray[np.float64], Edges]:
+    """Return what :meth:`PointIndex.reachability_tree` does, of distances that are given.
+
+    Parameters
+    ----------
+    D : float64 array or CSR array of shape (n, n)
+        As `read_distances` gives it.
+    k : int
+        From 1 to n.
+    alpha : float
+    n_threads : int
+
+    Raises
+    ------
+    ValueError
+        If D is not symmetric, or no row has k finite distances.
+    """
+    if is_sparse(D):
+        stored = (D.data, D.indices, D.indptr, D.shape)
+        cores, start, end, weights = core.neighbors.reachability_tree_of_graph(
+            stored, k, alpha=alpha, n_threads=n_threads
+        )
+    else:
+        check_symmetric(D, "HDBSCAN")
+        cores = kth_smallest(D, k)
+        start, end, weights = core.neighbors.spanning_tree_of_distances(D, cores, alpha)
+    if np.isinf(cores).all():
+        raise ValueError(f"no row of X has min_samples={k} finite distances, that to itself among them")
+    return cores, (start, end, weights)

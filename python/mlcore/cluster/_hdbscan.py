@@ -13,9 +13,9 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Int, Nothing, Number, OneOf, Optional, Sizes, Spec, Text
 from mlcore.cluster._condensed_tree import CONDENSED_TREE, CondensedTree, condensed_tree
-from mlcore.cluster._distances import read_distances
-from mlcore.cluster._points import Points, read_points
-from mlcore.cluster._reachability import METRICS, ReachabilityIndex, reachability_tree_of_distances
+from mlcore.cluster._distances import reachability_tree_of_distances, read_distances
+from mlcore.cluster._point_index import METRICS, PointIndex
+from mlcore.cluster._points import Points, as_measured, read_points
 from mlcore.cluster._relative_validity import relative_validity
 
 Floats = NDArray[np.float64]
@@ -288,10 +288,9 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         else:
             points = read_points(self, X)
             k = self._neighbours_of(len(points))
-            index = ReachabilityIndex(points, self.metric, self.algorithm, n_threads)
             self._points = points.copy()  # what becomes of X later is none of its business
-            self.core_distances_, edges = index.reachability_tree(k, float(self.alpha), n_threads)
-            self._index: ReachabilityIndex | None = index
+            self._index: PointIndex | None = self._make_index(self._points, self.metric)
+            self.core_distances_, edges = self._index.reachability_tree(k, float(self.alpha), n_threads)
         self.min_samples_ = k
         self.minimum_spanning_tree_ = np.column_stack(edges)
         self.single_linkage_tree_ = core.cluster.single_linkage(*edges)
@@ -334,9 +333,7 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         if self.store_centers in ("centroid", "both"):
             self.centroids_ = core.cluster.centroids(points, *of, n_threads=n_threads)
         if self.store_centers in ("medoid", "both"):
-            measured = self._searcher().points
-            rows = core.cluster.medoids(measured, *of, metric=self.metric, n_threads=n_threads)
-            self.medoids_ = points[rows]
+            self.medoids_ = points[self._searcher().medoids(*of, n_threads)]
 
     def reselect(self, **parameters: Any) -> Self:
         """Return an estimator with other clusters from the same hierarchy: in milliseconds, where a fit takes seconds.
@@ -517,16 +514,19 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("HDBSCAN was fitted to precomputed distances, and has no points to compare others with")
 
     def _queries(self, X: Any) -> Points:
+        """Return new rows as the index measures them."""
         self._check_points()
-        return read_points(self, X, reset=False)
+        return as_measured(read_points(self, X, reset=False), self._settings["metric"])
 
-    def _searcher(self) -> ReachabilityIndex:
+    def _make_index(self, points: Points, metric: str) -> PointIndex:
+        n_threads = effective_n_jobs(self.n_jobs)
+        return PointIndex(as_measured(points, metric), metric=metric, algorithm=self.algorithm, n_threads=n_threads)
+
+    def _searcher(self) -> PointIndex:
         """Return the index over the fitted points, which is no part of the state: it is made anew after loading."""
         if getattr(self, "_index", None) is None:
             assert self._points is not None
-            self._index = ReachabilityIndex(
-                self._points, self._settings["metric"], self.algorithm, effective_n_jobs(self.n_jobs)
-            )
+            self._index = self._make_index(self._points, self._settings["metric"])
         assert self._index is not None
         return self._index
 

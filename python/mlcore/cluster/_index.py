@@ -1,4 +1,4 @@
-"""What is searched for neighbours: points, rows of which only the direction counts, sparse rows, given distances.
+"""What is searched for neighbours beside points: rows of which only the direction counts, sparse rows, distances.
 
 All answer in order of (distance, row). A search among the rows of the index themselves (queries None) has each row as
 its own first neighbour in `k_nearest`, and as one of its neighbours in `within`.
@@ -6,40 +6,19 @@ its own first neighbour in `k_nearest`, and as one of its neighbours in `within`
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from mlcore._native import core
 from mlcore._tables import Floats
+from mlcore.cluster._point_index import Rows, Within
 from mlcore.cluster._points import directions
 
-METRICS = ("euclidean", "manhattan", "chebyshev", "cosine")
 SPARSE_METRICS = ("euclidean", "cosine")
-Rows = NDArray[np.int64]
 
 _BLOCK = 1 << 22  # distances that are looked at in one go
-
-
-class Within(NamedTuple):
-    """All neighbours within a radius: those of query i are at [offsets[i], offsets[i + 1]), by ascending row."""
-
-    offsets: Rows
-    rows: Rows
-    distances: Floats
-
-    @classmethod
-    def of_places(cls, n_queries: int, queries: Rows, rows: Rows, distances: Floats) -> "Within":
-        """Return neighbours given one by one, in order of (query, row)."""
-        offsets = np.zeros(n_queries + 1, np.int64)
-        np.cumsum(np.bincount(queries, minlength=n_queries), out=offsets[1:])
-        return cls(offsets, rows, distances)
-
-    def queries(self) -> Rows:
-        """Return the query that each neighbour belongs to."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
 class Index(Protocol):
@@ -50,82 +29,6 @@ class Index(Protocol):
 
     def within(self, queries: Any, radius: float, n_threads: int) -> Within:
         """Return all rows at a distance of at most `radius`."""
-
-
-class PointIndex:
-    """Dense points, by kd-tree or by brute force.
-
-    The core squares differences of coordinates. Where these are so large or so small that a square would leave the
-    range of float64, points are measured in another unit, a power of two, which changes no digit.
-    """
-
-    def __init__(
-        self, points: Floats, *, metric: str, algorithm: str, leaf_size: int, n_neighbors: int, n_threads: int
-    ) -> None:
-        """Index points; "auto" tries some searches for `n_neighbors` in a tree and keeps it if they end soon."""
-        self._exponent = exponent_of(points)
-        self._points, self._metric = np.ldexp(points, -self._exponent) if self._exponent else points, metric
-        self._tree = None
-        if algorithm != "brute":
-            tree = core.neighbors.KdTree(self._points, metric=metric, leaf_size=leaf_size, n_threads=n_threads)
-            if algorithm == "kd_tree" or self._tree_pays(tree, n_neighbors, n_threads):
-                self._tree = tree
-
-    def _tree_pays(self, tree: core.neighbors.KdTree, n_neighbors: int, n_threads: int) -> bool:
-        """Say whether search by the tree is faster than by products, of which other metrics know nothing.
-
-        The figures are nanoseconds for a distance of d dimensions, measured on one core with AVX-512.
-        """
-        d = self._points.shape[1]
-        if self._metric not in ("euclidean", "cosine") or d <= 4:
-            return True
-        share = tree.scanned_share(n_neighbors, n_threads=n_threads)
-        return bool(share * (0.1 + 0.05 * d) < 0.25 + 0.0085 * d)
-
-    def k_nearest(self, queries: Floats | None, k: int, n_threads: int) -> tuple[Floats, Rows]:
-        queries = self._in_unit(queries)
-        if self._tree is None:
-            distances, rows = core.neighbors.k_nearest(
-                self._points, queries, k, metric=self._metric, n_threads=n_threads
-            )
-        else:
-            distances, rows = self._tree.k_nearest(queries, k, n_threads=n_threads)
-        return self._from_unit(distances), rows
-
-    def within(self, queries: Floats | None, radius: float, n_threads: int) -> Within:
-        queries = self._in_unit(queries)
-        radius = float(np.ldexp(radius, -self._exponent)) if self._exponent else radius
-        if self._tree is None:
-            found = core.neighbors.within(self._points, queries, radius, metric=self._metric, n_threads=n_threads)
-        else:
-            found = self._tree.within(queries, radius, n_threads=n_threads)
-        offsets, rows, distances = found
-        return Within(offsets, rows, self._from_unit(distances))
-
-    def _in_unit(self, queries: Floats | None) -> Floats | None:
-        if queries is None:
-            return None
-        if self._exponent:
-            queries = np.ldexp(queries, -self._exponent)
-        if not _largest(queries) <= 2.0**_RANGE:
-            raise ValueError("X is too far from the rows of fit for distances in float64: is it in another unit?")
-        return queries
-
-    def _from_unit(self, distances: Floats) -> Floats:
-        return np.ldexp(distances, self._exponent) if self._exponent else distances
-
-
-_RANGE = 400  # 2^400 squared, times any number of dimensions, is a float64, and so is 2^-400 squared
-
-
-def _largest(points: Floats) -> float:
-    return max(float(points.max()), -float(points.min())) if points.size else 0.0
-
-
-def exponent_of(points: Floats) -> int:
-    """Return the power of two that brings extreme coordinates near 1; 0 where their squares are in range."""
-    exponent = int(np.frexp(_largest(points))[1])
-    return exponent if abs(exponent) > _RANGE // 2 else 0
 
 
 class CosineIndex:
@@ -202,7 +105,7 @@ def unit_rows(rows: Any) -> tuple[Any, NDArray[np.bool_]]:
     """Return the rows scaled to length 1, dense or CSR as they are, and which of them have a length at all."""
     if isinstance(rows, sp.csr_array):
         largest = np.zeros(rows.shape[0])
-        owners = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+        owners = _owners(rows)
         np.maximum.at(largest, owners, np.abs(rows.data))
         has_length = largest > 0
         scale = np.where(has_length, largest, 1.0)[owners]
@@ -272,14 +175,17 @@ class SparseIndex:
         for i in range(0, len(owners), step):
             difference = (asked[owners[i : i + step]] - self.rows[places[i : i + step]]).tocsr()
             difference.sort_indices()
-            pair = np.repeat(np.arange(difference.shape[0]), np.diff(difference.indptr))
-            result[i : i + step] = np.bincount(pair, weights=difference.data**2, minlength=difference.shape[0])
+            result[i : i + step] = _squares(difference)
         return result
 
 
+def _owners(rows: sp.csr_array) -> Rows:
+    """Return the row of each stored entry."""
+    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+
+
 def _squares(rows: sp.csr_array) -> Floats:
-    owners = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    return np.bincount(owners, weights=rows.data**2, minlength=rows.shape[0]).astype(np.float64)
+    return np.bincount(_owners(rows), weights=rows.data**2, minlength=rows.shape[0]).astype(np.float64)
 
 
 def _first(owners: Rows, places: Rows, distances: Floats, n: int, k: int) -> tuple[Floats, Rows]:
@@ -343,5 +249,4 @@ class Distances:
 
 
 def _stored(distances: sp.csr_array) -> tuple[Rows, Rows, Floats]:
-    owners = np.repeat(np.arange(distances.shape[0]), np.diff(distances.indptr))
-    return owners, distances.indices.astype(np.int64), distances.data
+    return _owners(distances), distances.indices.astype(np.int64), distances.data

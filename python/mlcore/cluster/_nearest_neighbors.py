@@ -15,17 +15,8 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec, Text
 from mlcore._tables import Floats, as_rows
-from mlcore.cluster._index import (
-    METRICS,
-    SPARSE_METRICS,
-    CosineIndex,
-    Distances,
-    Index,
-    PointIndex,
-    Rows,
-    SparseIndex,
-    Within,
-)
+from mlcore.cluster._index import SPARSE_METRICS, CosineIndex, Distances, Index, SparseIndex
+from mlcore.cluster._point_index import METRICS, PointIndex, Rows, Within
 
 
 class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]

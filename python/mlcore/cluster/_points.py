@@ -44,3 +44,23 @@ def directions(points: Points) -> tuple[Points, NDArray[np.bool_]]:
     for column in scaled.T:
         squares += column * column
     return scaled / np.where(has_length, np.sqrt(squares), 1.0)[:, np.newaxis], has_length
+
+
+def as_measured(points: Points, metric: str) -> Points:
+    """Return the points in the coordinates in which the core measures `metric`.
+
+    Parameters
+    ----------
+    points : float64 array of shape (n, d)
+    metric : {"euclidean", "manhattan", "chebyshev", "cosine"}
+
+    Returns
+    -------
+    float64 array of shape (n, d), or (n, d + 1) for "cosine"
+        For "cosine" rows of length 1. A row of zeros has no direction: it becomes one that is at a right angle to all
+        others, so that it is far from them (1), as in scikit-learn.
+    """
+    if metric != "cosine":
+        return points
+    unit, has_length = directions(points)
+    return np.column_stack([unit, (~has_length).astype(np.float64)])

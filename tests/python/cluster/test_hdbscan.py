@@ -373,6 +373,33 @@ def test_units_do_not_matter(scale, shift):
     )
 
 
+@pytest.mark.parametrize("algorithm", ["kd_tree", "brute"])
+@pytest.mark.parametrize("exponent", [-700, 700])
+def test_units_whose_squares_float64_does_not_hold(exponent, algorithm):
+    X, new = groups(d=3), groups(1)[:20].repeat(2, axis=1)[:, :3]
+    model = HDBSCAN(10, algorithm=algorithm, store_centers="medoid").fit(X)
+    other = HDBSCAN(10, algorithm=algorithm, store_centers="medoid").fit(np.ldexp(X, exponent))
+    np.testing.assert_array_equal(other.labels_, model.labels_)
+    np.testing.assert_array_equal(other.core_distances_, np.ldexp(model.core_distances_, exponent))
+    np.testing.assert_array_equal(other.medoids_, np.ldexp(model.medoids_, exponent))
+    labels, probabilities = other.approximate_predict(np.ldexp(new, exponent))
+    expected = model.approximate_predict(new)
+    np.testing.assert_array_equal(labels, expected[0])
+    np.testing.assert_allclose(probabilities, expected[1], rtol=1e-12)
+    memberships = other.membership_vector(np.ldexp(new, exponent))
+    np.testing.assert_allclose(memberships, model.membership_vector(new), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "brute"])
+def test_what_becomes_of_the_rows_later_does_not_matter(algorithm):
+    X, new = groups(), groups(1)
+    model = HDBSCAN(10, algorithm=algorithm).fit(X)
+    expected = model.approximate_predict(new)
+    X[:] = 0
+    for found, value in zip(model.approximate_predict(new), expected, strict=True):
+        np.testing.assert_array_equal(found, value)
+
+
 def test_one_feature_and_constant_ones():
     x = groups(d=1)
     line = HDBSCAN(10).fit(x)
