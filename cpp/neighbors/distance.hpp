@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
 
 namespace mlcore::neighbors {
 
@@ -38,17 +39,30 @@ struct Chebyshev {
     }
 };
 
+/// The kind of sum that belongs to a metric.
+template <Metric metric>
+using SumOf = std::conditional_t<metric == Metric::manhattan, Manhattan,
+                                 std::conditional_t<metric == Metric::chebyshev, Chebyshev, SquaredEuclidean>>;
+
+/// f.operator()<metric>(): the metric as a constant.
+template <class F>
+decltype(auto) with_metric(Metric metric, F&& f) {
+    switch (metric) {
+    case Metric::manhattan:
+        return f.template operator()<Metric::manhattan>();
+    case Metric::chebyshev:
+        return f.template operator()<Metric::chebyshev>();
+    case Metric::cosine:
+        return f.template operator()<Metric::cosine>();
+    default:
+        return f.template operator()<Metric::euclidean>();
+    }
+}
+
 /// f(Sum{}) with the kind of sum that belongs to the metric.
 template <class F>
 decltype(auto) with_sum(Metric metric, F&& f) {
-    switch (metric) {
-    case Metric::manhattan:
-        return f(Manhattan{});
-    case Metric::chebyshev:
-        return f(Chebyshev{});
-    default:
-        return f(SquaredEuclidean{});
-    }
+    return with_metric(metric, [&]<Metric M>() -> decltype(auto) { return f(SumOf<M>{}); });
 }
 
 /// The reduced distance of two points of d coordinates each, which lie `a_stride` and `b_stride` apart.

@@ -7,7 +7,8 @@
 #pragma once
 
 #include "cluster/agglomerative/clusters.hpp"
-#include "cluster/agglomerative/measure.hpp"
+#include "core/simd.hpp"
+#include "neighbors/distance.hpp"
 
 #include <array>
 #include <cstddef>
@@ -31,7 +32,7 @@ class CentroidTree {
     /// of them, their sizes, and their numbers. bound(reduced, size) is the least that a cluster of at least this size,
     /// at least so far away, can have as value; boxes above limit() are left out. Lanes without a cluster are
     /// infinitely far.
-    template <Metric metric, class Bound, class Limit, class F>
+    template <class Sum, class Bound, class Limit, class F>
     void search(const double* center, Bound&& bound, Limit&& limit, F&& f) const {
         struct Entry {
             std::uint32_t node;
@@ -46,13 +47,13 @@ class CentroidTree {
             const Node& node = nodes_[entry.node];
             if (node.second == 0) {
                 for (std::size_t block = node.first_block; block < node.last_block; ++block)
-                    f(reduced_of_block<metric>(center, block), simd::load(sizes_.data() + block * lanes),
+                    f(reduced_of_block<Sum>(center, block), simd::load(sizes_.data() + block * lanes),
                       numbers_.data() + block * lanes);
                 continue;
             }
             Entry near{entry.node + 1, 0}, far{node.second, 0};
-            near.bound = bound(box_distance<metric>(center, near.node), nodes_[near.node].least_size);
-            far.bound = bound(box_distance<metric>(center, far.node), nodes_[far.node].least_size);
+            near.bound = bound(box_distance<Sum>(center, near.node), nodes_[near.node].least_size);
+            far.bound = bound(box_distance<Sum>(center, far.node), nodes_[far.node].least_size);
             if (far.bound < near.bound) std::swap(near, far);
             stack[depth++] = far; // no deeper than the tree, which halves: 32 levels at most
             stack[depth++] = near;
@@ -68,20 +69,19 @@ class CentroidTree {
 
     std::uint32_t build(const Clusters& clusters, std::size_t begin, std::size_t end);
 
-    template <Metric metric>
+    template <class Sum>
     double box_distance(const double* center, std::uint32_t node) const {
         const double *low = bounds_.data() + 2 * d_ * node, *high = low + d_;
         double reduced = 0;
         for (std::size_t j = 0; j < d_; ++j)
-            reduced = add_column<metric>(reduced, std::max(std::max(low[j] - center[j], center[j] - high[j]), 0.0));
+            reduced = Sum::add(reduced, std::max(std::max(low[j] - center[j], center[j] - high[j]), 0.0));
         return reduced;
     }
-    template <Metric metric>
+    template <class Sum>
     simd::Doubles reduced_of_block(const double* center, std::size_t block) const {
         const double* columns = columns_.data() + block * d_ * lanes;
         simd::Doubles reduced{};
-        for (std::size_t j = 0; j < d_; ++j)
-            reduced = add_column<metric>(reduced, simd::load(columns + j * lanes) - center[j]);
+        for (std::size_t j = 0; j < d_; ++j) reduced = Sum::add(reduced, simd::load(columns + j * lanes) - center[j]);
         return reduced;
     }
 

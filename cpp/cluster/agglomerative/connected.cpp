@@ -1,14 +1,14 @@
 #include "cluster/agglomerative/connected.hpp"
 
 #include "cluster/agglomerative/clusters.hpp"
-#include "cluster/agglomerative/measure.hpp"
+#include "core/disjoint_sets.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "neighbors/distance.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <queue>
 
 namespace mlcore::cluster {
@@ -67,21 +67,11 @@ std::vector<Neighbor> joined_neighbors(const Graph& graph, std::size_t a, std::s
 /// Kruskal's algorithm: the merges of single linkage are the edges of the minimum spanning tree.
 Hierarchy single_connected(std::size_t n, std::vector<Candidate> edges) {
     std::sort(edges.begin(), edges.end(), [](const auto& x, const auto& y) { return y > x; });
-    std::vector<std::int32_t> root(n);
-    std::iota(root.begin(), root.end(), 0);
-    const auto find = [&](std::int32_t i) {
-        while (root[static_cast<std::size_t>(i)] != i) {
-            auto& up = root[static_cast<std::size_t>(i)];
-            i = up = root[static_cast<std::size_t>(up)];
-        }
-        return i;
-    };
+    DisjointSets sets(n);
     std::vector<Merge> merges;
     for (const Candidate& edge : edges) {
-        const auto [low, high] = std::minmax({find(edge.a), find(edge.b)}); // of values: references would dangle
-        if (low == high) continue;
-        root[static_cast<std::size_t>(high)] = low;
-        merges.push_back({low, high, edge.value});
+        const auto [low, high] = std::minmax({sets.root(edge.a), sets.root(edge.b)}); // of values: none dangles
+        if (sets.join(low, high)) merges.push_back({low, high, edge.value});
     }
     if (merges.size() + 1 < n) throw ValueError("the edges do not connect all rows");
     return sorted_hierarchy(n, std::move(merges));
@@ -94,8 +84,8 @@ class WardValue {
         std::copy_n(points.values.data(), points.n * d_, centers_.data());
     }
     double operator()(const Graph& graph, std::size_t a, std::size_t b) const {
-        const double squared =
-            reduced_distance<Metric::euclidean>(centers_.data() + a * d_, centers_.data() + b * d_, d_);
+        const double squared = neighbors::reduced_distance<neighbors::SquaredEuclidean>(
+            centers_.data() + a * d_, 1, centers_.data() + b * d_, 1, d_);
         return squared * (2 * (graph.sizes[a] * graph.sizes[b]) / (graph.sizes[a] + graph.sizes[b]));
     }
     void merge(std::size_t a, std::size_t b, double share_b, std::size_t into) {
@@ -112,9 +102,10 @@ class WardValue {
 
 double Rows::distance(std::size_t i, std::size_t k) const {
     if (!points.data) return distances(i, k);
-    return with_metric(metric, [&]<Metric M>() {
-        return to_distance<M>(reduced_distance<M>(points.row(i).data, points.row(k).data, points.cols));
-    });
+    return neighbors::distance_of(metric, neighbors::with_sum(metric, [&]<class Sum>(Sum) {
+                                      return neighbors::reduced_distance<Sum>(points.row(i).data, 1, points.row(k).data,
+                                                                              1, points.cols);
+                                  }));
 }
 
 Hierarchy agglomerate_connected(const RunContext& ctx, const Rows& rows, std::span<const std::int32_t> from,

@@ -3,6 +3,8 @@
 #include "cluster/agglomerative/centroid_tree.hpp"
 #include "cluster/agglomerative/memory_left.hpp"
 #include "core/parallel.hpp"
+#include "core/simd.hpp"
+#include "neighbors/distance.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +13,7 @@
 namespace mlcore::cluster {
 namespace {
 
-using simd::Doubles;
+using neighbors::distance_of, neighbors::Metric, neighbors::SumOf, simd::Doubles;
 constexpr std::size_t lanes = simd::lanes_of<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t few = 2048; // clusters whose matrix is computed: 32 MiB
@@ -19,7 +21,7 @@ constexpr std::size_t few = 2048; // clusters whose matrix is computed: 32 MiB
 /// Values of the search and entries of the matrix: the distance itself for averages; the reduced one for maxima.
 template <Pairwise linkage, Metric metric>
 double height_of(double value) {
-    return linkage == Pairwise::average ? value : to_distance<metric>(value);
+    return linkage == Pairwise::average ? value : distance_of(metric, value);
 }
 
 /// The rows of all clusters, cluster after cluster.
@@ -51,9 +53,10 @@ class Search {
         double total = 0;
         for (std::size_t i = clusters_.offsets[a]; i < clusters_.offsets[a + 1]; ++i)
             for (std::size_t k = clusters_.offsets[b]; k < clusters_.offsets[b + 1]; ++k) {
-                const double reduced = reduced_distance<metric>(rows_.data() + i * d, rows_.data() + k * d, d);
+                const double reduced =
+                    neighbors::reduced_distance<SumOf<metric>>(rows_.data() + i * d, 1, rows_.data() + k * d, 1, d);
                 if constexpr (linkage == Pairwise::average)
-                    total += to_distance<metric>(reduced);
+                    total += distance_of(metric, reduced);
                 else
                     total = std::max(total, reduced);
             }
@@ -69,7 +72,7 @@ class Search {
         };
         Nearest best{Nearest::unknown, infinity};
         double limit = infinity; // of reduced distances of centroids
-        tree_.template search<metric>(
+        tree_.template search<SumOf<metric>>(
             clusters_.center(c), [](double reduced, double) { return reduced; }, [&] { return limit; },
             [&](Doubles reduced, Doubles, const std::int32_t* numbers) {
                 const auto candidates = reduced <= simd::broadcast(limit);
@@ -130,14 +133,15 @@ ClusterMatrix matrix_of(const RunContext& ctx, const Points& points, const Clust
             for (std::size_t k = end / lanes * lanes; k < n; k += lanes) {
                 Doubles reduced{};
                 for (std::size_t j = 0; j < d; ++j)
-                    reduced = add_column<metric>(reduced,
+                    reduced = SumOf<metric>::add(reduced,
                                                  simd::load(columns.data() + j * width + k) - columns[j * width + i]);
                 if constexpr (linkage == Pairwise::average) {
                     if constexpr (metric == Metric::euclidean) reduced = square_roots(reduced);
                     if constexpr (metric == Metric::cosine) reduced *= 0.5;
                     simd::store(all.data() + k, first ? reduced : simd::load(all.data() + k) + reduced);
                 } else {
-                    simd::store(all.data() + k, first ? reduced : larger(simd::load(all.data() + k), reduced));
+                    const Doubles most = simd::load(all.data() + k);
+                    simd::store(all.data() + k, first ? reduced : most > reduced ? most : reduced);
                 }
             }
         }
@@ -191,7 +195,7 @@ std::vector<Merge> merges_of(const RunContext& ctx, const Points& points) {
 
 std::vector<Merge> pairwise_merges(const RunContext& ctx, const Points& points, Pairwise linkage,
                                    neighbors::Metric metric) {
-    return with_metric(metric, [&]<Metric M>() {
+    return neighbors::with_metric(metric, [&]<Metric M>() {
         return linkage == Pairwise::average ? merges_of<Pairwise::average, M>(ctx, points)
                                             : merges_of<Pairwise::complete, M>(ctx, points);
     });

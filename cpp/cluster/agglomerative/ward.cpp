@@ -26,7 +26,7 @@ Nearest nearest_of(const Clusters& clusters, const CentroidTree& tree, std::size
     const auto size = static_cast<double>(clusters.size(c));
     const Doubles sizes_of_self = simd::broadcast(size);
     Nearest best{Nearest::unknown, infinity};
-    tree.search<Metric::euclidean>(
+    tree.search<neighbors::SquaredEuclidean>(
         clusters.center(c), [&](double squared, double least) { return squared_ward(squared, size, least); },
         [&] { return best.value; },
         [&](Doubles squared, Doubles sizes, const std::int32_t* numbers) {
