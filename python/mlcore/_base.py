@@ -53,6 +53,11 @@ def effective_n_jobs(n_jobs: int | None) -> int:
     return cpus if n_jobs is None else max(1, cpus + 1 + int(n_jobs))
 
 
+def core_count(value: int) -> int:
+    """Return a parameter that counts something as the core takes it: nothing is counted beyond 2^63 - 1."""
+    return int(min(value, 2**63 - 1))
+
+
 def seed_from(random_state: Any) -> int:
     """Draw the 64-bit seed of a fit from a scikit-learn style `random_state` (int, RandomState or None)."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int64).max, dtype=np.int64))

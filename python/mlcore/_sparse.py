@@ -34,7 +34,19 @@ def validate_rows(estimator: Any, X: Any, y: Any = "no_validation", **options: A
     check_sparse(y, owner, "y")
     if hasattr(X, "iloc") and 0 in X.shape:  # an empty frame has no types, which scikit-learn would ask for first
         X = np.empty(X.shape)
-    return validate_data(estimator, X, y, **options)
+    try:
+        with np.errstate(over="ignore"):  # numbers too large for the type become infinite, which is refused in words
+            found = validate_data(estimator, X, y, **options)
+    except OverflowError as error:  # whole numbers of Python
+        raise ValueError(f"X of {owner} has a number that is too large for float64: {error}") from error
+    if isinstance(found, tuple):
+        return _aligned(found[0]), *found[1:]
+    return _aligned(found)
+
+
+def _aligned(X: Any) -> Any:
+    """Return an array whose numbers lie at odd addresses, as in a packed record or a mapped file, as a copy."""
+    return X.copy() if isinstance(X, np.ndarray) and not X.flags.aligned else X
 
 
 def check_sparse(X: Any, owner: str, name: str = "X") -> None:

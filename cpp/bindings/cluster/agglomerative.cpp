@@ -2,12 +2,12 @@
 #include "cluster/agglomerative/agglomerative.hpp"
 #include "bindings/cluster/cluster.hpp"
 #include "bindings/numpy_args.hpp"
+#include "bindings/points_arg.hpp"
 #include "bindings/run_guard.hpp"
 #include "cluster/agglomerative/connected.hpp"
 #include "core/choice.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -27,19 +27,17 @@ Linkage linkage_arg(const std::string& name) {
 
 /// Rows to cluster; metric "precomputed": their distances.
 Rows data_arg(const py::object& X, const std::string& metric) {
-    const MatrixView<const double> view = matrix_arg<double>("X", X);
+    const bool are_points = metric != "precomputed";
+    const MatrixView<const double> view = are_points ? points_arg("X", X) : matrix_arg<double>("X", X);
     if (view.rows < 2 || view.cols < 1) throw ValueError("X must have two rows or more, and columns");
     if (view.rows > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() / 2))
         throw ValueError("X must have fewer than 2^30 rows");
+    if (are_points) return {view, {}, neighbors::parse_metric(metric)};
     if (!view.rows_contiguous()) throw ValueError("X must be in C order");
-    const bool of_points = metric != "precomputed"; // distances may be infinite
-    for (std::size_t i = 0; i < view.rows; ++i) {
-        const double* row = view.row(i).data;
-        if (!std::all_of(row, row + view.cols, [&](double x) { return of_points ? std::isfinite(x) : x == x; }))
-            throw ValueError(of_points ? "X must be finite" : "distances must not be NaN");
-    }
-    if (of_points) return {view, {}, neighbors::parse_metric(metric)};
     if (view.rows != view.cols) throw ValueError("a matrix of distances must be square");
+    for (std::size_t i = 0; i < view.rows; ++i)
+        if (!std::all_of(&view(i, 0), &view(i, 0) + view.cols, [](double d) { return d >= 0; }))
+            throw ValueError("distances must not be negative or NaN");
     return {{}, view};
 }
 

@@ -144,7 +144,7 @@ class PyTree {
         const std::size_t k = with.selected.size();
         const bool are_own = neighbours.is_none();
         const auto who = optional_span_arg<std::int64_t>("neighbours", neighbours);
-        const auto far = optional_span_arg<double>("distances", distances, who.size());
+        const auto far = are_own ? std::span<const double>{} : span_arg<double>("distances", distances, who.size());
         const std::size_t q = are_own ? tree_.n_points() : who.size();
         const auto given = rows_arg<double>("exemplar_distances", exemplar_distances, k, q);
         std::vector<double> values(given.begin(), given.end());

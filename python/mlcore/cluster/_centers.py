@@ -83,6 +83,8 @@ class CentersEstimator(
     }
 
     def _check_state(self, state: dict[str, Any], sizes: Sizes) -> None:
+        if sizes["n_centers"] < 1:
+            raise ValueError("cluster_centers_ must have a row at least")
         labels = state.get("labels_")
         if labels is not None and len(labels) and labels.max() >= sizes["n_centers"]:
             raise ValueError(f"labels_ must be below {sizes['n_centers']}, the number of centers, got {labels.max()}")

@@ -18,6 +18,7 @@ from mlcore.cluster._gap import gap_statistic
 from mlcore.cluster._kmeans import KMeans
 from mlcore.cluster._kmeans_path import KMeansFit, KMeansPath
 from mlcore.cluster._partitions import Partition, kmeans_partition, partitions
+from mlcore.cluster._points import require_squares
 from mlcore.cluster._x_means import x_means
 
 
@@ -301,6 +302,7 @@ def _x_means_rounds(
     if not isinstance(model, KMeans):
         raise TypeError(f"criterion 'xmeans' of choose_k splits clusters of KMeans, got {type(model).__name__}")
     rows = read_rows(clone(model), X, reset=True)
+    require_squares(rows, "choose_k")
 
     def path_of(rows: Any, weight: Floats | None, k_max: int) -> KMeansPath:
         return KMeansPath(model, rows, weight, random_state, k_max)

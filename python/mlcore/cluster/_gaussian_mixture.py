@@ -12,14 +12,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
+from mlcore._base import N_JOBS, StateMixin, core_count, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._state import FEATURES, Array, Flag, Int, Number, OneOf, Sizes, Spec
 from mlcore._tables import Floats
 from mlcore._validation import row_weights, weighted_rows
 from mlcore.cluster._mixture_start import covariance_shape, division, read_start
-from mlcore.cluster._points import Points, read_points
+from mlcore.cluster._points import Points, read_points, require_variances
 
 _PARTS = ("weights", "means", "covariances", "precisions_cholesky")
 
@@ -235,6 +235,7 @@ class GaussianMixture(DensityMixin, StateMixin, BaseEstimator):  # type: ignore[
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, n_samples = {n}"
             )
+        require_variances(points, type(self).__name__, has_one=self.covariance_type == "spherical")
 
     def _run(
         self,
@@ -274,7 +275,7 @@ class GaussianMixture(DensityMixin, StateMixin, BaseEstimator):  # type: ignore[
                         last=last,
                         reg_covar=float(self.reg_covar),
                         tol=float(self.tol),
-                        max_iter=int(self.max_iter),
+                        max_iter=core_count(self.max_iter),
                         n_threads=n_threads,
                         report=progress.callback("mean log-likelihood", begin=i * self.max_iter),
                     )

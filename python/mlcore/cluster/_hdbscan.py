@@ -519,8 +519,13 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         return as_measured(read_points(self, X, reset=False), self._settings["metric"])
 
     def _make_index(self, points: Points, metric: str) -> PointIndex:
-        n_threads = effective_n_jobs(self.n_jobs)
-        return PointIndex(as_measured(points, metric), metric=metric, algorithm=self.algorithm, n_threads=n_threads)
+        return PointIndex(
+            as_measured(points, metric),
+            metric=metric,
+            algorithm=self.algorithm,
+            n_threads=effective_n_jobs(self.n_jobs),
+            moves_far_queries=True,  # they are noise all the same
+        )
 
     def _searcher(self) -> PointIndex:
         """Return the index over the fitted points, which is no part of the state: it is made anew after loading."""

@@ -9,12 +9,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from mlcore._base import effective_n_jobs, fitting
+from mlcore._base import core_count, effective_n_jobs, fitting
 from mlcore._progress import Progress
 from mlcore._tables import read_rows
 from mlcore._validation import row_weights
 from mlcore.cluster._centers import CentersEstimator, Init, check_n_clusters, prepare
 from mlcore.cluster._criteria import CRITERIA
+from mlcore.cluster._points import Unit
 
 
 class KMeans(CentersEstimator):
@@ -176,7 +177,8 @@ class KMeans(CentersEstimator):
         check_n_clusters(self.n_clusters, rows.shape[0], weight)
         n_threads = effective_n_jobs(self.n_jobs)
         random = check_random_state(self.random_state)
-        points = prepare(rows, weight, n_threads)
+        unit = Unit.of(rows)
+        points = prepare(unit.scaled(rows), weight, n_threads)
         best: Any = None
         with Progress(None, self.verbose, type(self).__name__) as progress:
 
@@ -185,8 +187,8 @@ class KMeans(CentersEstimator):
 
             for _ in range(self._n_starts(n_random=10)):
                 found = points.fit(
-                    self._first_centers(rows, weight, points, random, n_threads),
-                    max_iter=int(self.max_iter),
+                    unit.scaled(self._first_centers(rows, weight, points, random, n_threads)),
+                    max_iter=core_count(self.max_iter),
                     tol=float(self.tol),
                     algorithm=self.algorithm,
                     n_threads=n_threads,
@@ -194,7 +196,8 @@ class KMeans(CentersEstimator):
                 )
                 if best is None or found[2] < best[2]:
                     best = found
-        self.labels_, self.cluster_centers_, self.inertia_, self.n_iter_ = best
+        self.labels_, centers, inertia, self.n_iter_ = best
+        self.cluster_centers_, self.inertia_ = unit.lengths(centers), float(unit.lengths(inertia, 2))
         n_distinct = len(np.unique(self.labels_))
         if n_distinct < self.n_clusters:
             warnings.warn(

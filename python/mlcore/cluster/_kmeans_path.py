@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from mlcore._base import effective_n_jobs, seed_from
+from mlcore._base import core_count, effective_n_jobs, seed_from
 from mlcore._tables import Floats, Rows
 from mlcore.cluster._centers import Labels, dense_rows, local_trials, prepare
 from mlcore.cluster._kmeans import KMeans
@@ -105,7 +105,7 @@ class KMeansPath:
             starts = self._first_centers(k)
         else:
             starts = [self._grown(self._last, k), *self._first_centers(k)[: self._n_fresh]]
-        max_iter = int(self._model.max_iter)
+        max_iter = core_count(self._model.max_iter)
         if len(starts) == 1:
             best = self.fit(starts[0], max_iter)
         else:
@@ -139,7 +139,7 @@ class KMeansPath:
         model = self._model
         found = self._points.fit(
             np.ascontiguousarray(centers),
-            max_iter=int(model.max_iter) if max_iter is None else max_iter,
+            max_iter=core_count(model.max_iter) if max_iter is None else max_iter,
             tol=float(model.tol),
             algorithm=model.algorithm,
             n_threads=self._n_threads,

@@ -15,6 +15,7 @@ from mlcore._state import Array, Int, Optional, Spec
 from mlcore._tables import Floats, Rows, is_sparse, read_rows
 from mlcore._validation import row_weights
 from mlcore.cluster._centers import CentersEstimator, Init, check_n_clusters, prepare
+from mlcore.cluster._points import require_squares
 
 
 class MiniBatchKMeans(CentersEstimator):
@@ -205,6 +206,7 @@ class MiniBatchKMeans(CentersEstimator):
         is_first = not hasattr(self, "cluster_centers_")
         with fitting(self, continuing=True):
             rows = read_rows(self, X, reset=is_first)
+            require_squares(rows, type(self).__name__)  # steps end, and starts are compared, by inertia
             weight = row_weights(sample_weight, rows, type(self).__name__)
             if is_first:
                 self._begin(rows, weight, check_random_state(self.random_state))
@@ -298,6 +300,7 @@ class MiniBatchKMeans(CentersEstimator):
 
     def _fit(self, X: Any, sample_weight: Any) -> None:
         rows = read_rows(self, X, reset=True)
+        require_squares(rows, type(self).__name__)  # steps end, and starts are compared, by inertia
         weight = row_weights(sample_weight, rows, type(self).__name__)
         random = check_random_state(self.random_state)
         self._begin(rows, weight, random)

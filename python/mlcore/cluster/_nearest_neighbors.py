@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
+from mlcore._base import N_JOBS, StateMixin, core_count, effective_n_jobs, fitting
 from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Csr, Int, OneOf, Sizes, Spec, Text
 from mlcore._tables import Floats, as_rows
@@ -183,8 +183,8 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
                 PointIndex,
                 metric=metric,
                 algorithm=self.algorithm,
-                leaf_size=int(self.leaf_size),
-                n_neighbors=int(self.n_neighbors),
+                leaf_size=core_count(self.leaf_size),
+                n_neighbors=core_count(self.n_neighbors),
                 n_threads=effective_n_jobs(self.n_jobs),
             )
         )

@@ -22,7 +22,7 @@ from mlcore.cluster._gaussian_mixture import GaussianMixture
 from mlcore.cluster._kmeans import KMeans
 from mlcore.cluster._kmeans_path import KMeansFit, KMeansPath
 from mlcore.cluster._mixture_start import kmeans_path
-from mlcore.cluster._points import read_points
+from mlcore.cluster._points import read_points, require_squares, require_variances
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def _of_kmeans(
     model: KMeans, X: Any, weight: Floats | None, ks: Sequence[int], random_state: np.random.RandomState
 ) -> Iterator[Partition]:
     rows = read_rows(clone(model), X, reset=True)
+    require_squares(rows, "choose_k")
     for fit in KMeansPath(model, rows, weight, random_state, ks[-1]).run_all(ks):
         yield kmeans_partition(model, X, rows, weight, fit)
 
@@ -84,6 +85,7 @@ def _of_mixture(
     model: GaussianMixture, X: Any, weight: Floats | None, ks: Sequence[int], random_state: np.random.RandomState
 ) -> Iterator[Partition]:
     points = read_points(clone(model), X)
+    require_variances(points, "choose_k", has_one=model.covariance_type == "spherical")
     starts: list[NDArray[np.int32] | None] = [None] * len(ks)
     if model.init_params == "kmeans":
         path = kmeans_path(points, weight, model.covariance_type, random_state, model.n_jobs, ks[-1])
@@ -140,6 +142,7 @@ def inertia_of(X: Any, labels: NDArray[Any]) -> float:
     if sp.issparse(X):
         return float("nan")
     X = np.asarray(X, dtype=np.float64)
+    require_squares(X, "choose_k")
     X = X - X.mean(axis=0)
     _, codes = np.unique(labels, return_inverse=True)
     means = np.stack([np.bincount(codes, weights=column) for column in X.T], axis=1) / np.bincount(codes)[:, None]

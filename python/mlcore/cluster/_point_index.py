@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mlcore._native import core
 from mlcore._tables import Floats
+from mlcore.cluster._points import Unit
 
 METRICS = ("euclidean", "manhattan", "chebyshev", "cosine")
 """Those between points. For "cosine" points have length 1."""
@@ -15,7 +16,6 @@ Rows = NDArray[np.int64]
 Edges = tuple[NDArray[np.int32], NDArray[np.int32], Floats]
 
 _MOST_TREE_FEATURES = 100  # beyond, boxes rule out too little even in the search for a spanning tree
-_RANGE = 400  # 2^400 squared, times any number of dimensions, is a float64, and so is 2^-400 squared
 
 
 class Within(NamedTuple):
@@ -40,8 +40,7 @@ class Within(NamedTuple):
 class PointIndex:
     """Dense points, by kd-tree or by brute force: the answers are the same to the bit.
 
-    The core squares differences of coordinates. Where these are so large or so small that a square would leave the
-    range of float64, points are measured in another unit, a power of two, which changes no digit.
+    They are measured in a unit in which squares of differences are numbers.
 
     Parameters
     ----------
@@ -55,6 +54,9 @@ class PointIndex:
     leaf_size : int, default=32
     n_neighbors : int or None, default=None
         What will be searched: so many neighbours, or a spanning tree.
+    moves_far_queries : bool, default=False
+        Whether queries too far away for their squares are moved nearer, to where all points are equally far still; else
+        they are an error.
     """
 
     def __init__(
@@ -66,9 +68,11 @@ class PointIndex:
         n_threads: int,
         leaf_size: int = 32,
         n_neighbors: int | None = None,
+        moves_far_queries: bool = False,
     ) -> None:
-        self._exponent = _exponent_of(points)
-        self._points = np.ldexp(points, -self._exponent) if self._exponent else points
+        self._unit = Unit.of(points)
+        self._points: Floats = self._unit.scaled(points)
+        self._moves_far_queries = moves_far_queries
         self._metric, self._tree = metric, None
         if algorithm == "brute" or (
             algorithm == "auto" and n_neighbors is None and points.shape[1] > _MOST_TREE_FEATURES
@@ -98,32 +102,32 @@ class PointIndex:
             )
         else:
             distances, rows = self._tree.k_nearest(queries, k, n_threads=n_threads)
-        return self._from_unit(distances), rows
+        return self._unit.lengths(distances), rows
 
     def within(self, queries: Floats | None, radius: float, n_threads: int) -> Within:
         """Return all points at a distance of at most `radius`; None: from the points, each among its own."""
         queries = self._in_unit(queries)
-        radius = float(np.ldexp(radius, -self._exponent)) if self._exponent else radius
+        radius = float(self._unit.scaled(np.float64(radius)))
         if self._tree is None:
             found = core.neighbors.within(self._points, queries, radius, metric=self._metric, n_threads=n_threads)
         else:
             found = self._tree.within(queries, radius, n_threads=n_threads)
         offsets, rows, distances = found
-        return Within(offsets, rows, self._from_unit(distances))
+        return Within(offsets, rows, self._unit.lengths(distances))
 
     def spanning_tree(self, n_threads: int) -> Edges:
         """Return the minimum spanning tree: both ends of n - 1 edges, ascending, and their lengths."""
         start, end, lengths = core.neighbors.spanning_tree(
             self._searched(), None, metric=self._metric, n_threads=n_threads
         )
-        return start, end, self._from_unit(lengths)
+        return start, end, self._unit.lengths(lengths)
 
     def reachability_tree(self, k: int, alpha: float, n_threads: int) -> tuple[Floats, Edges]:
         """Return the distances to the k-th nearest, each point its own first, and the tree by mutual reachability."""
         cores, start, end, weights = core.neighbors.reachability_tree(
             self._searched(), k, alpha=alpha, metric=self._metric, n_threads=n_threads
         )
-        return self._from_unit(cores), (start, end, self._from_unit(weights))
+        return self._unit.lengths(cores), (start, end, self._unit.lengths(weights))
 
     def nearest_of_lists(self, queries: Floats | None, offsets: Rows, members: Rows, n_threads: int) -> Floats:
         """Return the distances (n_queries, k) to the nearest of ``members[offsets[j] : offsets[j + 1]]``, j < k."""
@@ -136,7 +140,8 @@ class PointIndex:
             metric=self._metric,
             n_threads=n_threads,
         )
-        return self._from_unit(distances)
+        lengths: Floats = self._unit.lengths(distances)
+        return lengths
 
     def medoids(self, labels: Rows, weights: Floats, k: int, n_threads: int) -> Rows:
         """Return, for each of k clusters, the point with the least weighted sum of distances to it."""
@@ -148,21 +153,4 @@ class PointIndex:
     def _in_unit(self, queries: Floats | None) -> Floats | None:
         if queries is None:
             return None
-        if self._exponent:
-            queries = np.ldexp(queries, -self._exponent)
-        if not _largest(queries) <= 2.0**_RANGE:
-            raise ValueError("X is too far from the rows of fit for distances in float64: is it in another unit?")
-        return queries
-
-    def _from_unit(self, distances: Floats) -> Floats:
-        return np.ldexp(distances, self._exponent) if self._exponent else distances
-
-
-def _largest(points: Floats) -> float:
-    return max(float(points.max()), -float(points.min())) if points.size else 0.0
-
-
-def _exponent_of(points: Floats) -> int:
-    """Return the power of two that brings extreme coordinates near 1; 0 where their squares are in range."""
-    exponent = int(np.frexp(_largest(points))[1])
-    return exponent if abs(exponent) > _RANGE // 2 else 0
+        return self._unit.nearby_queries(queries) if self._moves_far_queries else self._unit.scaled_queries(queries)
