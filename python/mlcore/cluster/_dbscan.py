@@ -4,6 +4,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -11,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
+from mlcore._sparse import validate_rows
 from mlcore._state import FEATURES, Array, Csr, OneOf, Spec
-from mlcore._tables import is_sparse
+from mlcore._tables import as_rows, canonical_csr, for_core, is_sparse
 from mlcore._validation import row_weights
 from mlcore.cluster._distances import read_distances
-from mlcore.cluster._points import directions, read_points
+from mlcore.cluster._index import SPARSE_METRICS, SparseIndex, unit_rows
 
 
 class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
@@ -27,8 +29,8 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
 
     Labels are those of scikit-learn's class: clusters are numbered by their first core points in the order of the rows,
     and a border point of several clusters belongs to the first of these. Distances are compared with `eps` in float64
-    as there. Memory is O(n_samples n_features): neighbourhoods are never listed [3]_. `fit` gives the same bits for any
-    `n_jobs`.
+    as there. Memory is O(n_samples n_features): neighbourhoods are never listed [3]_, but those of sparse rows, which
+    are found by brute force. `fit` gives the same bits for any `n_jobs`.
 
     Parameters
     ----------
@@ -38,6 +40,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         Weight of the points within `eps` of a core point, itself among them.
     metric : {"euclidean", "manhattan", "chebyshev", "cosine", "precomputed"}, default="euclidean"
         The distance. "cosine": 1 minus the cosine of the angle; a row of zeros is at a distance of 1 from all others.
+        Sparse rows have "euclidean" and "cosine", with the labels of the same dense rows.
         "precomputed": X holds distances itself, (n_samples, n_samples), dense or sparse. What a sparse matrix does not
         store is not a neighbour, zeros that it stores are, and each point is at a distance of 0 from itself unless
         another one is stored. Where distances are not symmetric, row i says which points are neighbours of point i, and
@@ -54,7 +57,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     core_sample_indices_ : int64 array of shape (n_core_samples,)
         Rows of the core points, ascending.
     components_ : {array, CSR array} of shape (n_core_samples, n_features)
-        Copy of the core points. Sparse where X is ("precomputed").
+        Copy of the core points. Sparse where X is.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : array of shape (n_features_in_,)
@@ -117,7 +120,7 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Points, finite; with "precomputed" distances of shape (n_samples, n_samples), which may be sparse.
+            Points, finite; with "precomputed" distances of shape (n_samples, n_samples).
         y : None, default=None
             Not used.
         sample_weight : float or array of shape (n_samples,), default=None
@@ -146,17 +149,16 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
                 "min_samples": float(self.min_samples),
                 "n_threads": effective_n_jobs(self.n_jobs),
             }
-            if self.metric == "precomputed":
-                points = read_distances(self, X)
-                weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
-                distances = points
-                if is_sparse(points):
-                    distances = (points.data, points.indices, points.indptr, points.shape)
-                labels, rows = core.cluster.dbscan_of_distances(distances, sample_weight=weight, **options)
+            precomputed = self.metric == "precomputed"
+            points = read_distances(self, X) if precomputed else self._read_points(X)
+            weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
+            placed = _placed(points, float(self.eps)) if self.metric == "cosine" else points
+            if is_sparse(points) and not precomputed:
+                eps = float(self.eps)
+                placed = _neighbours(placed, 2 * eps if self.metric == "cosine" else min(eps, 1e150) ** 2)
+            if is_sparse(points) or precomputed:
+                labels, rows = core.cluster.dbscan_of_distances(for_core(placed), sample_weight=weight, **options)
             else:
-                points = read_points(self, X)
-                weight = row_weights(sample_weight, points, type(self).__name__, may_be_negative=True)
-                placed = _placed(points, float(self.eps)) if self.metric == "cosine" else points
                 labels, rows = core.cluster.dbscan(placed, metric=self.metric, sample_weight=weight, **options)
             self.labels_ = labels
             self.core_sample_indices_ = rows
@@ -186,24 +188,40 @@ class DBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return int(self.labels_.max()) + 1
 
+    def _read_points(self, X: Any) -> Any:
+        """Return rows of float64, dense or in canonical CSR."""
+        points = as_rows(validate_rows(self, X, accept_sparse="csr", dtype=np.float64, order="C"))
+        if is_sparse(points) and self.metric not in SPARSE_METRICS:
+            raise ValueError(
+                f"sparse X of {type(self).__name__} goes with the metrics {' and '.join(map(repr, SPARSE_METRICS))} or "
+                f"with 'precomputed', got metric={self.metric!r}: use X.toarray()"
+            )
+        return points
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.metric == "precomputed"
-        tags.input_tags.sparse = self.metric == "precomputed"
+        tags.input_tags.sparse = self.metric in (*SPARSE_METRICS, "precomputed")
         return tags
 
 
-def _placed(points: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
+def _neighbours(rows: sp.csr_array, most: float) -> sp.csr_array:
+    """Return a matrix (n, n) that stores a 0 where two rows are neighbours: at a squared distance of at most `most`."""
+    found = SparseIndex(rows, "euclidean").within_squared(None, most)
+    return sp.csr_array((np.zeros(len(found.rows)), found.rows, found.offsets), shape=(rows.shape[0], rows.shape[0]))
+
+
+def _placed(points: Any, eps: float) -> Any:
     """Return rows of length 1, whose halved squared Euclidean distance is 1 minus the cosine.
 
     Rows of zeros have no direction and are at a distance of 1 from all others: they get a coordinate of their own, in
     which they are that far from the other rows. They are neighbours of each other too if `eps` is 1 or more, else
     further apart than any two directions.
     """
-    unit, has_length = directions(points)
+    unit, has_length = unit_rows(points)
     zero = np.flatnonzero(~has_length)
     if len(zero) == 0:
         return unit
-    own = np.zeros((len(points), 1))
+    own = np.zeros((len(has_length), 1))
     own[zero, 0] = 1 if eps >= 1 else 1 + 3.0 * np.arange(len(zero))
-    return np.hstack([unit, own])
+    return canonical_csr(sp.hstack([unit, sp.csr_array(own)])) if is_sparse(unit) else np.hstack([unit, own])

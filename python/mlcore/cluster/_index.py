@@ -111,7 +111,8 @@ def unit_rows(rows: Any) -> tuple[Any, NDArray[np.bool_]]:
         scale = np.where(has_length, largest, 1.0)[owners]
         data = rows.data / scale
         length = np.sqrt(np.bincount(owners, weights=data * data, minlength=rows.shape[0]))
-        unit = sp.csr_array((data / length[owners] if len(owners) else data, rows.indices, rows.indptr), rows.shape)
+        length = np.where(has_length, length, 1.0)  # of a row whose entries are zeros that are stored
+        unit = sp.csr_array((data / length[owners], rows.indices, rows.indptr), rows.shape)
         return unit, has_length
     return directions(rows)
 
@@ -142,16 +143,22 @@ class SparseIndex:
         return self._distance(np.maximum(distances, 0.0)), rows
 
     def within(self, queries: sp.csr_array | None, radius: float, n_threads: int) -> Within:  # noqa: ARG002
+        found = self.within_squared(queries, (2 * radius if self.metric == "cosine" else radius * radius) * (1 + 1e-12))
+        distances = self._distance(found.distances)
+        near = distances <= radius
+        return Within.of_places(len(found.offsets) - 1, found.queries()[near], found.rows[near], distances[near])
+
+    def within_squared(self, queries: sp.csr_array | None, most: float) -> Within:
+        """Return all rows at a squared Euclidean distance of at most `most`, and these squares."""
         n = self.rows.shape[0] if queries is None else queries.shape[0]
         parts: list[tuple[Rows, Rows, Floats]] = []
         for begin, asked, products, error in self._blocks(queries):
-            most = (2 * radius if self.metric == "cosine" else radius * radius) * (1 + 1e-12)
             owners, places = np.nonzero(products - error <= most)
-            distances = self._distance(self._exact(asked, owners, places))
-            near = distances <= radius
-            parts.append((owners[near] + begin, places[near], distances[near]))
-        owners, rows, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Within.of_places(n, owners, rows, distances)
+            squared = self._exact(asked, owners, places)
+            near = squared <= most
+            parts.append((owners[near] + begin, places[near], squared[near]))
+        owners, rows, squared = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Within.of_places(n, owners, rows, squared)
 
     def _distance(self, squared: Floats) -> Floats:
         return squared / 2 if self.metric == "cosine" else np.sqrt(squared)

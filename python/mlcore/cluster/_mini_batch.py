@@ -1,5 +1,6 @@
 """k-means by steps over small batches of rows."""
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -43,7 +44,8 @@ class MiniBatchKMeans(CentersEstimator):
     max_no_improvement : int or None, default=10
         Stop after so many steps in which the smoothed inertia of batches has not become less. None: never.
     init_size : int or None, default=None
-        Rows for the first centers, at least `n_clusters`. None: three batches, or 3 n_clusters if that is more.
+        Rows for the first centers. None: three batches. Where that is less than `n_clusters`, 3 n_clusters are taken,
+        with a warning if it was given.
     reassignment_ratio : float, default=0.01
         Centers that had less than this part of the heaviest one's rows are replaced by rows of the batch now and then.
     compute_labels : bool, default=True
@@ -222,6 +224,13 @@ class MiniBatchKMeans(CentersEstimator):
         check_n_clusters(self.n_clusters, n, weight)
         size = 3 * min(self.batch_size, n) if self.init_size is None else int(self.init_size)
         if size < self.n_clusters:
+            if self.init_size is not None:
+                warnings.warn(
+                    f"init_size={self.init_size} is less than n_clusters={self.n_clusters}: {3 * self.n_clusters} rows "
+                    "are taken",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
             size = 3 * self.n_clusters
         best: tuple[float, Floats] | None = None
         n_starts = self._n_starts(n_random=3)
@@ -333,7 +342,8 @@ class _Draw:
 
     def __init__(self, n: int, weight: Floats | None) -> None:
         self._n = n
-        self._sums = None if weight is None else np.cumsum(weight)
+        # Equal weights are none: the same rows are drawn.
+        self._sums = None if weight is None or (weight == weight[0]).all() else np.cumsum(weight)
 
     def __call__(self, random: np.random.RandomState, size: int) -> NDArray[np.intp]:
         if self._sums is None:

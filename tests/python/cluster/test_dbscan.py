@@ -146,6 +146,28 @@ def test_bad_distances(D, message):
         DBSCAN(metric="precomputed").fit(D)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_sparse_rows_have_the_labels_of_dense_ones(metric):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (300, 6)) * 0.1 * rng.integers(0, 2, (300, 6))  # many distances equal eps but for rounding
+    assert (X == 0).all(axis=1).any()  # rows without a direction
+    weight = rng.integers(0, 3, 300).astype(float)
+    for eps in (0.05, 0.1, 0.2, 1.0) if metric == "euclidean" else (0.01, 0.1, 0.3, 1.0):
+        expected = DBSCAN(eps, min_samples=12, metric=metric).fit(X, sample_weight=weight)
+        for make in (sp.csr_array, sp.csc_matrix, sp.coo_array):
+            model = DBSCAN(eps, min_samples=12, metric=metric).fit(make(X), sample_weight=weight)
+            np.testing.assert_array_equal(model.labels_, expected.labels_)
+            np.testing.assert_array_equal(model.components_.toarray(), expected.components_)
+    for metric in ("manhattan", "chebyshev"):
+        with pytest.raises(ValueError, match="'euclidean' and 'cosine'"):
+            DBSCAN(metric=metric).fit(sp.csr_array(X))
+
+
+def test_zeros_that_are_stored_have_no_direction():
+    X = sp.csr_array((np.array([0.0, 1.0, 2.0]), np.array([0, 0, 0]), np.array([0, 1, 2, 3])), shape=(3, 2))
+    assert DBSCAN(0.5, min_samples=2, metric="cosine").fit(X).labels_.tolist() == [-1, 0, 0]
+
+
 def test_rows_of_zeros_by_cosine():
     X = np.vstack([np.zeros((3, 2)), groups(40, 2), np.zeros((3, 2)), [[0, 2.0], [3.0, 0]]])
     for eps in (0.01, 0.5, 1.0, 1.5):
@@ -270,8 +292,3 @@ def test_names_of_columns_and_y():
     model = DBSCAN(eps=1).fit(X, y=None)
     assert model.feature_names_in_.tolist() == ["a", "b"]
     np.testing.assert_array_equal(DBSCAN(eps=1).fit_predict(X), model.labels_)
-
-
-def test_sparse_points_are_refused():
-    with pytest.raises(TypeError, match="dense data is required"):
-        DBSCAN().fit(sp.csr_array(np.eye(3)))

@@ -49,6 +49,26 @@ def test_weights_of_a_step_are_copies_of_rows():
     assert weighted.inertia_ == pytest.approx(copied.inertia_)
 
 
+def test_equal_weights_are_none():
+    """Weights of 1 draw the same batches; others but for the rounding of the means."""
+    X = np.random.default_rng(0).normal(size=(500, 3))
+    for init in ("k-means++", "random"):
+        a, b, c = (
+            MiniBatchKMeans(5, init=init, batch_size=64, random_state=0).fit(X, sample_weight=w)
+            for w in (None, 1.0, 3.0)
+        )
+        np.testing.assert_allclose(b.cluster_centers_, a.cluster_centers_, rtol=1e-9)
+        np.testing.assert_allclose(c.cluster_centers_, a.cluster_centers_, rtol=1e-9)
+        np.testing.assert_allclose([b.inertia_, c.inertia_ / 3], a.inertia_, rtol=1e-9)
+
+
+def test_an_init_size_below_the_number_of_clusters_is_told():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    with pytest.warns(RuntimeWarning, match="init_size=4 is less than n_clusters=5"):
+        model = MiniBatchKMeans(5, init_size=4, random_state=0).fit(X)
+    assert len(model.cluster_centers_) == 5
+
+
 def test_rows_without_weight_are_not_drawn():
     X = blobs()
     X[::2] = 1e6
