@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from mlcore._progress import Progress
-from mlcore._tables import Floats, is_sparse, read_rows
+from mlcore._tables import Floats, canonical_csr, is_sparse, read_rows
 from mlcore._validation import row_weights
 from mlcore.cluster._criteria import CRITERIA, NAMES, OF_DENSE_ROWS, Table, chosen, judge
 from mlcore.cluster._gap import gap_statistic
@@ -84,7 +84,7 @@ def choose_k(
     Parameters
     ----------
     X : {array, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-        Rows, as the estimator takes them. Sparse ones have the criteria "bic", "aic", "elbow" and "xmeans" alone.
+        Rows, as the estimator takes them. Sparse ones have no "calinski_harabasz", "davies_bouldin" and "gap".
     estimator : estimator
         KMeans, MiniBatchKMeans, GaussianMixture, AgglomerativeClustering, or any other with a parameter `n_clusters` or
         `n_components`, and labels. It is cloned, never fitted itself.
@@ -185,8 +185,8 @@ def choose(
     """Return the choice for checked arguments; `ks` are ascending."""
     if is_sparse(X) and criterion in OF_DENSE_ROWS:
         raise ValueError(
-            f"criterion {criterion!r} of choose_k is for dense rows, and X is sparse: take 'bic', 'aic', 'elbow' or "
-            "'xmeans', or make X dense (X.toarray(), or fewer columns by TruncatedSVD)"
+            f"criterion {criterion!r} of choose_k is for dense rows, and X is sparse: take 'silhouette', 'bic', 'aic', "
+            "'elbow' or 'xmeans', or make X dense (X.toarray(), or fewer columns by TruncatedSVD)"
         )
     n = _num_samples(X) if weight is None else int(np.count_nonzero(weight))
     ks = [k for k in ks if k <= n]
@@ -253,12 +253,10 @@ def _read_range(k_range: Iterable[int]) -> list[int]:
 
 
 def _figures(X: Any, weight: Floats | None, partition: Partition, seed: int) -> dict[str, float]:
-    figures = {"inertia": partition.inertia, **partition.likelihoods}
-    if is_sparse(X):
-        return figures
-    rows, labels = X, partition.labels
+    rows: Any = canonical_csr(X) if is_sparse(X) else np.asarray(X)
+    labels = partition.labels
     if weight is not None and not weight.all():
-        rows, labels = np.asarray(X)[weight > 0], labels[weight > 0]
+        rows, labels = rows[weight > 0], labels[weight > 0]
     return {"inertia": partition.inertia, **judge(rows, labels, partition.inertia, seed), **partition.likelihoods}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
@@ -19,7 +20,7 @@ LEAST_SAMPLE = 500
 
 NAMES = ("silhouette", "calinski_harabasz", "davies_bouldin", "bic", "aic", "gap", "elbow")
 """All criteria that are read off a table."""
-OF_DENSE_ROWS = ("silhouette", "calinski_harabasz", "davies_bouldin", "gap")
+OF_DENSE_ROWS = ("calinski_harabasz", "davies_bouldin", "gap")
 """Those that sparse rows do not have."""
 CRITERIA = (*NAMES, "xmeans")
 """All ways to choose."""
@@ -30,20 +31,19 @@ def judge(X: Any, labels: NDArray[Any], inertia: float, seed: int) -> dict[str, 
 
     They are NaN for one cluster, and where each row is a cluster. Clusters without extent have an infinite ratio
     (scikit-learn's is 1). Rows of a sample are the same for all clusterings
-    of one `seed`, so that these differ by less than the standard error says.
+    of one `seed`, so that these differ by less than the standard error says. Sparse rows have the silhouette alone.
     """
     n, k = len(labels), len(np.unique(labels))
-    names = ("silhouette", "silhouette_error", "calinski_harabasz", "davies_bouldin")
+    names: tuple[str, ...] = ("silhouette", "silhouette_error")
+    if not sp.issparse(X):
+        names += ("calinski_harabasz", "davies_bouldin")
     if not 2 <= k < n:
         return dict.fromkeys(names, np.nan)
     size = min(n, max(LEAST_SAMPLE, SILHOUETTE_PAIRS // n))
     silhouette = silhouette_estimate(X, labels, sample_size=size, random_state=check_random_state(seed))
-    values = (
-        silhouette.score,
-        silhouette.error,
-        _ratio_of_variances(X, labels, inertia),
-        davies_bouldin_score(X, labels),
-    )
+    values = [silhouette.score, silhouette.error]
+    if not sp.issparse(X):
+        values += [_ratio_of_variances(X, labels, inertia), davies_bouldin_score(X, labels)]
     return dict(zip(names, map(float, values), strict=True))
 
 

@@ -115,9 +115,8 @@ class NearestNeighbors(StateMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.pairwise = self.metric == "precomputed"
-        tags.input_tags.positive_only = self.metric == "precomputed"
+        tags.input_tags.sparse = self.algorithm != "kd_tree" and self.metric in (*SPARSE_METRICS, "precomputed")
+        tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002

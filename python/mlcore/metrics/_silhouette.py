@@ -4,8 +4,9 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.metrics import pairwise_distances_chunked
+from sklearn.metrics import pairwise_distances, pairwise_distances_chunked
 from sklearn.metrics.pairwise import _VALID_METRICS
 from sklearn.utils import check_random_state
 
@@ -139,7 +140,7 @@ def silhouette_estimate(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows.
     labels : array-like of shape (n_samples,)
         The cluster of each row.
@@ -163,10 +164,13 @@ def silhouette_estimate(
     if not isinstance(metric, str) or metric not in _OURS:
         raise invalid("silhouette_estimate", "metric", f"one of {sorted(_OURS)}", metric)
     _check_size(sample_size, "silhouette_estimate", 2)
-    c = read_clustering(X, labels, "silhouette_estimate")
+    c = read_clustering(X, labels, "silhouette_estimate", sparse=True)
     m = min(sample_size, c.n_rows)
     drawn = np.sort(check_random_state(random_state).permutation(c.n_rows)[:m]).astype(np.int64)
-    values = core.metrics.silhouettes(c.X, c.codes, c.n_clusters, _OURS[metric], drawn)
+    if issparse(c.X):
+        values = _of_sparse_rows(c, drawn, metric)
+    else:
+        values = core.metrics.silhouettes(c.X, c.codes, c.n_clusters, _OURS[metric], drawn)
     error = float(values.std(ddof=1)) * np.sqrt((1 - m / c.n_rows) / m)
     return SilhouetteEstimate(float(values.mean()), float(error), m)
 
@@ -199,6 +203,20 @@ def _samples(c: Clustering, metric: Any, kwds: dict[str, Any]) -> Floats:
         return core.metrics.silhouettes(X, c.codes, c.n_clusters, _OURS[metric])
     chunks = pairwise_distances_chunked(X, metric=metric, reduce_func=lambda D, first: _of_chunk(D, first, c), **kwds)
     return np.concatenate(list(chunks))
+
+
+def _of_sparse_rows(c: Clustering, drawn: NDArray[np.int64], metric: str) -> Floats:
+    """Return the silhouettes of some sparse rows, by their distances to all."""
+    order = np.concatenate([drawn, np.setdiff1d(np.arange(c.n_rows), drawn)])
+    X, squared = c.X[order], metric == "sqeuclidean"
+    ordered = Clustering(X, c.codes[order], c.n_clusters)
+    step = max(1, 2**23 // c.n_rows)  # rows whose distances take some 64 MB
+    found = []
+    for i in range(0, len(drawn), step):
+        D = pairwise_distances(X[i : min(i + step, len(drawn))], X, metric="euclidean" if squared else metric)
+        D[np.arange(len(D)), np.arange(i, i + len(D))] = 0  # but for rounding
+        found.append(_of_chunk(D * D if squared else D, i, ordered))
+    return np.concatenate(found)
 
 
 def _of_chunk(D: Any, first: int, c: Clustering) -> Floats:

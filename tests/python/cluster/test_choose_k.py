@@ -151,8 +151,8 @@ def test_bad_arguments_are_refused() -> None:
     ):
         with pytest.raises(TypeError, match=message):
             choose_k(X, estimator, [2])
-    for criterion in ("silhouette", "gap"):
-        with pytest.raises(ValueError, match="is for dense rows, and X is sparse: take 'bic'"):
+    for criterion in ("davies_bouldin", "gap"):
+        with pytest.raises(ValueError, match="is for dense rows, and X is sparse: take 'silhouette', 'bic'"):
             KMeans("auto", criterion=criterion).fit(sp.csr_array(X))
     with pytest.raises(TypeError, match="xmeans"):
         choose_k(X, GaussianMixture(), [2], criterion="xmeans")
@@ -178,7 +178,14 @@ def test_other_estimators_and_sparse_rows() -> None:
     assert adjusted_rand_score(groups, choice.best_estimator.labels_) == 1
     sparse = choose_k(sp.csr_array(X), KMeans(random_state=0), range(1, 6), criterion="bic")
     assert sparse.best_k == 3
-    assert "silhouette" not in sparse.table
+    dense = choose_k(X, KMeans(random_state=0), range(1, 6))
+    for name in ("silhouette", "silhouette_error"):
+        np.testing.assert_allclose(sparse.table[name], dense.table[name], rtol=1e-9)
+    assert len(KMeans("auto", k_max=5, random_state=0).fit(sp.csc_matrix(X)).cluster_centers_) == 3
+    for criterion in ("calinski_harabasz", "davies_bouldin", "gap"):
+        assert criterion not in sparse.table
+        with pytest.raises(ValueError, match="is for dense rows"):
+            choose_k(sp.csr_array(X), KMeans(), range(1, 4), criterion=criterion)
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     assert choose_k(frame, KMeans(random_state=0), range(2, 5)).best_estimator.feature_names_in_.tolist() == [
         "a",

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import sklearn.metrics as peer
 from scipy.sparse import csr_matrix
 from sklearn.datasets import make_blobs
@@ -127,6 +128,17 @@ def test_an_estimate_says_its_error():
     assert every.score == pytest.approx(exact, rel=1e-14)
     assert every.error == 0
     assert every.sample_size == 3000
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "sqeuclidean", "cosine"])
+@pytest.mark.parametrize("sample_size", [200, 2000])
+def test_an_estimate_of_sparse_rows_is_that_of_dense_ones(metric, sample_size):
+    X, labels = clustering(1000, 4, 5)
+    X = np.where(X > 0, X, 0)
+    options = {"metric": metric, "sample_size": sample_size, "random_state": 0}
+    expected = metrics.silhouette_estimate(X, labels, **options)
+    for make in (sp.csr_array, sp.coo_matrix):
+        np.testing.assert_allclose(metrics.silhouette_estimate(make(X), labels, **options), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("index", INDICES[1:])
