@@ -25,8 +25,8 @@ Linkage linkage_arg(const std::string& name) {
                             {"single", Linkage::single}});
 }
 
-/// Rows to cluster; metric "precomputed": their distances.
-Rows data_arg(const py::object& X, const std::string& metric) {
+/// Rows to cluster; metric "precomputed": their distances, whose values may be left to be looked at by what reads them.
+Rows data_arg(const py::object& X, const std::string& metric, bool reads_values = true) {
     const bool are_points = metric != "precomputed";
     const MatrixView<const double> view = are_points ? points_arg("X", X) : matrix_arg<double>("X", X);
     if (view.rows < 2 || view.cols < 1) throw ValueError("X must have two rows or more, and columns");
@@ -35,7 +35,7 @@ Rows data_arg(const py::object& X, const std::string& metric) {
     if (are_points) return {view, {}, neighbors::parse_metric(metric)};
     if (!view.rows_contiguous()) throw ValueError("X must be in C order");
     if (view.rows != view.cols) throw ValueError("a matrix of distances must be square");
-    for (std::size_t i = 0; i < view.rows; ++i)
+    for (std::size_t i = 0; reads_values && i < view.rows; ++i)
         if (!std::all_of(&view(i, 0), &view(i, 0) + view.cols, [](double d) { return d >= 0; }))
             throw ValueError("distances must not be negative or NaN");
     return {{}, view};
@@ -52,7 +52,7 @@ void check_ward(const Rows& rows, Linkage linkage) {
 }
 
 py::tuple py_agglomerate(const py::object& X, const std::string& linkage, const std::string& metric, int n_threads) {
-    const Rows rows = data_arg(X, metric);
+    const Rows rows = data_arg(X, metric, false); // where a matrix does not fit, it is not read for minutes first
     const Linkage kind = linkage_arg(linkage);
     check_ward(rows, kind);
     return to_python(run(n_threads, 0, [&](const RunContext& ctx) {

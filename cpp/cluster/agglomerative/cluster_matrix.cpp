@@ -2,10 +2,12 @@
 
 #include "cluster/agglomerative/chain.hpp"
 #include "cluster/agglomerative/memory_left.hpp"
+#include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <numeric>
 
@@ -195,9 +197,16 @@ std::vector<Merge> merges_of_distances(const RunContext& ctx, MatrixView<const d
     const std::size_t n = distances.rows;
     require_memory(n * n * sizeof(double) / 2 * 3); // and of what a first round leaves
     ClusterMatrix matrix{Buffer<double>(n * n), n};
+    std::atomic<bool> are_distances{true};
     parallel_tasks(ctx, n, 0.5 * static_cast<double>(n), [&](std::size_t i, int) {
-        for (std::size_t j = i + 1; j < n; ++j) matrix.row(i)[j] = distances(i, j);
+        bool all = true;
+        for (std::size_t j = i + 1; j < n; ++j) {
+            matrix.row(i)[j] = distances(i, j);
+            all &= distances(i, j) >= 0;
+        }
+        if (!all) are_distances.store(false, std::memory_order_relaxed);
     });
+    if (!are_distances) throw ValueError("distances must not be negative or NaN");
     mirror(ctx, matrix);
     std::vector<std::int32_t> names(n);
     std::iota(names.begin(), names.end(), 0);

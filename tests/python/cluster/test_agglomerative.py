@@ -301,5 +301,5 @@ def test_the_core_refuses_what_is_not_finite(linkage):
             core.cluster.agglomerate(X, linkage=linkage, metric="euclidean", n_threads=1)
     if linkage != "ward":
         D = np.full((4, 4), np.nan)
-        with pytest.raises(ValueError, match="must not be NaN"):
+        with pytest.raises(ValueError, match="must not be negative or NaN"):
             core.cluster.agglomerate(D, linkage=linkage, metric="precomputed", n_threads=1)
