@@ -24,6 +24,7 @@ import hdbscan
 import numpy as np
 import sklearn.cluster
 import sklearn.metrics
+import sklearn.mixture
 import sklearnex.cluster
 from _bench import DATA, in_child, machine, memory_mb, parser, reset_peak, table, timed
 from sklearn.datasets import make_blobs
@@ -33,7 +34,10 @@ from threadpoolctl import threadpool_limits
 import mlcore.cluster
 import mlcore.metrics
 
-PARTS = ("kmeans", "start", "hdbscan", "dbscan", "agglomerative", "silhouette", "choose", "growth", "quality")
+PARTS = (
+    *("kmeans", "start", "minibatch", "mixture", "hdbscan", "dbscan", "agglomerative", "silhouette", "choose"),
+    *("growth", "quality"),
+)
 
 
 # ---- data ------------------------------------------------------------------------------------------------------------
@@ -190,6 +194,46 @@ def start_workloads(threads: int) -> list[Workload]:
     ]
 
 
+def mini_batch_workloads(threads: int) -> list[Workload]:
+    """Defaults on both sides; starts and batches are random, so that inertia is compared within a tenth."""
+    X = blobs(1_000_000, 16, 64, 2.0)
+
+    def inertia(cls: Any, **more: Any) -> float:
+        return float(cls(64, random_state=0, **more).fit(X).inertia_)
+
+    ways = {
+        "mlcore": partial(inertia, mlcore.cluster.MiniBatchKMeans, n_jobs=threads),
+        "scikit-learn": partial(inertia, sklearn.cluster.MiniBatchKMeans),
+    }
+    return [Workload("mini-batches, 1,000,000 x 16, k 64", 2, ways, lambda a, b: min(1.0, b / a), at_least=0.9)]
+
+
+def mixture_workload(kind: str, threads: int) -> Workload:
+    """The same means and 20 iterations; the mean log-likelihood per row is compared."""
+    k, X = 10, blobs(100_000, 8, 10, 2.0)
+    start = X[np.random.default_rng(1).choice(len(X), k, replace=False)]
+    precisions = {"full": np.tile(np.eye(8) / 8, (k, 1, 1)), "diag": np.full((k, 8), 1 / 8)}[kind]
+    options = {"weights_init": np.full(k, 1 / k), "means_init": start, "precisions_init": precisions}
+    options |= {"covariance_type": kind, "max_iter": 20, "tol": 0.0}
+
+    def likelihood(cls: Any, **more: Any) -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return float(cls(k, **options, **more).fit(X).lower_bound_)
+
+    ways = {
+        "mlcore": partial(likelihood, mlcore.cluster.GaussianMixture, n_jobs=threads),
+        # its start is computed from k-means even where it is given: rows are the cheapest
+        "scikit-learn": partial(likelihood, sklearn.mixture.GaussianMixture, init_params="random_from_data"),
+    }
+    agreement = lambda a, b: 1.0 if abs(a - b) <= 1e-6 * abs(b) else 0.0  # noqa: E731
+    return Workload(f"mixture, {kind}, 100,000 x 8, k {k}, 20 iterations", 2, ways, agreement)
+
+
+def mixture_workloads(threads: int) -> list[Workload]:
+    return [mixture_workload(kind, threads) for kind in ("full", "diag")]
+
+
 def hdbscan_workload(name: str, X: np.ndarray, target: float, threads: int, *, sklearn_too: bool) -> Workload:
     """`min_samples` counts the point itself with us and in scikit-learn, and does not in the other two.
 
@@ -317,6 +361,8 @@ def growth_workloads(threads: int) -> list[Workload]:
 WORKLOADS: dict[str, Callable[[int], list[Workload]]] = {
     "kmeans": kmeans_workloads,
     "start": start_workloads,
+    "minibatch": mini_batch_workloads,
+    "mixture": mixture_workloads,
     "hdbscan": hdbscan_workloads,
     "dbscan": dbscan_workloads,
     "agglomerative": agglomerative_workloads,
@@ -327,6 +373,8 @@ WORKLOADS: dict[str, Callable[[int], list[Workload]]] = {
 TITLES = {
     "kmeans": "KMeans from the same centers",
     "start": "the start of KMeans",
+    "minibatch": "MiniBatchKMeans at its defaults",
+    "mixture": "GaussianMixture from the same means",
     "hdbscan": "HDBSCAN, min_cluster_size 20, min_samples 10",
     "dbscan": "DBSCAN, min_samples 10",
     "agglomerative": "trees, cut into 30",
