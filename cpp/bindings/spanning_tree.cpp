@@ -130,7 +130,7 @@ void register_spanning_tree(py::module_& m) {
           "Minimum spanning tree of points (n, d) float64 under the distance max(core_i, core_j, d_ij / alpha), d_ij "
           "alone where core_distances is None; of a KdTree, which has a metric, by Boruvka's algorithm: neighbors (n, "
           "k) int64 are what its k_nearest(None, k) gave, if that is known: (from, to, weights), n - 1 edges, "
-          "ascending by (weight, from, to), "
+          "ascending by (weight, distance, from, to), "
           "from < to. Among edges of one weight the shorter ones come into the tree, then those of lower (from, to).");
     m.def("reachability_tree", reachability_tree, py::arg("points"), py::arg("k"), py::kw_only(),
           py::arg("alpha") = 1.0, py::arg("metric") = "euclidean", py::arg("n_threads"),

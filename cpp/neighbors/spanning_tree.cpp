@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace mlcore::neighbors {
@@ -64,13 +65,14 @@ SpanningTree sorted_tree(const RunContext& ctx, const std::vector<Edge>& edges, 
     }
     ctx.checkpoint();
     if (!keys.empty()) radix_sort(keys);
-    const auto by_points = [&](const Key& a, const Key& b) {
+    // Copies of a point come together before any other point of their weight does: they are never parted.
+    const auto by_distance = [&](const Key& a, const Key& b) {
         const Edge &x = edges[a.edge], &y = edges[b.edge];
-        return x.from != y.from ? x.from < y.from : x.to < y.to;
+        return std::tie(x.distance, x.from, x.to) < std::tie(y.distance, y.from, y.to);
     };
     for (auto begin = keys.begin(), end = begin; begin != keys.end(); begin = end) {
         end = std::find_if(begin, keys.end(), [&](const Key& key) { return key.bits != begin->bits; });
-        std::sort(begin, end, by_points);
+        std::sort(begin, end, by_distance);
     }
     SpanningTree tree{std::vector<std::int32_t>(keys.size()), std::vector<std::int32_t>(keys.size()),
                       std::vector<double>(keys.size())};

@@ -17,7 +17,7 @@
 
 namespace mlcore::neighbors {
 
-/// n - 1 edges, ascending by (weight, from, to), from < to.
+/// n - 1 edges, ascending by (weight, distance, from, to), from < to.
 struct SpanningTree {
     std::vector<std::int32_t> from, to;
     std::vector<double> weights;

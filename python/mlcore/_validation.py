@@ -11,7 +11,7 @@ predicted everywhere. A weight of 0 is otherwise the same as no row (:func:`weig
 
 import math
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,12 +21,47 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples
 
+from mlcore._base import core_count
 from mlcore._tables import Floats
 
 Codes: TypeAlias = NDArray[np.int32]
 
 _NOTHING = ("NoneType", "NAType", "NaTType")
 """Types of missing entries, apart from NaN."""
+
+
+def read_count(value: Any, name: str, owner: str, least: int = 1) -> int:
+    """Return an argument that counts something as the core takes it.
+
+    Raises
+    ------
+    TypeError
+        If it is no int.
+    ValueError
+        If it is below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} of {owner} must be an int, got {value!r}")
+    if int(value) < least:
+        raise ValueError(f"{name} of {owner} must be at least {least}, got {value}")
+    return core_count(int(value))
+
+
+def read_number(value: Any, name: str, owner: str) -> float:
+    """Return an argument that is a number, not negative; infinity is one.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    ValueError
+        If it is negative or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} of {owner} must be a number, got {value!r}")
+    if not value >= 0:
+        raise ValueError(f"{name} of {owner} must be >= 0, got {value}")
+    return float(value)
 
 
 def require_target(y: Any, owner: str) -> None:

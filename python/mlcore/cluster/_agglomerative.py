@@ -18,6 +18,7 @@ from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._sparse import check_sparse
 from mlcore._state import FEATURES, Array, Csr, Int, Sizes, Spec, is_packed_csr, pack_csr, unpack_csr
+from mlcore._validation import read_count, read_number
 from mlcore.cluster._distances import check_distances, check_symmetric
 from mlcore.cluster._point_index import PointIndex
 from mlcore.cluster._points import Points, directions, read_points
@@ -231,15 +232,17 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
         ------
         ValueError
             If not one of the two is given, or it is out of range.
+        TypeError
+            If it is no number.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
         _check_cut(n_clusters, distance_threshold, type(self).__name__)
-        if n_clusters is not None and n_clusters < 1:
-            raise ValueError(f"n_clusters of {type(self).__name__} must be at least 1, got {n_clusters}")
-        if distance_threshold is not None and not distance_threshold >= 0:
-            raise ValueError(f"distance_threshold of {type(self).__name__} must be >= 0, got {distance_threshold}")
+        if n_clusters is not None:
+            n_clusters = read_count(n_clusters, "n_clusters", type(self).__name__)
+        if distance_threshold is not None:
+            distance_threshold = read_number(distance_threshold, "distance_threshold", type(self).__name__)
         return cut_tree(self.children_, self._n_clusters_of(n_clusters, distance_threshold))
 
     @property

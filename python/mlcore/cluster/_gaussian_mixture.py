@@ -17,7 +17,7 @@ from mlcore._native import core
 from mlcore._progress import Progress
 from mlcore._state import FEATURES, Array, Flag, Int, Number, OneOf, Sizes, Spec
 from mlcore._tables import Floats
-from mlcore._validation import row_weights, weighted_rows
+from mlcore._validation import read_count, row_weights, weighted_rows
 from mlcore.cluster._mixture_start import covariance_shape, division, read_start
 from mlcore.cluster._points import Points, read_points, require_variances
 
@@ -257,9 +257,9 @@ class GaussianMixture(DensityMixin, StateMixin, BaseEstimator):  # type: ignore[
             shape = covariance_shape(self.covariance_type, self.n_components, points.shape[1])
             if self.means_.shape != (self.n_components, points.shape[1]) or self.covariances_.shape != shape:
                 raise ValueError("warm_start needs components of the same number, shape and features as the last fit")
-        n_init = 1 if continuing else self.n_init
+        n_init, max_iter = 1 if continuing else int(self.n_init), core_count(self.max_iter)
         best: dict[str, Any] = {}
-        with Progress(n_init * self.max_iter or None, self.verbose, type(self).__name__) as progress:
+        with Progress(n_init * max_iter or None, self.verbose, type(self).__name__) as progress:
             for i in range(n_init):
                 start = self._parts() if continuing else self._start(points, weight, random_state, first)
                 first = None
@@ -275,9 +275,9 @@ class GaussianMixture(DensityMixin, StateMixin, BaseEstimator):  # type: ignore[
                         last=last,
                         reg_covar=float(self.reg_covar),
                         tol=float(self.tol),
-                        max_iter=core_count(self.max_iter),
+                        max_iter=max_iter,
                         n_threads=n_threads,
-                        report=progress.callback("mean log-likelihood", begin=i * self.max_iter),
+                        report=progress.callback("mean log-likelihood", begin=i * max_iter),
                     )
                 bound = float(found["lower_bounds"][-1]) if len(found["lower_bounds"]) else last
                 if not best or bound > best["bound"]:
@@ -486,10 +486,11 @@ class GaussianMixture(DensityMixin, StateMixin, BaseEstimator):  # type: ignore[
         ------
         ValueError
             If `n_samples` is below 1.
+        TypeError
+            If it is no int.
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"n_samples of sample must be at least 1, got {n_samples}")
+        n_samples = read_count(n_samples, "n_samples", "sample")
         rng = check_random_state(self.random_state)
         counts = rng.multinomial(n_samples, self.weights_ / self.weights_.sum())
         rows = []

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlcore._base import N_JOBS, StateMixin, effective_n_jobs, fitting
 from mlcore._native import core
 from mlcore._state import FEATURES, Array, Dict, Int, Nothing, Number, OneOf, Optional, Sizes, Spec, Text
+from mlcore._validation import read_count, read_number
 from mlcore.cluster._condensed_tree import CONDENSED_TREE, CondensedTree, condensed_tree
 from mlcore.cluster._distances import reachability_tree_of_distances, read_distances
 from mlcore.cluster._point_index import METRICS, PointIndex
@@ -504,9 +505,14 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If an argument is out of range.
+        TypeError
+            If one is no number.
         """
         check_is_fitted(self)
-        return core.cluster.labels_at_cut(self.single_linkage_tree_, float(cut_distance), int(min_cluster_size))
+        owner = "dbscan_clustering"
+        distance = read_number(cut_distance, "cut_distance", owner)
+        size = read_count(min_cluster_size, "min_cluster_size", owner)
+        return core.cluster.labels_at_cut(self.single_linkage_tree_, distance, size)
 
     def _check_points(self) -> None:
         check_is_fitted(self)

@@ -48,6 +48,7 @@ class MiniBatchKMeans(CentersEstimator):
         with a warning if it was given.
     reassignment_ratio : float, default=0.01
         Centers that had less than this part of the heaviest one's rows are replaced by rows of the batch now and then.
+        More than 1 is as 1.
     compute_labels : bool, default=True
         Whether to find labels and inertia of all rows in the end.
     random_state : int, RandomState or None, default=None
@@ -222,7 +223,7 @@ class MiniBatchKMeans(CentersEstimator):
         """Choose the first centers."""
         n, n_threads = rows.shape[0], effective_n_jobs(self.n_jobs)
         check_n_clusters(self.n_clusters, n, weight)
-        size = 3 * min(self.batch_size, n) if self.init_size is None else int(self.init_size)
+        size = 3 * min(int(self.batch_size), n) if self.init_size is None else int(self.init_size)
         if size < self.n_clusters:
             if self.init_size is not None:
                 warnings.warn(
@@ -231,7 +232,7 @@ class MiniBatchKMeans(CentersEstimator):
                     RuntimeWarning,
                     stacklevel=4,
                 )
-            size = 3 * self.n_clusters
+            size = 3 * int(self.n_clusters)
         best: tuple[float, Floats] | None = None
         n_starts = self._n_starts(n_random=3)
         draw = _Draw(n, weight)
@@ -276,7 +277,7 @@ class MiniBatchKMeans(CentersEstimator):
 
     def _reassign(self, rows: Rows, weight: Floats | None, centers: Floats, counts: Floats) -> tuple[Floats, Floats]:
         """Replace centers with few rows by rows of the batch."""
-        light = counts < self.reassignment_ratio * counts.max()
+        light = counts < min(self.reassignment_ratio, 1.0) * counts.max()  # never the heaviest itself
         allowed = int(0.5 * rows.shape[0])
         places = np.arange(rows.shape[0]) if weight is None else np.flatnonzero(weight)
         allowed = min(allowed, len(places))
@@ -322,7 +323,7 @@ class MiniBatchKMeans(CentersEstimator):
         with Progress(n_steps, self.verbose, type(self).__name__) as progress:
             while self.n_steps_ < n_steps:
                 before = self.cluster_centers_
-                inertia = self._step(rows[draw(random, batch)], None, self.n_clusters) / batch
+                inertia = self._step(rows[draw(random, batch)], None, int(self.n_clusters)) / batch
                 self.n_steps_ += 1
                 progress.update(inertia=inertia)
                 if self.n_steps_ == 1:

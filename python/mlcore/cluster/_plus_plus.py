@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 from mlcore._base import effective_n_jobs, seed_from
 from mlcore._sparse import check_sparse
 from mlcore._tables import READ, as_rows, is_sparse
-from mlcore._validation import row_weights
+from mlcore._validation import read_count, row_weights
 from mlcore.cluster._centers import check_n_clusters, local_trials, prepare
 
 
@@ -53,6 +53,8 @@ def kmeans_plusplus(
     ------
     ValueError
         If there are fewer rows than clusters, or a number is out of range.
+    TypeError
+        If a number is no int.
 
     References
     ----------
@@ -68,18 +70,17 @@ def kmeans_plusplus(
     True
     """
     owner = "kmeans_plusplus"
-    if n_clusters < 1:
-        raise ValueError(f"n_clusters of {owner} must be at least 1, got {n_clusters}")
-    if n_local_trials is not None and n_local_trials < 1:
-        raise ValueError(f"n_local_trials of {owner} must be at least 1 or None, got {n_local_trials}")
+    n_clusters = read_count(n_clusters, "n_clusters", owner)
+    if n_local_trials is not None:
+        n_local_trials = read_count(n_local_trials, "n_local_trials", owner)
     check_sparse(X, owner)
     rows = as_rows(check_array(X, **READ))
     weight = row_weights(sample_weight, rows, owner)
     check_n_clusters(n_clusters, rows.shape[0], weight)
     n_threads = effective_n_jobs(n_jobs)
-    trials = local_trials(n_clusters) if n_local_trials is None else int(n_local_trials)
+    trials = local_trials(n_clusters) if n_local_trials is None else n_local_trials
     indices: NDArray[np.int64] = prepare(rows, weight, n_threads).plus_plus(
-        int(n_clusters), seed=seed_from(random_state), n_local_trials=trials, n_threads=n_threads
+        n_clusters, seed=seed_from(random_state), n_local_trials=trials, n_threads=n_threads
     )
     chosen: Any = rows[indices]
     return (chosen.toarray() if is_sparse(chosen) else chosen), indices

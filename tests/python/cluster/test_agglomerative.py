@@ -266,6 +266,10 @@ def test_bindings_check_what_they_are_given():
         core.cluster.agglomerate(X, linkage="ward", metric="manhattan", n_threads=1)
     with pytest.raises(ValueError, match="only"):
         core.cluster.agglomerate(X, linkage="single", metric="manhattan", n_threads=1)
+    for bad in (np.nan, np.inf):
+        for kind in ("ward", "average"):
+            with pytest.raises(ValueError, match="finite"):
+                core.cluster.agglomerate(np.full((3, 3), bad), linkage=kind, metric="euclidean", n_threads=1)
     children = np.array([[0, 1], [2, 3]])
     for clusters in ([5], [-1], [3]):
         with pytest.raises(ValueError, match="cluster"):

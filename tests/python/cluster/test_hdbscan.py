@@ -448,6 +448,19 @@ def test_rows_of_fit_get_what_they_have():
         assert len(model.exemplars_) == model.labels_.max() + 1
 
 
+@pytest.mark.parametrize("seed", [14, 18, 24])
+def test_copies_of_a_row_are_never_parted(seed):
+    """Rows of few values: most distances are equal, and the order of merges decides who is noise."""
+    X = (np.random.default_rng(seed).random((600, 12)) < 0.1).astype(float)
+    model = HDBSCAN().fit(X)
+    _, copies = np.unique(X, axis=0, return_inverse=True)
+    for values in (model.labels_, model.probabilities_, model.outlier_scores_):
+        first = np.zeros(copies.max() + 1)
+        first[copies] = values
+        np.testing.assert_array_equal(values, first[copies])
+    np.testing.assert_array_equal(model.approximate_predict(X)[0], model.labels_)
+
+
 def test_new_rows_join_the_nearest_point_by_mutual_reachability():
     X, k = groups(), 6
     model = HDBSCAN(10, k).fit(X)
@@ -592,3 +605,23 @@ def test_epsilon_in_a_tree_that_is_a_chain():
     pairs = set(zip(model.labels_.tolist(), expected.tolist(), strict=True))
     assert len(pairs) == len(set(expected.tolist())) == len(set(model.labels_.tolist()))
     assert len(model.exemplars_) == len(set(expected.tolist()))
+
+
+def test_memberships_need_distances_of_their_neighbours():
+    tree = HDBSCAN().fit(groups()).condensed_tree_
+    k = len(tree.selected_clusters)
+    with pytest.raises(TypeError, match="distances"):
+        tree._core.memberships(tree._selected, np.arange(5), None, np.ones((5, k)), n_threads=1)
+
+
+def test_cuts_are_checked():
+    model = HDBSCAN().fit(groups())
+    assert (model.dbscan_clustering(np.inf, 2**80) == -1).all()
+    for options, error in (
+        ((-1.0,), ValueError),
+        ((1.0, 0), ValueError),
+        ((1.0, np.inf), TypeError),
+        (("1",), TypeError),
+    ):
+        with pytest.raises(error, match="dbscan_clustering"):
+            model.dbscan_clustering(*options)

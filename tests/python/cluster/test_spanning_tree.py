@@ -59,7 +59,7 @@ def test_edges_ascend_and_do_not_depend_on_threads() -> None:
     assert all(same(tree, trees[0]) for tree in trees)
     start, end, weights = trees[0]
     assert (start < end).all()
-    order = np.lexsort((end, start, weights))
+    order = np.lexsort((end, start, ((X[start] - X[end]) ** 2).sum(axis=1), weights))
     np.testing.assert_array_equal(order, np.arange(len(order)))
 
 

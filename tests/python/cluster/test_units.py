@@ -99,3 +99,30 @@ def test_counts_without_bounds(count):
     GaussianMixture(2, max_iter=count, random_state=0).fit(POINTS)
     NearestNeighbors(leaf_size=count).fit(POINTS).kneighbors()
     HDBSCAN(max_cluster_size=count).fit(POINTS)
+
+
+def test_counts_of_small_integers():
+    """3 * 100 is no int8."""
+    GaussianMixture(2, n_init=np.int8(3), max_iter=np.int8(100), random_state=0).fit(POINTS)
+    expected = MiniBatchKMeans(40, batch_size=10, random_state=0).fit(POINTS).labels_
+    found = MiniBatchKMeans(np.int8(40), batch_size=np.int8(10), random_state=0).fit(POINTS).labels_
+    assert np.array_equal(found, expected)
+
+
+def test_a_reassignment_ratio_above_one_is_one():
+    options = {"batch_size": 20, "max_iter": 5, "random_state": 0}
+    expected = MiniBatchKMeans(3, reassignment_ratio=1.0, **options).fit(POINTS).labels_
+    assert np.array_equal(MiniBatchKMeans(3, reassignment_ratio=1e308, **options).fit(POINTS).labels_, expected)
+
+
+@pytest.mark.parametrize("model", [KMeans(4, random_state=0), DBSCAN(), HDBSCAN(), AgglomerativeClustering()])
+def test_arrays_at_odd_addresses(model):
+    odd = np.frombuffer(b"x" + POINTS.tobytes(), np.uint8)[1:].view(np.float64).reshape(POINTS.shape)
+    assert not odd.flags.aligned
+    assert np.array_equal(model.fit_predict(odd), model.fit_predict(POINTS))
+
+
+def test_numbers_too_large_for_a_float():
+    for X in ([[10**400, 1], [2, 3]], np.full((2, 2), np.longdouble(10) ** 400)):
+        with pytest.raises(ValueError, match=r"too large|infinity"):
+            KMeans(1).fit(X)
