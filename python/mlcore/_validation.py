@@ -59,9 +59,10 @@ def read_number(value: Any, name: str, owner: str) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} of {owner} must be a number, got {value!r}")
-    if not value >= 0:
+    number = float(value)
+    if not number >= 0:
         raise ValueError(f"{name} of {owner} must be >= 0, got {value}")
-    return float(value)
+    return number
 
 
 def require_target(y: Any, owner: str) -> None:
