@@ -10,9 +10,49 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace mlcore::mixture {
 namespace {
+
+/// Difference of the quartiles of a column; rows count by their weights, as copies would.
+double quartile_range(const Rows& rows, std::size_t j) {
+    const std::size_t n = rows.points.rows;
+    if (rows.weight.empty()) {
+        std::vector<double> values(n);
+        for (std::size_t i = 0; i < n; ++i) values[i] = rows.points(i, j);
+        const auto quartile = [&](std::size_t quarters) {
+            const auto at = values.begin() + static_cast<std::ptrdiff_t>((quarters * n + 3) / 4 - 1);
+            std::nth_element(values.begin(), at, values.end());
+            return *at;
+        };
+        return quartile(3) - quartile(1);
+    }
+    std::vector<std::pair<double, double>> values; // with their weights
+    double total = 0;
+    for (std::size_t i = 0; i < n; ++i)
+        if (rows.weight[i] > 0) {
+            values.emplace_back(rows.points(i, j), rows.weight[i]);
+            total += rows.weight[i];
+        }
+    std::sort(values.begin(), values.end());
+    double below = 0, lower = values.front().first;
+    for (const auto& [value, weight] : values) {
+        if (below < 0.25 * total) lower = value;
+        below += weight;
+        if (below >= 0.75 * total) return value - lower;
+    }
+    return values.back().first - lower;
+}
+
+/// The variance of a column, or where a few rows far away make nearly all of it (a deviation of 100 quartile ranges)
+/// that range squared: a share of their distance would drown what the other rows say.
+double robust_variance(const Rows& rows, std::size_t j, double variance) {
+    constexpr double far = 100;
+    const double range = variance > 0 ? quartile_range(rows, j) : 0;
+    return range > 0 && variance > far * far * range * range ? range * range : variance;
+}
 
 /// What is known of the rows before there are components.
 struct Frame {
@@ -24,9 +64,11 @@ Frame frame_of(const RunContext& ctx, const Rows& rows, Shape shape, double reg_
     const auto n = static_cast<double>(rows.points.rows);
     const linalg::TableMoments moments = linalg::table_moments(ctx, rows.points, rows.weight, true);
     Frame frame{moments.mean, moments.squares, n / moments.weight_sum};
+    parallel_tasks(ctx, frame.ridge.size(), 15 * n, [&](std::size_t j, int) {
+        frame.ridge[j] = robust_variance(rows, j, frame.ridge[j] / moments.weight_sum);
+    });
     double mean = 0;
-    for (double& variance : frame.ridge)
-        mean += (variance /= moments.weight_sum) / static_cast<double>(frame.ridge.size());
+    for (const double variance : frame.ridge) mean += variance / static_cast<double>(frame.ridge.size());
     for (double& variance : frame.ridge) {
         if (shape == Shape::spherical) variance = mean; // columns have one unit
         variance = reg_covar * (variance > 0 ? variance : 1);

