@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mlcore import (
     SVC,
+    AgglomerativeClustering,
     GBDTClassifier,
     LogisticRegression,
     LogisticRegressionCV,
@@ -31,12 +32,14 @@ from mlcore import (
     Word2Vec,
     nn,
 )
+from mlcore.cluster import choose_k
 from mlcore.datasets import load_flights
-from mlcore.metrics import accuracy_score, roc_auc_score
+from mlcore.metrics import accuracy_score, adjusted_rand_score, roc_auc_score
 from mlcore.plotting import (
     plot_attention,
     plot_confusion_matrix,
     plot_decision_boundary,
+    plot_dendrogram,
     plot_embedding,
     plot_feature_importance,
     plot_history,
@@ -128,6 +131,15 @@ def word_vectors(ax):
     )
 
 
+def clusters(ax):
+    """How many kinds of handwritten digits are there? Their names are only asked for at the end."""
+    X, y = load_digits(return_X_y=True)
+    choice = choose_k(X, AgglomerativeClustering(), range(2, 21), criterion="silhouette")
+    plot_dendrogram(choice.best_estimator, ax, max_leaves=25).set_title(f"cluster: {choice.best_k} kinds of digits")
+    score = adjusted_rand_score(y, choice.best_estimator.labels_)
+    return Row("cluster", "digits", f"{X.shape[0]:,} x {X.shape[1]}", "choose_k, ward", "adjusted Rand", score, 0)
+
+
 def text_features(ax):
     """Tell from its words, but for the names of libraries, which library a piece of documentation belongs to."""
     texts, libraries = zip(*documentation(), strict=True)
@@ -186,8 +198,8 @@ tour = {
     text_features: axes[1, 1],
     network: axes[1, 2],
     sequences: axes[0, 3],
+    clusters: axes[1, 3],
 }
-axes[1, 3].set_axis_off()
 lines = []
 for family, ax in tour.items():
     start = time.perf_counter()
