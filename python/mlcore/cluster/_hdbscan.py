@@ -15,8 +15,9 @@ from mlcore._state import FEATURES, Array, Dict, Int, Nothing, Number, OneOf, Op
 from mlcore._validation import read_count, read_number
 from mlcore.cluster._condensed_tree import CONDENSED_TREE, CondensedTree, condensed_tree
 from mlcore.cluster._distances import reachability_tree_of_distances, read_distances
-from mlcore.cluster._point_index import METRICS, PointIndex
-from mlcore.cluster._points import Points, as_measured, read_points
+from mlcore.cluster._hdbscan_new_points import NewPointsMixin
+from mlcore.cluster._point_index import METRICS
+from mlcore.cluster._points import Points, read_points
 from mlcore.cluster._relative_validity import relative_validity
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,7 @@ _SELECTION = (
 """Parameters that the hierarchy of the points does not depend on."""
 
 
-class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
+class HDBSCAN(NewPointsMixin, ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     """Clusters of any shape and density, with noise: no number of clusters and no distance is asked for [1]_ [2]_.
 
     Points are as far apart as their mutual reachability says, the largest of their distance and their core distances,
@@ -168,8 +169,6 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
     centroids_: Floats
     medoids_: Floats
     n_features_in_: int
-    _points: Points | None
-    _settings: dict[str, Any]
 
     _private_state = ("_points", "_settings")
     _state_spec: ClassVar[Spec] = {
@@ -290,7 +289,7 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
             points = read_points(self, X)
             k = self._neighbours_of(len(points))
             self._points = points.copy()  # what becomes of X later is none of its business
-            self._index: PointIndex | None = self._make_index(self._points, self.metric)
+            self._index = self._make_index(self._points, self.metric)
             self.core_distances_, edges = self._index.reachability_tree(k, float(self.alpha), n_threads)
         self.min_samples_ = k
         self.minimum_spanning_tree_ = np.column_stack(edges)
@@ -382,110 +381,6 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         found._select()
         return found
 
-    @property
-    def n_clusters_(self) -> int:
-        """Number of clusters."""
-        check_is_fitted(self)
-        return len(self.cluster_persistence_)
-
-    @property
-    def relative_validity_(self) -> float:
-        """DBCV, roughly, from the spanning tree."""
-        check_is_fitted(self)
-        return relative_validity(self.minimum_spanning_tree_, self.labels_)
-
-    @property
-    def exemplars_(self) -> list[Floats]:
-        """Points in the midst of each cluster."""
-        if "condensed_tree_" not in vars(self) or self._points is None:
-            raise AttributeError("HDBSCAN has exemplars_ only after a fit to points")
-        offsets, rows = self.condensed_tree_._exemplars()
-        return np.split(self._points[rows], offsets[1:-1]) if len(offsets) > 1 else []
-
-    # ---- new points --------------------------------------------------------------------------------------------------
-
-    def approximate_predict(self, X: Any) -> tuple[Labels, Floats]:
-        """Say to which cluster each of some new rows belongs, without a change to the clusters.
-
-        A row joins the hierarchy at the fitted point that is nearest by mutual reachability, as if it had been there
-        alone; a row that is equal to a fitted one gets what that one has.
-
-        Parameters
-        ----------
-        X : {array, pandas or polars frame} of shape (n_rows, n_features)
-            New rows.
-
-        Returns
-        -------
-        labels : int64 array of shape (n_rows,)
-            Clusters; -1 is noise.
-        probabilities : array of shape (n_rows,)
-            How strongly each row belongs to its cluster.
-
-        Raises
-        ------
-        ValueError
-            If X is not finite, has other features, or the estimator was fitted to precomputed distances.
-        """
-        labels, probabilities, _ = self._predict(X)
-        return labels, probabilities
-
-    def approximate_predict_scores(self, X: Any) -> Floats:
-        """Say how far each of some new rows is an outlier: GLOSH, as `outlier_scores_`.
-
-        Parameters
-        ----------
-        X : {array, pandas or polars frame} of shape (n_rows, n_features)
-            New rows.
-
-        Returns
-        -------
-        array of shape (n_rows,)
-
-        Raises
-        ------
-        ValueError
-            As by :meth:`approximate_predict`.
-        """
-        return self._predict(X)[2]
-
-    def membership_vector(self, X: Any) -> Floats:
-        """Say how much each of some new rows belongs to each cluster: soft clustering.
-
-        Parameters
-        ----------
-        X : {array, pandas or polars frame} of shape (n_rows, n_features)
-            New rows.
-
-        Returns
-        -------
-        array of shape (n_rows, n_clusters)
-            Not negative. The sum of a row is at most 1; the rest is how much it belongs to none.
-
-        Raises
-        ------
-        ValueError
-            As by :meth:`approximate_predict`.
-        """
-        queries = self._queries(X)
-        return self._memberships(self._reach(queries), queries)
-
-    def all_points_membership_vectors(self) -> Floats:
-        """Say how much each row of fit belongs to each cluster: soft clustering.
-
-        Returns
-        -------
-        array of shape (n_samples, n_clusters)
-            As by :meth:`membership_vector`.
-
-        Raises
-        ------
-        ValueError
-            If the estimator was fitted to precomputed distances.
-        """
-        self._check_points()
-        return self._memberships(None, None)
-
     def dbscan_clustering(self, cut_distance: float, min_cluster_size: int = 5) -> Labels:
         """Return the clusters at one distance: DBSCAN without border points, for any distance from one fit.
 
@@ -514,65 +409,25 @@ class HDBSCAN(ClusterMixin, StateMixin, BaseEstimator):  # type: ignore[misc]
         size = read_count(min_cluster_size, "min_cluster_size", owner)
         return core.cluster.labels_at_cut(self.single_linkage_tree_, distance, size)
 
-    def _check_points(self) -> None:
+    @property
+    def n_clusters_(self) -> int:
+        """Number of clusters."""
         check_is_fitted(self)
-        if self._points is None:
-            raise ValueError("HDBSCAN was fitted to precomputed distances, and has no points to compare others with")
+        return len(self.cluster_persistence_)
 
-    def _queries(self, X: Any) -> Points:
-        """Return new rows as the index measures them."""
-        self._check_points()
-        return as_measured(read_points(self, X, reset=False), self._settings["metric"])
+    @property
+    def relative_validity_(self) -> float:
+        """DBCV, roughly, from the spanning tree."""
+        check_is_fitted(self)
+        return relative_validity(self.minimum_spanning_tree_, self.labels_)
 
-    def _make_index(self, points: Points, metric: str) -> PointIndex:
-        return PointIndex(
-            as_measured(points, metric),
-            metric=metric,
-            algorithm=self.algorithm,
-            n_threads=effective_n_jobs(self.n_jobs),
-            moves_far_queries=True,  # they are noise all the same
-        )
-
-    def _searcher(self) -> PointIndex:
-        """Return the index over the fitted points, which is no part of the state: it is made anew after loading."""
-        if getattr(self, "_index", None) is None:
-            assert self._points is not None
-            self._index = self._make_index(self._points, self._settings["metric"])
-        assert self._index is not None
-        return self._index
-
-    def _reach(self, queries: Points) -> tuple[Labels, Floats]:
-        """Return the nearest fitted point of each query by mutual reachability, and how far it is."""
-        n, n_threads = len(self.core_distances_), effective_n_jobs(self.n_jobs)
-        rows = np.empty(len(queries), np.int64)
-        distances = np.empty(len(queries))
-        left = np.arange(len(queries))
-        k = min(2 * self.min_samples_, n)
-        while len(left):  # with ever more neighbours, until no others can be nearer
-            far, near = self._searcher().k_nearest(queries[left], k, n_threads)
-            rows[left], distances[left], is_certain = core.cluster.nearest_reachable(
-                far,
-                near,
-                self.core_distances_,
-                own_rank=self.min_samples_ - 1,
-                alpha=self._settings["alpha"],
-                n_threads=n_threads,
-            )
-            left = left[~is_certain]
-            k = min(2 * k, n)
-        return rows, distances
-
-    def _predict(self, X: Any) -> tuple[Labels, Floats, Floats]:
-        """Return labels, probabilities and outlier scores."""
-        rows, distances = self._reach(self._queries(X))
-        return self.condensed_tree_._predict(
-            rows, distances, epsilon=self._settings["epsilon"], n_threads=effective_n_jobs(self.n_jobs)
-        )
-
-    def _memberships(self, reached: tuple[Labels, Floats] | None, queries: Points | None) -> Floats:
-        n_threads = effective_n_jobs(self.n_jobs)
-        distances = self._searcher().nearest_of_lists(queries, *self.condensed_tree_._exemplars(), n_threads)
-        return self.condensed_tree_._memberships(reached, distances, n_threads=n_threads)
+    @property
+    def exemplars_(self) -> list[Floats]:
+        """Points in the midst of each cluster."""
+        if "condensed_tree_" not in vars(self) or self._points is None:
+            raise AttributeError("HDBSCAN has exemplars_ only after a fit to points")
+        offsets, rows = self.condensed_tree_._exemplars()
+        return np.split(self._points[rows], offsets[1:-1]) if len(offsets) > 1 else []
 
     # ---- state -------------------------------------------------------------------------------------------------------
 
