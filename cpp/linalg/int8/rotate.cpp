@@ -2,7 +2,7 @@
 
 #include "core/simd.hpp"
 
-#include <cstring>
+#include <algorithm>
 
 namespace mlcore::linalg::int8 {
 namespace {
@@ -54,7 +54,7 @@ void rotate_row(const float* x, std::size_t n, float* y) {
     case 16:
         return rotate<16>(x, n / 16, y);
     default:
-        std::memcpy(y, x, n * sizeof(float));
+        std::copy_n(x, n, y);
     }
 }
 
