@@ -5,9 +5,9 @@
 //
 //     u [(d + 2) |c|^2 + (2 d + 6) |x| |c|] 1.01 <= u (d + 4) 1.05 (C^2 + 2 |x| C) = error(|x|)
 //
-// with d = most_terms(): x, c and |c|^2 are rounded once each, and each of the d steps (d + d without a fused multiply-add, hence the factor
-// below) rounds a sum that is no larger than |c|^2 + 2 |x| |c|. So a center whose value is lower than all others by
-// more than twice this is the nearest one, whatever the order of the sums.
+// with d = most_terms(): x, c and |c|^2 are rounded once each, and each of the d steps (d + d without a fused
+// multiply-add, hence the factor below) rounds a sum that is no larger than |c|^2 + 2 |x| |c|. So a center whose value
+// is lower than all others by more than twice this is the nearest one, whatever the order of the sums.
 #pragma once
 
 #include "cluster/kmeans/points.hpp"

@@ -5,9 +5,8 @@
 // former means at once, so that no (n, k) matrix is kept:
 //   n_c = sum_i r_ic,   s_c = sum_i r_ic (x_i - m_c),   A_c = sum_i r_ic (x_i - m_c)(x_i - m_c)'
 //   m_c <- m_c + s_c / n_c,   S_c <- A_c / n_c - (s_c / n_c)(s_c / n_c)' + reg_covar diag(v)
-// where v is the variance of each column, or the quartile range squared where few rows make it by far too large, so that
-// the ridge has the units of the data. Moments about means that hardly
-// move cancel nothing, wherever zero is.
+// where v is the variance of each column, or the quartile range squared where few rows make it by far too large, so
+// that the ridge has the units of the data. Moments about means that hardly move cancel nothing, wherever zero is.
 #pragma once
 
 #include "cluster/mixture/components.hpp"

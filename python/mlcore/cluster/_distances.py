@@ -23,7 +23,7 @@ def read_distances(estimator: BaseEstimator, D: Any, **options: Any) -> Any:
         Whose they are.
     D : {array, sparse matrix} of shape (n_samples, n_samples)
     **options : dict
-        Those of scikit-learn's ``validate_data``.
+        Those of `validate_rows`.
 
     Returns
     -------

@@ -269,7 +269,7 @@ def test_progress_counts_texts(capsys, caplog):
     BertClassifier(**QUICK, verbose=1).fit(TEXTS, LABELS)
     shown = capsys.readouterr().err
     assert "BertClassifier" in shown
-    assert "48.0/48.0" in shown  # two epochs
+    assert "48/48" in shown  # two epochs
     with caplog.at_level("INFO", "mlcore"):
         BertClassifier(**QUICK, verbose=2).fit(TEXTS, LABELS)
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("BertClassifier")]
