@@ -5,7 +5,9 @@
 
 namespace mlcore::cluster {
 
-CentroidTree::CentroidTree(const Clusters& clusters) : d_(clusters.d), order_(clusters.count()) {
+CentroidTree::CentroidTree(const Clusters& clusters)
+    : d_(clusters.d), stride_(simd::round_up(d_, lanes)),
+      shrink_(1 - 2 * static_cast<double>(d_ + 8) * std::numeric_limits<double>::epsilon()), order_(clusters.count()) {
     std::iota(order_.begin(), order_.end(), 0);
     build(clusters, 0, order_.size());
 }
@@ -14,9 +16,10 @@ std::uint32_t CentroidTree::build(const Clusters& clusters, std::size_t begin, s
     const auto id = static_cast<std::uint32_t>(nodes_.size());
     nodes_.emplace_back();
     const auto center = [&](std::size_t p) { return clusters.center(static_cast<std::size_t>(order_[p])); };
-    bounds_.insert(bounds_.end(), center(begin), center(begin) + d_);
-    bounds_.insert(bounds_.end(), center(begin), center(begin) + d_);
-    double *low = bounds_.data() + 2 * d_ * id, *high = low + d_;
+    bounds_.resize(bounds_.size() + 2 * stride_, 0.0); // what fills vectors is a box around 0
+    double *low = bounds_.data() + 2 * stride_ * id, *high = low + stride_;
+    std::copy_n(center(begin), d_, low);
+    std::copy_n(center(begin), d_, high);
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t p = begin; p < end; ++p) {
         const double* c = center(p);

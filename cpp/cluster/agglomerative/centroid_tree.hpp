@@ -6,6 +6,7 @@
 // distance is that of the centroids times a factor that grows with the sizes, of which a box knows the least.
 #pragma once
 
+#include "cluster/agglomerative/blocks.hpp"
 #include "cluster/agglomerative/clusters.hpp"
 #include "core/simd.hpp"
 #include "neighbors/distance.hpp"
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 namespace mlcore::cluster {
@@ -28,33 +30,50 @@ class CentroidTree {
     /// Clusters in an order in which near ones come together: for searches that find what they need in cache.
     const std::vector<std::int32_t>& order() const { return order_; }
 
-    /// Calls f(reduced, sizes, clusters) for blocks of centroids that may be near a center: `lanes` reduced distances
-    /// of them, their sizes, and their numbers. bound(reduced, size) is the least that a cluster of at least this size,
-    /// at least so far away, can have as value; boxes above limit() are left out. Lanes without a cluster are
-    /// infinitely far.
-    template <class Sum, class Bound, class Limit, class F>
-    void search(const double* center, Bound&& bound, Limit&& limit, F&& f) const {
+    /// Calls f(q, reduced, sizes, clusters) for blocks of centroids that may be near centers[q]: `lanes` reduced
+    /// distances of them, their sizes, and their numbers. bound(q, reduced, size) is the least that a cluster of at
+    /// least this size, at least so far away, can have as value; boxes above limit(q) are left out. Lanes without a
+    /// cluster are infinitely far. The n <= group centers should be near each other: they go through the tree together,
+    /// so that what is read from memory serves all of them.
+    template <class Sum, std::size_t group, class Bound, class Limit, class F>
+    void search(const std::array<const double*, group>& centers, std::size_t n, Bound&& bound, Limit&& limit,
+                F&& f) const {
         struct Entry {
             std::uint32_t node;
-            double bound;
+            double least; // of the bounds
+            std::array<double, group> bounds;
         };
         std::array<Entry, 64> stack;
         std::size_t depth = 1;
-        stack[0] = {0, 0.0};
+        stack[0] = {0, 0.0, {}};
+        const auto goes_to = [&](const Entry& entry, std::size_t q) { return entry.bounds[q] <= limit(q); };
         while (depth > 0) {
             const Entry entry = stack[--depth];
-            if (entry.bound > limit()) continue;
             const Node& node = nodes_[entry.node];
             if (node.second == 0) {
-                for (std::size_t block = node.first_block; block < node.last_block; ++block)
-                    f(reduced_of_block<Sum>(center, block), simd::load(sizes_.data() + block * lanes),
-                      numbers_.data() + block * lanes);
+                const std::size_t first = node.first_block;
+                for (std::size_t q = 0; q < n; ++q)
+                    if (goes_to(entry, q))
+                        for_blocks<Sum>(centers[q], d_, columns_.data() + first * d_ * lanes, node.last_block - first,
+                                        [&](std::size_t i, simd::Doubles reduced) {
+                                            const std::size_t at = (first + i) * lanes;
+                                            f(q, reduced, simd::load(sizes_.data() + at), numbers_.data() + at);
+                                        });
                 continue;
             }
-            Entry near{entry.node + 1, 0}, far{node.second, 0};
-            near.bound = bound(box_distance<Sum>(center, near.node), nodes_[near.node].least_size);
-            far.bound = bound(box_distance<Sum>(center, far.node), nodes_[far.node].least_size);
-            if (far.bound < near.bound) std::swap(near, far);
+            constexpr double infinity = std::numeric_limits<double>::infinity();
+            Entry near{entry.node + 1, infinity, {}}, far{node.second, infinity, {}};
+            for (std::size_t q = 0; q < n; ++q) {
+                const bool goes = goes_to(entry, q);
+                for (Entry* child : {&near, &far}) {
+                    child->bounds[q] = goes ? bound(q, box_distance<Sum>(centers[q], child->node),
+                                                    nodes_[child->node].least_size)
+                                            : infinity;
+                    child->least = std::min(child->least, child->bounds[q]);
+                }
+            }
+            if (near.least == infinity) continue; // nobody goes here any more
+            if (far.least < near.least) std::swap(near, far);
             stack[depth++] = far; // no deeper than the tree, which halves: 32 levels at most
             stack[depth++] = near;
         }
@@ -69,26 +88,33 @@ class CentroidTree {
 
     std::uint32_t build(const Clusters& clusters, std::size_t begin, std::size_t end);
 
+    /// At most the reduced distance of any point in the box, in whatever order that is summed: columns are summed
+    /// `lanes` at a time here.
     template <class Sum>
     double box_distance(const double* center, std::uint32_t node) const {
-        const double *low = bounds_.data() + 2 * d_ * node, *high = low + d_;
-        double reduced = 0;
-        for (std::size_t j = 0; j < d_; ++j)
-            reduced = Sum::add(reduced, std::max(std::max(low[j] - center[j], center[j] - high[j]), 0.0));
-        return reduced;
-    }
-    template <class Sum>
-    simd::Doubles reduced_of_block(const double* center, std::size_t block) const {
-        const double* columns = columns_.data() + block * d_ * lanes;
-        simd::Doubles reduced{};
-        for (std::size_t j = 0; j < d_; ++j) reduced = Sum::add(reduced, simd::load(columns + j * lanes) - center[j]);
-        return reduced;
+        const double *low = bounds_.data() + 2 * stride_ * node, *high = low + stride_;
+        simd::Doubles sums{};
+        const auto add = [&](simd::Doubles x, std::size_t j) {
+            const simd::Doubles below = simd::load(low + j) - x, above = x - simd::load(high + j);
+            const simd::Doubles outside = below > above ? below : above;
+            sums = Sum::add(sums, outside > simd::Doubles{} ? outside : simd::Doubles{});
+        };
+        const std::size_t whole = d_ / lanes * lanes;
+        for (std::size_t j = 0; j < whole; j += lanes) add(simd::load(center + j), j);
+        if (whole < d_) add(simd::load_widened_first(center + whole, d_ - whole), whole);
+        if constexpr (std::is_same_v<Sum, neighbors::Chebyshev>) {
+            double largest = 0;
+            for (std::size_t l = 0; l < lanes; ++l) largest = std::max(largest, sums[l]);
+            return largest;
+        }
+        return simd::sum(sums) * shrink_;
     }
 
-    std::size_t d_;
+    std::size_t d_, stride_; // columns, and with those that fill vectors
+    double shrink_;          // by the rounding of two sums
     std::vector<std::int32_t> order_;
     std::vector<Node> nodes_;
-    std::vector<double> bounds_;        // (nodes, 2, d)
+    std::vector<double> bounds_;        // (nodes, 2, stride)
     std::vector<double> columns_;       // (blocks, d, lanes)
     std::vector<double> sizes_;         // (blocks, lanes)
     std::vector<std::int32_t> numbers_; // (blocks, lanes)

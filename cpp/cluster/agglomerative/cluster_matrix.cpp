@@ -18,13 +18,25 @@ using simd::Doubles;
 constexpr std::size_t lanes = simd::lanes_of<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// d(A + B, C) of d(A, C) and d(B, C), with the shares of A and B in their members.
-template <Pairwise linkage, class T>
-[[gnu::always_inline]] inline T combined(T a, T b, double share_a, double share_b) {
+/// Two clusters of a matrix that become one; or one alone, which is then both.
+struct Parts {
+    std::size_t first, second;
+    double size_first, size_second;
+    double value; // between them
+
+    double size() const { return first == second ? size_first : size_first + size_second; }
+};
+
+/// d(A + B, C) of d(A, C) and d(B, C), with c rows in C.
+template <Pairwise linkage>
+[[gnu::always_inline]] inline double combined(const Parts& p, double a, double b, double c) {
+    const double total = p.size_first + p.size_second;
     if constexpr (linkage == Pairwise::average)
-        return share_a * a + share_b * b;
-    else
+        return p.size_first / total * a + p.size_second / total * b;
+    else if constexpr (linkage == Pairwise::complete)
         return a > b ? a : b;
+    else
+        return ((p.size_first + c) * a + (p.size_second + c) * b - c * p.value) / (total + c);
 }
 
 double least_of(const double* row, std::size_t m) {
@@ -57,15 +69,10 @@ std::vector<Nearest> nearest_of_rows(const RunContext& ctx, const ClusterMatrix&
     return nearest;
 }
 
-/// What a new cluster is made of: one or two of the old ones, which are then equal.
-struct Parts {
-    std::size_t first, second;
-    double share_first, share_second;
-};
-
 /// The matrix of the new clusters.
 template <Pairwise linkage>
-ClusterMatrix contracted(const RunContext& ctx, const ClusterMatrix& old, const std::vector<Parts>& parts) {
+ClusterMatrix contracted(const RunContext& ctx, const ClusterMatrix& old, const std::vector<double>& sizes,
+                         const std::vector<Parts>& parts) {
     const std::size_t m = old.m, m_new = parts.size();
     ClusterMatrix next{Buffer<double>(m_new * m_new), m_new};
     std::vector<std::vector<double>> scratch(static_cast<std::size_t>(ctx.n_threads));
@@ -76,15 +83,16 @@ ClusterMatrix contracted(const RunContext& ctx, const ClusterMatrix& old, const 
         if (p.first != p.second) {
             both.resize(m);
             for (std::size_t k = 0; k < m; ++k)
-                both[k] = combined<linkage>(first[k], second[k], p.share_first, p.share_second);
+                both[k] = combined<linkage>(p, first[k], second[k], sizes[k]);
             first = both.data();
         }
+        const double size = p.size();
         double* out = next.row(c);
         for (std::size_t k = c + 1; k < m_new; ++k) {
             const Parts& q = parts[k];
             out[k] = q.first == q.second
                          ? first[q.first]
-                         : combined<linkage>(first[q.first], first[q.second], q.share_first, q.share_second);
+                         : combined<linkage>(q, first[q.first], first[q.second], size);
         }
     });
     mirror(ctx, next);
@@ -96,9 +104,9 @@ template <Pairwise linkage>
 class MatrixSpace {
   public:
     MatrixSpace(ClusterMatrix matrix, std::vector<std::int32_t> names, std::vector<double> sizes,
-                const std::function<double(double)>& height, std::vector<Merge>& merges)
+                const OnMerge& on_merge)
         : matrix_(std::move(matrix)), n_alive_(matrix_.m), names_(std::move(names)), sizes_(std::move(sizes)),
-          height_(height), merges_(merges) {}
+          on_merge_(on_merge) {}
 
     std::size_t n_alive() const { return n_alive_; }
     std::size_t any() {
@@ -115,11 +123,11 @@ class MatrixSpace {
     }
     void merge(std::size_t a, std::size_t b, double value) {
         if (names_[a] > names_[b]) std::swap(a, b);
-        merges_.push_back({names_[a], names_[b], height_(value)});
-        const double total = sizes_[a] + sizes_[b], share_a = sizes_[a] / total, share_b = sizes_[b] / total;
+        on_merge_(names_[a], names_[b], value);
+        const Parts pair{a, b, sizes_[a], sizes_[b], value};
         double *kept = matrix_.row(a), *freed = matrix_.row(b);
-        for (std::size_t k = 0; k < matrix_.m; ++k) kept[k] = combined<linkage>(kept[k], freed[k], share_a, share_b);
-        sizes_[a] = total;
+        for (std::size_t k = 0; k < matrix_.m; ++k) kept[k] = combined<linkage>(pair, kept[k], freed[k], sizes_[k]);
+        sizes_[a] = pair.size();
         sizes_[b] = 0;
         kept[a] = kept[b] = infinity;
         for (std::size_t k = 0; k < matrix_.m; ++k) {
@@ -135,13 +143,12 @@ class MatrixSpace {
     std::size_t n_alive_, first_ = 0;
     std::vector<std::int32_t> names_;
     std::vector<double> sizes_; // 0: gone
-    const std::function<double(double)>& height_;
-    std::vector<Merge>& merges_;
+    const OnMerge& on_merge_;
 };
 
 template <Pairwise linkage>
 void merge_all(const RunContext& ctx, ClusterMatrix matrix, std::vector<std::int32_t> names, std::vector<double> sizes,
-               const std::function<double(double)>& height, std::vector<Merge>& merges) {
+               const OnMerge& on_merge) {
     while (matrix.m > 1) {
         ctx.checkpoint();
         const std::vector<Nearest> nearest = nearest_of_rows(ctx, matrix, names);
@@ -152,21 +159,20 @@ void merge_all(const RunContext& ctx, ClusterMatrix matrix, std::vector<std::int
         for (std::size_t c = 0; c < matrix.m; ++c) {
             const auto other = static_cast<std::size_t>(partner[c]);
             if (other < c) continue;
-            const double total = other == c ? sizes[c] : sizes[c] + sizes[other];
-            parts.push_back({c, other, sizes[c] / total, sizes[other] / total});
+            parts.push_back({c, other, sizes[c], sizes[other], nearest[c].value});
             new_names.push_back(names[c]);
-            new_sizes.push_back(total);
-            if (other != c) merges.push_back({names[c], names[other], height(nearest[c].value)});
+            new_sizes.push_back(parts.back().size());
+            if (other != c) on_merge(names[c], names[other], nearest[c].value);
         }
         const std::size_t m = matrix.m;
         if (parts.size() < m) {
-            matrix = contracted<linkage>(ctx, matrix, parts);
+            matrix = contracted<linkage>(ctx, matrix, sizes, parts);
             names = std::move(new_names);
             sizes = std::move(new_sizes);
         }
         if (!worth_another_round(m, m - parts.size())) break;
     }
-    MatrixSpace<linkage> rest(std::move(matrix), std::move(names), std::move(sizes), height, merges);
+    MatrixSpace<linkage> rest(std::move(matrix), std::move(names), std::move(sizes), on_merge);
     follow_chain(ctx, rest);
 }
 
@@ -185,12 +191,16 @@ void mirror(const RunContext& ctx, ClusterMatrix& matrix) {
 }
 
 void merge_by_matrix(const RunContext& ctx, ClusterMatrix matrix, Pairwise linkage, std::vector<std::int32_t> names,
-                     std::vector<double> sizes, const std::function<double(double)>& height,
-                     std::vector<Merge>& merges) {
+                     std::vector<double> sizes, const OnMerge& on_merge) {
+    const auto merge = [&]<Pairwise kind>() {
+        merge_all<kind>(ctx, std::move(matrix), std::move(names), std::move(sizes), on_merge);
+    };
     if (linkage == Pairwise::average)
-        merge_all<Pairwise::average>(ctx, std::move(matrix), std::move(names), std::move(sizes), height, merges);
+        merge.operator()<Pairwise::average>();
+    else if (linkage == Pairwise::complete)
+        merge.operator()<Pairwise::complete>();
     else
-        merge_all<Pairwise::complete>(ctx, std::move(matrix), std::move(names), std::move(sizes), height, merges);
+        merge.operator()<Pairwise::ward>();
 }
 
 std::vector<Merge> merges_of_distances(const RunContext& ctx, MatrixView<const double> distances, Pairwise linkage) {
@@ -213,7 +223,7 @@ std::vector<Merge> merges_of_distances(const RunContext& ctx, MatrixView<const d
     std::vector<Merge> merges;
     merge_by_matrix(
         ctx, std::move(matrix), linkage, std::move(names), std::vector<double>(n, 1.0),
-        [](double value) { return value; }, merges);
+        [&](std::int32_t a, std::int32_t b, double value) { merges.push_back({a, b, value}); });
     return merges;
 }
 

@@ -72,9 +72,10 @@ class Search {
         };
         Nearest best{Nearest::unknown, infinity};
         double limit = infinity; // of reduced distances of centroids
-        tree_.template search<SumOf<metric>>(
-            clusters_.center(c), [](double reduced, double) { return reduced; }, [&] { return limit; },
-            [&](Doubles reduced, Doubles, const std::int32_t* numbers) {
+        tree_.template search<SumOf<metric>, 1>(
+            {clusters_.center(c)}, 1, [](std::size_t, double reduced, double) { return reduced; },
+            [&](std::size_t) { return limit; },
+            [&](std::size_t, Doubles reduced, Doubles, const std::int32_t* numbers) {
                 const auto candidates = reduced <= simd::broadcast(limit);
                 for (std::size_t l = 0; l < lanes; ++l) {
                     const std::int32_t other = numbers[l];
@@ -187,7 +188,9 @@ std::vector<Merge> merges_of(const RunContext& ctx, const Points& points) {
     for (std::size_t c = 0; c < sizes.size(); ++c) sizes[c] = static_cast<double>(clusters.size(c));
     merge_by_matrix(
         ctx, matrix_of<linkage, metric>(ctx, points, clusters), linkage, clusters.names, std::move(sizes),
-        [&](double value) { return height_of<linkage, metric>(value) / points.unit; }, merges);
+        [&](std::int32_t a, std::int32_t b, double value) {
+            merges.push_back({a, b, height_of<linkage, metric>(value) / points.unit});
+        });
     return merges;
 }
 
