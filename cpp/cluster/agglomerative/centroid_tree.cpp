@@ -34,7 +34,7 @@ std::uint32_t CentroidTree::build(const Clusters& clusters, std::size_t begin, s
         std::size_t widest = 0;
         for (std::size_t j = 1; j < d_; ++j)
             if (high[j] - low[j] > high[widest] - low[widest]) widest = j;
-        const std::size_t middle = begin + (end - begin) / 2;
+        const std::size_t middle = begin + simd::round_up((end - begin) / 2, lanes); // full blocks but for the last one
         const auto at = [&](std::size_t p) { return order_.begin() + static_cast<std::ptrdiff_t>(p); };
         std::nth_element(at(begin), at(middle), at(end), [&](std::int32_t a, std::int32_t b) {
             const double x = clusters.center(static_cast<std::size_t>(a))[widest],

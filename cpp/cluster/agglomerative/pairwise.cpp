@@ -4,6 +4,7 @@
 #include "cluster/agglomerative/memory_left.hpp"
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
+#include "neighbors/bits.hpp"
 #include "neighbors/distance.hpp"
 
 #include <algorithm>
@@ -76,17 +77,16 @@ class Search {
             {clusters_.center(c)}, 1, [](std::size_t, double reduced, double) { return reduced; },
             [&](std::size_t) { return limit; },
             [&](std::size_t, Doubles reduced, Doubles, const std::int32_t* numbers) {
-                const auto candidates = reduced <= simd::broadcast(limit);
-                for (std::size_t l = 0; l < lanes; ++l) {
+                neighbors::for_bits(neighbors::at_most(reduced, simd::broadcast(limit)), [&](std::size_t l) {
                     const std::int32_t other = numbers[l];
-                    if (!candidates[l] || other == self || other == Nearest::unknown || reduced[l] > limit) continue;
+                    if (other == self || other == Nearest::unknown || reduced[l] > limit) return;
                     const double v = value(c, static_cast<std::size_t>(other));
                     if (v < best.value || best.cluster == Nearest::unknown ||
                         (v == best.value && order_of(other) < order_of(best.cluster))) {
                         best = {other, v};
                         limit = limit_of(v);
                     }
-                }
+                });
             });
         return best;
     }

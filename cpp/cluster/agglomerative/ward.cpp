@@ -4,6 +4,7 @@
 #include "cluster/agglomerative/chain.hpp"
 #include "cluster/agglomerative/cluster_matrix.hpp"
 #include "core/parallel.hpp"
+#include "neighbors/bits.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,10 +15,13 @@
 namespace mlcore::cluster {
 namespace {
 
-using simd::Doubles;
+using neighbors::at_most, neighbors::for_bits, simd::Doubles;
 constexpr std::size_t lanes = simd::lanes_of<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t few = 2048; // clusters whose matrix is computed: 32 MiB
+
+/// So few clusters that their matrix, 32 MiB at most, costs less than searches in d columns.
+std::size_t few(std::size_t d) { return std::min<std::size_t>(64 * d, 2048); }
+
 constexpr std::size_t many_columns = 24; // in which a tree leaves out little: searches share what they read
 
 /// The square of the distance. The factor is the same for (a, b) and (b, a), to the bit.
@@ -56,13 +60,12 @@ void find_nearest(const Clusters& clusters, const CentroidTree& tree, const std:
         [&](std::size_t q, Doubles squared, Doubles others, const std::int32_t* numbers) {
             Nearest& best = found[q];
             const Doubles values = squared_ward(squared, simd::broadcast(sizes[q]), others);
-            const auto candidates = values <= simd::broadcast(best.value);
-            for (std::size_t l = 0; l < lanes; ++l) {
-                if (!candidates[l] || numbers[l] == selves[q] || numbers[l] == Nearest::unknown) continue;
+            for_bits(at_most(values, simd::broadcast(best.value)), [&](std::size_t l) {
+                if (numbers[l] == selves[q] || numbers[l] == Nearest::unknown) return;
                 if (values[l] < best.value || best.cluster == Nearest::unknown ||
                     (values[l] == best.value && order_of(q, numbers[l]) < order_of(q, best.cluster)))
                     best = {numbers[l], values[l]};
-            }
+            });
         });
     for (std::size_t q = 0; q < n; ++q) nearest[static_cast<std::size_t>(selves[q])] = found[q];
 }
@@ -209,10 +212,9 @@ class Centroids {
                                 const std::size_t first = (begin + i) * lanes;
                                 // A free slot has size 0 here, whose factor would make NaN of infinity.
                                 const Doubles values = squared_ward(squared, size, simd::load(sizes_.data() + first));
-                                const auto candidates = values < simd::broadcast(best.value);
-                                for (std::size_t l = 0; l < lanes; ++l)
-                                    if (candidates[l] && first + l != slot && values[l] < best.value)
-                                        best = {first + l, values[l]};
+                                for_bits(at_most(values, simd::broadcast(best.value)), [&](std::size_t l) {
+                                    if (first + l != slot && values[l] < best.value) best = {first + l, values[l]};
+                                });
                             });
         return best;
     }
@@ -231,7 +233,7 @@ std::vector<Merge> ward_merges(const RunContext& ctx, const Points& points) {
     merges.reserve(points.n - 1);
     Clusters clusters = distinct_points(points, merges);
     std::vector<Nearest> nearest(clusters.count());
-    while (clusters.count() > few) {
+    while (clusters.count() > few(points.d)) {
         ctx.checkpoint();
         const std::size_t m = clusters.count();
         if (clusters.d < many_columns)
@@ -252,7 +254,7 @@ std::vector<Merge> ward_merges(const RunContext& ctx, const Points& points) {
     }
     if (clusters.count() == 1) return merges;
     Merger merger(clusters, points.unit, merges);
-    if (clusters.count() > few) {
+    if (clusters.count() > few(points.d)) {
         Centroids rest(clusters, merger);
         follow_chain(ctx, rest);
         return merges;
