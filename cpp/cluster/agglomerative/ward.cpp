@@ -20,7 +20,7 @@ constexpr std::size_t lanes = simd::lanes_of<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// So few clusters that their matrix, 32 MiB at most, costs less than searches in d columns.
-std::size_t few(std::size_t d) { return std::min<std::size_t>(64 * d, 2048); }
+std::size_t few(std::size_t d) { return std::min<std::size_t>(32 * d, 2048); }
 
 constexpr std::size_t many_columns = 24; // in which a tree leaves out little: searches share what they read
 
@@ -239,7 +239,7 @@ std::vector<Merge> ward_merges(const RunContext& ctx, const Points& points) {
         if (clusters.d < many_columns)
             find_unknown<1>(ctx, clusters, nearest);
         else
-            find_unknown<8>(ctx, clusters, nearest);
+            find_unknown<16>(ctx, clusters, nearest);
         const std::vector<std::int32_t> partner = reciprocal_pairs(nearest);
         const std::size_t before = merges.size();
         for (std::size_t c = 0; c < m; ++c)
