@@ -17,8 +17,7 @@ template <class Sum, std::size_t n, class F>
     for (std::size_t j = 0; j < d; ++j) {
         const simd::Doubles x = simd::broadcast(center[j]);
 #pragma GCC unroll 4
-        for (std::size_t i = 0; i < n; ++i)
-            sums[i] = Sum::add(sums[i], simd::load(columns + (i * d + j) * lanes) - x);
+        for (std::size_t i = 0; i < n; ++i) sums[i] = Sum::add(sums[i], simd::load(columns + (i * d + j) * lanes) - x);
     }
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < n; ++i) f(i, sums[i]);
@@ -26,8 +25,8 @@ template <class Sum, std::size_t n, class F>
 
 /// The same for any number of blocks.
 template <class Sum, class F>
-[[gnu::always_inline]] inline void for_blocks(const double* center, std::size_t d, const double* columns,
-                                              std::size_t n, F&& f) {
+[[gnu::always_inline]] inline void for_blocks(const double* center, std::size_t d, const double* columns, std::size_t n,
+                                              F&& f) {
     const std::size_t stride = d * simd::lanes_of<double>;
     std::size_t first = 0;
     const auto rest = [&](std::size_t i, simd::Doubles reduced) { f(first + i, reduced); };

@@ -66,9 +66,9 @@ class CentroidTree {
             for (std::size_t q = 0; q < n; ++q) {
                 const bool goes = goes_to(entry, q);
                 for (Entry* child : {&near, &far}) {
-                    child->bounds[q] = goes ? bound(q, box_distance<Sum>(centers[q], child->node),
-                                                    nodes_[child->node].least_size)
-                                            : infinity;
+                    child->bounds[q] =
+                        goes ? bound(q, box_distance<Sum>(centers[q], child->node), nodes_[child->node].least_size)
+                             : infinity;
                     child->least = std::min(child->least, child->bounds[q]);
                 }
             }

@@ -82,17 +82,14 @@ ClusterMatrix contracted(const RunContext& ctx, const ClusterMatrix& old, const 
         auto& both = scratch[static_cast<std::size_t>(thread)];
         if (p.first != p.second) {
             both.resize(m);
-            for (std::size_t k = 0; k < m; ++k)
-                both[k] = combined<linkage>(p, first[k], second[k], sizes[k]);
+            for (std::size_t k = 0; k < m; ++k) both[k] = combined<linkage>(p, first[k], second[k], sizes[k]);
             first = both.data();
         }
         const double size = p.size();
         double* out = next.row(c);
         for (std::size_t k = c + 1; k < m_new; ++k) {
             const Parts& q = parts[k];
-            out[k] = q.first == q.second
-                         ? first[q.first]
-                         : combined<linkage>(q, first[q.first], first[q.second], size);
+            out[k] = q.first == q.second ? first[q.first] : combined<linkage>(q, first[q.first], first[q.second], size);
         }
     });
     mirror(ctx, next);
@@ -221,9 +218,8 @@ std::vector<Merge> merges_of_distances(const RunContext& ctx, MatrixView<const d
     std::vector<std::int32_t> names(n);
     std::iota(names.begin(), names.end(), 0);
     std::vector<Merge> merges;
-    merge_by_matrix(
-        ctx, std::move(matrix), linkage, std::move(names), std::vector<double>(n, 1.0),
-        [&](std::int32_t a, std::int32_t b, double value) { merges.push_back({a, b, value}); });
+    merge_by_matrix(ctx, std::move(matrix), linkage, std::move(names), std::vector<double>(n, 1.0),
+                    [&](std::int32_t a, std::int32_t b, double value) { merges.push_back({a, b, value}); });
     return merges;
 }
 

@@ -186,11 +186,10 @@ std::vector<Merge> merges_of(const RunContext& ctx, const Points& points) {
     if (clusters.count() == 1) return merges;
     std::vector<double> sizes(clusters.count());
     for (std::size_t c = 0; c < sizes.size(); ++c) sizes[c] = static_cast<double>(clusters.size(c));
-    merge_by_matrix(
-        ctx, matrix_of<linkage, metric>(ctx, points, clusters), linkage, clusters.names, std::move(sizes),
-        [&](std::int32_t a, std::int32_t b, double value) {
-            merges.push_back({a, b, height_of<linkage, metric>(value) / points.unit});
-        });
+    merge_by_matrix(ctx, matrix_of<linkage, metric>(ctx, points, clusters), linkage, clusters.names, std::move(sizes),
+                    [&](std::int32_t a, std::int32_t b, double value) {
+                        merges.push_back({a, b, height_of<linkage, metric>(value) / points.unit});
+                    });
     return merges;
 }
 

@@ -85,7 +85,8 @@ void find_unknown(const RunContext& ctx, const Clusters& clusters, std::vector<N
                    });
 }
 
-double distance_of(const Clusters& clusters, std::size_t a, std::size_t b, double size_a, double size_b) {
+/// The distance of two clusters, rests and all.
+double ward_distance(const Clusters& clusters, std::size_t a, std::size_t b, double size_a, double size_b) {
     double squared = 0;
     for (std::size_t j = 0; j < clusters.d; ++j) {
         const double difference = clusters.coordinate(a, j).minus(clusters.coordinate(b, j));
@@ -94,8 +95,8 @@ double distance_of(const Clusters& clusters, std::size_t a, std::size_t b, doubl
     return std::sqrt(squared_ward(squared, size_a, size_b));
 }
 
-/// Pairs that are merged one by one, with the distance of their centroids, rests and all. A search compares values of
-/// centroids without their rests, which decide among nearly equal ones at most.
+/// Clusters that are merged pair by pair. Searches compare values of centroids without their rests, which decide among
+/// nearly equal ones at most; the heights of merges are exact.
 class Merger {
   public:
     Merger(Clusters& clusters, double unit, std::vector<Merge>& merges)
@@ -108,7 +109,7 @@ class Merger {
     /// Names ascend with positions: the first one, a < b, becomes the cluster of both.
     void merge(std::size_t a, std::size_t b) {
         const std::size_t d = clusters_.d;
-        const double height = distance_of(clusters_, a, b, sizes_[a], sizes_[b]) / unit_;
+        const double height = ward_distance(clusters_, a, b, sizes_[a], sizes_[b]) / unit_;
         merges_.push_back({clusters_.names[a], clusters_.names[b], height});
         const double share = sizes_[b] / (sizes_[a] + sizes_[b]);
         for (std::size_t j = 0; j < d; ++j) {
@@ -245,8 +246,8 @@ std::vector<Merge> ward_merges(const RunContext& ctx, const Points& points) {
         for (std::size_t c = 0; c < m; ++c)
             if (const auto other = static_cast<std::size_t>(partner[c]); c < other)
                 merges.push_back({clusters.names[c], clusters.names[other],
-                                  distance_of(clusters, c, other, static_cast<double>(clusters.size(c)),
-                                              static_cast<double>(clusters.size(other))) /
+                                  ward_distance(clusters, c, other, static_cast<double>(clusters.size(c)),
+                                                static_cast<double>(clusters.size(other))) /
                                       points.unit});
         const std::size_t n_merges = merges.size() - before;
         clusters = merged(ctx, clusters, partner, nearest);

@@ -35,9 +35,10 @@ class AgglomerativeClustering(ClusterMixin, StateMixin, BaseEstimator):  # type:
     parts were [2]_. What would take many such rounds is merged along nearest-neighbour chains [1]_. `fit` gives the
     same bits for any `n_jobs`.
 
-    Memory is O(n_samples n_features) for "ward" and "single". For "average" and "complete" it is that of the matrix
-    between the clusters that are left when these become too large to be compared row by row: about 2000 of them, or up
-    to all rows where columns are many and no group is near another. A MemoryError says so before the memory is used up.
+    Memory is O(n_samples n_features) for "single", and for "ward" with a matrix of 64 MB at most. For "average" and
+    "complete" it is that of the matrix between the clusters that are left when these become too large to be compared
+    row by row: about 2000 of them, or up to all rows where columns are many and no group is near another. A MemoryError
+    says so before the memory is used up.
 
     Parameters
     ----------

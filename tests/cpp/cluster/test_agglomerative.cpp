@@ -141,13 +141,15 @@ TEST(all_rows_connected_is_as_without_edges) {
 }
 
 TEST(same_bits_for_any_number_of_threads) {
-    const Data data = normal(2500, 3, 7); // enough for the tree of centroids
-    for (const Linkage linkage : {Linkage::ward, Linkage::average, Linkage::complete}) {
-        const StandaloneRun one(1), four(4);
-        const Hierarchy a = agglomerate(one.context, data.view(), linkage, Metric::euclidean);
-        const Hierarchy b = agglomerate(four.context, data.view(), linkage, Metric::euclidean);
-        CHECK((a.children == b.children));
-        CHECK((a.distances == b.distances));
+    for (const std::size_t d : {3u, 30u}) {
+        const Data data = normal(2500, d, 7); // enough for the tree of centroids
+        for (const Linkage linkage : {Linkage::ward, Linkage::average, Linkage::complete}) {
+            const StandaloneRun one(1), four(4);
+            const Hierarchy a = agglomerate(one.context, data.view(), linkage, Metric::euclidean);
+            const Hierarchy b = agglomerate(four.context, data.view(), linkage, Metric::euclidean);
+            CHECK((a.children == b.children));
+            CHECK((a.distances == b.distances));
+        }
     }
 }
 

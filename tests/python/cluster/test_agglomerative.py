@@ -77,9 +77,9 @@ def test_same_as_scipy_and_scikit_learn(kind, metric, n, d):
 
 
 @pytest.mark.parametrize("kind", LINKAGES)
-@pytest.mark.parametrize("d", [2, 6])
+@pytest.mark.parametrize("d", [2, 6, 30])
 def test_many_rows(kind, d):
-    """So many that average and complete linkage begin in the tree of centroids."""
+    """So many that all but single linkage begin in the tree of centroids."""
     X = make_blobs(2400, d, centers=8, random_state=0)[0]
     model = AgglomerativeClustering(8, linkage=kind).fit(X)
     tree = linkage(X, kind)
@@ -89,10 +89,18 @@ def test_many_rows(kind, d):
 
 
 @pytest.mark.parametrize("kind", ["ward", "average", "complete"])
-def test_one_pair_a_round(kind):
+@pytest.mark.parametrize("d", [1, 27])
+def test_one_pair_a_round(kind, d):
     """Gaps that grow: rounds find a single pair that is nearest to each other, the chain does the rest."""
-    X = np.cumsum(1.01 ** np.arange(2500))[:, np.newaxis]
+    X = np.repeat(np.cumsum(1.01 ** np.arange(2500))[:, np.newaxis], d, axis=1)
     assert_same_tree(AgglomerativeClustering(linkage=kind).fit(X), linkage(X, kind))
+
+
+@pytest.mark.parametrize(("n", "d"), [(1300, 27), (2500, 64), (700, 256)])
+def test_ward_of_noise_in_many_columns(n, d):
+    """Nearly all are equally far: rounds merge few, in the tree and in the matrix of what is left."""
+    X = rows(n, d)
+    assert_same_tree(AgglomerativeClustering().fit(X), linkage(X, "ward"))
 
 
 @pytest.mark.parametrize("kind", LINKAGES)
