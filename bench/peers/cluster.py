@@ -347,15 +347,16 @@ def choose_workloads(threads: int) -> list[Workload]:
 
 
 def growth_workloads(threads: int) -> list[Workload]:
-    found = []
-    for d in (2, 8):
-        for n in (10_000, 100_000, 1_000_000):
+    """The million rows come last: `--first 19` leaves them out."""
+    dimensions = (blobs(20_000, d, 30) for d in (2, 4, 8, 16, 32, 64, 128))
+    found = [hdbscan_workload("dimensions", X, 3, threads, sklearn_too=False) for X in dimensions]
+    for n in (10_000, 100_000, 1_000_000):
+        for d in (2, 8):
             X = blobs(n, d, 50)
             found.append(dbscan_workload("growth", X, 0.1 if d == 2 else 1.5, threads))
             found.append(hdbscan_workload("growth", X, 8 if d == 2 else 3, threads, sklearn_too=False))
             found.append(kmeans_workload("growth", X, 50, 20, 3, threads))
-    dimensions = (blobs(20_000, d, 30) for d in (2, 4, 8, 16, 32, 64, 128))
-    return [*found, *(hdbscan_workload("dimensions", X, 3, threads, sklearn_too=False) for X in dimensions)]
+    return found
 
 
 WORKLOADS: dict[str, Callable[[int], list[Workload]]] = {
@@ -458,6 +459,7 @@ def main() -> None:
     p = parser(__doc__ or "", PARTS)
     p.add_argument("--limit", type=float, default=10.0, help="seconds beyond which a library runs once")
     p.add_argument("--rows", type=int, default=20_000, help="of the largest data set of the part quality")
+    p.add_argument("--first", type=int, help="workloads of each part; default: all")
     options = p.parse_args()
     packages = ["scikit-learn", "scikit-learn-intelex", "hdbscan", "fast_hdbscan", "scipy"]
     print(machine(options.threads, packages))
@@ -467,7 +469,7 @@ def main() -> None:
             if part == "quality":
                 quality(options)
             else:
-                compare(TITLES[part], part, WORKLOADS[part](options.threads), options)
+                compare(TITLES[part], part, WORKLOADS[part](options.threads)[: options.first], options)
 
 
 if __name__ == "__main__":
