@@ -287,7 +287,7 @@ def dbscan_workloads(threads: int) -> list[Workload]:
     ]
 
 
-def agglomerative_workload(linkage: str, X: np.ndarray, threads: int) -> Workload:
+def agglomerative_workload(linkage: str, X: np.ndarray, threads: int, name: str = "blobs") -> Workload:
     import scipy.cluster.hierarchy
 
     def ours() -> np.ndarray:
@@ -302,12 +302,16 @@ def agglomerative_workload(linkage: str, X: np.ndarray, threads: int) -> Workloa
         return np.asarray(scipy.cluster.hierarchy.fcluster(tree, 30, "maxclust"))
 
     ways = {"mlcore": ours, "scikit-learn": sklearn_, "SciPy": scipy_}
-    return Workload(f"{linkage}, {len(X):,} x {X.shape[1]}", 3, ways, same_partition, at_least=1 - 1e-9)
+    return Workload(f"{linkage}, {name}, {len(X):,} x {X.shape[1]}", 3, ways, same_partition, at_least=1 - 1e-9)
 
 
 def agglomerative_workloads(threads: int) -> list[Workload]:
     X = blobs(20_000, 8, 30, 1.5)
-    return [agglomerative_workload(linkage, X, threads) for linkage in ("ward", "average", "complete", "single")]
+    found = [agglomerative_workload(linkage, X, threads) for linkage in ("ward", "average", "complete", "single")]
+    for n, d in ((2000, 256), (5000, 64)):
+        found.append(agglomerative_workload("ward", blobs(n, d, 30, 1.5), threads))
+        found.append(agglomerative_workload("ward", noise(n, d), threads, "noise"))
+    return found
 
 
 def silhouette_workloads(threads: int) -> list[Workload]:
