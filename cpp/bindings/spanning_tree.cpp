@@ -28,8 +28,7 @@ py::tuple to_tuple(SpanningTree tree) {
 }
 
 py::tuple with_cores(std::vector<double> cores, SpanningTree tree) {
-    return py::make_tuple(to_numpy(std::move(cores)), to_numpy(std::move(tree.from)), to_numpy(std::move(tree.to)),
-                          to_numpy(std::move(tree.weights)));
+    return py::make_tuple(to_numpy(std::move(cores))) + to_tuple(std::move(tree));
 }
 
 /// Rows of neighbours (n, k) in k_nearest's form, int64 as it gives them to Python, with their range checked.

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 #include "core/choice.hpp"
 #include "core/parallel.hpp"
+#include "core/quantile.hpp"
 #include "core/vecmath.hpp"
 
 namespace mlcore::boosting {
@@ -111,33 +111,6 @@ void softmax_losses(const Targets& targets, const double* score, std::size_t n, 
     for (std::size_t j = 0; j < m; ++j) loss[j] = top[j] + vm::log_(loss[j]);
     for (std::size_t j = 0; j < m; ++j)
         loss[j] -= score[static_cast<std::size_t>(targets.y[begin + j]) * n + begin + j];
-}
-
-// The q-quantile of residuals: the smallest r whose weight and that of all below reach q of the total; the middle of r
-// and the next one where it is reached exactly, so that a weight of two equals a second copy.
-double weighted_quantile(std::vector<double>& r, const std::vector<double>& w, double q) {
-    const std::size_t n = r.size();
-    if (w.empty()) {
-        const double position = q * static_cast<double>(n);
-        auto at = static_cast<std::size_t>(std::ceil(position));
-        at = std::clamp<std::size_t>(at, 1, n) - 1;
-        std::nth_element(r.begin(), r.begin() + static_cast<std::ptrdiff_t>(at), r.end());
-        const bool exact = position == std::floor(position) && position > 0 && at + 1 < n;
-        if (!exact) return r[at];
-        return 0.5 * (r[at] + *std::min_element(r.begin() + static_cast<std::ptrdiff_t>(at) + 1, r.end()));
-    }
-    std::vector<std::size_t> order(n);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return r[a] < r[b]; });
-    const double target = q * std::accumulate(w.begin(), w.end(), 0.0);
-    double sum = 0.0;
-    for (std::size_t j = 0; j < n; ++j) {
-        sum += w[order[j]];
-        if (sum < target) continue;
-        if (sum == target && target > 0 && j + 1 < n) return 0.5 * (r[order[j]] + r[order[j + 1]]);
-        return r[order[j]];
-    }
-    return r[order[n - 1]];
 }
 
 // Root of the monotone derivative sum w clamp(r - v, -d, d) by Newton steps, exact once the set of clamped rows

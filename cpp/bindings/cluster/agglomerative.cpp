@@ -25,8 +25,8 @@ Linkage linkage_arg(const std::string& name) {
                             {"single", Linkage::single}});
 }
 
-/// Rows to cluster; metric "precomputed": their distances, whose values may be left to be looked at by what reads them.
-Rows data_arg(const py::object& X, const std::string& metric, bool reads_values = true) {
+/// Rows to cluster; metric "precomputed": their distances, whose values have not been looked at.
+Rows data_arg(const py::object& X, const std::string& metric) {
     const bool are_points = metric != "precomputed";
     const MatrixView<const double> view = are_points ? points_arg("X", X) : matrix_arg<double>("X", X);
     if (view.rows < 2 || view.cols < 1) throw ValueError("X must have two rows or more, and columns");
@@ -35,10 +35,17 @@ Rows data_arg(const py::object& X, const std::string& metric, bool reads_values 
     if (are_points) return {view, {}, neighbors::parse_metric(metric)};
     if (!view.rows_contiguous()) throw ValueError("X must be in C order");
     if (view.rows != view.cols) throw ValueError("a matrix of distances must be square");
-    for (std::size_t i = 0; reads_values && i < view.rows; ++i)
-        if (!std::all_of(&view(i, 0), &view(i, 0) + view.cols, [](double d) { return d >= 0; }))
-            throw ValueError("distances must not be negative or NaN");
     return {{}, view};
+}
+
+/// The same with distances that were looked at.
+Rows checked_data_arg(const py::object& X, const std::string& metric) {
+    const Rows rows = data_arg(X, metric);
+    const MatrixView<const double>& distances = rows.distances;
+    for (std::size_t i = 0; i < distances.rows; ++i)
+        if (!std::all_of(&distances(i, 0), &distances(i, 0) + distances.cols, [](double d) { return d >= 0; }))
+            throw ValueError("distances must not be negative or NaN");
+    return rows;
 }
 
 py::tuple to_python(Hierarchy hierarchy) {
@@ -52,7 +59,7 @@ void check_ward(const Rows& rows, Linkage linkage) {
 }
 
 py::tuple py_agglomerate(const py::object& X, const std::string& linkage, const std::string& metric, int n_threads) {
-    const Rows rows = data_arg(X, metric, false); // where a matrix does not fit, it is not read for minutes first
+    const Rows rows = data_arg(X, metric); // distances are looked at once their matrix is known to fit
     const Linkage kind = linkage_arg(linkage);
     check_ward(rows, kind);
     return to_python(run(n_threads, 0, [&](const RunContext& ctx) {
@@ -63,7 +70,7 @@ py::tuple py_agglomerate(const py::object& X, const std::string& linkage, const 
 
 py::tuple py_agglomerate_connected(const py::object& X, const py::object& from, const py::object& to,
                                    const std::string& linkage, const std::string& metric, int n_threads) {
-    const Rows rows = data_arg(X, metric);
+    const Rows rows = checked_data_arg(X, metric);
     const Linkage kind = linkage_arg(linkage);
     check_ward(rows, kind);
     const auto from_view = span_arg<std::int32_t>("from_", from);
@@ -75,7 +82,7 @@ py::tuple py_agglomerate_connected(const py::object& X, const py::object& from, 
 
 py::array_t<std::int32_t> py_closest_pairs(const py::object& X, const py::object& components, std::size_t n_components,
                                            const std::string& metric, int n_threads) {
-    const Rows rows = data_arg(X, metric);
+    const Rows rows = checked_data_arg(X, metric);
     const auto labels = span_arg<std::int32_t>("components", components, rows.count());
     if (n_components < 2 || n_components > rows.count())
         throw ValueError("n_components must be from 2 to the number of rows");

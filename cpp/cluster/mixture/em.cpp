@@ -3,6 +3,7 @@
 #include "cluster/mixture/density.hpp"
 #include "cluster/mixture/moments.hpp"
 #include "core/parallel.hpp"
+#include "core/quantile.hpp"
 #include "core/sums.hpp"
 #include "core/vecmath.hpp"
 #include "linalg/row_products.hpp"
@@ -10,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <utility>
 #include <vector>
 
 namespace mlcore::mixture {
@@ -18,32 +18,15 @@ namespace {
 
 /// Difference of the quartiles of a column; rows count by their weights, as copies would.
 double quartile_range(const Rows& rows, std::size_t j) {
-    const std::size_t n = rows.points.rows;
-    if (rows.weight.empty()) {
-        std::vector<double> values(n);
-        for (std::size_t i = 0; i < n; ++i) values[i] = rows.points(i, j);
-        const auto quartile = [&](std::size_t quarters) {
-            const auto at = values.begin() + static_cast<std::ptrdiff_t>((quarters * n + 3) / 4 - 1);
-            std::nth_element(values.begin(), at, values.end());
-            return *at;
-        };
-        return quartile(3) - quartile(1);
-    }
-    std::vector<std::pair<double, double>> values; // with their weights
-    double total = 0;
-    for (std::size_t i = 0; i < n; ++i)
-        if (rows.weight[i] > 0) {
-            values.emplace_back(rows.points(i, j), rows.weight[i]);
-            total += rows.weight[i];
+    std::vector<double> values, weights;
+    for (std::size_t i = 0; i < rows.points.rows; ++i) {
+        if (!rows.weight.empty()) {
+            if (rows.weight[i] == 0) continue;
+            weights.push_back(rows.weight[i]);
         }
-    std::sort(values.begin(), values.end());
-    double below = 0, lower = values.front().first;
-    for (const auto& [value, weight] : values) {
-        if (below < 0.25 * total) lower = value;
-        below += weight;
-        if (below >= 0.75 * total) return value - lower;
+        values.push_back(rows.points(i, j));
     }
-    return values.back().first - lower;
+    return weighted_quantile(values, weights, 0.75) - weighted_quantile(values, weights, 0.25);
 }
 
 /// The variance of a column, or where a few rows far away make nearly all of it (a deviation of 100 quartile ranges)

@@ -169,11 +169,9 @@ void pair_silhouettes(const RunContext& ctx, MatrixView<const double> X, const G
 
 /// out (d) = row of X times scale, brought to length 1 if `unit`. Returns whether it has a length.
 bool read_row(VectorView<const double> row, double scale, bool unit, double* out) {
+    read_scaled(row, scale, out);
     double squares = 0;
-    for (std::size_t j = 0; j < row.size; ++j) {
-        out[j] = scale * row[j];
-        squares += out[j] * out[j];
-    }
+    for (std::size_t j = 0; j < row.size; ++j) squares += out[j] * out[j];
     if (!unit || squares == 0) return squares != 0;
     const double length = std::sqrt(squares);
     for (std::size_t j = 0; j < row.size; ++j) out[j] /= length;

@@ -8,10 +8,9 @@
 // nothing, and no figure depends on threads.
 //   some rows  A task takes some of them past all blocks and keeps one running sum a row, because the rows of a cluster
 //              come one after the other: memory is O(n d).
-//   all rows   Each pair is measured once and counts for both. A task takes a block of rows past the same block and
-//   half
-//              of the other blocks, so that any two blocks meet once, and adds to tables of its own, sums of (k, n) for
-//              rows and for columns, which are added up in the order of the blocks. Where n k is large for a table or
+//   all rows   Each pair is measured once and counts for both. A task takes a block of rows past itself and half of the
+//              other blocks, so that any two blocks meet once, and adds to tables of its own, sums of (k, n) for rows
+//              and for columns, which are added up in the order of the blocks. Where n k is large for a table or
 //              clusters are small, all rows are taken as some.
 //
 // Squared Euclidean distances need no pairs: with the centroid mu_c and W_c = sum_{j in c} |x_j - mu_c|^2,

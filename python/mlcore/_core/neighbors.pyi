@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore._tables import Matrix
+
 class KdTree:
     def __init__(self, points: NDArray[np.float64], *, metric: str, leaf_size: int, n_threads: int) -> None: ...
     def k_nearest(
@@ -40,7 +42,7 @@ def spanning_tree_of_distances(
     distances: NDArray[np.float64], core_distances: NDArray[np.float64] | None, alpha: float = ...
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
 def reachability_tree_of_graph(
-    distances: tuple[NDArray[np.float64], NDArray[np.integer], NDArray[np.integer], tuple[int, int]],
+    distances: Matrix,
     k: int,
     *,
     alpha: float = ...,

@@ -192,6 +192,7 @@ def choose(
     ks = [k for k in ks if k <= n]
     if not ks:
         raise ValueError(f"all numbers of clusters are above the number of rows with a weight, which is {n}")
+    counted = None if weight is None or weight.all() else weight > 0
     sample_seed = int(random_state.randint(2**31))
     with Progress(len(ks) + n_references * (criterion == "gap"), verbose, "choose_k", unit="fits") as progress:
         found: list[tuple[Partition, dict[str, float]]] = []
@@ -200,8 +201,14 @@ def choose(
             if criterion == "xmeans"
             else partitions(model, X, weight, ks, random_state)
         )
+        rows: Any = None
         for partition in runs:
-            found.append((partition, _figures(X, weight, partition, sample_seed)))
+            if rows is None:  # once X has been taken by an estimator
+                rows = canonical_csr(X) if is_sparse(X) else np.asarray(X)
+                rows = rows if counted is None else rows[counted]
+            labels = partition.labels if counted is None else partition.labels[counted]
+            figures = judge(rows, labels, partition.inertia, sample_seed)
+            found.append((partition, {"inertia": partition.inertia, **figures, **partition.likelihoods}))
             progress.update()
         if not found:
             raise ValueError(f"X has fewer distinct rows than {ks[0]}, the least number of clusters")
@@ -250,14 +257,6 @@ def _read_range(k_range: Iterable[int]) -> list[int]:
     if not ks or not all(map(_is_whole, ks)):
         raise ValueError(f"k_range of choose_k must hold ints >= 1, got {ks!s:.80}")
     return sorted({int(k) for k in ks})
-
-
-def _figures(X: Any, weight: Floats | None, partition: Partition, seed: int) -> dict[str, float]:
-    rows: Any = canonical_csr(X) if is_sparse(X) else np.asarray(X)
-    labels = partition.labels
-    if weight is not None and not weight.all():
-        rows, labels = rows[weight > 0], labels[weight > 0]
-    return {"inertia": partition.inertia, **judge(rows, labels, partition.inertia, seed), **partition.likelihoods}
 
 
 def _table(found: list[tuple[Partition, dict[str, float]]]) -> Table:

@@ -30,8 +30,8 @@ def judge(X: Any, labels: NDArray[Any], inertia: float, seed: int) -> dict[str, 
     """Return the criteria that labels alone decide: silhouette with its standard error, and two ratios of variances.
 
     They are NaN for one cluster, and where each row is a cluster. Clusters without extent have an infinite ratio
-    (scikit-learn's is 1). Rows of a sample are the same for all clusterings
-    of one `seed`, so that these differ by less than the standard error says. Sparse rows have the silhouette alone.
+    (scikit-learn's is 1). Rows of a sample are the same for all clusterings of one `seed`, so that these differ by less
+    than the standard error says. Sparse rows have the silhouette alone.
     """
     n, k = len(labels), len(np.unique(labels))
     names: tuple[str, ...] = ("silhouette", "silhouette_error")

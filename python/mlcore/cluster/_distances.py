@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 
 from mlcore._native import core
 from mlcore._sparse import validate_rows
-from mlcore._tables import canonical_csr, is_sparse
+from mlcore._tables import canonical_csr, for_core, is_sparse
 from mlcore.cluster._point_index import Edges
 
 _BLOCK = 1 << 22  # entries that are looked at together
@@ -92,9 +92,8 @@ def reachability_tree_of_distances(D: Any, k: int, alpha: float, n_threads: int)
         If D is not symmetric, or no row has k finite distances.
     """
     if is_sparse(D):
-        stored = (D.data, D.indices, D.indptr, D.shape)
         cores, start, end, weights = core.neighbors.reachability_tree_of_graph(
-            stored, k, alpha=alpha, n_threads=n_threads
+            for_core(D), k, alpha=alpha, n_threads=n_threads
         )
     else:
         check_symmetric(D, "HDBSCAN")
